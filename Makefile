@@ -1,0 +1,88 @@
+# What to type. `make run` and `make test` need nothing but Python >= 3.11 (with venv) and make:
+# each makes the environment in .venv first, if it is not there or its description has changed.
+#
+#   PYTHON=python3.12   which Python makes the environment
+#   VENV=.venv          where the environment lives
+#   HOST= PORT=         where `make run` listens
+#   ARGS=               handed on to pytest, or to the benchmarks
+
+VENV ?= .venv
+HOST ?= 127.0.0.1
+PORT ?= 8000
+ARGS ?=
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# The first Python on PATH that is new enough; a name on PATH may be a stub that does not run.
+FIND_PYTHON = for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; \
+	done
+
+.PHONY: help setup run test test-all test-long lint format wheel bench clean
+
+help:
+	@echo "make run        serve the example site on http://$(HOST):$(PORT)/"
+	@echo "make test       run the test suite"
+	@echo "make test-all   run it on every Python of 3.11, 3.12, 3.13 that is here"
+	@echo "make test-long  run the tests that take minutes"
+	@echo "make lint       formatting, ruff, mypy --strict, the import rules"
+	@echo "make format     let ruff put the formatting right"
+	@echo "make wheel      build the wheel into dist/ and check what is in it"
+	@echo "make bench      measure against other servers"
+	@echo "make setup      only make the environment in $(VENV)"
+	@echo "make clean      remove what all of these have made"
+
+setup: $(READY)
+
+# hatchling comes first and the project is built without isolation, so that the constraints hold for
+# the build as well, whatever the version of pip.
+$(READY): pyproject.toml constraints.txt
+	@python="$(PYTHON)"; test -n "$$python" || python="$$($(FIND_PYTHON))"; \
+	test -n "$$python" || { echo "streamcompat needs Python 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 1; }; \
+	test -x "$(BIN)/python" || { echo "making $(VENV) with $$("$$python" --version)"; \
+		"$$python" -m venv "$(VENV)" || { rm -rf "$(VENV)"; exit 1; }; }
+	@echo "installing into $(VENV)"
+	@$(PIP) install --constraint constraints.txt hatchling editables
+	@$(PIP) install --constraint constraints.txt --no-build-isolation --editable '.[dev]'
+	@touch $(READY)
+
+run: $(READY)
+	@$(BIN)/python examples/side_by_side.py http://$(HOST):$(PORT)
+	@$(BIN)/streamcompat run examples/side_by_side.py --host $(HOST) --port $(PORT)
+
+# A traceback with carets parses source text, and CPython 3.11 may raise SystemError where two threads
+# parse at once (gh-106905): a served app that logs an error would now and then end the whole run.
+test test-long: export PYTHONNODEBUGRANGES = 1
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "not long" $(ARGS)
+
+test-all:
+	@sh .ci/test-all $(ARGS)
+
+test-long: $(READY)
+	$(BIN)/python -m pytest -m long --hypothesis-profile=long -o timeout=3600 $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+wheel: $(READY)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
+	$(BIN)/python .ci/check_wheel.py dist
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:
+	rm -rf $(VENV) .venvs dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
