@@ -1,0 +1,43 @@
+"""The engine of streamcompat: one sans-IO HTTP/1.1 connection on h11, two drivers, one server.
+
+It knows bytes, sockets, deadlines and watermarks; of routes, handlers and frameworks it knows nothing.
+"""
+
+from .errors import (
+    BodyLengthError,
+    BodyTooLarge,
+    ClientDisconnected,
+    EngineError,
+    InvalidHeader,
+    ProtocolError,
+    RequestTimeout,
+    ResponseStateError,
+    WriteBufferFull,
+)
+from .events import Fields, RequestHead
+from .exchange import Exchange, OnDisconnect
+from .limits import Limits, Timeouts
+from .server import Lifespan, Server, ServerConfig
+from .session import App
+
+__all__ = [
+    "App",
+    "BodyLengthError",
+    "BodyTooLarge",
+    "ClientDisconnected",
+    "EngineError",
+    "Exchange",
+    "Fields",
+    "InvalidHeader",
+    "Lifespan",
+    "Limits",
+    "OnDisconnect",
+    "ProtocolError",
+    "RequestHead",
+    "RequestTimeout",
+    "ResponseStateError",
+    "Server",
+    "ServerConfig",
+    "Timeouts",
+    "WriteBufferFull",
+]

@@ -1,0 +1,571 @@
+"""One connection's protocol, sans-IO: bytes and times in; bytes, events and deadlines out.
+
+Theory of operation. The reading side moves through
+
+    HEAD ──► BODY ──► AHEAD ──► HEAD …          every state ──► LINGER ──► CLOSED
+
+HEAD gathers a request head; BODY feeds the inbound pipe; AHEAD holds what a pipelining client sent too
+early; LINGER reads and drops after the connection's last answer. The writing side is the exchange's:
+`respond` or `start`, writes, `finish`. `exchange_done` says that the application has returned; when the
+reader is in AHEAD by then, or gets there by a bounded drain, the next exchange begins.
+
+The rule: nothing here raises on what a peer sends, reads a clock, or waits.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+from collections.abc import Awaitable, Callable, Sequence
+
+from .body import ChunkedBody, LengthBody
+from .errors import (
+    BodyLengthError,
+    ClientDisconnected,
+    EngineError,
+    ProtocolError,
+    RequestTimeout,
+    ResponseStateError,
+)
+from .events import Event, Fields, RequestHead, RequestReceived, RequestRejected
+from .gate import HeadGate, check_fields
+from .heads import (
+    CHUNKED,
+    LENGTH,
+    NONE,
+    UNTIL_CLOSE,
+    ResponseHead,
+    parse_head,
+    primed,
+    response_head,
+    trailer_block,
+)
+from .limits import Limits, Timeouts
+from .pipeline import Inbound, Outbound
+
+
+class Reader(enum.Enum):
+    """Where the reading side is; see the module's theory of operation."""
+
+    HEAD = enum.auto()
+    BODY = enum.auto()
+    AHEAD = enum.auto()
+    LINGER = enum.auto()
+    CLOSED = enum.auto()
+
+
+HEAD, BODY, AHEAD, LINGER, CLOSED = Reader
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_LAST_CHUNK = b"0\r\n\r\n"
+
+
+class Connection:
+    """The server's side of one HTTP/1.1 connection.
+
+    Args:
+        limits, timeouts: see `limits`.
+        now: seconds on the driver's clock, here and in every method that takes it.
+        date: gives the value of Date for a response head.
+
+    Attributes:
+        reader: where the reading side is.
+        head: of the request being served, or `None`.
+        inbound: its body on the way in, or `None` where it has none.
+        outbound: the response's body on the way out, where it is streamed.
+        queue: byte strings for the wire; taken with `data_to_send`.
+        half_close: the driver closes its sending side after what is queued.
+        aborted: the driver closes the connection at once and drops what is queued.
+        reset: the driver closes, after what is queued, with a reset.
+        at_eof: nothing more will come from the peer.
+        lost: why nothing can be sent to it any more either.
+    """
+
+    __slots__ = (
+        "_ahead",
+        "_body",
+        "_continue_due",
+        "_continued",
+        "_date",
+        "_draining",
+        "_dropped",
+        "_events",
+        "_first",
+        "_gate",
+        "_gathering",
+        "_keep_alive",
+        "_limits",
+        "_since",
+        "_stalled_since",
+        "_closes_idle",
+        "_stopping",
+        "_timeouts",
+        "aborted",
+        "at_eof",
+        "half_close",
+        "head",
+        "inbound",
+        "lost",
+        "outbound",
+        "queue",
+        "reader",
+        "reset",
+        "responded",
+    )
+
+    def __init__(self, limits: Limits, timeouts: Timeouts, now: float, date: Callable[[], bytes]) -> None:
+        self._limits = limits
+        self._timeouts = timeouts
+        self._date = date
+        self._gate = HeadGate(limits)
+        self._events: list[Event] = []
+        self.queue: list[bytes] = []
+        self.reader = HEAD
+        self.head: RequestHead | None = None
+        self.inbound: Inbound | None = None
+        self.outbound: Outbound | None = None
+        self.responded = False  # a final response is queued in full
+        self.half_close = False
+        self.aborted = False
+        self.reset = False
+        self.at_eof = False
+        self.lost: EngineError | None = None
+        self._body: LengthBody | ChunkedBody | None = None
+        self._ahead = b""
+        self._keep_alive = True
+        self._stopping = False  # no answer keeps the connection any more
+        self._closes_idle = False  # nor is one waited for
+        self._draining = False
+        self._dropped = 0
+        self._first = True  # no request has come yet
+        self._since = now  # when the reader's present wait began
+        self._gathering: float | None = None  # when the engine began to gather a body by itself
+        self._stalled_since: float | None = None
+        self._continue_due = False  # the client waits for a 100
+        self._continued = False  # it has got one, and nothing has come since
+
+    # ---- in ----
+
+    @property
+    def want_read(self) -> bool:
+        """Whether the driver should read from the peer now."""
+        reader = self.reader
+        if reader is BODY:
+            inbound = self.inbound
+            assert inbound is not None
+            return self._draining or not (inbound.full or inbound.error)
+        if reader is AHEAD:
+            return len(self._ahead) < self._limits.pipelined
+        if reader is LINGER:
+            return self.head is None  # a request in its exchange is answered first
+        return reader is HEAD
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being received or served."""
+        return self.reader is HEAD and self.head is None and self._gate.empty
+
+    @property
+    def closed(self) -> bool:
+        """Whether the driver closes the connection after what is queued."""
+        return self.reader is CLOSED
+
+    def events(self) -> list[Event]:
+        """Take what has happened since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take bytes that the peer sent, not empty."""
+        reader = self.reader
+        if reader is BODY:
+            self._receive_body(data, now)
+        elif reader is HEAD:
+            if self._gate.empty and not self._first:
+                self._since = now
+            self._receive_head(data, now)
+        elif reader is AHEAD:
+            self._ahead += data
+        elif reader is LINGER:
+            self._dropped += len(data)
+            if self._dropped > self._limits.linger_size and self.head is None:
+                self.reader = CLOSED
+
+    def receive_eof(self, now: float) -> None:
+        """The peer has closed its sending side: what is being answered is still answered."""
+        self.at_eof = True
+        reader = self.reader
+        if reader is BODY:
+            self._keep_alive = False
+            self.inbound.fail(ClientDisconnected("the client left in the middle of its body"))  # type: ignore[union-attr]
+            if self._draining:
+                self.reader = CLOSED
+        elif self.head is None:
+            self.reader = CLOSED
+
+    def connection_lost(self, error: EngineError | None = None) -> None:
+        """Nothing can be sent any more either; whoever reads or writes is told.
+
+        Args:
+            error: what they get; ClientDisconnected where it is left out.
+        """
+        self.at_eof = True
+        self.reader = CLOSED
+        self._draining = False
+        self._stalled_since = None
+        if self.lost is None:
+            self.lost = error or ClientDisconnected()
+        if self.inbound is not None:
+            self.inbound.fail(self.lost)
+        if self.outbound is not None:
+            self.outbound.close_chunk()  # while the queue still tells what was written
+            self.outbound.fail(self.lost)
+        self.queue.clear()
+
+    def _receive_head(self, data: bytes, now: float) -> None:
+        wire = b""
+        try:
+            gathered = self._gate.feed(data)
+            if gathered is None:
+                return
+            wire, rest = gathered
+            head = parse_head(wire)
+        except ProtocolError as error:
+            self._reject(error.status, error.reason, now, is_head=wire.startswith(b"HEAD "))
+            return
+        self.head = head
+        self._first = False
+        self._keep_alive = head.keep_alive
+        self._continue_due = head.expect_continue
+        self._since = now
+        if head.has_body:
+            limits = self._limits
+            if head.chunked:
+                self._body = ChunkedBody(limits, functools.partial(primed, head))
+            else:
+                assert head.content_length is not None
+                self._body = LengthBody(head.content_length)
+            self.inbound = Inbound(limits.inbound_high, limits.inbound_low)
+            self.reader = BODY
+            self._events.append(RequestReceived(head))
+            if rest:
+                self._receive_body(rest, now)
+        else:
+            self.reader = AHEAD
+            self._ahead = rest
+            self._events.append(RequestReceived(head))
+
+    def _receive_body(self, data: bytes, now: float) -> None:
+        inbound, body = self.inbound, self._body
+        assert inbound is not None
+        assert body is not None
+        self._continue_due = self._continued = False  # RFC 9110 §10.1.1: no 100 once the body has begun
+        pieces: list[bytes] = []
+        error: ProtocolError | None = None
+        rest: bytes | None = None
+        try:
+            rest = body.feed(data, pieces)
+        except ProtocolError as broken:
+            error = broken
+        if self._draining:  # its time does not begin anew
+            self._dropped += len(data)
+        else:
+            self._since = now
+            if pieces:
+                inbound.feed(pieces)
+        if error is not None:
+            self._keep_alive = False
+            inbound.fail(error)
+            self.reader = LINGER
+            if self._draining:
+                self._close(now)
+        elif rest is not None:
+            self.reader = AHEAD
+            self._ahead = rest
+            inbound.end(body.trailers)
+            if self._draining:
+                self._next(now)
+        elif self._draining and self._dropped > self._limits.drain_size:
+            self._close(now)
+
+    def _reject(self, status: int, reason: str, now: float, is_head: bool = False) -> None:
+        """Answer once with an error of the protocol's own and close."""
+        body = f"{status}: {reason}\n".encode()
+        head = response_head(
+            True,
+            is_head,
+            False,
+            status,
+            None,
+            ((b"Content-Type", b"text/plain; charset=utf-8"),),
+            self._date(),
+            len(body),
+        )
+        self.queue += (head.wire,) if is_head else (head.wire, body)
+        self._events.append(RequestRejected(status, reason))
+        self._close(now)
+
+    # ---- out ----
+
+    def data_to_send(self) -> list[bytes]:
+        """Take the byte strings for the wire, in order."""
+        if self.outbound is not None:
+            self.outbound.close_chunk()
+        queue = self.queue
+        data = queue[:]
+        queue.clear()
+        return data
+
+    def send_continue(self) -> None:
+        """The application reads the body: tell a client that waits for a 100."""
+        if self._continue_due:
+            self._continue_due = False
+            if not self.responded and (self.outbound is None or not self.outbound.committed):
+                self.queue.append(_CONTINUE)
+                self._continued = True
+
+    def _response_head(
+        self,
+        status: int,
+        fields: Sequence[tuple[bytes, bytes]],
+        reason: bytes | None,
+        length: int | None,
+    ) -> ResponseHead:
+        head = self.head
+        if head is None or self.responded:
+            raise ResponseStateError("the response is finished")
+        if self.outbound is not None and self.outbound.committed:
+            raise ResponseStateError("the response has begun")
+        keep_alive = self._keep_alive and not self._stopping and self._can_drain()
+        try:
+            return response_head(
+                head.http_version == "1.1",
+                head.method == "HEAD",
+                keep_alive,
+                status,
+                reason,
+                tuple(fields),
+                self._date(),
+                length,
+            )
+        except TypeError:  # not to be looked up in a cache, so not bytes
+            check_fields(fields)
+            raise
+
+    def _can_drain(self) -> bool:
+        """Whether what is left of the request's body is worth reading to keep the connection."""
+        if self.reader is AHEAD:
+            return True
+        if self.reader is not BODY or self._continue_due:
+            return False
+        remaining = self._body.remaining  # type: ignore[union-attr]
+        return remaining is None or remaining <= self._limits.drain_size
+
+    def start(
+        self,
+        status: int,
+        fields: Sequence[tuple[bytes, bytes]],
+        reason: bytes | None,
+        queued: Callable[[int], Awaitable[None]],
+    ) -> Outbound:
+        """Prepare a streamed response; until its head is committed another may take its place.
+
+        Raises: InvalidHeader; ResponseStateError.
+        """
+        head = self._response_head(status, fields, reason, None)
+        self._replace_outbound()
+        self.outbound = Outbound(self.queue, head, queued)
+        if self.lost is not None:
+            self.outbound.fail(self.lost)
+        return self.outbound
+
+    def respond(
+        self,
+        status: int,
+        fields: Sequence[tuple[bytes, bytes]],
+        reason: bytes | None,
+        body: bytes,
+    ) -> None:
+        """Queue a whole response.
+
+        Raises: InvalidHeader; BodyLengthError: not the Content-Length that the fields declare;
+            ResponseStateError.
+        """
+        head = self._response_head(status, fields, reason, len(body))
+        if head.framing is LENGTH and head.length != len(body):
+            raise BodyLengthError(f"{len(body)} bytes where Content-Length says {head.length}")
+        self._replace_outbound()
+        self._keep_alive = head.keep_alive
+        self.responded = True
+        if self.lost is None:
+            self.queue += (head.wire, body) if head.framing is not NONE and body else (head.wire,)
+
+    def _replace_outbound(self) -> None:
+        """Whoever still writes to a response that was not committed must not get on the wire."""
+        if self.outbound is not None:
+            self.outbound.fail(ResponseStateError("another response has taken this one's place"))
+            self.outbound = None
+
+    def finish(self, trailers: Fields) -> None:
+        """Queue the end of a streamed response.
+
+        Raises: InvalidHeader; BodyLengthError; ResponseStateError; ClientDisconnected.
+        """
+        outbound = self.outbound
+        if outbound is None:
+            raise ResponseStateError("the response has not been started")
+        outbound.finish(
+            trailer_block(trailers) if trailers and outbound.head.framing is CHUNKED else _LAST_CHUNK
+        )
+        self._keep_alive = self._keep_alive and outbound.head.keep_alive
+        self.responded = True
+
+    def exchange_done(self, now: float) -> None:
+        """The application has returned: end the exchange, and the connection where it must end."""
+        self.head = None
+        if self.aborted or self.reader is CLOSED:
+            return
+        if not self.responded:
+            self.cut(now)
+        elif not (self._keep_alive and not self._closes_idle and self._can_drain()):
+            self._close(now)
+        elif self.reader is AHEAD:
+            self._next(now)
+        else:
+            self._draining = True
+            self._dropped = self.inbound.size  # type: ignore[union-attr]
+            self.inbound.clear()  # type: ignore[union-attr]
+            self._since = now
+
+    def _next(self, now: float) -> None:
+        """Begin to wait for the next request, or with what has come of it already."""
+        ahead = self._ahead
+        self.head = self.inbound = self.outbound = self._body = None
+        self._ahead = b""
+        self.responded = self._draining = self._continue_due = self._continued = False
+        self._gathering = None
+        self._keep_alive = True
+        self.reader = HEAD
+        self._since = now
+        if ahead:
+            self._receive_head(ahead, now)
+        if self.reader is HEAD and (self.at_eof or self._closes_idle):
+            self.reader = CLOSED
+
+    def _close(self, now: float) -> None:
+        """End the connection so that the peer gets what is queued and not a reset."""
+        quiet = self.reader is AHEAD and not self._ahead
+        self._draining = False
+        if self.at_eof or quiet:
+            self.reader = CLOSED
+        else:
+            # RFC 9112 §9.6: close the sending side, read on for a while, then close.
+            self.reader = LINGER
+            self.half_close = True
+            self._ahead = b""
+            self._dropped = 0
+            self._since = now
+
+    def cut(self, now: float) -> None:
+        """End the connection after what is queued, its response visibly unfinished."""
+        if self.half_close or self.reader is CLOSED:
+            return
+        error = ResponseStateError("the response was cut")
+        if self.outbound is not None:
+            self.outbound.close_chunk()
+            self.outbound.fail(error)
+            # Without framing only a reset tells the client that more should have come.
+            unfinished = self.outbound.committed and not self.outbound.finished
+            self.reset = unfinished and self.outbound.head.framing is UNTIL_CLOSE
+        if self.inbound is not None:
+            self.inbound.fail(error)
+        self._keep_alive = False
+        self.head = None
+        if self.reset:
+            self.reader = CLOSED
+        else:
+            self._close(now)
+
+    def abort(self) -> None:
+        """End the connection at once and drop what is queued."""
+        self.aborted = True
+        self.connection_lost()
+
+    def shutdown(self, drain: bool = False) -> None:
+        """Accept no further request: an idle connection closes, a busy one after its answer.
+
+        Args:
+            drain: instead of being closed, an idle connection may bring one more request, whose answer
+                says that it is the last; so no request is lost to a close that it crosses on the way.
+        """
+        self._stopping = True
+        self._closes_idle = not drain
+        if self.idle and not drain:
+            self.reader = CLOSED
+
+    # ---- time ----
+
+    def gather(self, now: float) -> None:
+        """The engine gathers this body by itself: a least rate holds from now on, beside the idle time."""
+        self._gathering = now
+
+    def reading_resumed(self, now: float) -> None:
+        """The driver reads again after a pause, which the peer is not to blame for."""
+        self._since = now
+
+    def stalled(self, now: float, still: bool) -> None:
+        """Whether bytes wait that the peer has not taken, with none taken since the last call."""
+        if not still:
+            self._stalled_since = None
+        elif self._stalled_since is None:
+            self._stalled_since = now
+
+    def next_deadline(self) -> float | None:
+        """When `handle_deadline` must be called at the latest, or `None`."""
+        deadline, stall = self._read_deadline(), self._timeouts.write_stall
+        if self._stalled_since is not None and stall is not None:
+            stalled = self._stalled_since + stall
+            deadline = stalled if deadline is None else min(deadline, stalled)
+        return deadline
+
+    def _read_deadline(self) -> float | None:
+        timeouts, reader = self._timeouts, self.reader
+        seconds: float | None
+        if reader is HEAD:
+            seconds = timeouts.head if self._first or not self._gate.empty else timeouts.keep_alive
+        elif self._draining or (reader is LINGER and self.head is None):
+            seconds = timeouts.linger
+        elif reader is BODY and not self.inbound.full and self.inbound.error is None:  # type: ignore[union-attr]
+            if self._gathering is not None and timeouts.body_rate is not None:
+                received = self.inbound.received  # type: ignore[union-attr]
+                due = self._gathering + timeouts.body_grace + received / timeouts.body_rate
+                # A fast beginning does not pay for a long silence.
+                return due if timeouts.body_idle is None else min(due, self._since + timeouts.body_idle)
+            seconds = timeouts.body_idle
+        else:
+            return None
+        return None if seconds is None else self._since + seconds
+
+    def handle_deadline(self, now: float) -> None:
+        """Do what is due at `now`; nothing where the deadline has moved."""
+        stall = self._timeouts.write_stall
+        if self._stalled_since is not None and stall is not None and now >= self._stalled_since + stall:
+            self.abort()
+            return
+        deadline = self._read_deadline()
+        if deadline is None or now < deadline:
+            return
+        if self.reader is HEAD:
+            if self._gate.empty:
+                self.reader = CLOSED  # silently, as nobody asked for anything
+            else:
+                self._reject(408, "the request's head did not arrive in time", now)
+        elif self.reader is LINGER:
+            self.reader = CLOSED
+        elif self._draining:
+            self._close(now)
+        elif self._continue_due or self._continued:
+            # Until now it was the client that waited, for the handler to read.
+            self._since, self._continued = now, False
+        else:
+            self._keep_alive = False
+            self.inbound.fail(RequestTimeout())  # type: ignore[union-attr]

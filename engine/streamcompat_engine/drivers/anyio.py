@@ -1,0 +1,241 @@
+"""The portable driver: an anyio byte stream, on asyncio or on trio.
+
+The rule: it moves bytes and wakes at deadlines; every decision is the session's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import math
+import socket
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+import anyio.abc
+import anyio.lowlevel
+
+from ..session import RESET, Event, Service, Session
+
+if TYPE_CHECKING:
+    from ..server import ServerConfig
+
+_READ: Final = 64 * 1024
+"""The most bytes of one read."""
+_SLICE: Final = 64 * 1024
+"""The most bytes handed to the stream at once, so that a slow peer's progress shows."""
+_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_BACK_OFF: Final = 1.0
+"""Seconds without accepting once the system has no descriptors or buffers; as in asyncio."""
+
+logger: Final = logging.getLogger("streamcompat.engine")
+
+
+class AnyioSession(Session):
+    """One connection on an anyio byte stream; `run` serves it to its end."""
+
+    def __init__(self, service: Service, stream: anyio.abc.ByteStream) -> None:
+        super().__init__(service, self.now())
+        self._stream = self.transport = stream
+        self.peer, self.sockname = _addresses(stream)
+        self._pending: deque[bytes] = deque()
+        self._unsent = 0
+        self._callbacks: list[Callable[[], None]] = []
+        self._to_write = anyio.Event()
+        self._readable = anyio.Event()
+        self._timer_changed = anyio.Event()
+        self._timer: float | None = None
+        self._exchange_scope: anyio.CancelScope | None = None
+        self._exchanges: anyio.abc.TaskGroup
+        self._io: anyio.abc.TaskGroup
+        self._closing = False
+
+    async def run(self) -> None:
+        """Serve the connection until both it and its last exchange have ended."""
+        self.service.sessions.add(self)
+        try:
+            async with anyio.create_task_group() as self._exchanges:
+                try:
+                    async with anyio.create_task_group() as self._io:
+                        self._io.start_soon(self._write)
+                        self._io.start_soon(self._keep_time)
+                        if self.service.stopping:
+                            self.on_shutdown()
+                        self.advance()
+                        await self._read()
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await self._stream.aclose()
+                    self.on_lost()
+        finally:
+            self.on_lost()
+
+    # ---- the three tasks of a connection ----
+
+    async def _read(self) -> None:
+        stream = self._stream
+        try:
+            while True:
+                while self.reading_paused:
+                    await self._readable.wait()
+                self.on_data(await stream.receive(_READ))
+        except anyio.EndOfStream:
+            self.on_eof()
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+            self._io.cancel_scope.cancel()
+
+    async def _write(self) -> None:
+        pending, low = self._pending, self.limits.outbound_low
+        half_closed = False
+        try:
+            while True:
+                while self._callbacks:
+                    self._callbacks.pop(0)()
+                if pending:
+                    piece = pending.popleft()
+                    for start in range(0, len(piece), _SLICE):
+                        part = piece if len(piece) <= _SLICE else piece[start : start + _SLICE]
+                        await self._stream.send(part)
+                        self._unsent -= len(part)
+                    if self.blocked and self._unsent <= low:
+                        self.on_writable()
+                elif self._closing:
+                    break
+                elif self._half_closed and not half_closed:
+                    half_closed = True
+                    await self._stream.send_eof()
+                else:
+                    self._to_write = anyio.Event()
+                    await self._to_write.wait()
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+            pass
+        self._io.cancel_scope.cancel()
+
+    async def _keep_time(self) -> None:
+        while True:
+            with anyio.CancelScope(deadline=math.inf if self._timer is None else self._timer) as scope:
+                await self._timer_changed.wait()
+            self._timer_changed = anyio.Event()
+            if scope.cancelled_caught:
+                self._timer = None
+                self.on_timer()
+
+    async def _run_exchange(self, function: Coroutine[Any, Any, None], scope: anyio.CancelScope) -> None:
+        with scope:
+            await function
+
+    # ---- called by the session ----
+
+    def now(self) -> float:
+        return anyio.current_time()
+
+    def event(self) -> Event:
+        return anyio.Event()
+
+    async def checkpoint(self) -> None:
+        await anyio.lowlevel.checkpoint()
+
+    def unsent(self) -> int:
+        return self._unsent + self.queued
+
+    def _transmit(self, data: list[bytes]) -> None:
+        self._pending.append(b"".join(data))
+        self._unsent += len(self._pending[-1])
+        if self._unsent > self.limits.outbound_high:
+            self.on_blocked()
+        self._to_write.set()
+
+    def _call_soon(self, callback: Callable[[], None]) -> None:
+        self._callbacks.append(callback)
+        self._to_write.set()
+
+    def _spawn(self, function: Coroutine[Any, Any, None]) -> None:
+        self._exchange_scope = anyio.CancelScope()
+        self._exchanges.start_soon(self._run_exchange, function, self._exchange_scope)
+
+    def cancel(self) -> None:
+        if self._exchange_scope is not None:
+            self._exchange_scope.cancel()
+
+    def is_cancelled(self, error: BaseException) -> bool:
+        if not isinstance(error, anyio.get_cancelled_exc_class()):
+            return False
+        # On trio nobody can make one up.
+        task = asyncio.current_task() if isinstance(error, asyncio.CancelledError) else None
+        return task is None or task.cancelling() > 0
+
+    def _pause_reading(self) -> None:
+        self._readable = anyio.Event()
+
+    def _resume_reading(self) -> None:
+        self._readable.set()
+
+    def _half_close(self) -> None:
+        self._to_write.set()
+
+    def _close(self) -> None:
+        self._closing = True
+        self._to_write.set()
+
+    def _reset_on_close(self) -> None:
+        sock = self._stream.extra(anyio.abc.SocketAttribute.raw_socket, None)
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+    def _abort(self) -> None:
+        self._io.cancel_scope.cancel()
+
+    def _set_timer(self, when: float) -> None:
+        self._timer = when
+        self._timer_changed.set()
+
+
+def _addresses(stream: anyio.abc.ByteStream) -> tuple[tuple[Any, ...] | None, Any]:
+    """The peer's and the local address, where the stream has any."""
+    attribute = anyio.abc.SocketAttribute
+    peer = stream.extra(attribute.remote_address, None)
+    local = stream.extra(attribute.local_address, None)
+    return peer if isinstance(peer, tuple) else None, local
+
+
+@contextlib.asynccontextmanager
+async def listen(
+    service: Service, sockets: list[socket.socket], group: anyio.abc.TaskGroup, config: ServerConfig
+) -> AsyncIterator[None]:
+    """Accept connections on the sockets within this context; `group` runs them beyond it."""
+    async with contextlib.AsyncExitStack() as stack:
+        listeners = []
+        for sock in sockets:
+            listeners.append(await anyio.abc.SocketListener.from_socket(sock))
+            stack.push_async_callback(listeners[-1].aclose)
+        async with anyio.create_task_group() as accepting:
+            for listener in listeners:
+                accepting.start_soon(_accept, listener, service, group)
+            try:
+                yield
+            finally:
+                accepting.cancel_scope.cancel()
+
+
+async def _accept(listener: anyio.abc.SocketListener, service: Service, group: anyio.abc.TaskGroup) -> None:
+    while True:
+        try:
+            stream = await listener.accept()
+        except OSError as error:
+            if error.errno not in _EXHAUSTED:
+                continue  # the peer left before it was accepted
+            logger.error("cannot accept connections: %s; trying again in %g s", error, _BACK_OFF)
+            await anyio.sleep(_BACK_OFF)
+            continue
+        group.start_soon(_serve, service, stream)
+
+
+async def _serve(service: Service, stream: anyio.abc.SocketStream) -> None:
+    try:
+        await AnyioSession(service, stream).run()
+    except Exception:
+        logger.exception("a connection failed, and no other with it")

@@ -1,0 +1,180 @@
+"""The fast driver: an `asyncio.Protocol`, on asyncio's own loop or on uvloop.
+
+The rule: it moves bytes and wakes at deadlines; every decision is the session's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import anyio.abc
+
+from ..session import RESET, Event, Service, Session
+
+if TYPE_CHECKING:
+    from ..server import ServerConfig
+
+_LARGE: Final = 32 * 1024
+"""Bytes from which pieces are handed to the system as they are; below, joining them costs less."""
+_MAX_GATHERED: Final = 64
+"""How many pieces may be handed over so; far below the system's IOV_MAX."""
+
+
+class AsyncioSession(Session, asyncio.Protocol):
+    """One connection on asyncio."""
+
+    def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(service, loop.time())
+        self._loop = loop
+        self.now = loop.time  # type: ignore[method-assign]
+        self._call_soon = loop.call_soon  # type: ignore[method-assign,assignment]
+        self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self._fd = -1  # of a plain socket, which may be written to directly
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    # ---- called by asyncio ----
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = self.transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(self.limits.outbound_high, self.limits.outbound_low)
+        peer = transport.get_extra_info("peername")
+        self.peer = peer if isinstance(peer, tuple) else None
+        self.sockname = transport.get_extra_info("sockname")
+        if transport.get_extra_info("sslcontext") is not None:
+            self.scheme = "https"
+        else:
+            sock = transport.get_extra_info("socket")
+            self._fd = -1 if sock is None else sock.fileno()
+        self.service.sessions.add(self)
+        if self.service.stopping:
+            self.on_shutdown()
+        self.advance()
+
+    def data_received(self, data: bytes) -> None:
+        self.on_data(data)
+
+    def eof_received(self) -> bool:
+        self.on_eof()
+        # Otherwise asyncio would close before the answer is out; over TLS it always does.
+        return not self._ended and self.scheme == "http"
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.on_lost()
+
+    def pause_writing(self) -> None:
+        self.on_blocked()
+
+    def resume_writing(self) -> None:
+        self.on_writable()
+
+    # ---- called by the session ----
+
+    def now(self) -> float:
+        return self._loop.time()
+
+    def event(self) -> Event:
+        return asyncio.Event()
+
+    async def checkpoint(self) -> None:
+        await asyncio.sleep(0)
+
+    def unsent(self) -> int:
+        return self._transport.get_write_buffer_size() + self.queued
+
+    def _transmit(self, data: list[bytes]) -> None:
+        transport = self._transport
+        if transport.is_closing():  # asyncio knows by a failed write, and tells in the next turn
+            return
+        if len(data) == 1:
+            transport.write(data[0])
+        elif len(data) <= _MAX_GATHERED and sum(map(len, data)) >= _LARGE:
+            self._gather(data)
+        else:
+            transport.write(b"".join(data))
+
+    def _gather(self, data: list[bytes]) -> None:
+        """Write large pieces without joining them, where nothing waits before them."""
+        transport = self._transport
+        sent = 0
+        if self._fd >= 0 and not transport.get_write_buffer_size() and not transport.is_closing():
+            try:
+                sent = os.writev(self._fd, data)
+            except OSError:
+                pass  # nothing went out; the transport meets the same error and deals with it
+        for piece in data:
+            if sent >= len(piece):
+                sent -= len(piece)
+            else:
+                transport.write(memoryview(piece)[sent:] if sent else piece)
+                sent = 0
+
+    def _call_soon(self, callback: Callable[[], None]) -> None:
+        self._loop.call_soon(callback)
+
+    def _spawn(self, function: Coroutine[Any, Any, None]) -> None:
+        self._task = self._loop.create_task(function)
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def is_cancelled(self, error: BaseException) -> bool:
+        task = self._task
+        return isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling() > 0)
+
+    def _pause_reading(self) -> None:
+        self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        self._transport.resume_reading()
+
+    def _half_close(self) -> None:
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    def _close(self) -> None:
+        self._transport.close()
+
+    def _reset_on_close(self) -> None:
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+    def _abort(self) -> None:
+        self._transport.abort()
+
+    def _set_timer(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self.on_timer)
+
+
+@contextlib.asynccontextmanager
+async def listen(
+    service: Service, sockets: list[socket.socket], group: anyio.abc.TaskGroup, config: ServerConfig
+) -> AsyncIterator[None]:
+    """Accept connections on the sockets within this context."""
+    loop = asyncio.get_running_loop()
+    servers: list[asyncio.Server] = []
+    try:
+        for sock in sockets:
+            servers.append(
+                await loop.create_server(
+                    lambda: AsyncioSession(service, loop), sock=sock, backlog=config.backlog, ssl=config.ssl
+                )
+            )
+        yield
+    finally:
+        for server in servers:
+            server.close()

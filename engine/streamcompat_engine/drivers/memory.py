@@ -1,0 +1,250 @@
+"""The driver without sockets: a transport in memory and a clock that moves when it is told to.
+
+The rule: the session does not know the difference. What a test cuts, delays, stalls or drops happens to
+the same code that serves real sockets, at the same calls, and nothing depends on real time.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import anyio
+import anyio.abc
+import anyio.lowlevel
+
+from ..errors import ClientDisconnected
+from ..session import Event, Service, Session
+
+_WINDOW: Final = 64 * 1024
+"""Bytes that the network holds for a peer that does not read."""
+
+
+class Timer:
+    """One call that is due at a time of a virtual clock."""
+
+    __slots__ = ("callback", "when")
+
+    def __init__(self, when: float, callback: Callable[[], None]) -> None:
+        self.when = when
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        """Never call."""
+        self.callback = None
+
+
+class VirtualClock:
+    """A clock in seconds that stands still until `advance`."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._order = itertools.count()
+
+    def now(self) -> float:
+        """Seconds since the clock was made."""
+        return self._now
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        """Call back when the clock gets there."""
+        timer = Timer(when, callback)
+        heapq.heappush(self._timers, (when, next(self._order), timer))
+        return timer
+
+    def advance(self, seconds: float) -> None:
+        """Move on, calling what falls due on the way in the order of time."""
+        end = self._now + seconds
+        while self._timers and self._timers[0][0] <= end:
+            when, _, timer = heapq.heappop(self._timers)
+            self._now = max(self._now, when)
+            if timer.callback is not None:
+                timer.callback()
+        self._now = end
+
+
+class MemorySession(Session):
+    """One connection in memory; its `peer` attribute is the address, `MemoryPeer` the other end.
+
+    Args:
+        clock: for every deadline.
+        tasks: runs the exchanges.
+        window: bytes that the network holds for a peer that does not read.
+    """
+
+    peer = ("memory", 0)
+    sockname = ("memory", 0)
+
+    def __init__(
+        self, service: Service, clock: VirtualClock, tasks: anyio.abc.TaskGroup, window: int = _WINDOW
+    ) -> None:
+        super().__init__(service, clock.now())
+        self._clock = clock
+        self._tasks = tasks
+        self._window = window
+        self._scope: anyio.CancelScope | None = None
+        self._timer: Timer | None = None
+        self.transport = self.client = MemoryPeer(self)
+        service.sessions.add(self)
+        if service.stopping:
+            self.on_shutdown()
+        self.advance()
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    def event(self) -> Event:
+        return anyio.Event()
+
+    async def checkpoint(self) -> None:
+        await anyio.lowlevel.checkpoint()
+
+    def unsent(self) -> int:
+        return max(self.client.waiting - self._window, 0) + self.queued
+
+    def _transmit(self, data: list[bytes]) -> None:
+        self.client.take(b"".join(data))
+        if self.unsent() > self.limits.outbound_high:
+            self.on_blocked()
+
+    def on_taken(self) -> None:
+        """The peer has read."""
+        if self.blocked and self.unsent() <= self.limits.outbound_low:
+            self.on_writable()
+
+    def _call_soon(self, callback: Callable[[], None]) -> None:
+        async def call() -> None:
+            callback()
+
+        self._tasks.start_soon(call)
+
+    def _spawn(self, function: Coroutine[Any, Any, None]) -> None:
+        scope = self._scope = anyio.CancelScope()
+
+        async def run() -> None:
+            with scope:
+                await function
+
+        self._tasks.start_soon(run)
+
+    def cancel(self) -> None:
+        if self._scope is not None:
+            self._scope.cancel()
+
+    def _pause_reading(self) -> None:
+        pass  # the peer looks at `reading_paused` before it sends
+
+    def _resume_reading(self) -> None:
+        self.client.on_room()
+
+    def _half_close(self) -> None:
+        self.client.take_eof()
+
+    def _close(self) -> None:
+        self.client.take_eof()
+        self.lose()
+
+    def _reset_on_close(self) -> None:
+        self.client.reset = True
+
+    def _abort(self) -> None:
+        self.client.reset = True
+        self.client.take_eof()
+        self.lose()
+
+    def lose(self) -> None:
+        """The connection is gone, by either side."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.client.on_room()
+        self.on_lost()
+
+    def _set_timer(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._clock.call_at(when, self.on_timer)
+
+
+class MemoryPeer:
+    """The client's end of a connection in memory.
+
+    Attributes:
+        reset: the server closed without sending all that it had queued.
+        at_eof: the server has closed its sending side; what it sent before can still be read.
+    """
+
+    def __init__(self, session: MemorySession) -> None:
+        self._session = session
+        self._received = bytearray()
+        self._changed: Event | None = None
+        self._room: Event | None = None
+        self.at_eof = False
+        self.reset = False
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that the server has sent and nobody has read."""
+        return len(self._received)
+
+    async def send(self, data: bytes) -> None:
+        """Hand bytes to the server as one read, once it reads.
+
+        Raises: ClientDisconnected: the connection is closed.
+        """
+        session = self._session
+        while session.reading_paused and session in session.service.sessions:
+            if self._room is None:
+                self._room = session.event()
+            await self._room.wait()
+        if session not in session.service.sessions:
+            raise ClientDisconnected("the connection is closed")
+        if data:
+            session.on_data(data)
+
+    def send_eof(self) -> None:
+        """Close the client's sending side."""
+        if self._session in self._session.service.sessions:
+            self._session.on_eof()
+
+    def disconnect(self) -> None:
+        """Vanish: nothing more is sent or read."""
+        self._received.clear()
+        if self._session in self._session.service.sessions:
+            self._session.lose()
+
+    async def receive(self, most: int = _WINDOW) -> bytes:
+        """What the server has sent, at least one byte and at most `most`; `b""` once it has closed."""
+        while not self._received:
+            if self.at_eof:
+                return b""
+            self._changed = self._session.event()
+            await self._changed.wait()
+        data = bytes(self._received[:most])
+        del self._received[:most]
+        self._session.on_taken()
+        return data
+
+    # ---- called by the session ----
+
+    def take(self, data: bytes) -> None:
+        """The server has sent this."""
+        self._received += data
+        self._wake()
+
+    def take_eof(self) -> None:
+        """The server has closed its sending side."""
+        self.at_eof = True
+        self._wake()
+
+    def on_room(self) -> None:
+        """The server reads again, or never will."""
+        if self._room is not None:
+            self._room.set()
+            self._room = None
+
+    def _wake(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None

@@ -1,0 +1,75 @@
+"""What the connection tells its driver, as values.
+
+The rule: an event is immutable and says nothing of sockets, loops or frameworks. A body's bytes are not
+events: they go straight into the inbound pipe of their exchange (see `pipeline`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+Fields = tuple[tuple[bytes, bytes], ...]
+"""Header or trailer fields, (name, value) in the order of arrival."""
+
+
+class RequestHead(NamedTuple):
+    """A request's head, parsed by h11 and found sound by the gate.
+
+    Attributes:
+        method: as it was sent, case and all (RFC 9110 §9.1).
+        target: the request-target as it was sent.
+        raw_path: its path, still percent-encoded; `b"*"` for `OPTIONS *`.
+        query: what follows the first `?`, without it.
+        http_version: `"1.0"` or `"1.1"`.
+        headers: names in lower case.
+        raw_headers: names as they were sent.
+        host: from an absolute-form target, else from Host (RFC 9112 §3.2.2); `None` on HTTP/1.0 without.
+        content_length: of a body framed by length, else `None`.
+        chunked: the body is in chunked coding.
+        keep_alive: the client wants the connection kept (RFC 9112 §9.3).
+        expect_continue: the client waits for a 100 (RFC 9110 §10.1.1).
+        wire: the head's own bytes, so that h11 can be shown them again.
+    """
+
+    method: str
+    target: bytes
+    raw_path: bytes
+    query: bytes
+    http_version: str
+    headers: Fields
+    raw_headers: Fields
+    host: str | None
+    content_length: int | None
+    chunked: bool
+    keep_alive: bool
+    expect_continue: bool
+    wire: bytes
+
+    @property
+    def has_body(self) -> bool:
+        """Whether body bytes follow the head."""
+        return self.chunked or bool(self.content_length)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestReceived:
+    """A request begins; its body, if any, follows through the inbound pipe."""
+
+    head: RequestHead
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRejected:
+    """The peer broke the protocol; the answer is queued already and the connection is closing.
+
+    Attributes:
+        status: of the answer.
+        reason: one line for the log.
+    """
+
+    status: int
+    reason: str
+
+
+Event = RequestReceived | RequestRejected

@@ -1,0 +1,80 @@
+"""Limits and timeouts: values only; each docstring names where its default comes from.
+
+The rule: nothing that a peer sends makes the engine hold more, or wait longer, than a field here says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes, in bytes unless said otherwise.
+
+    Attributes:
+        request_line: the request line with its CRLF; 8 KiB as in nginx and Apache
+            (RFC 9112 §3 asks for at least 8,000).
+        head_fields: all header field lines together; 32 KiB (nginx: 4 buffers of 8 KiB).
+        field_count: header fields in a request; 100 as in Apache's LimitRequestFields.
+        chunk_extension: the extension of one chunk; 256.
+        chunk_extensions: all chunk extensions of a body; 16 KiB as in Go's net/http.
+        trailer_fields: the trailer section; 8 KiB.
+        trailer_count: trailer fields; 32.
+        inbound_high: a body's bytes that wait for the handler before reading pauses; 256 KiB, the most
+            that asyncio reads at once.
+        inbound_low: reading goes on when fewer wait; 64 KiB.
+        pipelined: bytes of following requests held while one is being served; 64 KiB.
+        outbound_high: bytes that wait for the peer before `write` waits; 64 KiB as in asyncio.
+        outbound_low: waiting writers go on below this; 16 KiB as in asyncio.
+        outbound_hard: un-awaited bytes that may wait when nothing can make the writer wait; 1 MiB.
+        flush_size: queued bytes that are written without waiting for the end of the loop's turn; 64 KiB.
+        drain_size: what is read and dropped of a body that the handler left, so that the connection can
+            be kept; 256 KiB as in Go's net/http.
+        linger_size: what is read and dropped after the final answer of a connection; 1 MiB.
+    """
+
+    request_line: int = 8 * 1024
+    head_fields: int = 32 * 1024
+    field_count: int = 100
+    chunk_extension: int = 256
+    chunk_extensions: int = 16 * 1024
+    trailer_fields: int = 8 * 1024
+    trailer_count: int = 32
+    inbound_high: int = 256 * 1024
+    inbound_low: int = 64 * 1024
+    pipelined: int = 64 * 1024
+    outbound_high: int = 64 * 1024
+    outbound_low: int = 16 * 1024
+    outbound_hard: int = 1024 * 1024
+    flush_size: int = 64 * 1024
+    drain_size: int = 256 * 1024
+    linger_size: int = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Times in seconds; `None` switches one off.
+
+    Attributes:
+        head: from a request's first byte (on a new connection: from its start) to the end of its head;
+            10 s (Apache's RequestReadTimeout starts at 20 s).
+        keep_alive: an idle connection between two requests; 5 s as in uvicorn, Node and the originals.
+        body_idle: between two arrivals of a body that a handler reads; 60 s as nginx's
+            client_body_timeout. It does not run while the handler is the slow side.
+        body_rate: the least bytes a second of a body that the engine gathers (`read_body`), after
+            `body_grace`; 500 as in Apache's RequestReadTimeout.
+        body_grace: 10 s.
+        write_stall: the peer takes nothing while there is something to take; 30 s (nginx's send_timeout
+            is 60 s).
+        linger: how long a closing connection is read so that the peer gets the answer and not a reset;
+            2 s (nginx's lingering_timeout is 5 s).
+    """
+
+    head: float | None = 10.0
+    keep_alive: float | None = 5.0
+    body_idle: float | None = 60.0
+    body_rate: int | None = 500
+    body_grace: float = 10.0
+    write_stall: float | None = 30.0
+    linger: float = 2.0

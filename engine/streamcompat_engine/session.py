@@ -1,0 +1,462 @@
+"""What is the same for every driver: one connection's events, exchanges, flushes, ends and deadlines.
+
+The rule: a driver moves bytes, wakes at deadlines and runs coroutines, and decides nothing; all that it
+does, it does in the methods that this class leaves open.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import logging
+import struct
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, Protocol
+
+from .connection import Connection
+from .errors import (
+    BodyTooLarge,
+    ClientDisconnected,
+    EngineError,
+    ProtocolError,
+    RequestTimeout,
+    ResponseStateError,
+)
+from .events import RequestReceived, RequestRejected
+from .exchange import Exchange
+from .limits import Limits, Timeouts
+
+App = Callable[[Exchange], Awaitable[None]]
+"""What a server serves: called for each exchange, it finishes the response before it returns."""
+
+logger: Final = logging.getLogger("streamcompat.engine")
+
+RESET: Final = struct.pack("ii", 1, 0)
+"""The value of SO_LINGER with which a close is a reset."""
+
+_PLAIN_500: Final = b"500: the application failed\n"
+_TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
+_NOT_OURS: Final = (BaseExceptionGroup, GeneratorExit, KeyboardInterrupt, SystemExit)
+_STALL_LOOKS: Final = 1.0
+"""Seconds between two looks at what a slow peer has taken."""
+
+
+class Event(Protocol):
+    """Something that can be waited for once it is set; asyncio's, trio's and anyio's are."""
+
+    def set(self) -> Any:
+        """Let everybody go on who waits, now or later."""
+
+    def wait(self) -> Coroutine[Any, Any, Any]:
+        """Wait until it is set."""
+
+
+class Service:
+    """What all connections of a server share.
+
+    Attributes:
+        sessions: the open ones.
+        outliving: those that are closed, while their exchange goes on.
+        stopping: no new requests are accepted.
+        draining: but idle connections may bring one more.
+    """
+
+    def __init__(self, app: App, limits: Limits, timeouts: Timeouts) -> None:
+        self.app = app
+        self.limits = limits
+        self.timeouts = timeouts
+        self.sessions: set[Session] = set()
+        self.outliving: set[Session] = set()
+        self.stopping = False
+        self.draining = False
+        self._emptied: Event | None = None
+        self._second = -1
+        self._date = b""
+
+    def date(self) -> bytes:
+        """The value of Date (RFC 9110 §5.6.7), made once a second."""
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._date = email.utils.formatdate(second, usegmt=True).encode()
+        return self._date
+
+    def stop(self, drain: bool = False) -> None:
+        """Accept no further requests; idle connections close, busy ones after their answer.
+
+        Args:
+            drain: see `Connection.shutdown`.
+        """
+        self.stopping = True
+        self.draining = drain
+        for session in list(self.sessions):
+            session.on_shutdown()
+
+    def cancel(self) -> None:
+        """Cancel what still runs."""
+        for session in self.sessions | self.outliving:
+            session.cancel()
+
+    def abort(self) -> None:
+        """Close every connection now."""
+        for session in list(self.sessions):
+            session.connection.abort()
+            session.advance()
+
+    def discard(self, session: Session, running: bool) -> None:
+        """A connection has ended; its exchange goes on where it is `running`."""
+        self.sessions.discard(session)
+        (self.outliving.add if running else self.outliving.discard)(session)
+        if self._emptied is not None and not self.sessions and not self.outliving:
+            self._emptied.set()
+
+    async def until_empty(self) -> None:
+        """Wait until every connection and every exchange has ended."""
+        for session in self.sessions or self.outliving:
+            self._emptied = session.event()
+            await self._emptied.wait()
+            break
+
+
+class Session(ABC):
+    """One connection on a driver.
+
+    Attributes:
+        connection: its protocol.
+        exchange: the one that is being served.
+        queued: bytes in the connection's queue since the last flush.
+        blocked: the peer is slow, and what is written now waits in the queue.
+        reading_paused: the driver does not read.
+        peer, sockname, scheme, transport: see Exchange.
+    """
+
+    peer: tuple[Any, ...] | None = None
+    sockname: Any = None
+    scheme = "http"
+    transport: Any = None
+
+    def __init__(self, service: Service, now: float) -> None:
+        self.service = service
+        self.limits = service.limits
+        self.connection = Connection(service.limits, service.timeouts, now, service.date)
+        self.exchange: Exchange | None = None
+        self.queued = 0
+        self.blocked = False
+        self.reading_paused = False
+        self._flush_scheduled = False
+        self._writable: Event | None = None
+        self._half_closed = False
+        self._ended = False  # the driver was told to close
+        self._lost = False  # the transport is closed
+        self._cancelled = False  # the exchange was cancelled, as its client has left
+        self._armed: float | None = None  # when the driver's timer is due
+        self._handed = 0  # bytes given to the transport so far
+        self._taken = 0  # how many of them it had passed on at the last look
+
+    # ---- what a driver does ----
+
+    @abstractmethod
+    def now(self) -> float:
+        """Seconds on the driver's clock."""
+
+    @abstractmethod
+    def event(self) -> Event:
+        """A new event."""
+
+    @abstractmethod
+    async def checkpoint(self) -> None:
+        """Let others run once."""
+
+    @abstractmethod
+    def unsent(self) -> int:
+        """Bytes that were written and have not left: in the queue and in the transport."""
+
+    @abstractmethod
+    def _transmit(self, data: list[bytes]) -> None:
+        """Give byte strings, not empty in sum, to the transport; never waits."""
+
+    @abstractmethod
+    def _call_soon(self, callback: Callable[[], None]) -> None:
+        """Call back in this turn of the loop, after what runs now."""
+
+    @abstractmethod
+    def _spawn(self, function: Coroutine[Any, Any, None]) -> None:
+        """Run an exchange in a task of its own."""
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Cancel the task of the running exchange."""
+
+    def is_cancelled(self, error: BaseException) -> bool:
+        """Within that task: whether this error cancels it, and is not of the application's own making, as
+        when it awaits a task that somebody has cancelled."""
+        return True
+
+    @abstractmethod
+    def _pause_reading(self) -> None: ...
+
+    @abstractmethod
+    def _resume_reading(self) -> None: ...
+
+    @abstractmethod
+    def _half_close(self) -> None:
+        """Close the sending side once all that was transmitted has left."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Close once all that was transmitted has left."""
+
+    @abstractmethod
+    def _reset_on_close(self) -> None:
+        """Let the next close end in a reset, where the transport knows such a thing."""
+
+    @abstractmethod
+    def _abort(self) -> None:
+        """Close now."""
+
+    @abstractmethod
+    def _set_timer(self, when: float) -> None:
+        """Call `on_timer` at `when`, in place of any time set before."""
+
+    # ---- what a driver calls ----
+
+    def on_data(self, data: bytes) -> None:
+        """Bytes arrived, not empty."""
+        connection = self.connection
+        connection.receive_data(data, self.now())
+        if connection.head is not None and self.exchange is not None:
+            # the busy path: a body's bytes for a running exchange change nothing but the flow
+            if not connection.want_read:
+                self.consider_reading()
+        else:
+            self.advance()
+
+    def on_eof(self) -> None:
+        """The peer closed its sending side."""
+        self.connection.receive_eof(self.now())
+        self._cancel_once()
+        self.advance()
+
+    def on_lost(self) -> None:
+        """The transport is closed, by whomever."""
+        self._ended = self._lost = True
+        self._tell(ClientDisconnected())
+        self.service.discard(self, running=self.exchange is not None)
+
+    def on_blocked(self) -> None:
+        """What was transmitted waits above the high-water mark."""
+        self.blocked = True
+
+    def on_writable(self) -> None:
+        """It has gone below the low-water mark."""
+        self.blocked = False
+        self.flush()
+        self._wake_writers()
+        self._end_if_due()
+
+    def on_timer(self) -> None:
+        """The time set by `_set_timer` has come."""
+        self._armed = None
+        if not self._lost:
+            now = self.now()
+            if self.connection.half_close and self.unsent():
+                self.connection.reading_resumed(now)  # the lingering begins once the answer has left
+            self._look_at_peer(now)
+            self.connection.handle_deadline(now)
+            self.advance()
+
+    def on_shutdown(self) -> None:
+        """The server stops: close when idle, else after the answer."""
+        self.connection.shutdown(self.service.draining)
+        self.advance()
+
+    # ---- what an exchange calls ----
+
+    async def writable(self) -> None:
+        """Wait until the peer has taken enough, or is gone."""
+        if self.blocked:
+            if self._writable is None:
+                self._writable = self.event()
+            await self._writable.wait()
+
+    def flush(self) -> bool:
+        """Transmit what is queued, unless the peer is slow.
+
+        Returns: whether it is slow, so that writers should wait.
+        """
+        if self.blocked:
+            return True
+        data = self.connection.data_to_send()
+        self.queued = 0
+        if data and not self._ended:
+            size = sum(map(len, data))
+            self._handed += size
+            self._transmit(data)
+            if self.unsent():
+                self._watch_peer()
+        return self.blocked
+
+    def schedule_flush(self) -> None:
+        """Flush once in this turn of the loop."""
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            self._call_soon(self._scheduled_flush)
+
+    def _scheduled_flush(self) -> None:
+        self._flush_scheduled = False
+        self.flush()
+
+    def consider_reading(self) -> None:
+        """Pause or go on reading, by what the connection wants."""
+        if self.connection.want_read == self.reading_paused and not self._ended:
+            self.reading_paused = not self.reading_paused
+            if self.reading_paused:
+                self._pause_reading()
+            else:
+                self.connection.reading_resumed(self.now())
+                self._resume_reading()
+        self._arm()
+
+    # ---- its own ----
+
+    def advance(self) -> None:
+        """Carry out all that the connection has decided."""
+        connection = self.connection
+        for event in connection.events():
+            if type(event) is RequestReceived:
+                self.exchange = Exchange(self, event.head)
+                self._cancelled = False
+                self._spawn(self._serve(self.exchange))
+            elif type(event) is RequestRejected:
+                logger.info("rejected a request from %s: %d %s", self.peer, event.status, event.reason)
+        if connection.aborted:
+            self._abort_now()
+            return
+        if connection.queue:
+            self.flush()
+        self._end_if_due()
+        if not self._ended:
+            self.consider_reading()
+        elif not self._lost:
+            self._arm()
+
+    async def _serve(self, exchange: Exchange) -> None:
+        """Run the application for one exchange; whatever it does, the exchange ends."""
+        try:
+            while self.blocked:  # a client that pipelines takes its last answer before it gets another
+                await self.writable()
+            if self.connection.lost is None:
+                await self.service.app(exchange)
+                if not exchange.finished and not self._given_up():
+                    raise ResponseStateError("the application returned without finishing its response")
+        except ClientDisconnected:
+            pass  # it is told by being gone
+        except (BodyTooLarge, ProtocolError, RequestTimeout) as error:
+            logger.info("%s %s: %s", exchange.head.method, exchange.head.target, error)
+            self._answer(exchange, error.status, f"{error}\n".encode())
+        except BaseException as error:
+            if not isinstance(error, Exception) and (
+                isinstance(error, _NOT_OURS) or self.is_cancelled(error)
+            ):
+                raise
+            logger.exception("the application failed on %s %s", exchange.head.method, exchange.head.target)
+            self._answer(exchange, 500, _PLAIN_500)
+        finally:
+            self._exchange_done()
+
+    def _given_up(self) -> bool:
+        """Whether nobody waits for the answer any more, by the application's will or the client's."""
+        connection = self.connection
+        if connection.head is None or connection.lost is not None:
+            return True
+        return connection.inbound is not None and isinstance(connection.inbound.error, ClientDisconnected)
+
+    def _answer(self, exchange: Exchange, status: int, body: bytes) -> None:
+        """Answer in the application's place, where that is possible still."""
+        if not exchange.committed and self.connection.head is not None:
+            exchange.respond(status, _TEXT, body)
+
+    def _exchange_done(self) -> None:
+        self.exchange = None
+        self.connection.exchange_done(self.now())
+        self.advance()
+        if self._lost:
+            self.service.discard(self, running=False)
+
+    def disconnect_late(self) -> None:
+        """The application has said what a disconnect does to it, and there has been one already."""
+        if self.connection.lost is not None:
+            self._tell(self.connection.lost)
+        else:
+            self._cancel_once()
+
+    def _cancel_once(self) -> None:
+        """Cancel an exchange that wants it, but not its cleaning up."""
+        exchange = self.exchange
+        if exchange is not None and exchange.on_disconnect == "cancel" and not self._cancelled:
+            self._cancelled = True
+            self.cancel()
+
+    def _tell(self, error: EngineError) -> None:
+        """Tell whoever reads or writes that the connection is gone."""
+        self.connection.connection_lost(error)
+        exchange = self.exchange
+        if exchange is not None:
+            if exchange.on_disconnect == "ignore" and self.connection.outbound is not None:
+                self.connection.outbound.error = None  # what it writes is dropped by `flush`
+            self._cancel_once()
+        self.blocked = False
+        self._wake_writers()
+
+    def _wake_writers(self) -> None:
+        if self._writable is not None:
+            self._writable.set()
+            self._writable = None
+
+    def _end_if_due(self) -> None:
+        """Close, or half-close, once the queue is empty."""
+        connection = self.connection
+        if self._ended or connection.queue:
+            return
+        if connection.closed:
+            self._ended = True
+            if connection.reset:
+                self._reset_on_close()
+            self._close()
+        elif connection.half_close and not self._half_closed:
+            self._half_closed = True
+            self._half_close()
+
+    def _abort_now(self) -> None:
+        self._ended = True
+        if not self._lost:
+            self._abort()
+        self._tell(ClientDisconnected())
+
+    # ---- time ----
+
+    def _arm(self) -> None:
+        """Keep the timer at or before the next deadline; when it fires early, it is set again."""
+        deadline = self.connection.next_deadline()
+        if deadline is not None and (self._armed is None or deadline < self._armed):
+            self._armed = deadline
+            self._set_timer(deadline)
+
+    def _watch_peer(self) -> None:
+        """Begin to look, once a second, whether the peer takes what waits for it."""
+        now = self.now()
+        self.connection.stalled(now, True)
+        look = now + _STALL_LOOKS
+        if self._armed is None or look < self._armed:
+            self._armed = look
+            self._set_timer(look)
+
+    def _look_at_peer(self, now: float) -> None:
+        unsent = self.unsent()
+        taken = self._handed + self.queued - unsent
+        if not unsent or taken > self._taken:
+            self.connection.stalled(now, False)
+        self._taken = taken
+        if unsent:
+            self._watch_peer()
