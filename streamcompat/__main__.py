@@ -1,0 +1,8 @@
+"""`python -m streamcompat` is the command `streamcompat`."""
+
+import sys
+
+from streamcompat.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

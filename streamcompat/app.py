@@ -1,0 +1,439 @@
+"""The application: what is registered on it, and the way of one request through it.
+
+The rule: `handle` catches everything. Whatever goes wrong before the first byte becomes an answer in the
+flavour's words; after it the response is cut, visibly, and the log says so once.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections import deque
+from collections.abc import Callable, Collection
+from inspect import isawaitable
+from types import CoroutineType
+from typing import Any, ClassVar
+
+from streamcompat import logs, middleware
+from streamcompat.blueprints import Blueprint
+from streamcompat.config import Config
+from streamcompat.dialect import Dialect
+from streamcompat.exceptions import HTTPException
+from streamcompat.handlers import ErrorHandler, describe
+from streamcompat.registration import H, Registration
+from streamcompat.request import Request
+from streamcompat.response import BaseHTTPResponse, to_bytes
+from streamcompat.routing import Endpoint, Options, Router
+from streamcompat.serving import AppLifespan, Servable, settings_of
+from streamcompat.urls import build_url
+from streamcompat.views import Handler
+from streamcompat_engine import (
+    BodyTooLarge,
+    ClientDisconnected,
+    Exchange,
+    Lifespan,
+    ProtocolError,
+    RequestTimeout,
+    ServerConfig,
+)
+
+
+class App(Registration, Servable):
+    """The base of both flavours' applications.
+
+    Args:
+        name: found from the module that makes the app when left out.
+        router: with the routes; a new one when left out.
+        error_handler: answers exceptions.
+        load_env: settings from the environment: `True`, `False` or another prefix.
+        request_class: a subclass of the flavour's Request.
+        strict_slashes: for routes that do not say.
+        configure_logging: `run` lets the loggers write to the standard streams.
+    """
+
+    dialect: ClassVar[Dialect]
+    config_class: ClassVar[type[Config]] = Config
+    default_request_class: ClassVar[type[Request]] = Request
+
+    def __init__(
+        self,
+        name: str | None = None,
+        router: Router | None = None,
+        error_handler: Any = None,
+        load_env: bool | str = True,
+        request_class: type[Request] | None = None,
+        strict_slashes: bool = False,
+        configure_logging: bool = True,
+    ) -> None:
+        self.name = name or _calling_module()
+        self.log = logging.getLogger(self.dialect.log)
+        self.access_log = logging.getLogger(self.dialect.access_log)
+        self.config = self.config_class(load_env=load_env)
+        self.router = router or self.make_router()
+        self.error_handler = error_handler or self.make_error_handler()
+        self.request_class = request_class
+        self.strict_slashes = strict_slashes
+        self.debug: bool | None = None
+        self.request_middleware: deque[Handler] = deque()
+        self.response_middleware: deque[Handler] = deque()
+        self.listeners: dict[str, list[Handler]] = {}
+        self.blueprints: dict[str, Blueprint] = {}
+        self.is_running = False
+        self._configure_logging = configure_logging
+        self._tasks: list[Any] = []
+        self._loop: Any = None
+        self._logs_access = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}>"
+
+    def make_router(self) -> Router:
+        """The router of an app that was given none."""
+        return Router(self.dialect)
+
+    def make_error_handler(self) -> ErrorHandler:
+        """The error handler of an app that was given none."""
+        return ErrorHandler(self.log)
+
+    # Registering
+
+    @property
+    def request_class(self) -> type[Request] | None:
+        """The class of requests, where it is not the flavour's."""
+        return self._request_class
+
+    @request_class.setter
+    def request_class(self, request_class: type[Request] | None) -> None:
+        self._request_class = request_class
+        self._new_request: Callable[[Exchange, App, str], Request] = self.request_factory(
+            request_class or self.default_request_class
+        )
+
+    def request_factory(self, request_class: type[Request]) -> Callable[[Exchange, App, str], Request]:
+        """What makes a request of this class; the constructor is run only where a subclass has its own."""
+        if request_class.__init__ is self.default_request_class.__init__:
+            return request_class.of
+
+        def make(exchange: Exchange, app: App, root_path: str) -> Request:
+            request = request_class.of(exchange, app, root_path)
+            request_class.__init__(request, **self.request_arguments(request))
+            return request
+
+        return make
+
+    def request_arguments(self, request: Request) -> dict[str, Any]:
+        """What the flavour's own server called the constructor of a request with."""
+        return {}
+
+    def _add_route(
+        self,
+        handler: Handler,
+        uri: str,
+        methods: Collection[str] | None,
+        *,
+        host: Any = None,
+        strict_slashes: bool | None = None,
+        version: Any = None,
+        owner: Any = None,
+        **options: Any,
+    ) -> None:
+        strict = self.strict_slashes if strict_slashes is None else strict_slashes
+        self.router.add(
+            uri, methods, handler, host, strict, version, options=Options(owner=owner or self, **options)
+        )
+
+    def register_middleware(self, middleware: H, attach_to: str = "request") -> H:
+        if attach_to == "request":
+            self.request_middleware.append(middleware)
+        elif attach_to == "response":
+            # The one that was registered last sees the response first.
+            self.response_middleware.appendleft(middleware)
+        else:
+            raise ValueError(f"middleware attaches to 'request' or 'response', not to {attach_to!r}")
+        return middleware
+
+    def register_exception(self, exceptions: tuple[Any, ...], handler: Handler) -> None:
+        for exception in exceptions:
+            if isinstance(exception, (tuple, list)):
+                self.register_exception(tuple(exception), handler)
+            else:
+                self.error_handler.add(exception, handler)
+
+    def register_listener(self, listener: H, event: str) -> H:
+        self.listeners.setdefault(event, []).append(listener)
+        return listener
+
+    def blueprint(self, blueprint: Any, **options: Any) -> None:
+        """Takes on a blueprint, or a list of them; `url_prefix` replaces the blueprint's own.
+
+        Raises: AssertionError: another blueprint has that name.
+        """
+        if isinstance(blueprint, (list, tuple)):
+            for one in blueprint:
+                self.blueprint(one, **options)
+            return
+        known = self.blueprints.setdefault(blueprint.name, blueprint)
+        if known is not blueprint:
+            raise AssertionError(
+                f'A blueprint with the name "{blueprint.name}" is already registered. '
+                "Blueprint names must be unique."
+            )
+        blueprint.register(self, options)
+
+    register_blueprint = blueprint
+
+    def remove_route(self, uri: str, clean_cache: bool = True, host: str | None = None) -> None:
+        """Forgets the route of exactly this path; RouteDoesNotExist when there is none."""
+        self.router.remove(uri, clean_cache, host)
+
+    def url_for(self, view_name: str, **values: Any) -> str:
+        """The URL of a handler, by its name (`blueprint.handler` on a blueprint).
+
+        The route's parameters are taken from `values`, what is left becomes the query; `_anchor`,
+        `_external`, `_scheme` and `_server` shape the rest. Raises the flavour's URLBuildError.
+        """
+        return build_url(self.router, view_name, self.config.get("SERVER_NAME", ""), values)
+
+    # Running
+
+    @property
+    def loop(self) -> Any:
+        """The event loop of asyncio that serves the app; RuntimeError while none does."""
+        if self._loop is None:
+            raise RuntimeError("the app has a loop only while it is served on asyncio")
+        return self._loop
+
+    def add_task(self, task: Any) -> None:
+        """Runs a coroutine, or what a callable returns for the app or for nothing, beside the server.
+
+        Before the server runs the task is kept until it does. asyncio only.
+        """
+        if self._loop is None:
+            self._tasks.append(task)
+        else:
+            self._start_task(task)
+
+    def _start_task(self, task: Any) -> None:
+        if callable(task):
+            try:
+                task = task(self)
+            except TypeError:
+                task = task()
+        running = self._loop.create_task(task)
+        # A loop keeps no strong reference to its tasks.
+        self._tasks.append(running)
+        running.add_done_callback(self._tasks.remove)
+
+    def started(self, loop: Any, access_log: bool | None) -> None:
+        """The server is about to start; for its lifespan."""
+        self._loop = loop
+        self.is_running = True
+        enabled = self.config.ACCESS_LOG if access_log is None else access_log
+        self._logs_access = bool(enabled) and self.access_log.isEnabledFor(logging.INFO)
+        if self._tasks and loop is None:
+            raise RuntimeError("add_task needs asyncio: this server runs on trio")
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            self._start_task(task)
+
+    def stopped(self) -> None:
+        """The server has stopped; for its lifespan."""
+        self._loop = None
+        self.is_running = False
+        self._logs_access = False
+
+    def lifespan(self, access_log: bool | None = None) -> Lifespan:
+        return AppLifespan([self], access_log)
+
+    def configure_logging(self, debug: bool = False) -> None:
+        if self._configure_logging:
+            logs.listen(self.log, self.access_log, debug)
+
+    def set_debug(self, debug: bool) -> None:
+        self.debug = self.error_handler.debug = debug
+
+    def server_config(self, **given: Any) -> ServerConfig:
+        return ServerConfig(**settings_of(self.config) | given)
+
+    # The way of one request
+
+    async def handle(self, exchange: Exchange, root_path: str = "") -> None:
+        request = self._new_request(exchange, self, root_path)
+        try:
+            response = None
+            if self.request_middleware:
+                if self.dialect.body_before_middleware:
+                    await self._read_early(request, exchange)
+                response = await middleware.before(self.request_middleware, request)
+            if response is None:
+                router = self.router
+                host = exchange.head.host if router.hosts else None
+                endpoint, values = router.resolve(request.path, request.method, host)
+                request.endpoint = endpoint
+                request.match_info = values
+                if endpoint.on_disconnect is not None:
+                    exchange.on_disconnect = endpoint.on_disconnect
+                if endpoint.stream:
+                    if endpoint.body_limit is not None:
+                        exchange.body_limit = endpoint.body_limit
+                    request.stream = self.dialect.request_stream(exchange)
+                elif not exchange.body_complete:
+                    request.body = await self._read_body(exchange, endpoint)
+                response = endpoint.call(request, **values)
+                if response.__class__ is CoroutineType:
+                    response = await response
+                elif not isinstance(response, BaseHTTPResponse) and isawaitable(response):
+                    response = await response
+            if not isinstance(response, BaseHTTPResponse):
+                raise self._not_a_response(request, response)
+        except Exception as error:
+            response = await self._answer(request, exchange, error)
+            if response is None:
+                return
+        try:
+            await self._send(request, exchange, response)
+        except Exception as error:
+            await self._sending_failed(request, exchange, error)
+
+    async def _read_body(self, exchange: Exchange, endpoint: Endpoint) -> bytes:
+        limit = endpoint.body_limit
+        return await exchange.read_body(int(self.config.REQUEST_MAX_SIZE) if limit is None else limit)
+
+    async def _read_early(self, request: Request, exchange: Exchange) -> None:
+        """Reads the body of a route that does not stream, so that request middleware has it."""
+        if exchange.body_complete:
+            return
+        try:
+            host = exchange.head.host if self.router.hosts else None
+            endpoint, _ = self.router.resolve(request.path, request.method, host)
+        except HTTPException:
+            # Middleware may still answer it; if not, it is refused in its turn.
+            return
+        if not endpoint.stream:
+            request.body = await self._read_body(exchange, endpoint)
+
+    def _not_a_response(self, request: Request, response: Any) -> HTTPException:
+        self.log.error("%s answered with a %s, not a response", describe(request), type(response).__name__)
+        return self.dialect.server_error(self.dialect.bad_response)
+
+    async def _send(self, request: Request, exchange: Exchange, response: BaseHTTPResponse) -> None:
+        if self.response_middleware:
+            response = await self._run_response_middleware(request, response)
+        if response.is_stream:
+            exchange.start(response.status, response.wire_headers())
+            # Nobody would see what is produced for HEAD, and it may never end.
+            if exchange.head.method != "HEAD":
+                await exchange.run(_produce(response, exchange))
+            exchange.finish()
+        else:
+            body = response.body
+            if body.__class__ is not bytes:
+                body = to_bytes(body)
+            exchange.respond(response.status, response.wire_headers(), body)
+        if self._logs_access:
+            size = exchange.bytes_sent if response.is_stream else len(body)
+            logs.record(self.access_log, request, exchange.status, size)
+
+    async def _run_response_middleware(
+        self, request: Request, response: BaseHTTPResponse
+    ) -> BaseHTTPResponse:
+        try:
+            replacement = await middleware.after(self.response_middleware, request, response)
+        except Exception:
+            self.log.exception(
+                "Exception occurred in one of response middleware handlers of %s", describe(request)
+            )
+            return response
+        if isinstance(replacement, BaseHTTPResponse):
+            return replacement
+        raise self._not_a_response(request, replacement)
+
+    # What went wrong
+
+    async def _answer(
+        self, request: Request, exchange: Exchange, error: Exception
+    ) -> BaseHTTPResponse | None:
+        """The response to an exception; `None` where nobody is left to read it."""
+        if isinstance(error, ClientDisconnected):
+            exchange.abort()
+            return None
+        error = self._in_flavour(error)
+        try:
+            response = self.error_handler.response(request, error)
+            if isawaitable(response):
+                response = await response
+            if isinstance(response, BaseHTTPResponse):
+                return response
+            raise self._not_a_response(request, response)
+        except Exception as failure:
+            return self._last_answer(request, failure)
+
+    def _last_answer(self, request: Request, failure: Exception) -> BaseHTTPResponse:
+        """Where an exception handler failed: no code of the application is asked any more."""
+        handler = ErrorHandler(self.log)
+        handler.debug = self.debug
+        handler.response_class = self.dialect.response
+        if isinstance(failure, HTTPException):
+            response: BaseHTTPResponse = handler.default(request, failure)
+            return response
+        return handler.failed(request, failure)
+
+    def _in_flavour(self, error: Exception) -> Exception:
+        """What the engine says of a request's body, as the flavour's exception."""
+        if isinstance(error, BodyTooLarge):
+            return self.dialect.payload_too_large("Payload Too Large")
+        if isinstance(error, RequestTimeout):
+            return self.dialect.request_timeout("Request Timeout")
+        if isinstance(error, ProtocolError):
+            return self.dialect.base(error.reason, error.status)
+        return error
+
+    async def _sending_failed(self, request: Request, exchange: Exchange, error: Exception) -> None:
+        if isinstance(error, ClientDisconnected):
+            exchange.abort()
+        elif exchange.committed:
+            self._cut(request, exchange, error)
+        else:
+            response = await self._answer(request, exchange, error)
+            if response is None:
+                return
+            try:
+                await self._send(request, exchange, response)
+            except Exception as second:
+                await self._error_page_failed(request, exchange, second)
+
+    async def _error_page_failed(self, request: Request, exchange: Exchange, error: Exception) -> None:
+        """The answer to an exception could not be sent either."""
+        if isinstance(error, ClientDisconnected):
+            exchange.abort()
+        elif exchange.committed:
+            self._cut(request, exchange, error)
+        else:
+            response = self._last_answer(request, error)
+            exchange.respond(response.status, response.wire_headers(), to_bytes(response.body))
+
+    def _cut(self, request: Request, exchange: Exchange, error: Exception) -> None:
+        self.log.error(
+            "%s failed after %d bytes of its response, which is cut",
+            describe(request),
+            exchange.bytes_sent,
+            exc_info=error,
+        )
+        exchange.abort()
+
+
+async def _produce(response: BaseHTTPResponse, exchange: Exchange) -> None:
+    result = response.produce(exchange)
+    if isawaitable(result):
+        await result
+
+
+def _calling_module() -> str:
+    """The name of the module that makes an app: the first frame outside of this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("streamcompat."):
+        frame = frame.f_back
+    file = frame.f_globals.get("__file__")
+    if file is None:
+        return str(frame.f_globals.get("__name__", "app"))
+    return str(file).replace("\\", "/").rpartition("/")[2].removesuffix(".py")

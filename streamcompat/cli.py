@@ -1,0 +1,257 @@
+"""The command `streamcompat`: serve an app, or several, from the command line.
+
+The rule: what the user got wrong is one line on standard error and exit status 3, without a traceback;
+a misspelt option is argparse's own message and status 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib.metadata
+import importlib.util
+import os
+import stat
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+from streamcompat import aliases, targets
+from streamcompat.app import App
+from streamcompat.site import Site
+from streamcompat_engine import Lifespan, Server
+
+__all__ = ["main"]
+
+FAILED = 3
+
+DESCRIPTION = "Serve apps written for the streaming APIs of old Sanic and of Mach9."
+EXAMPLES = """\
+examples:
+  streamcompat run app.py                       the only app of a file
+  streamcompat run shop.web:app --port 9000     a module, found from the current folder
+  streamcompat run old_app.py --alias           an app that says `from sanic import Sanic`, unedited
+  streamcompat run index.py --mount /shop=shop.py:app --mount /blog=blog/main.py
+                                                several apps in one server, of either flavour
+  streamcompat run --mount shop.example=shop.py --mount blog.example=blog.py
+                                                the same by host name
+"""
+
+
+class CommandError(Exception):
+    """The command cannot be carried out; its text is one line that says why."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Carry out a command line.
+
+    Args:
+        argv: the words after the program's name; `sys.argv[1:]` by default.
+
+    Returns:
+        The exit status: 0 after a graceful stop, 3 after an error of the user's.
+
+    Raises:
+        SystemExit: with 0 after `--help` and `--version`, with 2 for a command line that is not one.
+    """
+    options = _parser().parse_args(argv)
+    try:
+        _run(options)
+    except (aliases.AliasError, targets.TargetError, CommandError) as error:
+        if options.traceback and error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
+        print(f"streamcompat: {error}", file=sys.stderr)
+        return FAILED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="streamcompat", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"streamcompat {_version()}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    run = commands.add_parser(
+        "run",
+        help="serve one app, or several side by side",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument(
+        "target",
+        metavar="TARGET",
+        nargs="?",
+        help="package.module:app or path/to/file.py:app; `:app` may be left out where there is just one app",
+    )
+    run.add_argument(
+        "--mount",
+        metavar="PREFIX=TARGET",
+        type=_mount,
+        action="append",
+        default=[],
+        help="serve another app below a path (/shop), a host name (shop.example) or both "
+        "(shop.example/api); repeatable. A TARGET of its own answers what no mount does",
+    )
+    where = run.add_argument_group("where to listen")
+    where.add_argument("--host", default="127.0.0.1", help="a name or an address (default: %(default)s)")
+    where.add_argument(
+        "--port", type=_port, default=8000, help="0 lets the system choose one (default: %(default)s)"
+    )
+    where.add_argument("--uds", metavar="PATH", help="a Unix socket, instead of a host and a port")
+    how = run.add_argument_group("how to serve")
+    how.add_argument(
+        "--driver",
+        choices=["asyncio", "anyio", "trio"],
+        default="asyncio",
+        help="asyncio is the fast one, and uses uvloop where it is installed; anyio is the portable one on "
+        "asyncio; trio is the portable one on trio (default: %(default)s)",
+    )
+    how.add_argument(
+        "--grace",
+        metavar="SECONDS",
+        type=_seconds,
+        help="how long running requests may go on after SIGINT or SIGTERM (default: the app's "
+        "GRACEFUL_SHUTDOWN_TIMEOUT, or 15)",
+    )
+    how.add_argument("--no-access-log", action="store_true", help="do not log a line for each request")
+    imports = run.add_argument_group("how to import")
+    imports.add_argument(
+        "--alias",
+        action="store_true",
+        help="let `import sanic` and `import mach9` find streamcompat, so that old apps run unedited",
+    )
+    imports.add_argument(
+        "--force-alias", action="store_true", help="the same, even where the real package is installed"
+    )
+    imports.add_argument(
+        "--traceback",
+        action="store_true",
+        help="show the whole traceback where an app fails to import or to start",
+    )
+    run.set_defaults(usage_error=run.error)
+    return parser
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("streamcompat")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if 0 <= seconds < float("inf"):
+        return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+
+
+def _mount(text: str) -> tuple[str | None, str, str]:
+    """`shop.example/api=shop.py:app` as host (None where there is none), path prefix, TARGET."""
+    place, equals, target = text.partition("=")
+    if not equals or not place or not target:
+        raise argparse.ArgumentTypeError(f"{text!r} is not PREFIX=TARGET, such as /shop=shop.py:app")
+    host, slash, path = place.partition("/")
+    return host or None, (slash + path).rstrip("/"), target
+
+
+def _run(options: argparse.Namespace) -> None:
+    if options.target is None and not options.mount:
+        options.usage_error("give a TARGET, or at least one --mount PREFIX=TARGET")
+    if options.driver == "trio" and importlib.util.find_spec("trio") is None:
+        raise CommandError("--driver trio needs trio: pip install trio")
+    # First, as a vendored copy of the real package in the current folder counts as installed.
+    if (here := os.getcwd()) not in sys.path:
+        sys.path.insert(0, here)
+    if options.alias or options.force_alias:
+        aliases.install(force=options.force_alias)
+    app = _mounted(options)
+    _serve(app, options)
+
+
+def _mounted(options: argparse.Namespace) -> App | Site:
+    if not options.mount:
+        return targets.load(options.target)
+    site = Site()
+    for host, prefix, target in options.mount:
+        site.mount(targets.load(target), prefix=prefix, host=host)
+    if options.target is not None:
+        site.mount(targets.load(options.target), prefix="")
+    return site
+
+
+class _Start(Lifespan):
+    """Passes the server's life on to the app's listeners, says where it listens, and how far it came.
+
+    Attributes:
+        begun: the sockets are bound; what fails from here on is the app's.
+        done: all of the app's listeners for the start have returned.
+    """
+
+    def __init__(self, listeners: Lifespan, driver: str) -> None:
+        self.listeners = listeners
+        self.driver = driver
+        self.begun = False
+        self.done = False
+
+    async def before_start(self, loop: Any) -> None:
+        self.begun = True
+        await self.listeners.before_start(loop)
+
+    async def after_start(self, loop: Any) -> None:
+        await self.listeners.after_start(loop)
+        self.done = True
+
+    async def before_stop(self, loop: Any) -> None:
+        await self.listeners.before_stop(loop)
+
+    async def after_stop(self, loop: Any) -> None:
+        await self.listeners.after_stop(loop)
+
+    def listening(self, addresses: list[str]) -> None:
+        print(f"listening on {', '.join(addresses)} ({self.driver})", flush=True)
+
+
+def _serve(app: App | Site, options: argparse.Namespace) -> None:
+    given: dict[str, Any] = (
+        {"uds": options.uds} if options.uds else {"host": options.host, "port": options.port}
+    )
+    if options.grace is not None:
+        given["grace"] = options.grace
+    app.configure_logging()
+    start = _Start(app.lifespan(access_log=False if options.no_access_log else None), options.driver)
+    config = app.server_config(driver=options.driver, **given)
+    try:
+        Server(app.handle, config, lifespan=start).run()
+    except OSError as error:
+        if not start.begun:
+            raise CommandError(_bind_failure(error, options)) from error
+        raise CommandError(_app_failure(error, start)) from error
+    except Exception as error:
+        raise CommandError(_app_failure(error, start)) from error
+
+
+def _bind_failure(error: OSError, options: argparse.Namespace) -> str:
+    where = options.uds or f"{options.host}:{options.port}"
+    if error.errno != errno.EADDRINUSE:
+        return f"cannot listen on {where}: {error.strerror or error}"
+    if options.uds is None:
+        return f"{where} is in use: choose another with --port, or --port 0 for any free one"
+    if not stat.S_ISSOCK(os.stat(options.uds).st_mode):
+        return f"cannot listen on {where}: it is there already, and is no socket"
+    return f"{where} is in use"
+
+
+def _app_failure(error: Exception, start: _Start) -> str:
+    """What a listener of the app raised, and when."""
+    when = "it stopped because of an error" if start.done else "the app did not start"
+    return f"{when}: {targets.describe(error)}"

@@ -1,0 +1,106 @@
+"""An application's settings: a dict whose upper-case keys are attributes too.
+
+The rule: settings that name a size or a time say its unit here, and a class attribute wins over the dict,
+so that `Config.REQUEST_TIMEOUT = 2` reaches every app of the process, as it did in the originals.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar
+
+
+class Config(dict[str, Any]):
+    """The settings.
+
+    Keys that are set from the start:
+        REQUEST_MAX_SIZE: bytes that the body of a request on a buffered route may have; 100 MB, the
+            default of every version of the originals.
+        REQUEST_TIMEOUT: seconds for a request to arrive; 60.
+        RESPONSE_TIMEOUT: seconds for a handler to answer; 60.
+        KEEP_ALIVE: whether a connection is kept for the next request.
+        KEEP_ALIVE_TIMEOUT: seconds that an idle connection is kept; 5.
+        GRACEFUL_SHUTDOWN_TIMEOUT: seconds that running requests have when the server stops; 15.
+        ACCESS_LOG: whether each response is logged.
+
+    `load_env` reads the environment: `True` for the flavour's own prefix, a text for another one.
+    """
+
+    env_prefix: ClassVar[str] = "STREAMCOMPAT_"
+    parse_numbers: ClassVar[bool] = True
+
+    def __init__(
+        self, defaults: dict[str, Any] | None = None, load_env: bool | str = True, keep_alive: bool = True
+    ) -> None:
+        super().__init__(defaults or {})
+        self.update(
+            REQUEST_MAX_SIZE=100_000_000,
+            REQUEST_TIMEOUT=60,
+            RESPONSE_TIMEOUT=60,
+            KEEP_ALIVE=keep_alive,
+            KEEP_ALIVE_TIMEOUT=5,
+            GRACEFUL_SHUTDOWN_TIMEOUT=15.0,
+            ACCESS_LOG=True,
+            WEBSOCKET_MAX_SIZE=2**20,
+            WEBSOCKET_MAX_QUEUE=32,
+            WEBSOCKET_READ_LIMIT=2**16,
+            WEBSOCKET_WRITE_LIMIT=2**16,
+        )
+        if load_env:
+            self.load_environment_vars(self.env_prefix if load_env is True else load_env)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"Config has no '{name}'") from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[name] = value
+
+    def from_envvar(self, variable_name: str) -> bool:
+        """Reads the Python file that the environment variable names; RuntimeError when it is not set."""
+        filename = os.environ.get(variable_name)
+        if not filename:
+            raise RuntimeError(
+                f"The environment variable {variable_name!r} is not set and "
+                "thus configuration could not be loaded."
+            )
+        return self.from_pyfile(filename)
+
+    def from_pyfile(self, filename: str) -> bool:
+        """Runs a Python file and takes its upper-case names; OSError when it cannot be read."""
+        module = ModuleType("config")
+        module.__file__ = filename
+        try:
+            source = Path(filename).read_text()
+        except OSError as error:
+            error.strerror = f"Unable to load configuration file ({error.strerror})"
+            raise
+        exec(compile(source, filename, "exec"), module.__dict__)
+        self.from_object(module)
+        return True
+
+    def from_object(self, obj: Any) -> None:
+        """Takes the upper-case attributes of a module, a class or any object."""
+        for name in dir(obj):
+            if name.isupper():
+                self[name] = getattr(obj, name)
+
+    def load_environment_vars(self, prefix: str | None = None) -> None:
+        """Takes the environment's variables that begin with `prefix`."""
+        prefix = prefix or self.env_prefix
+        for variable, text in os.environ.items():
+            if variable.startswith(prefix):
+                self[variable[len(prefix) :]] = _number(text) if self.parse_numbers else text
+
+
+def _number(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text

@@ -1,0 +1,137 @@
+"""Cookies: what a request's `Cookie` says, and the `Set-Cookie` fields of a response (RFC 6265).
+
+The rule: reading never fails, one broken cookie costs only itself; writing refuses a name that could not
+be read back.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+
+from streamcompat.datastructures import Headers
+
+_LEGAL = string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~:"
+_is_legal = re.compile(f"[{re.escape(_LEGAL)}]+").fullmatch
+
+# What may stand in a quoted value as it is; the rest is written as a backslash and three octal digits,
+# which is what every version of the originals wrote and reads.
+_PLAIN = frozenset(_LEGAL + " ()/<=>?@[]{}")
+_escapes = {code: f"\\{code:03o}" for code in range(256) if chr(code) not in _PLAIN}
+_escapes[ord('"')] = '\\"'
+_escapes[ord("\\")] = "\\\\"
+_escaped = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
+
+
+def quote(value: str) -> str:
+    """`value` as it stands in a cookie: in double quotes where it needs them."""
+    if not value or _is_legal(value):
+        return value
+    return f'"{value.translate(_escapes)}"'
+
+
+def unquote(value: str) -> str:
+    """The reverse of `quote`; a value that is not in double quotes is given back as it is."""
+    if len(value) < 2 or value[0] != '"' or value[-1] != '"':
+        return value
+    return _escaped.sub(lambda found: chr(int(found[1], 8)) if found[1] else found[2], value[1:-1])
+
+
+def parse_cookies(header: str) -> dict[str, str]:
+    """The cookies of a `Cookie` field, by name; of a repeated name the first, which is the most specific
+    one (RFC 6265 §5.4)."""
+    cookies: dict[str, str] = {}
+    for pair in header.split(";"):
+        name, found, value = pair.partition("=")
+        name = name.strip()
+        if found and name:
+            cookies.setdefault(name, unquote(value.strip()))
+    return cookies
+
+
+class Cookie(dict[str, Any]):
+    """One cookie of a response: `value`, and its attributes as items (`cookie["max-age"] = 60`).
+
+    Attributes that may be set: expires (a datetime or text), path, comment, domain, max-age (seconds),
+    secure, httponly, version, samesite. KeyError for any other, and for a name that no cookie may have.
+    """
+
+    _attributes = {
+        "expires": "expires",
+        "path": "Path",
+        "comment": "Comment",
+        "domain": "Domain",
+        "max-age": "Max-Age",
+        "secure": "Secure",
+        "httponly": "HttpOnly",
+        "version": "Version",
+        "samesite": "SameSite",
+    }
+    _flags = frozenset({"secure", "httponly"})
+
+    def __init__(self, key: str, value: str) -> None:
+        if key in self._attributes:
+            raise KeyError("Cookie name is a reserved word")
+        if not _is_legal(key):
+            raise KeyError("Cookie key contains illegal characters")
+        super().__init__()
+        self.key = key
+        self.value = value
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key not in self._attributes:
+            raise KeyError("Unknown cookie property")
+        if value is False:
+            self.pop(key, None)
+        else:
+            super().__setitem__(key, value)
+
+    def __str__(self) -> str:
+        parts = [f"{self.key}={quote(str(self.value))}"]
+        for key, value in self.items():
+            name = self._attributes[key]
+            if key in self._flags:
+                if value:
+                    parts.append(name)
+                continue
+            if isinstance(value, datetime):
+                value = format_datetime(
+                    value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC), usegmt=True
+                )
+            parts.append(f"{name}={value}")
+        return "; ".join(parts)
+
+    def encode(self, encoding: str = "utf-8") -> bytes:
+        """The value of the `Set-Cookie` field."""
+        return str(self).encode(encoding)
+
+
+class CookieJar(dict[str, Cookie]):
+    """A response's cookies: setting one adds a `Set-Cookie` field to `headers`, deleting one that was not
+    set tells the client to forget it."""
+
+    def __init__(self, headers: Headers) -> None:
+        super().__init__()
+        self.headers = headers
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key in self:
+            self[key].value = value
+            return
+        cookie = Cookie(key, value)
+        cookie["path"] = "/"
+        self.headers.add("Set-Cookie", cookie)
+        super().__setitem__(key, cookie)
+
+    def __delitem__(self, key: str) -> None:
+        if key not in self:
+            self[key] = ""
+            self[key]["max-age"] = 0
+            return
+        for cookie in self.headers.popall("Set-Cookie", []):
+            if getattr(cookie, "key", None) != key:
+                self.headers.add("Set-Cookie", cookie)
+        super().__delitem__(key)

@@ -1,0 +1,12 @@
+"""Mach9's names, as of 0.0.4, over streamcompat's kernel.
+
+The rule: names and signatures only; what Mach9 does that Sanic does not is in `dialect`.
+"""
+
+from streamcompat.mach9_api.app import Mach9
+from streamcompat.mach9_api.blueprints import Blueprint
+
+__version__ = "0.0.4"
+"""The release whose behaviour this is."""
+
+__all__ = ["Blueprint", "Mach9"]

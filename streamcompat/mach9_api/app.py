@@ -1,0 +1,91 @@
+"""Mach9's application."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from streamcompat.app import App
+from streamcompat.mach9_api.config import Config
+from streamcompat.mach9_api.dialect import MACH9
+from streamcompat.mach9_api.handlers import ErrorHandler
+from streamcompat.mach9_api.request import Request
+from streamcompat.mach9_api.router import Router
+from streamcompat.request import Request as KernelRequest
+
+__all__ = ["Mach9"]
+
+
+class Mach9(App):
+    """An application in Mach9's words.
+
+    Arguments that only Mach9's own server could use are accepted, without effect: `log_config`,
+    `get_current_time`, `composition_view`, `stream_http_response_class`, `websocket_response_class`.
+    """
+
+    dialect = MACH9
+    config_class = Config
+    default_request_class = Request
+
+    def __init__(
+        self,
+        name: str | None = None,
+        router: Router | None = None,
+        error_handler: Any = None,
+        load_env: bool | str = True,
+        request_class: type[KernelRequest] | None = None,
+        debug: bool | None = None,
+        log: logging.Logger | None = None,
+        netlog: logging.Logger | None = None,
+        log_config: Any = None,
+        get_current_time: Any = None,
+        composition_view: Any = None,
+        stream_http_response_class: Any = None,
+        websocket_response_class: Any = None,
+    ) -> None:
+        super().__init__(name, router, error_handler, load_env, request_class)
+        if log is not None:
+            self.log = log
+        if netlog is not None:
+            self.access_log = netlog
+        self.netlog = self.access_log
+        if error_handler is None:
+            self.error_handler = ErrorHandler(self.log)
+        if debug is not None:
+            self.set_debug(debug)
+
+    def make_router(self) -> Router:
+        return Router()
+
+    def make_error_handler(self) -> ErrorHandler:
+        return ErrorHandler(self.log)
+
+    def request_arguments(self, request: KernelRequest) -> dict[str, Any]:
+        return {
+            "message": {
+                "channel": "http.request",
+                "method": request.method,
+                "path": request.path,
+                "query_string": request.query_string.encode(),
+                "http_version": request.version,
+                "scheme": request.scheme,
+                "headers": [
+                    [name.encode(), str(value).encode()] for name, value in request.headers.multi_items()
+                ],
+            }
+        }
+
+    def run(
+        self,
+        host: str | None = None,
+        port: int | None = None,
+        ssl: Any = None,
+        debug: bool = False,
+        sock: Any = None,
+        workers: int = 1,
+        backlog: int = 2048,
+        protocol: Any = None,
+        **options: Any,
+    ) -> None:
+        """Serves until SIGINT or SIGTERM, or until `stop`; further keywords as in the kernel."""
+        super().run(host, port, debug=debug, ssl=ssl, sock=sock, workers=workers, backlog=backlog, **options)

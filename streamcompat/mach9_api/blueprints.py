@@ -1,0 +1,19 @@
+"""Mach9's blueprints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamcompat import blueprints as kernel
+from streamcompat.registration import Host
+
+__all__ = ["Blueprint"]
+
+
+class Blueprint(kernel.Blueprint):
+    """A part of an application; `composition_view_class` is accepted, without effect."""
+
+    def __init__(
+        self, name: str, url_prefix: str | None = None, host: Host = None, composition_view_class: Any = None
+    ) -> None:
+        super().__init__(name, url_prefix, host)

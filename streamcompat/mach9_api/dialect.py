@@ -1,0 +1,44 @@
+"""What the kernel does in Mach9's way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from streamcompat.dialect import Dialect
+from streamcompat.mach9_api import exceptions
+from streamcompat.mach9_api.http import BodyChannel
+from streamcompat.mach9_api.response import HTTPResponse
+from streamcompat.mach9_api.views import CompositionView
+
+
+def method_not_allowed(message: str, method: str, allowed: Sequence[str]) -> exceptions.InvalidUsage:
+    """Mach9 has no exception of its own for 405."""
+    error = exceptions.InvalidUsage(message, 405)
+    error.headers = {"Allow": ", ".join(allowed)}
+    return error
+
+
+MACH9 = Dialect(
+    name="Mach9",
+    self_handlers=True,
+    unquote_path=False,
+    body_before_middleware=False,
+    bad_response="response does not have get_message()",
+    request_stream=BodyChannel,
+    response=HTTPResponse,
+    composition_view=CompositionView,
+    base=exceptions.Mach9Exception,
+    not_found=exceptions.NotFound,
+    method_not_allowed=method_not_allowed,
+    invalid_usage=exceptions.InvalidUsage,
+    server_error=exceptions.ServerError,
+    payload_too_large=exceptions.PayloadTooLarge,
+    request_timeout=exceptions.RequestTimeout,
+    url_build_error=exceptions.URLBuildError,
+    file_not_found=exceptions.FileNotFound,
+    header_not_found=exceptions.HeaderNotFound,
+    content_range_error=exceptions.ContentRangeError,
+    invalid_range_type=exceptions.InvalidRangeType,
+    log="mach9",
+    access_log="network",
+)

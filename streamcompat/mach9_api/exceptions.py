@@ -1,0 +1,65 @@
+"""Mach9's exceptions: each an answer with a status."""
+
+from __future__ import annotations
+
+from streamcompat import exceptions as kernel
+from streamcompat_engine import ClientDisconnected
+
+__all__ = [
+    "ClientDisconnected",
+    "ContentRangeError",
+    "FileNotFound",
+    "HeaderNotFound",
+    "InvalidRangeType",
+    "InvalidUsage",
+    "Mach9Exception",
+    "NotFound",
+    "PayloadTooLarge",
+    "RequestTimeout",
+    "ServerError",
+    "URLBuildError",
+]
+
+
+class Mach9Exception(kernel.HTTPException):
+    """The base of all; 500 unless `status_code` says another."""
+
+
+class NotFound(Mach9Exception, kernel.NotFound):
+    """No route has this path."""
+
+
+class InvalidUsage(Mach9Exception, kernel.InvalidUsage):
+    """The request makes no sense to the application; with `status_code=405`, its method."""
+
+
+class ServerError(Mach9Exception, kernel.ServerError):
+    """Something went wrong on this side."""
+
+
+class URLBuildError(Mach9Exception, kernel.URLBuildError):
+    """`url_for` has no such endpoint, or its values do not fit the route."""
+
+
+class FileNotFound(NotFound, kernel.FileNotFound):
+    """A static file that is not there: (message, path, relative_url)."""
+
+
+class RequestTimeout(Mach9Exception, kernel.RequestTimeout):
+    """The client took too long to send its request."""
+
+
+class PayloadTooLarge(Mach9Exception, kernel.PayloadTooLarge):
+    """The body is longer than allowed."""
+
+
+class HeaderNotFound(Mach9Exception, kernel.HeaderNotFound):
+    """A header field that the operation needs is missing."""
+
+
+class ContentRangeError(Mach9Exception, kernel.ContentRangeError):
+    """The range asked for is not one of the file: (message, content_range)."""
+
+
+class InvalidRangeType(ContentRangeError, kernel.InvalidRangeType):
+    """The range's unit is not `bytes`."""

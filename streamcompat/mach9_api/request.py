@@ -1,0 +1,23 @@
+"""Mach9's request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamcompat import request as kernel
+from streamcompat.datastructures import File, RequestParameters
+
+__all__ = ["File", "Request", "RequestParameters"]
+
+
+class Request(kernel.Request):
+    """One request; the server's own are filled without this constructor, unless a subclass has one."""
+
+    __slots__ = ()
+
+    def __init__(self, message: dict[str, Any], invalid_usage: Any = None) -> None:
+        super().__init__()
+        query = message.get("query_string", b"")
+        target = message["path"].encode() + (b"?" + query if query else b"")
+        headers = {name.decode(): value.decode("latin-1") for name, value in message["headers"]}
+        self._by_hand(message["method"], target, message.get("http_version", "1.1"), headers, None)

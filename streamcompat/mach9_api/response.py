@@ -1,0 +1,120 @@
+"""Mach9's responses."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from ujson import dumps as json_dumps
+
+from streamcompat import response as kernel
+from streamcompat.cookies import Cookie, CookieJar
+from streamcompat.files import Location, file_headers, read
+from streamcompat.mach9_api.http import ReplyChannel
+from streamcompat.response import redirect_headers, to_bytes
+from streamcompat.statuses import STATUS_CODES as ALL_STATUS_CODES
+from streamcompat_engine import Exchange
+
+__all__ = [
+    "ALL_STATUS_CODES",
+    "Cookie",
+    "CookieJar",
+    "HTTPResponse",
+    "StreamHTTPResponse",
+    "file",
+    "html",
+    "json",
+    "json_dumps",
+    "raw",
+    "redirect",
+    "stream",
+    "text",
+]
+
+Headers = Mapping[str, Any] | None
+Handler = Callable[[Any], Awaitable[Any]]
+
+
+class HTTPResponse(kernel.HTTPResponse):
+    """A response whose body is there at once."""
+
+    __slots__ = ()
+
+    def get_message(self, more_content: bool = False) -> dict[str, Any]:
+        """The response as the message that Mach9's own server took."""
+        return {
+            "status": self.status,
+            "content": to_bytes(self.body),
+            "headers": [[name, value] for name, value in self.wire_headers()],
+            "more_content": more_content,
+        }
+
+
+class StreamHTTPResponse(HTTPResponse):
+    """A response whose body `handler(channel)` sends while it is sent."""
+
+    __slots__ = ("handler",)
+
+    is_stream = True
+
+    def __init__(
+        self,
+        handler: Handler,
+        status: int = 200,
+        headers: Headers = None,
+        content_type: str | None = "text/plain",
+    ) -> None:
+        super().__init__(None, status, headers, content_type)
+        self.handler = handler
+
+    def produce(self, exchange: Exchange) -> Any:
+        return self.handler(ReplyChannel(exchange))
+
+
+def stream(
+    handler: Handler,
+    status: int = 200,
+    headers: Headers = None,
+    content_type: str = "text/plain; charset=utf-8",
+) -> StreamHTTPResponse:
+    """What `handler(channel)` sends, as it sends it."""
+    return StreamHTTPResponse(handler, status, headers, content_type)
+
+
+def json(body: Any, status: int = 200, headers: Headers = None, **kwargs: Any) -> HTTPResponse:
+    """JSON; keywords are handed to ujson."""
+    return HTTPResponse(json_dumps(body, **kwargs), status, headers, "application/json")
+
+
+def text(
+    body: Any, status: int = 200, headers: Headers = None, content_type: str = "text/plain; charset=utf-8"
+) -> HTTPResponse:
+    """Plain text."""
+    return HTTPResponse(body, status, headers, content_type)
+
+
+def raw(
+    body: Any, status: int = 200, headers: Headers = None, content_type: str = "application/octet-stream"
+) -> HTTPResponse:
+    """Bytes as they are."""
+    return HTTPResponse(None, status, headers, content_type, body)
+
+
+def html(body: Any, status: int = 200, headers: Headers = None) -> HTTPResponse:
+    """HTML."""
+    return HTTPResponse(body, status, headers, "text/html; charset=utf-8")
+
+
+async def file(
+    location: Location, mime_type: str | None = None, headers: Headers = None, _range: Any = None
+) -> HTTPResponse:
+    """A file, read at once; OSError when it cannot be read."""
+    fields, kind = file_headers(location, mime_type, headers, None, _range)
+    return HTTPResponse(None, 200, fields, kind, await read(location, _range))
+
+
+def redirect(
+    to: str, headers: Headers = None, status: int = 302, content_type: str = "text/html; charset=utf-8"
+) -> HTTPResponse:
+    """Sends the client to another URL, which is taken as it is."""
+    return HTTPResponse(None, status, redirect_headers(to, headers, None), content_type)

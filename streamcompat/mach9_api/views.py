@@ -1,0 +1,18 @@
+"""Mach9's class views."""
+
+from __future__ import annotations
+
+from streamcompat import views as kernel
+from streamcompat.exceptions import HTTPException
+from streamcompat.mach9_api.exceptions import InvalidUsage
+from streamcompat.views import HTTPMethodView, stream
+
+__all__ = ["CompositionView", "HTTPMethodView", "InvalidUsage", "stream"]
+
+
+class CompositionView(kernel.CompositionView):
+    """A view made of functions: `view.add(["GET"], handler, stream=False)`."""
+
+    def __init__(self, invalid_usage: type[HTTPException] = InvalidUsage) -> None:
+        super().__init__()
+        self.invalid_usage = invalid_usage

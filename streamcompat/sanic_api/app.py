@@ -1,0 +1,97 @@
+"""Sanic's application."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamcompat.app import App
+from streamcompat.request import Request as KernelRequest
+from streamcompat.sanic_api.config import Config
+from streamcompat.sanic_api.dialect import SANIC
+from streamcompat.sanic_api.exceptions import SanicException
+from streamcompat.sanic_api.handlers import ErrorHandler
+from streamcompat.sanic_api.request import Request
+from streamcompat.sanic_api.router import Router
+from streamcompat.sanic_api.streaming import StreamRoutes
+
+__all__ = ["Sanic"]
+
+
+class Sanic(StreamRoutes, App):
+    """An application in Sanic's words.
+
+    `is_request_stream` and `log_config` are accepted; which routes stream, the routes say.
+    """
+
+    dialect = SANIC
+    config_class = Config
+    default_request_class = Request
+
+    def __init__(
+        self,
+        name: str | None = None,
+        router: Router | None = None,
+        error_handler: Any = None,
+        load_env: bool | str = True,
+        request_class: type[KernelRequest] | None = None,
+        strict_slashes: bool = False,
+        log_config: dict[str, Any] | None = None,
+        configure_logging: bool = True,
+        is_request_stream: bool = False,
+    ) -> None:
+        super().__init__(
+            name, router, error_handler, load_env, request_class, strict_slashes, configure_logging
+        )
+        self.log_config = log_config
+        self.is_request_stream = is_request_stream
+        self.go_fast = self.run
+
+    def make_router(self) -> Router:
+        return Router()
+
+    def make_error_handler(self) -> ErrorHandler:
+        return ErrorHandler()
+
+    def request_arguments(self, request: KernelRequest) -> dict[str, Any]:
+        return {
+            "url_bytes": request.raw_url,
+            "headers": request.headers,
+            "version": request.version,
+            "method": request.method,
+            "transport": request.transport,
+        }
+
+    def run(
+        self,
+        host: str | None = None,
+        port: int | None = None,
+        debug: bool = False,
+        ssl: Any = None,
+        sock: Any = None,
+        workers: int = 1,
+        protocol: Any = None,
+        backlog: int = 2048,
+        stop_event: Any = None,
+        register_sys_signals: bool = True,
+        access_log: bool | None = None,
+        **options: Any,
+    ) -> None:
+        """Serves until SIGINT or SIGTERM, or until `stop`; further keywords as in the kernel."""
+        super().run(
+            host,
+            port,
+            debug=debug,
+            ssl=ssl,
+            sock=sock,
+            workers=workers,
+            backlog=backlog,
+            access_log=access_log,
+            **options,
+        )
+
+    @property
+    def loop(self) -> Any:
+        """The event loop that serves the app; SanicException while none does."""
+        if self._loop is None:
+            raise SanicException("Loop can only be retrieved after the app has started running.")
+        return self._loop

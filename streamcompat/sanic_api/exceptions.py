@@ -1,0 +1,121 @@
+"""Sanic's exceptions: each an answer with a status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+from streamcompat import exceptions as kernel
+from streamcompat.statuses import STATUS_CODES
+from streamcompat_engine import ClientDisconnected
+
+__all__ = [
+    "STATUS_CODES",
+    "ClientDisconnected",
+    "ContentRangeError",
+    "FileNotFound",
+    "Forbidden",
+    "HeaderNotFound",
+    "InvalidRangeType",
+    "InvalidUsage",
+    "MethodNotSupported",
+    "NotFound",
+    "PayloadTooLarge",
+    "RequestTimeout",
+    "SanicException",
+    "ServerError",
+    "ServiceUnavailable",
+    "URLBuildError",
+    "Unauthorized",
+    "abort",
+    "add_status_code",
+]
+
+_by_status = kernel.ByStatus()
+E = TypeVar("E", bound=type[kernel.HTTPException])
+
+
+def add_status_code(code: int) -> Callable[[E], E]:
+    """The decorated exception has this status, and is the one that `abort` raises for it."""
+
+    def register(cls: E) -> E:
+        cls.status_code = code
+        _by_status[code] = cls
+        return cls
+
+    return register
+
+
+class SanicException(kernel.HTTPException):
+    """The base of all; 500 unless `status_code` says another."""
+
+
+@add_status_code(404)
+class NotFound(SanicException, kernel.NotFound):
+    """No route has this path."""
+
+
+@add_status_code(400)
+class InvalidUsage(SanicException, kernel.InvalidUsage):
+    """The request makes no sense to the application."""
+
+
+@add_status_code(405)
+class MethodNotSupported(SanicException, kernel.MethodNotSupported):
+    """The path is there, but not for this method: (message, method, allowed_methods)."""
+
+
+@add_status_code(500)
+class ServerError(SanicException, kernel.ServerError):
+    """Something went wrong on this side."""
+
+
+@add_status_code(503)
+class ServiceUnavailable(SanicException, kernel.ServiceUnavailable):
+    """The server is overloaded, in maintenance, or its handler took too long."""
+
+
+class URLBuildError(ServerError, kernel.URLBuildError):
+    """`url_for` has no such endpoint, or its values do not fit the route."""
+
+
+class FileNotFound(NotFound, kernel.FileNotFound):
+    """A static file that is not there: (message, path, relative_url)."""
+
+
+@add_status_code(408)
+class RequestTimeout(SanicException, kernel.RequestTimeout):
+    """The client took too long to send its request."""
+
+
+@add_status_code(413)
+class PayloadTooLarge(SanicException, kernel.PayloadTooLarge):
+    """The body is longer than allowed."""
+
+
+class HeaderNotFound(InvalidUsage, kernel.HeaderNotFound):
+    """A header field that the operation needs is missing."""
+
+
+@add_status_code(416)
+class ContentRangeError(SanicException, kernel.ContentRangeError):
+    """The range asked for is not one of the file: (message, content_range)."""
+
+
+@add_status_code(403)
+class Forbidden(SanicException, kernel.Forbidden):
+    """The client may not do this."""
+
+
+class InvalidRangeType(ContentRangeError, kernel.InvalidRangeType):
+    """The range's unit is not `bytes`."""
+
+
+@add_status_code(401)
+class Unauthorized(SanicException, kernel.Unauthorized):
+    """The client must say who it is: (message, status_code=None, scheme=None, **challenge)."""
+
+
+def abort(status_code: int, message: str | None = None) -> NoReturn:
+    """Raises the exception for a status; its message is the status's phrase where none is given."""
+    raise _by_status.build(status_code, message, SanicException)

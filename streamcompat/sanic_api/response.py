@@ -1,0 +1,183 @@
+"""Sanic's responses."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from ujson import dumps as json_dumps
+
+from streamcompat import response as kernel
+from streamcompat.files import Location, file_headers, pieces, read
+from streamcompat.response import BaseHTTPResponse, redirect_headers, to_bytes
+from streamcompat.statuses import STATUS_CODES
+from streamcompat_engine import Exchange
+
+__all__ = [
+    "STATUS_CODES",
+    "BaseHTTPResponse",
+    "HTTPResponse",
+    "StreamingHTTPResponse",
+    "file",
+    "file_stream",
+    "html",
+    "json",
+    "json_dumps",
+    "raw",
+    "redirect",
+    "stream",
+    "text",
+]
+
+Headers = Mapping[str, Any] | None
+StreamingFn = Callable[[Any], Awaitable[Any]]
+
+
+def _keep_alive(keep_alive: bool, timeout: int | None) -> list[tuple[str, str]]:
+    return [("Keep-Alive", str(timeout))] if keep_alive and timeout is not None else []
+
+
+class HTTPResponse(kernel.HTTPResponse):
+    """A response whose body is there at once."""
+
+    __slots__ = ()
+
+    def output(
+        self, version: str = "1.1", keep_alive: bool = False, keep_alive_timeout: int | None = None
+    ) -> bytes:
+        """The whole response as Sanic's own server would have written it."""
+        body = to_bytes(self.body)
+        extra = [
+            ("Connection", "keep-alive" if keep_alive else "close"),
+            *_keep_alive(keep_alive, keep_alive_timeout),
+            ("Content-Length", str(len(body))),
+        ]
+        return self.head_text(version, extra, b"UNKNOWN RESPONSE") + body
+
+
+class StreamingHTTPResponse(BaseHTTPResponse):
+    """A response whose body `streaming_fn(response)` writes while it is sent."""
+
+    __slots__ = ("_write", "streaming_fn")
+
+    is_stream = True
+
+    def __init__(
+        self,
+        streaming_fn: StreamingFn,
+        status: int = 200,
+        headers: Headers = None,
+        content_type: str | None = "text/plain",
+    ) -> None:
+        super().__init__(status, headers, content_type)
+        self.streaming_fn = streaming_fn
+        self._write: Callable[[bytes], Awaitable[None]] = _not_started
+
+    def write(self, data: Any) -> Awaitable[None]:
+        """Writes one chunk: text as UTF-8, bytes as they are, anything else as `str` shows it; nothing
+        for an empty one.
+
+        It is queued at once. Awaiting what is returned waits for a slow client; left alone, the call
+        itself waits inside of a streaming function.
+
+        Raises: ClientDisconnected: the client is gone; RuntimeError: the response is not being sent.
+        """
+        if data.__class__ is not bytes:
+            data = to_bytes(data)
+        return self._write(data)
+
+    def produce(self, exchange: Exchange) -> Any:
+        self._write = exchange.write
+        return self.streaming_fn(self)
+
+    def get_headers(
+        self, version: str = "1.1", keep_alive: bool = False, keep_alive_timeout: int | None = None
+    ) -> bytes:
+        """The head as Sanic's own server would have written it."""
+        extra = [*_keep_alive(keep_alive, keep_alive_timeout), ("Transfer-Encoding", "chunked")]
+        return self.head_text(version, extra, b"UNKNOWN RESPONSE")
+
+
+def _not_started(data: bytes) -> Awaitable[None]:
+    raise RuntimeError("write() works inside the streaming function, while the response is being sent")
+
+
+def json(
+    body: Any,
+    status: int = 200,
+    headers: Headers = None,
+    content_type: str = "application/json",
+    dumps: Callable[..., str] = json_dumps,
+    **kwargs: Any,
+) -> HTTPResponse:
+    """JSON made by `dumps(body, **kwargs)`."""
+    return HTTPResponse(dumps(body, **kwargs), status, headers, content_type)
+
+
+def text(
+    body: Any, status: int = 200, headers: Headers = None, content_type: str = "text/plain; charset=utf-8"
+) -> HTTPResponse:
+    """Plain text."""
+    return HTTPResponse(body, status, headers, content_type)
+
+
+def raw(
+    body: Any, status: int = 200, headers: Headers = None, content_type: str = "application/octet-stream"
+) -> HTTPResponse:
+    """Bytes as they are."""
+    return HTTPResponse(None, status, headers, content_type, body)
+
+
+def html(body: Any, status: int = 200, headers: Headers = None) -> HTTPResponse:
+    """HTML."""
+    return HTTPResponse(body, status, headers, "text/html; charset=utf-8")
+
+
+def stream(
+    streaming_fn: StreamingFn,
+    status: int = 200,
+    headers: Headers = None,
+    content_type: str = "text/plain; charset=utf-8",
+) -> StreamingHTTPResponse:
+    """What `streaming_fn(response)` writes, as it writes it."""
+    return StreamingHTTPResponse(streaming_fn, status, headers, content_type)
+
+
+async def file(
+    location: Location,
+    status: int = 200,
+    mime_type: str | None = None,
+    headers: Headers = None,
+    filename: str | None = None,
+    _range: Any = None,
+) -> HTTPResponse:
+    """A file, read at once; OSError when it cannot be read."""
+    fields, kind = file_headers(location, mime_type, headers, filename, _range)
+    return HTTPResponse(None, status, fields, kind, await read(location, _range))
+
+
+async def file_stream(
+    location: Location,
+    status: int = 200,
+    chunk_size: int = 4096,
+    mime_type: str | None = None,
+    headers: Headers = None,
+    filename: str | None = None,
+    _range: Any = None,
+) -> StreamingHTTPResponse:
+    """A file, `chunk_size` bytes at a time."""
+    fields, kind = file_headers(location, mime_type, headers, filename, _range)
+
+    async def write(response: StreamingHTTPResponse) -> None:
+        async for piece in pieces(location, _range, chunk_size):
+            await response.write(piece)
+
+    return StreamingHTTPResponse(write, status, fields, kind)
+
+
+def redirect(
+    to: str, headers: Headers = None, status: int = 302, content_type: str = "text/html; charset=utf-8"
+) -> HTTPResponse:
+    """Sends the client to another URL, percent-encoded where it has to be."""
+    located = redirect_headers(to, headers, ":/%#?&=@[]!$&'()*+,;")
+    return HTTPResponse(None, status, located, content_type)

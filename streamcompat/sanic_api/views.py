@@ -1,0 +1,16 @@
+"""Sanic's class views."""
+
+from __future__ import annotations
+
+from streamcompat import views as kernel
+from streamcompat.sanic_api.constants import HTTP_METHODS
+from streamcompat.sanic_api.exceptions import InvalidUsage
+from streamcompat.views import HTTPMethodView, stream
+
+__all__ = ["HTTP_METHODS", "CompositionView", "HTTPMethodView", "InvalidUsage", "stream"]
+
+
+class CompositionView(kernel.CompositionView):
+    """A view made of functions: `view.add(["GET"], handler, stream=False)`."""
+
+    invalid_usage = InvalidUsage

@@ -1,0 +1,179 @@
+"""From an application, or a site of several, to a server that runs.
+
+The rule: here settings become the engine's configuration and listeners become its lifespan; nothing of
+this is on the way of a request.
+"""
+
+from __future__ import annotations
+
+import ssl as tls
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, Literal
+
+from streamcompat_engine import Exchange, Lifespan, Limits, Server, ServerConfig, Timeouts
+
+if TYPE_CHECKING:
+    from streamcompat.app import App
+
+Driver = Literal["asyncio", "anyio", "trio"]
+STARTING = ("before_server_start", "after_server_start")
+STOPPING = ("before_server_stop", "after_server_stop")
+
+
+class Servable(ABC):
+    """What can be served: it answers an exchange, and knows what to run around the server's life."""
+
+    _server: Server | None = None
+
+    @abstractmethod
+    async def handle(self, exchange: Exchange, root_path: str = "") -> None:
+        """Answers one exchange.
+
+        Args:
+            root_path: the part of the path, percent-encoded, that the application does not see.
+        """
+
+    @abstractmethod
+    def lifespan(self, access_log: bool | None = None) -> Lifespan:
+        """What the engine's server calls when it starts and stops.
+
+        Args:
+            access_log: whether responses are logged; `None` for what the configuration says.
+        """
+
+    @abstractmethod
+    def configure_logging(self, debug: bool = False) -> None:
+        """Lets the loggers write to the standard streams, unless the application has set them up."""
+
+    @abstractmethod
+    def set_debug(self, debug: bool) -> None:
+        """Whether error pages show tracebacks."""
+
+    def server_config(self, **given: Any) -> ServerConfig:
+        """The engine's configuration: `given`, and the application's settings for the rest."""
+        return ServerConfig(**given)
+
+    def run(
+        self,
+        host: str | None = None,
+        port: int | None = None,
+        *,
+        debug: bool = False,
+        ssl: Any = None,
+        sock: Any = None,
+        workers: int = 1,
+        backlog: int = 2048,
+        access_log: bool | None = None,
+        uds: str | None = None,
+        driver: Driver = "asyncio",
+        uvloop: bool | None = None,
+        **ignored: Any,
+    ) -> None:
+        """Serves until SIGINT or SIGTERM, or until `stop`.
+
+        Args:
+            host, port: where to listen; 127.0.0.1 and 8000.
+            ssl: a context, or a dict with `cert` and `key`.
+            sock: a bound socket, in place of host and port.
+            workers: one process serves, whatever the number.
+            backlog: connections that wait to be accepted; 2048 as in uvicorn.
+            access_log: whether responses are logged; `None` for what the configuration says.
+            uds: the path of a Unix socket, in place of host and port.
+            driver: `"asyncio"`, or the portable `"anyio"` and `"trio"`.
+            ignored: keywords of the originals, such as `protocol`: accepted, without effect.
+        Raises: OSError: the address cannot be bound.
+        """
+        self.set_debug(debug)
+        self.configure_logging(debug)
+        given: dict[str, Any] = {"backlog": backlog, "driver": driver, "uvloop": uvloop}
+        if sock is not None:
+            given["sockets"] = (sock,)
+        elif uds is not None:
+            given["uds"] = uds
+        else:
+            given |= {"host": host or "127.0.0.1", "port": 8000 if port is None else port}
+        if ssl is not None:
+            given["ssl"] = tls_context(ssl)
+        self._server = Server(self.handle, self.server_config(**given), lifespan=self.lifespan(access_log))
+        try:
+            self._server.run()
+        finally:
+            self._server = None
+
+    def stop(self) -> None:
+        """Ends `run`, from within or from another thread; running requests may finish."""
+        if self._server is not None:
+            self._server.stop()
+
+
+def tls_context(given: Any) -> tls.SSLContext:
+    """An SSLContext, or one of a dict with `cert` (or `certificate`) and `key` (or `keyfile`), paths.
+
+    Raises: ValueError: the dict lacks one of the two.
+    """
+    if isinstance(given, tls.SSLContext):
+        return given
+    cert = given.get("cert") or given.get("certificate")
+    key = given.get("key") or given.get("keyfile")
+    if cert is None or key is None:
+        raise ValueError("SSLContext or certificate and key required.")
+    context = tls.create_default_context(purpose=tls.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(cert, keyfile=key)
+    return context
+
+
+def settings_of(config: Any) -> dict[str, Any]:
+    """What an application's settings say of the server."""
+    keep_alive = float(config.KEEP_ALIVE_TIMEOUT)
+    return {
+        "grace": float(config.GRACEFUL_SHUTDOWN_TIMEOUT),
+        "timeouts": Timeouts(keep_alive=keep_alive),
+        "limits": Limits(),
+    }
+
+
+class AppLifespan(Lifespan):
+    """Runs the listeners and the tasks of applications, in order; in reverse when the server stops."""
+
+    def __init__(self, apps: Sequence[App], access_log: bool | None) -> None:
+        self._apps = apps
+        self._access_log = access_log
+
+    async def before_start(self, loop: Any) -> None:
+        try:
+            for app in self._apps:
+                app.started(loop, self._access_log)
+                await trigger(app, STARTING[0], loop)
+        except BaseException:
+            # The server never ran, so nobody will call after_stop.
+            for app in self._apps:
+                app.stopped()
+            raise
+
+    async def after_start(self, loop: Any) -> None:
+        for app in self._apps:
+            await trigger(app, STARTING[1], loop)
+
+    async def before_stop(self, loop: Any) -> None:
+        for app in reversed(self._apps):
+            await trigger(app, STOPPING[0], loop)
+
+    async def after_stop(self, loop: Any) -> None:
+        for app in reversed(self._apps):
+            await trigger(app, STOPPING[1], loop)
+            app.stopped()
+
+    def listening(self, addresses: list[str]) -> None:
+        for address in addresses:
+            self._apps[0].log.info("Goin' Fast @ %s", address)
+
+
+async def trigger(app: App, event: str, loop: Any) -> None:
+    """Calls the listeners of one event; what they raise is raised."""
+    listeners = app.listeners.get(event, ())
+    for listener in reversed(listeners) if event in STOPPING else listeners:
+        result = listener(app, loop)
+        if isawaitable(result):
+            await result

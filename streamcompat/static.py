@@ -1,0 +1,89 @@
+"""Routes that serve a file, or the files below a folder.
+
+The rule: what is served lies below the folder once all dots and encodings are resolved; whatever else is
+asked for is not there.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from email.utils import formatdate
+from mimetypes import guess_type
+from typing import Any
+from urllib.parse import unquote
+
+import anyio
+
+from streamcompat.exceptions import HeaderNotFound
+from streamcompat.files import ContentRange, FileResponse, Location
+from streamcompat.views import Handler
+
+LARGE = 1024 * 1024
+"""Files of this many bytes and more are sent in pieces; the threshold of the originals."""
+
+
+def file_handler(
+    file_or_directory: Location,
+    use_modified_since: bool,
+    use_content_range: bool,
+    stream_large_files: bool | int,
+    content_type: str | None,
+) -> Handler:
+    """The handler of a static route; its parameter `file_uri` is the path below a folder."""
+    root = os.path.abspath(file_or_directory)
+    large = LARGE if isinstance(stream_large_files, bool) else stream_large_files
+
+    async def static(request: Any, file_uri: str | None = None) -> Any:
+        dialect = request.app.dialect
+        location = root if file_uri is None else _below(root, file_uri, dialect)
+        stats = None if location is None else await anyio.to_thread.run_sync(_stat, location)
+        if location is None or stats is None:
+            raise dialect.file_not_found("File not found", path=file_or_directory, relative_url=file_uri)
+        headers: dict[str, str] = {}
+        if use_modified_since:
+            headers["Last-Modified"] = formatdate(int(stats.st_mtime), usegmt=True)
+            if request.headers.get("If-Modified-Since") == headers["Last-Modified"]:
+                return dialect.response(status=304, headers=headers)
+        part = None
+        status = 200
+        if use_content_range:
+            headers["Accept-Ranges"] = "bytes"
+            try:
+                part = ContentRange(request, stats, dialect)
+            except HeaderNotFound:
+                pass
+            else:
+                headers |= part.headers
+                status = 206
+        size = stats.st_size if part is None else part.size
+        headers["Content-Length"] = str(size)
+        kind = content_type or guess_type(location)[0] or "text/plain"
+        if request.method == "HEAD":
+            return dialect.response(status=status, headers=headers, content_type=kind)
+        response = FileResponse(location, status, headers, kind, part)
+        if size >= large:
+            return response
+        body = await response.content()
+        return dialect.response(status=status, headers=headers, content_type=kind, body_bytes=body)
+
+    return static
+
+
+def _stat(location: str) -> os.stat_result | None:
+    """Of a file; `None` for anything else, and for a path that none can have."""
+    try:
+        stats = os.stat(location)
+    except (OSError, ValueError):
+        return None
+    return stats if stat.S_ISREG(stats.st_mode) else None
+
+
+def _below(root: str, file_uri: str, dialect: Any) -> str | None:
+    """The file of a path below the folder `root`; `None` where it would lie outside."""
+    # The router has undone the encoding already where the dialect has it do so.
+    path = file_uri if dialect.unquote_path else unquote(file_uri)
+    if "../" in path:
+        raise dialect.invalid_usage("Invalid URL")
+    location = os.path.abspath(os.path.join(root, path.lstrip("/")))
+    return location if location.startswith(root.rstrip(os.sep) + os.sep) else None
