@@ -1,0 +1,116 @@
+"""``python -m benchmarks``: measures streamcompat and its peers in one go, and writes the results."""
+
+import argparse
+import datetime
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks import environments, heavy, machine, report, servers
+from benchmarks.client.load import LoadClient, compile_client
+from benchmarks.environments import Environment, NoEnvironment
+from benchmarks.processes import terminated_like_interrupted
+from benchmarks.runner import Results, Runner, say
+from benchmarks.workloads import Plan
+
+RESULTS = Path(__file__).with_name("results")
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="short runs, small bodies: does it all work?")
+    parser.add_argument("--servers", help="keys, or ours, peers, originals, limits, all; separated by commas")
+    parser.add_argument("--workloads", help="keys, or main, latency, scale, many, big; separated by commas")
+    parser.add_argument("--rounds", type=int, help="how often each server is measured (5)")
+    parser.add_argument("--seconds", type=float, help="length of one timed run (0.5)")
+    parser.add_argument("--big", type=float, help="size of the big bodies in GiB (4)")
+    parser.add_argument("--streams", type=int, help="slow streams at once (1000)")
+    parser.add_argument("--out", type=Path, help="folder for the results (benchmarks/results)")
+    parser.add_argument(
+        "--python-client", action="store_true", help="no C client, even where it could be had"
+    )
+    parser.add_argument("--list", action="store_true", help="only name the servers and the workloads")
+    return parser.parse_args(arguments)
+
+
+def plan_for(options: argparse.Namespace, load: LoadClient) -> Plan:
+    plan = Plan(load=load)
+    if options.quick:
+        plan = plan.quick()
+    given = {name: getattr(options, name) for name in ("rounds", "seconds", "streams")}
+    if options.big is not None:
+        given["big"] = int(options.big * 2**30)
+    plan = replace(plan, **{name: value for name, value in given.items() if value is not None})
+    if plan.rounds < 1 or plan.seconds <= 0 or plan.streams < 1 or plan.big < 1 << 20:
+        raise SystemExit("--rounds, --seconds and --streams must be positive, --big at least a MiB")
+    return plan
+
+
+def output_folder(options: argparse.Namespace) -> Path:
+    """Figures of a part of the suite never replace those of a whole run."""
+    if options.out:
+        out = options.out
+        assert isinstance(out, Path)
+        return out
+    partial = options.quick or options.servers or options.workloads or options.seconds or options.rounds
+    return RESULTS / "partial" if partial or options.big or options.streams else RESULTS
+
+
+def prepare(specs: list[servers.ServerSpec]) -> dict[str, Environment | NoEnvironment]:
+    made: dict[str, Environment | NoEnvironment] = {"peers": environments.peers()}
+    if any(spec.environment == "originals" for spec in specs):
+        try:
+            made["originals"] = environments.originals()
+        except NoEnvironment as missing:
+            made["originals"] = missing
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
+    needs_compiler = not (options.python_client or options.list)
+    program = compile_client(environments.FOLDER) if needs_compiler else None
+    plan = plan_for(options, LoadClient(program))
+    specs = servers.chosen(options.servers)
+    workloads = heavy.chosen(plan, options.workloads)
+    if options.list:
+        print("servers:  ", ", ".join(spec.key for spec in servers.ALL))
+        print("workloads:", ", ".join(workload.key for workload in heavy.all_workloads(plan)))
+        return 0
+    results = Results(specs, workloads)
+    with terminated_like_interrupted():
+        try:
+            made = prepare(specs)
+            cores = machine.choose_cores()
+            if not cores.apart:
+                say("note: server and client share their cores; the figures say less than they could")
+            machine.raise_file_limit()
+            machine.run_on(cores.client)
+            begin = time.monotonic()
+            Runner(plan, cores, made, results).run()
+        except NoEnvironment as missing:
+            say(str(missing))
+            return 1
+        except KeyboardInterrupt:
+            say("interrupted; nothing is written")
+            return 130
+    about = report.About(
+        plan=plan,
+        cores=cores,
+        machine=machine.describe(),
+        versions={name: one.versions() for name, one in made.items() if isinstance(one, Environment)},
+        date=datetime.date.today().isoformat(),
+        minutes=(time.monotonic() - begin) / 60,
+    )
+    folder = output_folder(options)
+    peers = made["peers"]
+    assert isinstance(peers, Environment)
+    text = report.write(folder, results, about, peers)
+    print(text)
+    say(f"written to {folder}, in {about.minutes:.1f} minutes")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The client of the benchmarks: plain sockets, prebuilt bytes, and as little work as the checks allow."""

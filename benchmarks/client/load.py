@@ -1,0 +1,214 @@
+"""GET requests over many keep-alive connections: a small C program where there is a compiler, else Python.
+
+Both send one request at a time on each connection and check the status and the length of every
+response. The figures name the one that was used, because Python's loop is soon the limit itself.
+"""
+
+import hashlib
+import json
+import os
+import select
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.client import wire
+from benchmarks.client.streams import quiet
+from benchmarks.client.wire import WrongResponse
+
+SOURCE = Path(__file__).with_name("getload.c")
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one run did. Times are seconds."""
+
+    requests: int
+    seconds: float
+    p50: float
+    p99: float
+    client_cpu: float  # CPU seconds that the client used within ``seconds``
+    reconnects: int
+    body: int  # bytes of the body of the last response
+
+    @property
+    def rate(self) -> float:
+        return self.requests / self.seconds
+
+
+def compile_client(folder: Path) -> Path | None:
+    """The C client, compiled into ``folder``; None where there is no working C compiler or no epoll."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:12]
+    program = folder / f"getload-{digest}"
+    if not program.exists():
+        fresh = program.with_suffix(f".{os.getpid()}")
+        command = [compiler, "-O2", "-o", str(fresh), str(SOURCE)]
+        if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+            return None
+        fresh.replace(program)
+    return program
+
+
+@dataclass(frozen=True)
+class LoadClient:
+    """Runs the load with ``program``, or in this process where it is None."""
+
+    program: Path | None
+
+    @property
+    def name(self) -> str:
+        return "C, epoll" if self.program else "Python, epoll"
+
+    def run(
+        self,
+        port: int,
+        request: bytes,
+        connections: int,
+        seconds: float,
+        warmup: float,
+        on_begin: Callable[[], None],
+        on_end: Callable[[], None],
+    ) -> Load:
+        """``on_begin`` is called when the warm-up is over, ``on_end`` when the time is up.
+
+        ``wire.MARK`` in the request becomes a counter.
+        """
+        if self.program:
+            return self._run_c(port, request, connections, seconds, warmup, on_begin, on_end)
+        return run_python(port, request, connections, seconds, warmup, on_begin, on_end)
+
+    def _run_c(
+        self,
+        port: int,
+        request: bytes,
+        connections: int,
+        seconds: float,
+        warmup: float,
+        on_begin: Callable[[], None],
+        on_end: Callable[[], None],
+    ) -> Load:
+        arguments = [
+            str(self.program),
+            str(port),
+            str(connections),
+            str(warmup),
+            str(seconds),
+            request.decode(),
+        ]
+        with subprocess.Popen(
+            arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            try:
+                assert process.stdout is not None
+                if process.stdout.readline() == "begin\n":
+                    on_begin()
+                line = process.stdout.readline()
+                on_end()
+                _, err = process.communicate(timeout=seconds + 60)
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode != 0:
+            raise WrongResponse(err.strip() or f"the C client ended with status {process.returncode}")
+        figures = json.loads(line)
+        return Load(
+            requests=figures["requests"],
+            seconds=figures["seconds"],
+            p50=figures["p50"],
+            p99=figures["p99"],
+            client_cpu=figures["user"] + figures["system"],
+            reconnects=figures["reconnects"],
+            body=figures["body"],
+        )
+
+
+def run_python(
+    port: int,
+    request: bytes,
+    connections: int,
+    seconds: float,
+    warmup: float,
+    on_begin: Callable[[], None],
+    on_end: Callable[[], None],
+) -> Load:
+    """The same in Python. A server that closes a connection ends the run."""
+    unique = wire.MARK in request
+    counter = 100_000_000_000
+    sockets = {}
+    body = 0
+    for _ in range(connections):
+        connection = wire.connect(port)
+        connection.sendall(wire.numbered(request, counter))
+        reader = wire.ResponseReader(connection)
+        response = reader.response()
+        if response.status != 200 or response.chunks is not None:
+            raise WrongResponse(f"status {response.status}, no Content-Length")
+        body = response.wire
+        sockets[connection.fileno()] = connection
+    poller = wire.new_epoll()
+    sent: dict[int, float] = {}
+    partial: dict[int, bytes] = {}
+    times: list[float] = []
+    clock = time.perf_counter
+    try:
+        with quiet():
+            for number, connection in sockets.items():
+                poller.register(number, select.EPOLLIN)
+                connection.sendall(wire.numbered(request, counter))
+                sent[number] = clock()
+            begin = clock() + warmup
+            measuring = False
+            requests, cpu, end = 0, 0.0, begin
+            while True:
+                ready = poller.poll(20.0)
+                if not ready:
+                    raise WrongResponse("no response for 20 seconds")
+                now = clock()
+                if not measuring and now >= begin:
+                    measuring, begin, end = True, now, now + seconds
+                    cpu = time.process_time()
+                    on_begin()
+                if measuring and now >= end:
+                    break
+                for number, _ in ready:
+                    connection = sockets[number]
+                    data = connection.recv(16384)
+                    if number in partial:
+                        data = partial.pop(number) + data
+                    head, blank, rest = data.partition(b"\r\n\r\n")
+                    if not blank or len(rest) < body:
+                        if not data:
+                            raise WrongResponse("the server closed a connection")
+                        partial[number] = data
+                        continue
+                    if not head.startswith(b"HTTP/1.1 200"):
+                        raise WrongResponse(f"the answer is {head[:40]!r}")
+                    if measuring:
+                        times.append(clock() - sent[number])
+                        requests += 1
+                    counter += 1
+                    sent[number] = clock()
+                    connection.send(wire.numbered(request, counter) if unique else request)
+            cpu = time.process_time() - cpu
+            on_end()
+    finally:
+        poller.close()
+        for connection in sockets.values():
+            connection.close()
+    times.sort()
+    return Load(
+        requests=requests,
+        seconds=now - begin,
+        p50=times[len(times) // 2] if times else 0.0,
+        p99=times[len(times) * 99 // 100] if times else 0.0,
+        client_cpu=cpu,
+        reconnects=0,
+        body=body,
+    )

@@ -1,0 +1,113 @@
+"""The environments that the servers run in, made below ``benchmarks/.environments`` on first use.
+
+``peers`` holds today's servers, the chart library and what streamcompat itself depends on: every server
+runs on the same interpreter, event loop and h11. ``originals`` holds the packages of 2017 and 2018 on
+Python 3.6, where there is one. The constraints files pin names and versions, nothing else.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+FOLDER = HERE / ".environments"
+
+PEERS = ["aiohttp", "granian", "httptools", "hypercorn", "sanic", "starlette", "uvicorn", "uvloop", "trio"]
+CHART = ["matplotlib"]
+ORIGINALS = ["sanic", "mach9"]
+
+
+class NoEnvironment(Exception):
+    """An environment cannot be had here; the message says why, for the report."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    python: Path
+
+    def versions(self) -> dict[str, str]:
+        """What is installed, by lower-case name."""
+        command = [str(self.python), "-m", "pip", "list", "--format=freeze"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        pairs = (line.partition("==") for line in done.stdout.splitlines() if "==" in line)
+        return {name.lower(): version for name, _, version in pairs}
+
+    def variables(self) -> dict[str, str]:
+        """The process environment of a server: the checkout's two source roots, and nothing of this one."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        kept.pop("VIRTUAL_ENV", None)
+        kept["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "engine")])
+        kept["PYTHONDONTWRITEBYTECODE"] = "1"
+        return kept
+
+
+def own_dependencies() -> list[str]:
+    """What streamcompat needs to run, as its pyproject.toml says; with its fast event loop."""
+    path = ROOT / "pyproject.toml"
+    if not path.exists():
+        return ["h11", "anyio", "greenlet"]
+    project = tomllib.loads(path.read_text())["project"]
+    return list(project["dependencies"]) + list(project.get("optional-dependencies", {}).get("fast", []))
+
+
+def peers() -> Environment:
+    """Today's servers on the interpreter that runs the suite."""
+    requirements = PEERS + CHART + own_dependencies()
+    return _environment("peers", sys.executable, HERE / "constraints.txt", requirements)
+
+
+def originals() -> Environment:
+    """Sanic 0.7.0 and Mach9 0.0.4 on Python 3.6. Raises NoEnvironment where that cannot be."""
+    python = _python36()
+    if python is None:
+        raise NoEnvironment("no Python 3.6 on PATH or in pyenv")
+    return _environment("originals", python, HERE / "constraints-originals.txt", ORIGINALS)
+
+
+def _python36() -> str | None:
+    candidates = [shutil.which("python3.6")]
+    if root := os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv")):
+        candidates += sorted(str(path) for path in Path(root, "versions").glob("3.6.*/bin/python3.6"))
+    for candidate in candidates:
+        if candidate and _runs(candidate):
+            return candidate
+    return None
+
+
+def _runs(python: str) -> bool:
+    """A name on PATH may be a stub that only says which versions there are."""
+    command = [python, "-c", "import sys; sys.exit(sys.version_info[:2] != (3, 6))"]
+    try:
+        return subprocess.run(command, capture_output=True, timeout=20, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def _environment(name: str, python: str, constraints: Path, requirements: list[str]) -> Environment:
+    folder = FOLDER / name
+    environment = Environment(folder / "bin" / "python")
+    described = [python, sys.version, constraints.read_text(), *requirements]
+    wanted = hashlib.sha256("\n".join(described).encode()).hexdigest()
+    stamp = folder / ".installed"
+    if stamp.exists() and stamp.read_text() == wanted and environment.python.exists():
+        return environment
+    print(f"installing the environment '{name}' (once, about a minute)", file=sys.stderr, flush=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    _run([python, "-m", "venv", str(folder)], name)
+    pip = [str(environment.python), "-m", "pip", "--quiet", "install", "--constraint", str(constraints)]
+    _run(pip + requirements, name)
+    stamp.write_text(wanted)
+    return environment
+
+
+def _run(command: list[str], name: str) -> None:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode != 0:
+        lines = [line for line in done.stdout.splitlines() if "error" in line.lower()] or [done.stdout]
+        raise NoEnvironment(f"the environment '{name}' cannot be installed: {lines[0].strip()[:200]}")

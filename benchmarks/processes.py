@@ -1,0 +1,154 @@
+"""Starts a server, waits until it answers, samples it, and ends it: that process and its own workers only."""
+
+import contextlib
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from benchmarks import machine
+from benchmarks.client import wire
+from benchmarks.environments import ROOT, Environment
+from benchmarks.servers import ServerSpec
+
+START_LIMIT = 25.0  # seconds until a server must answer
+STOP_LIMIT = 4.0  # seconds for a server to end by itself
+
+
+class ServerFailed(Exception):
+    """A server did not start, or ended; the message is fit for the report."""
+
+
+def free_port() -> int:
+    """A port that the system chose and that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        assert isinstance(port, int)
+        return port
+
+
+class RunningServer:
+    """A server that answers. A context manager: leaving it ends the process."""
+
+    def __init__(self, spec: ServerSpec, environment: Environment, cores: machine.Cores) -> None:
+        self.spec = spec
+        self.environment = environment
+        self.cores = cores
+        self.port = 0
+        self.pids: list[int] = []
+
+    def __enter__(self) -> "RunningServer":
+        for attempt in range(3):
+            try:
+                self._start()
+                return self
+            except ServerFailed as failure:
+                self.stop()
+                # Between choosing a port and listening on it another process may have taken it.
+                if attempt == 2 or "in use" not in str(failure).lower():
+                    raise
+            except BaseException:
+                self.stop()
+                raise
+        raise AssertionError("unreachable")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _start(self) -> None:
+        self.port = free_port()
+        self.log = tempfile.TemporaryFile()
+        machine.run_on(self.cores.server)  # inherited by the server
+        try:
+            self.process = subprocess.Popen(
+                [str(self.environment.python), *self.spec.arguments(self.port)],
+                cwd=ROOT,
+                env=self.environment.variables(),
+                stdin=subprocess.DEVNULL,
+                stdout=self.log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        finally:
+            machine.run_on(self.cores.client)
+        self._wait_until_it_answers()
+        self.pids = machine.session_members(self.process.pid)
+
+    def _wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + START_LIMIT
+        while True:
+            if self.process.poll() is not None:
+                raise ServerFailed(f"ended at the start: {self.last_words()}")
+            try:
+                with wire.connect(self.port, timeout=5.0) as connection:
+                    connection.sendall(wire.get("/"))
+                    status = wire.ResponseReader(connection).response().status
+                    if status == 200:
+                        return
+                    raise ServerFailed(f"GET / is answered with {status}")
+            except (OSError, wire.WrongResponse) as error:
+                if time.monotonic() > deadline:
+                    raise ServerFailed(f"no answer after {START_LIMIT:.0f} s: {error}") from error
+                time.sleep(0.05)
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def last_words(self) -> str:
+        """The last line that the server logged, without this machine's folders."""
+        self.log.seek(0)
+        lines = [line for line in self.log.read().decode(errors="replace").splitlines() if line.strip()]
+        words = lines[-1].strip() if lines else "it said nothing"
+        for folder in (ROOT, Path.home(), Path(tempfile.gettempdir())):
+            words = words.replace(f"{folder}/", "")
+        return words[:160]
+
+    def cpu_seconds(self) -> float | None:
+        return machine.cpu_seconds(self.pids)
+
+    def waiting_seconds(self) -> float | None:
+        return machine.waiting_seconds(self.pids)
+
+    def resident(self) -> int | None:
+        return machine.resident(self.pids)
+
+    def stop(self) -> None:
+        """SIGTERM, then SIGKILL for what is left of the session that this server began."""
+        process = getattr(self, "process", None)
+        if process is None:
+            return
+        members = [pid for pid in machine.session_members(process.pid) if pid != process.pid]
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(STOP_LIMIT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        machine.kill_members(process.pid, members)
+        self.log.close()
+        del self.process
+
+
+@contextlib.contextmanager
+def terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that every server is ended."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    names = [signal.SIGTERM, signal.SIGHUP]
+    before = [signal.signal(name, interrupt) for name in names]
+    try:
+        yield
+    finally:
+        for name, handler in zip(names, before, strict=True):
+            signal.signal(name, handler)

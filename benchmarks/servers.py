@@ -1,0 +1,222 @@
+"""Which servers are measured, and how each is started. The same order holds in every table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Family(Enum):
+    PEER = "peer"
+    OURS = "streamcompat"
+    ORIGINAL = "original"
+    LIMIT = "limit"
+
+
+@dataclass(frozen=True)
+class ServerSpec:
+    """One row of the tables."""
+
+    key: str  # for --servers and the JSON file
+    title: str  # {version} stands for the version of ``package``
+    family: Family
+    arguments: Callable[[int], list[str]]  # what follows ``python``, for a port
+    package: str | None = None  # whose version stands in the report
+    environment: str = "peers"
+    by_default: bool = True
+    only: frozenset[str] | None = None  # keys of the workloads in which this row differs from its sibling
+    back_pressure: bool = True  # false: a slow reader lets it buffer without bound
+
+    @property
+    def headline(self) -> bool:
+        """Stands in the short chart, and has a ratio to every other row."""
+        if self.family in (Family.PEER, Family.ORIGINAL):
+            return self.by_default
+        return self.key == "bare-h11" or (self.key.endswith("-uvloop") and self.only is None)
+
+
+def _uvicorn(app: str, http: str) -> Callable[[int], list[str]]:
+    def arguments(port: int) -> list[str]:
+        words = f"-m uvicorn {app} --host 127.0.0.1 --port {port} --loop uvloop --http {http} --ws none"
+        return f"{words} --backlog 2048 --no-access-log --log-level warning".split()
+
+    return arguments
+
+
+def _hypercorn(port: int) -> list[str]:
+    words = "-m hypercorn benchmarks.apps.asgi:app --config python:benchmarks.apps.hypercorn_config"
+    return f"{words} --bind 127.0.0.1:{port}".split()
+
+
+def _granian(port: int) -> list[str]:
+    words = "-m granian benchmarks.apps.asgi:app --interface asgi --http 1 --no-ws --loop uvloop --workers 1"
+    return f"{words} --host 127.0.0.1 --port {port} --backlog 2048 --log-level warning".split()
+
+
+def _module(name: str, *more: str) -> Callable[[int], list[str]]:
+    def arguments(port: int) -> list[str]:
+        return ["-m", f"benchmarks.apps.{name}", str(port), *more]
+
+    return arguments
+
+
+ASGI = "benchmarks.apps.asgi:app"
+STARLETTE = "benchmarks.apps.starlette_app:app"
+
+PEERS = [
+    ServerSpec(
+        "uvicorn-h11", "uvicorn {version}, h11, uvloop", Family.PEER, _uvicorn(ASGI, "h11"), "uvicorn"
+    ),
+    ServerSpec(
+        "uvicorn-httptools",
+        "uvicorn {version}, httptools, uvloop",
+        Family.PEER,
+        _uvicorn(ASGI, "httptools"),
+        "uvicorn",
+    ),
+    ServerSpec(
+        "starlette",
+        "Starlette {version} on uvicorn, httptools",
+        Family.PEER,
+        _uvicorn(STARLETTE, "httptools"),
+        "starlette",
+    ),
+    ServerSpec("hypercorn", "hypercorn {version}, h11, uvloop", Family.PEER, _hypercorn, "hypercorn"),
+    ServerSpec("sanic", "Sanic {version}, uvloop", Family.PEER, _module("sanic_current"), "sanic"),
+    ServerSpec(
+        "aiohttp", "aiohttp {version}, uvloop", Family.PEER, _module("aiohttp_app", "uvloop"), "aiohttp"
+    ),
+    ServerSpec(
+        "aiohttp-asyncio",
+        "aiohttp {version}, asyncio",
+        Family.PEER,
+        _module("aiohttp_app", "asyncio"),
+        "aiohttp",
+        by_default=False,
+    ),
+    ServerSpec("granian", "granian {version} (Rust), uvloop", Family.PEER, _granian, "granian"),
+]
+
+ORIGINALS = [
+    ServerSpec(
+        "sanic-original",
+        "Sanic {version}, the original",
+        Family.ORIGINAL,
+        _module("sanic_original"),
+        "sanic",
+        environment="originals",
+        back_pressure=False,
+    ),
+    ServerSpec(
+        "mach9-original",
+        "Mach9 {version}, the original",
+        Family.ORIGINAL,
+        _module("mach9_original"),
+        "mach9",
+        environment="originals",
+        back_pressure=False,
+    ),
+]
+
+LIMITS = [
+    ServerSpec(
+        "engine", "limit: our engine without an app, uvloop", Family.LIMIT, _module("engine_only", "uvloop")
+    ),
+    ServerSpec(
+        "engine-asyncio",
+        "limit: our engine without an app, asyncio",
+        Family.LIMIT,
+        _module("engine_only", "asyncio"),
+        by_default=False,
+    ),
+    ServerSpec(
+        "bare-h11",
+        "limit: bare h11 {version} protocol, uvloop",
+        Family.LIMIT,
+        _module("bare_h11", "uvloop"),
+        "h11",
+    ),
+    ServerSpec(
+        "bare-h11-asyncio",
+        "limit: bare h11 {version} protocol, asyncio",
+        Family.LIMIT,
+        _module("bare_h11", "asyncio"),
+        "h11",
+    ),
+    ServerSpec(
+        "raw-transport",
+        "limit: transport without HTTP, uvloop",
+        Family.LIMIT,
+        _module("raw_transport", "uvloop"),
+        "uvloop",
+    ),
+    ServerSpec(
+        "raw-transport-asyncio",
+        "limit: transport without HTTP, asyncio",
+        Family.LIMIT,
+        _module("raw_transport", "asyncio"),
+        by_default=False,
+    ),
+]
+
+# In these an awaited and an un-awaited write can differ.
+WRITING = frozenset({"down-64k", "down-100", "echo-16k", "echo-100", "big-down", "first-byte", "echo-turn"})
+
+
+def _ours(app: str, driver: str) -> Callable[[int], list[str]]:
+    def arguments(port: int) -> list[str]:
+        return ["-m", "benchmarks.apps.serve", str(port), app, driver]
+
+    return arguments
+
+
+def _our_rows() -> list[ServerSpec]:
+    flavours = [
+        ("sanic", "Sanic API, un-awaited write", "sanic_flavour", None),
+        ("mach9", "Mach9 API", "mach9_flavour", None),
+        ("sanic-awaited", "Sanic API, awaited write", "sanic_awaited", WRITING),
+    ]
+    rows = []
+    for flavour, words, module, only in flavours:
+        for driver in ("uvloop", "asyncio", "anyio", "trio"):
+            rows.append(
+                ServerSpec(
+                    f"ours-{flavour}-{driver}",
+                    f"streamcompat, {words}, {_DRIVERS[driver]}",
+                    Family.OURS,
+                    _ours(module, driver),
+                    environment="peers",
+                    by_default=driver != "trio" and (only is None or driver != "anyio"),
+                    only=only,
+                )
+            )
+    return rows
+
+
+_DRIVERS = {
+    "uvloop": "uvloop",
+    "asyncio": "asyncio",
+    "anyio": "anyio driver on asyncio",
+    "trio": "anyio driver on trio",
+}
+
+ALL = [*_our_rows(), *PEERS, *ORIGINALS, *LIMITS]
+
+
+def chosen(names: str | None) -> list[ServerSpec]:
+    """The rows for ``--servers``: keys, or families (``ours``, ``peers``, ``originals``, ``limits``)."""
+    if names is None:
+        return [spec for spec in ALL if spec.by_default]
+    groups = {"ours": Family.OURS, "peers": Family.PEER, "originals": Family.ORIGINAL, "limits": Family.LIMIT}
+    wanted = {name.strip() for name in names.split(",") if name.strip()}
+    known = {spec.key for spec in ALL}
+    unknown = wanted - known - set(groups) - {"all"}
+    if unknown:
+        raise SystemExit(
+            f"no such server: {', '.join(sorted(unknown))}; there are: {', '.join(sorted(known))}"
+        )
+    families = {groups[name] for name in wanted if name in groups}
+    return [
+        spec
+        for spec in ALL
+        if "all" in wanted or spec.key in wanted or (spec.by_default and spec.family in families)
+    ]
