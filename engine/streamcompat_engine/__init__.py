@@ -19,12 +19,14 @@ from .exchange import Exchange, OnDisconnect
 from .limits import Limits, Timeouts
 from .server import Lifespan, Server, ServerConfig
 from .session import App
+from .workers import HOPELESS, Workers
 
 __all__ = [
     "App",
     "BodyLengthError",
     "BodyTooLarge",
     "ClientDisconnected",
+    "HOPELESS",
     "EngineError",
     "Exchange",
     "Fields",
@@ -39,5 +41,6 @@ __all__ = [
     "Server",
     "ServerConfig",
     "Timeouts",
+    "Workers",
     "WriteBufferFull",
 ]

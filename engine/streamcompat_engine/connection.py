@@ -198,7 +198,7 @@ class Connection:
             self._keep_alive = False
             self.inbound.fail(ClientDisconnected("the client left in the middle of its body"))  # type: ignore[union-attr]
             if self._draining:
-                self.reader = CLOSED
+                self._close(now)
         elif self.head is None:
             self.reader = CLOSED
 
@@ -230,7 +230,7 @@ class Connection:
             wire, rest = gathered
             head = parse_head(wire)
         except ProtocolError as error:
-            self._reject(error.status, error.reason, now, is_head=wire.startswith(b"HEAD "))
+            self._reject(error.status, error.reason, now, wire.startswith(b"HEAD ") or self._gate.asks_head)
             return
         self.head = head
         self._first = False
@@ -287,7 +287,7 @@ class Connection:
         elif self._draining and self._dropped > self._limits.drain_size:
             self._close(now)
 
-    def _reject(self, status: int, reason: str, now: float, is_head: bool = False) -> None:
+    def _reject(self, status: int, reason: str, now: float, is_head: bool) -> None:
         """Answer once with an error of the protocol's own and close."""
         body = f"{status}: {reason}\n".encode()
         head = response_head(
@@ -450,6 +450,8 @@ class Connection:
             self._receive_head(ahead, now)
         if self.reader is HEAD and (self.at_eof or self._closes_idle):
             self.reader = CLOSED
+        elif self.reader is BODY and self.at_eof:
+            self.receive_eof(now)  # its end has been waiting as well
 
     def _close(self, now: float) -> None:
         """End the connection so that the peer gets what is queued and not a reset."""
@@ -498,7 +500,7 @@ class Connection:
                 says that it is the last; so no request is lost to a close that it crosses on the way.
         """
         self._stopping = True
-        self._closes_idle = not drain
+        self._closes_idle = self._closes_idle or not drain
         if self.idle and not drain:
             self.reader = CLOSED
 
@@ -558,7 +560,7 @@ class Connection:
             if self._gate.empty:
                 self.reader = CLOSED  # silently, as nobody asked for anything
             else:
-                self._reject(408, "the request's head did not arrive in time", now)
+                self._reject(408, "the request's head did not arrive in time", now, self._gate.asks_head)
         elif self.reader is LINGER:
             self.reader = CLOSED
         elif self._draining:

@@ -69,7 +69,9 @@ class FieldGate:
             self._searched = stop or len(buffer)
             size = self._searched - start
             if stop and size == 2 and buffer[start] == 0x0D:
-                return bytes(buffer[:stop]), bytes(buffer[stop:])
+                section, rest = bytes(buffer[:stop]), bytes(buffer[stop:])
+                buffer.clear()  # what follows is not to be held twice
+                return section, rest
             if size > 1 or (size and buffer[start] != 0x0D):  # more than the empty line may be
                 if self._count >= self._max_count and buffer[start] != 0x0D:
                     raise ProtocolError(431, f"more than {self._max_count} {self._what} fields")
@@ -104,11 +106,16 @@ class HeadGate:
         """Whether nothing of a head has arrived; an empty line that is ignored is nothing."""
         return not self._line
 
+    @property
+    def asks_head(self) -> bool:
+        """Whether what has arrived of a head asks with HEAD, so that an error has no body either."""
+        return self._line.startswith(b"HEAD ")
+
     def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
         """Add bytes.
 
         Returns: the head with its empty line, and what follows it; `None` while it is incomplete.
-        Raises: ProtocolError (400, 414, 431).
+        Raises: ProtocolError (400, 414, 431, 501).
         """
         if not self._line:
             end = data.find(b"\r\n\r\n") + 4
@@ -139,6 +146,8 @@ class HeadGate:
             raise ProtocolError(400, "the request line does not begin with a method")
         stop = line.find(b"\n", searched) + 1
         if (stop or len(line) + 1) > self._limits.request_line:
+            if line.find(b" ", 0, self._limits.request_line) < 0:
+                raise ProtocolError(501, "the method is longer than any")  # RFC 9112 §3
             raise ProtocolError(414, f"the request line is over {self._limits.request_line} bytes")
         if not stop:
             return None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import http
 import re
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 import h11
 
@@ -27,14 +27,14 @@ _KNOWN_COUNT: Final = 256
 _SPECIAL: Final = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"))
 _AUTHORITY: Final = re.compile(
     # RFC 9110 §7.2, RFC 3986 §3.2.2: a registered name, an IPv4 address or a bracketed IPv6 one; a port.
-    rb"(?:(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*|\[[0-9A-Fa-f:.]+\]|\[v[0-9A-Fa-f]+\.[^\]\s]+\])"
+    rb"(?:(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*|\[[0-9A-Fa-f:.]+\]|\[[Vv][0-9A-Fa-f]+"
+    rb"\.[A-Za-z0-9\-._~!$&'()*+,;=:]+\])"
     rb"(?::[0-9]{0,5})?"
 ).fullmatch
 _split_line: Final = re.compile(rb"([^ ]+) ([^ ]+) HTTP/(([0-9])\.[0-9])\r\n").match
 _ABSOLUTE: Final = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?]+)(/[^?]*)?(?:\?(.*))?").fullmatch
-_LENGTH_LINES: Final = re.compile(
-    rb"\r\n[Cc][Oo][Nn][Tt][Ee][Nn][Tt]-[Ll][Ee][Nn][Gg][Tt][Hh]:[ \t]*([^\r]*)"
-)
+_LENGTH_LINES: Final = re.compile(rb"(?i:\r\nContent-Length:)[ \t]*([^\r]*)")
+_CODING_LINES: Final = re.compile(rb"(?i:\r\nTransfer-Encoding:)[ \t]*([^\r]*)")
 _MAX_LENGTH_DIGITS: Final = 18  # below 2**63
 
 
@@ -104,11 +104,14 @@ def primed(head: RequestHead) -> h11.Connection:
 def _ask_h11(wire: bytes, version: bytes) -> _Meaning:
     if version not in (b"1.1", b"1.0"):
         raise ProtocolError(505, f"HTTP/{version.decode()} is not spoken here")  # RFC 9110 §15.6.6
+    http11 = version == b"1.1"
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=len(wire) + 1)
     try:
         connection.receive_data(wire)
         request = connection.next_event()
     except h11.RemoteProtocolError as error:
+        if error.error_status_hint == 501:
+            _refuse_codings(_CODING_LINES.findall(wire), bool(_LENGTH_LINES.search(wire)), http11)
         raise ProtocolError(error.error_status_hint, str(error)) from None
     if type(request) is not h11.Request:
         raise ProtocolError(400, "not a request head")
@@ -118,7 +121,6 @@ def _ask_h11(wire: bytes, version: bytes) -> _Meaning:
     for name, value in headers:
         if name in _SPECIAL:
             special.setdefault(name, []).append(value)
-    http11 = version == b"1.1"
     host = _host(special.get(b"host"), http11)
     length, chunked = _framing(special, http11, wire)
     options = _options(special.get(b"connection", ()))
@@ -140,12 +142,15 @@ def _options(values: list[bytes] | tuple[()]) -> list[bytes]:
 
 
 def _host(values: list[bytes] | None, http11: bool) -> str | None:
-    """RFC 9112 §3.2: exactly one Host in 1.1, at most one in 1.0, and sound in both."""
+    """RFC 9112 §3.2: exactly one Host in 1.1, at most one in 1.0, and sound in both.
+
+    An empty one is refused, as RFC 9112 §3.3 allows: an http URI has a host (RFC 9110 §4.2.1).
+    """
     if values is None:
         if http11:
             raise ProtocolError(400, "no Host")
         return None
-    if len(values) != 1 or not _AUTHORITY(values[0]):
+    if len(values) != 1 or not _AUTHORITY(values[0]) or values[0][:1] in (b"", b":"):
         raise ProtocolError(400, "a malformed Host")
     return values[0].decode()
 
@@ -172,12 +177,8 @@ def _framing(special: dict[bytes, list[bytes]], http11: bool, wire: bytes) -> tu
     codings = special.get(b"transfer-encoding")
     lengths = special.get(b"content-length")
     if codings is not None:
-        if not http11:
-            raise ProtocolError(400, "Transfer-Encoding in HTTP/1.0")  # RFC 9112 §6.1
-        if lengths is not None:
-            raise ProtocolError(400, "Content-Length beside Transfer-Encoding")  # RFC 9112 §6.3
-        if len(codings) != 1 or codings[0].lower() != b"chunked":
-            raise ProtocolError(501, "a transfer coding other than chunked")
+        if not http11 or lengths is not None or len(codings) != 1 or codings[0].lower() != b"chunked":
+            _refuse_codings(codings, lengths is not None, http11)
         return None, True
     if lengths is None:
         return None, False
@@ -188,6 +189,18 @@ def _framing(special: dict[bytes, list[bytes]], http11: bool, wire: bytes) -> tu
     if len(lengths[0]) > _MAX_LENGTH_DIGITS:
         raise ProtocolError(413, "the Content-Length is absurd")
     return int(lengths[0]), False
+
+
+def _refuse_codings(codings: list[bytes], beside_length: bool, http11: bool) -> NoReturn:
+    if not http11:
+        raise ProtocolError(400, "Transfer-Encoding in HTTP/1.0")  # RFC 9112 §6.1
+    if beside_length:
+        raise ProtocolError(400, "Content-Length beside Transfer-Encoding")  # RFC 9112 §6.3
+    *others, last = _options(codings)
+    if others and all(others) and last == b"chunked" and last not in others:
+        raise ProtocolError(501, "a transfer coding other than chunked")  # RFC 9112 §6.1
+    # RFC 9112 §6.3: where chunked is not the last coding, nobody knows where the body ends.
+    raise ProtocolError(400, "a malformed Transfer-Encoding")
 
 
 def _expects_continue(values: list[bytes] | None, http11: bool) -> bool:

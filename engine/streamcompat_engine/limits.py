@@ -17,21 +17,29 @@ class Limits:
             (RFC 9112 §3 asks for at least 8,000).
         head_fields: all header field lines together; 32 KiB (nginx: 4 buffers of 8 KiB).
         field_count: header fields in a request; 100 as in Apache's LimitRequestFields.
-        chunk_extension: the extension of one chunk; 256.
-        chunk_extensions: all chunk extensions of a body; 16 KiB as in Go's net/http.
-        trailer_fields: the trailer section; 8 KiB.
-        trailer_count: trailer fields; 32.
+        chunk_extension: the extension of one chunk; 256, which holds the longest that is in use, the
+            signature of a chunk of Amazon's S3 (81).
+        chunk_extensions: all chunk extensions of a body; 16 KiB as what Go's net/http allows beside data.
+        extended_chunks: chunks of a body that have an extension, since h11 judges each of them; 256, which
+            is `chunk_extensions` in extensions of 64 bytes. Plain chunks need no such budget: a flood of
+            tiny ones costs less for each byte than any other request, see docs/conformance.md.
+        trailer_fields: the trailer section; 8 KiB (Apache allows each field as much).
+        trailer_count: trailer fields; 32, a third of what a head may have.
         inbound_high: a body's bytes that wait for the handler before reading pauses; 256 KiB, the most
             that asyncio reads at once.
         inbound_low: reading goes on when fewer wait; 64 KiB.
-        pipelined: bytes of following requests held while one is being served; 64 KiB.
+        pipelined: bytes of following requests held while one is being served; 64 KiB, one read of most
+            servers (uvicorn pauses at the same size).
         outbound_high: bytes that wait for the peer before `write` waits; 64 KiB as in asyncio.
         outbound_low: waiting writers go on below this; 16 KiB as in asyncio.
-        outbound_hard: un-awaited bytes that may wait when nothing can make the writer wait; 1 MiB.
-        flush_size: queued bytes that are written without waiting for the end of the loop's turn; 64 KiB.
+        outbound_hard: un-awaited bytes that may wait when nothing can make the writer wait; 1 MiB, sixteen
+            times the high-water mark.
+        flush_size: queued bytes that are written without waiting for the end of the loop's turn; 64 KiB,
+            the high-water mark.
         drain_size: what is read and dropped of a body that the handler left, so that the connection can
             be kept; 256 KiB as in Go's net/http.
-        linger_size: what is read and dropped after the final answer of a connection; 1 MiB.
+        linger_size: what is read and dropped after the final answer of a connection; 1 MiB (nginx bounds
+            the time alone).
     """
 
     request_line: int = 8 * 1024
@@ -39,6 +47,7 @@ class Limits:
     field_count: int = 100
     chunk_extension: int = 256
     chunk_extensions: int = 16 * 1024
+    extended_chunks: int = 256
     trailer_fields: int = 8 * 1024
     trailer_count: int = 32
     inbound_high: int = 256 * 1024
@@ -64,7 +73,7 @@ class Timeouts:
             client_body_timeout. It does not run while the handler is the slow side.
         body_rate: the least bytes a second of a body that the engine gathers (`read_body`), after
             `body_grace`; 500 as in Apache's RequestReadTimeout.
-        body_grace: 10 s.
+        body_grace: 10 s (Apache begins to count at once, and gives 20 s at least).
         write_stall: the peer takes nothing while there is something to take; 30 s (nginx's send_timeout
             is 60 s).
         linger: how long a closing connection is read so that the peer gets the answer and not a reset;

@@ -26,6 +26,7 @@ from .errors import (
 from .events import RequestReceived, RequestRejected
 from .exchange import Exchange
 from .limits import Limits, Timeouts
+from .logs import LINE, LogBudget, printable
 
 App = Callable[[Exchange], Awaitable[None]]
 """What a server serves: called for each exchange, it finishes the response before it returns."""
@@ -60,6 +61,7 @@ class Service:
         outliving: those that are closed, while their exchange goes on.
         stopping: no new requests are accepted.
         draining: but idle connections may bring one more.
+        log_budget: for what peers can cause to be logged.
     """
 
     def __init__(self, app: App, limits: Limits, timeouts: Timeouts) -> None:
@@ -70,6 +72,7 @@ class Service:
         self.outliving: set[Session] = set()
         self.stopping = False
         self.draining = False
+        self.log_budget = LogBudget()
         self._emptied: Event | None = None
         self._second = -1
         self._date = b""
@@ -234,8 +237,8 @@ class Session(ABC):
 
     def on_eof(self) -> None:
         """The peer closed its sending side."""
+        self._cancel_once()  # before a read that ends could tell of it in another way
         self.connection.receive_eof(self.now())
-        self._cancel_once()
         self.advance()
 
     def on_lost(self) -> None:
@@ -329,7 +332,7 @@ class Session(ABC):
                 self._cancelled = False
                 self._spawn(self._serve(self.exchange))
             elif type(event) is RequestRejected:
-                logger.info("rejected a request from %s: %d %s", self.peer, event.status, event.reason)
+                self._log(f"rejected a request from {self.peer}: {event.status} {event.reason}")
         if connection.aborted:
             self._abort_now()
             return
@@ -353,14 +356,14 @@ class Session(ABC):
         except ClientDisconnected:
             pass  # it is told by being gone
         except (BodyTooLarge, ProtocolError, RequestTimeout) as error:
-            logger.info("%s %s: %s", exchange.head.method, exchange.head.target, error)
+            self._log(f"{error} in the body of {_shown(exchange)}")
             self._answer(exchange, error.status, f"{error}\n".encode())
         except BaseException as error:
             if not isinstance(error, Exception) and (
                 isinstance(error, _NOT_OURS) or self.is_cancelled(error)
             ):
                 raise
-            logger.exception("the application failed on %s %s", exchange.head.method, exchange.head.target)
+            logger.exception("the application failed on %s", _shown(exchange))
             self._answer(exchange, 500, _PLAIN_500)
         finally:
             self._exchange_done()
@@ -400,12 +403,11 @@ class Session(ABC):
 
     def _tell(self, error: EngineError) -> None:
         """Tell whoever reads or writes that the connection is gone."""
+        self._cancel_once()
         self.connection.connection_lost(error)
-        exchange = self.exchange
-        if exchange is not None:
-            if exchange.on_disconnect == "ignore" and self.connection.outbound is not None:
-                self.connection.outbound.error = None  # what it writes is dropped by `flush`
-            self._cancel_once()
+        exchange, outbound = self.exchange, self.connection.outbound
+        if exchange is not None and exchange.on_disconnect == "ignore" and outbound is not None:
+            outbound.error = None  # what it writes is dropped by `flush`
         self.blocked = False
         self._wake_writers()
 
@@ -434,6 +436,14 @@ class Session(ABC):
             self._abort()
         self._tell(ClientDisconnected())
 
+    def _log(self, line: str) -> None:
+        """Log what a peer did wrong, unless there was too much of it lately."""
+        if logger.isEnabledFor(logging.INFO):
+            suppressed = self.service.log_budget.spend(self.now())
+            if suppressed is not None:
+                more = f" (and {suppressed} lines before it that are not shown)" if suppressed else ""
+                logger.info("%s%s", printable(line, LINE - len(more)), more)
+
     # ---- time ----
 
     def _arm(self) -> None:
@@ -460,3 +470,8 @@ class Session(ABC):
         self._taken = taken
         if unsent:
             self._watch_peer()
+
+
+def _shown(exchange: Exchange) -> str:
+    """A request as it is logged."""
+    return printable(f"{exchange.head.method} {exchange.head.target.decode('latin-1')}", LINE // 2)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import errno
 import logging
 import math
@@ -32,6 +33,9 @@ _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _BACK_OFF: Final = 1.0
 """Seconds without accepting once the system has no descriptors or buffers; as in asyncio."""
 
+_TURNS: Final = 8
+"""Turns of the loop within which an accepted connection has its session."""
+
 logger: Final = logging.getLogger("streamcompat.engine")
 
 
@@ -53,6 +57,7 @@ class AnyioSession(Session):
         self._exchanges: anyio.abc.TaskGroup
         self._io: anyio.abc.TaskGroup
         self._closing = False
+        self._context = contextvars.copy_context()
 
     async def run(self) -> None:
         """Serve the connection until both it and its last exchange have ended."""
@@ -155,7 +160,9 @@ class AnyioSession(Session):
 
     def _spawn(self, function: Coroutine[Any, Any, None]) -> None:
         self._exchange_scope = anyio.CancelScope()
-        self._exchanges.start_soon(self._run_exchange, function, self._exchange_scope)
+        # Not in the context of a handler that has just ended, as with a pipelined request.
+        context = self._context.copy()
+        context.run(self._exchanges.start_soon, self._run_exchange, function, self._exchange_scope)
 
     def cancel(self) -> None:
         if self._exchange_scope is not None:
@@ -194,11 +201,63 @@ class AnyioSession(Session):
         self._timer_changed.set()
 
 
+class SocketByteStream(anyio.abc.ByteStream):
+    """A connected, non-blocking socket that is read only when somebody asks.
+
+    anyio's own stream reads ahead on asyncio, without bound until its first pause; back-pressure needs
+    every byte that is not asked for to stay in the socket.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    @property
+    def extra_attributes(self) -> dict[Any, Callable[[], Any]]:
+        attribute = anyio.abc.SocketAttribute
+        return {
+            attribute.raw_socket: lambda: self._sock,
+            attribute.local_address: self._sock.getsockname,
+            attribute.remote_address: self._sock.getpeername,
+        }
+
+    async def receive(self, max_bytes: int = _READ) -> bytes:
+        await anyio.lowlevel.checkpoint()
+        while True:
+            try:
+                data = self._sock.recv(max_bytes)
+            except BlockingIOError:
+                await anyio.wait_readable(self._sock)
+            else:
+                if not data:
+                    raise anyio.EndOfStream
+                return data
+
+    async def send(self, item: bytes) -> None:
+        await anyio.lowlevel.checkpoint()
+        rest = memoryview(item)
+        while rest:
+            try:
+                rest = rest[self._sock.send(rest) :]
+            except BlockingIOError:
+                await anyio.wait_writable(self._sock)
+
+    async def send_eof(self) -> None:
+        self._sock.shutdown(socket.SHUT_WR)
+
+    async def aclose(self) -> None:
+        if self._sock.fileno() >= 0:
+            anyio.notify_closing(self._sock)
+            self._sock.close()
+
+
 def _addresses(stream: anyio.abc.ByteStream) -> tuple[tuple[Any, ...] | None, Any]:
     """The peer's and the local address, where the stream has any."""
     attribute = anyio.abc.SocketAttribute
-    peer = stream.extra(attribute.remote_address, None)
-    local = stream.extra(attribute.local_address, None)
+    try:
+        peer = stream.extra(attribute.remote_address, None)
+        local = stream.extra(attribute.local_address, None)
+    except OSError:  # the peer has left again
+        return None, None
     return peer if isinstance(peer, tuple) else None, local
 
 
@@ -206,36 +265,44 @@ def _addresses(stream: anyio.abc.ByteStream) -> tuple[tuple[Any, ...] | None, An
 async def listen(
     service: Service, sockets: list[socket.socket], group: anyio.abc.TaskGroup, config: ServerConfig
 ) -> AsyncIterator[None]:
-    """Accept connections on the sockets within this context; `group` runs them beyond it."""
-    async with contextlib.AsyncExitStack() as stack:
-        listeners = []
-        for sock in sockets:
-            listeners.append(await anyio.abc.SocketListener.from_socket(sock))
-            stack.push_async_callback(listeners[-1].aclose)
+    """Accept connections on the sockets within this context, and close them then; `group` runs the
+    connections beyond it."""
+    try:
         async with anyio.create_task_group() as accepting:
-            for listener in listeners:
-                accepting.start_soon(_accept, listener, service, group)
+            for sock in sockets:
+                accepting.start_soon(_accept, sock, service, group)
             try:
                 yield
             finally:
                 accepting.cancel_scope.cancel()
+        for _ in range(_TURNS):
+            await anyio.lowlevel.checkpoint()
+    finally:
+        for sock in sockets:
+            sock.close()
 
 
-async def _accept(listener: anyio.abc.SocketListener, service: Service, group: anyio.abc.TaskGroup) -> None:
+async def _accept(sock: socket.socket, service: Service, group: anyio.abc.TaskGroup) -> None:
+    """Wait, which can be cancelled, and accept, which cannot: so no connection is lost in between."""
     while True:
+        await anyio.wait_readable(sock)
         try:
-            stream = await listener.accept()
+            connection, _ = sock.accept()
         except OSError as error:
-            if error.errno not in _EXHAUSTED:
-                continue  # the peer left before it was accepted
-            logger.error("cannot accept connections: %s; trying again in %g s", error, _BACK_OFF)
-            await anyio.sleep(_BACK_OFF)
-            continue
-        group.start_soon(_serve, service, stream)
+            if error.errno in _EXHAUSTED:
+                logger.error("cannot accept connections: %s; trying again in %g s", error, _BACK_OFF)
+                await anyio.sleep(_BACK_OFF)
+            continue  # the peer has left, or another process was faster
+        connection.setblocking(False)
+        group.start_soon(_serve, service, connection)
 
 
-async def _serve(service: Service, stream: anyio.abc.SocketStream) -> None:
+async def _serve(service: Service, connection: socket.socket) -> None:
     try:
-        await AnyioSession(service, stream).run()
+        with connection:
+            if connection.family in (socket.AF_INET, socket.AF_INET6):
+                with contextlib.suppress(OSError):  # the peer has left again
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await AnyioSession(service, SocketByteStream(connection)).run()
     except Exception:
         logger.exception("a connection failed, and no other with it")

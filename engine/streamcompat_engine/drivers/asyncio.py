@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -23,6 +24,8 @@ _LARGE: Final = 32 * 1024
 """Bytes from which pieces are handed to the system as they are; below, joining them costs less."""
 _MAX_GATHERED: Final = 64
 """How many pieces may be handed over so; far below the system's IOV_MAX."""
+_TURNS: Final = 8
+"""Turns of the loop within which an accepted connection has its session."""
 
 
 class AsyncioSession(Session, asyncio.Protocol):
@@ -37,6 +40,7 @@ class AsyncioSession(Session, asyncio.Protocol):
         self._fd = -1  # of a plain socket, which may be written to directly
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._context = contextvars.copy_context()
 
     # ---- called by asyncio ----
 
@@ -113,7 +117,7 @@ class AsyncioSession(Session, asyncio.Protocol):
         for piece in data:
             if sent >= len(piece):
                 sent -= len(piece)
-            else:
+            elif not transport.is_closing():
                 transport.write(memoryview(piece)[sent:] if sent else piece)
                 sent = 0
 
@@ -121,7 +125,9 @@ class AsyncioSession(Session, asyncio.Protocol):
         self._loop.call_soon(callback)
 
     def _spawn(self, function: Coroutine[Any, Any, None]) -> None:
-        self._task = self._loop.create_task(function)
+        # Not in the context of a handler that has just ended, as with a pipelined request; and not by
+        # `create_task(context=)`, which not every task factory takes.
+        self._task = self._context.copy().run(self._loop.create_task, function)
 
     def cancel(self) -> None:
         if self._task is not None:
@@ -175,6 +181,11 @@ async def listen(
                 )
             )
         yield
+        # A connection has its session a few turns after it was accepted, unless the server is closed by then.
+        for sock in sockets:
+            loop.remove_reader(sock)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
     finally:
         for server in servers:
             server.close()
