@@ -7,6 +7,7 @@ flavour's words; after it the response is cut, visibly, and the log says so once
 from __future__ import annotations
 
 import logging
+import logging.config
 import sys
 from collections import deque
 from collections.abc import Callable, Collection
@@ -37,6 +38,8 @@ from streamcompat_engine import (
     ServerConfig,
 )
 
+_CLOSE = (b"Connection", b"close")
+
 
 class App(Registration, Servable):
     """The base of both flavours' applications.
@@ -49,6 +52,7 @@ class App(Registration, Servable):
         request_class: a subclass of the flavour's Request.
         strict_slashes: for routes that do not say.
         configure_logging: `run` lets the loggers write to the standard streams.
+        log_config: for `logging.config.dictConfig`, at once.
     """
 
     dialect: ClassVar[Dialect]
@@ -64,7 +68,11 @@ class App(Registration, Servable):
         request_class: type[Request] | None = None,
         strict_slashes: bool = False,
         configure_logging: bool = True,
+        log_config: dict[str, Any] | None = None,
     ) -> None:
+        if log_config and configure_logging:
+            logging.config.dictConfig(log_config)
+        self.log_config = log_config
         self.name = name or _calling_module()
         self.log = logging.getLogger(self.dialect.log)
         self.access_log = logging.getLogger(self.dialect.access_log)
@@ -83,6 +91,7 @@ class App(Registration, Servable):
         self._tasks: list[Any] = []
         self._loop: Any = None
         self._logs_access = False
+        self._closes = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
@@ -228,6 +237,7 @@ class App(Registration, Servable):
         """The server is about to start; for its lifespan."""
         self._loop = loop
         self.is_running = True
+        self._closes = not self.config.KEEP_ALIVE
         enabled = self.config.ACCESS_LOG if access_log is None else access_log
         self._logs_access = bool(enabled) and self.access_log.isEnabledFor(logging.INFO)
         if self._tasks and loop is None:
@@ -295,21 +305,25 @@ class App(Registration, Servable):
         except Exception as error:
             await self._sending_failed(request, exchange, error)
 
-    async def _read_body(self, exchange: Exchange, endpoint: Endpoint) -> bytes:
-        limit = endpoint.body_limit
+    async def _read_body(self, exchange: Exchange, endpoint: Endpoint | None) -> bytes:
+        limit = endpoint.body_limit if endpoint is not None else None
         return await exchange.read_body(int(self.config.REQUEST_MAX_SIZE) if limit is None else limit)
 
     async def _read_early(self, request: Request, exchange: Exchange) -> None:
         """Reads the body of a route that does not stream, so that request middleware has it."""
         if exchange.body_complete:
             return
+        endpoint = None
         try:
             host = exchange.head.host if self.router.hosts else None
             endpoint, _ = self.router.resolve(request.path, request.method, host)
         except HTTPException:
-            # Middleware may still answer it; if not, it is refused in its turn.
-            return
-        if not endpoint.stream:
+            # Middleware may answer what no route does; if not, it is refused in its turn.
+            pass
+        else:
+            if endpoint.on_disconnect is not None:
+                exchange.on_disconnect = endpoint.on_disconnect
+        if endpoint is None or not endpoint.stream:
             request.body = await self._read_body(exchange, endpoint)
 
     def _not_a_response(self, request: Request, response: Any) -> HTTPException:
@@ -319,8 +333,11 @@ class App(Registration, Servable):
     async def _send(self, request: Request, exchange: Exchange, response: BaseHTTPResponse) -> None:
         if self.response_middleware:
             response = await self._run_response_middleware(request, response)
+        headers = response.wire_headers()
+        if self._closes:
+            headers = [*headers, _CLOSE]
         if response.is_stream:
-            exchange.start(response.status, response.wire_headers())
+            exchange.start(response.status, headers)
             # Nobody would see what is produced for HEAD, and it may never end.
             if exchange.head.method != "HEAD":
                 await exchange.run(_produce(response, exchange))
@@ -329,7 +346,7 @@ class App(Registration, Servable):
             body = response.body
             if body.__class__ is not bytes:
                 body = to_bytes(body)
-            exchange.respond(response.status, response.wire_headers(), body)
+            exchange.respond(response.status, headers, body)
         if self._logs_access:
             size = exchange.bytes_sent if response.is_stream else len(body)
             logs.record(self.access_log, request, exchange.status, size)

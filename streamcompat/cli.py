@@ -11,20 +11,21 @@ import errno
 import importlib.metadata
 import importlib.util
 import os
+import socket
 import stat
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from streamcompat import aliases, targets
 from streamcompat.app import App
 from streamcompat.site import Site
-from streamcompat_engine import Lifespan, Server
+from streamcompat_engine import HOPELESS, Lifespan, Server, ServerConfig, Workers
 
 __all__ = ["main"]
 
-FAILED = 3
+FAILED = HOPELESS
 
 DESCRIPTION = "Serve apps written for the streaming APIs of old Sanic and of Mach9."
 EXAMPLES = """\
@@ -43,6 +44,9 @@ class CommandError(Exception):
     """The command cannot be carried out; its text is one line that says why."""
 
 
+_ERRORS = (aliases.AliasError, targets.TargetError, CommandError)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry out a command line.
 
@@ -58,12 +62,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
         _run(options)
-    except (aliases.AliasError, targets.TargetError, CommandError) as error:
-        if options.traceback and error.__cause__ is not None:
-            traceback.print_exception(error.__cause__)
-        print(f"streamcompat: {error}", file=sys.stderr)
+    except _ERRORS as error:
+        _report(error, options)
         return FAILED
     return 0
+
+
+def _report(error: Exception, options: argparse.Namespace) -> None:
+    if options.traceback and error.__cause__ is not None:
+        traceback.print_exception(error.__cause__)
+    print(f"streamcompat: {error}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -107,6 +115,14 @@ def _parser() -> argparse.ArgumentParser:
         "asyncio; trio is the portable one on trio (default: %(default)s)",
     )
     how.add_argument(
+        "--workers",
+        metavar="N",
+        type=_count,
+        default=1,
+        help="processes that serve; each imports the app by itself, one that dies is replaced, and SIGHUP "
+        "replaces all of them one by one (default: %(default)s)",
+    )
+    how.add_argument(
         "--grace",
         metavar="SECONDS",
         type=_seconds,
@@ -145,6 +161,12 @@ def _port(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535")
 
 
+def _count(text: str) -> int:
+    if text.isascii() and text.isdigit() and 0 < int(text) <= 1024:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of processes")
+
+
 def _seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -172,10 +194,54 @@ def _run(options: argparse.Namespace) -> None:
     # First, as a vendored copy of the real package in the current folder counts as installed.
     if (here := os.getcwd()) not in sys.path:
         sys.path.insert(0, here)
+    if options.workers > 1:
+        _run_workers(options)
+    else:
+        app = _imported(options)
+        lifespan = app.lifespan(access_log=False if options.no_access_log else None)
+        start = _Start(lifespan, lambda addresses: _say(addresses, options))
+        _serve(app, start, options, _address(options))
+
+
+def _imported(options: argparse.Namespace) -> App | Site:
     if options.alias or options.force_alias:
         aliases.install(force=options.force_alias)
     app = _mounted(options)
-    _serve(app, options)
+    app.configure_logging()
+    return app
+
+
+def _run_workers(options: argparse.Namespace) -> None:
+    """Supervise; the app is imported in the workers, so that a new one runs new code."""
+
+    def work(sockets: tuple[socket.socket, ...], ready: Callable[[], None]) -> int:
+        try:
+            app = _imported(options)
+            lifespan = app.lifespan(access_log=False if options.no_access_log else None)
+            start = _Start(lifespan, lambda _: ready())
+            _serve(app, start, options, {"sockets": sockets, "drain_on_hangup": True})
+        except _ERRORS as error:
+            _report(error, options)
+            return FAILED
+        return 0
+
+    try:
+        with Workers(ServerConfig(**_address(options)), options.workers, work).bound() as workers:
+            _say(workers.addresses, options)
+            status = workers.run()
+    except OSError as error:
+        raise CommandError(_bind_failure(error, options)) from error
+    if status:
+        sys.exit(status)
+
+
+def _address(options: argparse.Namespace) -> dict[str, Any]:
+    return {"uds": options.uds} if options.uds else {"host": options.host, "port": options.port}
+
+
+def _say(addresses: list[str], options: argparse.Namespace) -> None:
+    workers = f", {options.workers} workers" if options.workers > 1 else ""
+    print(f"listening on {', '.join(addresses)} ({options.driver}{workers})", flush=True)
 
 
 def _mounted(options: argparse.Namespace) -> App | Site:
@@ -190,18 +256,21 @@ def _mounted(options: argparse.Namespace) -> App | Site:
 
 
 class _Start(Lifespan):
-    """Passes the server's life on to the app's listeners, says where it listens, and how far it came.
+    """Passes the server's life on to the app's listeners, and knows how far it came.
 
     Attributes:
         begun: the sockets are bound; what fails from here on is the app's.
         done: all of the app's listeners for the start have returned.
     """
 
-    def __init__(self, listeners: Lifespan, driver: str) -> None:
+    def __init__(self, listeners: Lifespan, listening: Callable[[list[str]], None]) -> None:
         self.listeners = listeners
-        self.driver = driver
+        self._listening = listening
         self.begun = False
         self.done = False
+
+    def listening(self, addresses: list[str]) -> None:
+        self._listening(addresses)
 
     async def before_start(self, loop: Any) -> None:
         self.begun = True
@@ -217,18 +286,10 @@ class _Start(Lifespan):
     async def after_stop(self, loop: Any) -> None:
         await self.listeners.after_stop(loop)
 
-    def listening(self, addresses: list[str]) -> None:
-        print(f"listening on {', '.join(addresses)} ({self.driver})", flush=True)
 
-
-def _serve(app: App | Site, options: argparse.Namespace) -> None:
-    given: dict[str, Any] = (
-        {"uds": options.uds} if options.uds else {"host": options.host, "port": options.port}
-    )
+def _serve(app: App | Site, start: _Start, options: argparse.Namespace, given: dict[str, Any]) -> None:
     if options.grace is not None:
         given["grace"] = options.grace
-    app.configure_logging()
-    start = _Start(app.lifespan(access_log=False if options.no_access_log else None), options.driver)
     config = app.server_config(driver=options.driver, **given)
     try:
         Server(app.handle, config, lifespan=start).run()

@@ -28,7 +28,7 @@ _escaped = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
 
 def quote(value: str) -> str:
     """`value` as it stands in a cookie: in double quotes where it needs them."""
-    if not value or _is_legal(value):
+    if _is_legal(value):
         return value
     return f'"{value.translate(_escapes)}"'
 

@@ -106,12 +106,12 @@ class Headers(dict[str, Any]):
         else:
             self[name] = value
 
-    def getall(self, name: str, default: Any = _MISSING) -> list[Any]:
+    def getall(self, name: str, default: list[Any] = _MISSING) -> list[Any]:
         """Every value of `name`, in order; KeyError where it has none and no `default` is given."""
         if name not in self:
             if default is _MISSING:
                 raise KeyError(name)
-            return default  # type: ignore[no-any-return]
+            return default
         return [self[name], *self._more.get(name.lower(), ())]
 
     getlist = getall
@@ -128,7 +128,7 @@ class Headers(dict[str, Any]):
 
     popone = pop
 
-    def popall(self, name: str, default: Any = _MISSING) -> list[Any]:
+    def popall(self, name: str, default: list[Any] = _MISSING) -> list[Any]:
         """Removes every value of `name` and gives them all."""
         values = self.getall(name, default)
         if name in self:

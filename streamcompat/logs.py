@@ -17,6 +17,35 @@ ACCESS_FORMAT = (
 DATE_FORMAT = "[%Y-%m-%d %H:%M:%S %z]"
 
 
+def defaults(access: str, error: str) -> dict[str, Any]:
+    """A configuration for `logging.config.dictConfig`, as the originals published it for apps to change."""
+
+    def handler(layout: str, stream: Any) -> dict[str, Any]:
+        return {"class": "logging.StreamHandler", "formatter": layout, "stream": stream}
+
+    def logger(name: str, handler: str) -> dict[str, Any]:
+        return {"level": "INFO", "handlers": [handler], "propagate": name == "root", "qualname": name}
+
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "loggers": {
+            "root": logger("root", "console"),
+            error: logger(error, "error_console"),
+            access: logger(access, "access_console"),
+        },
+        "handlers": {
+            "console": handler("generic", sys.stdout),
+            "error_console": handler("generic", sys.stderr),
+            "access_console": handler("access", sys.stdout),
+        },
+        "formatters": {
+            "generic": {"format": GENERIC_FORMAT, "datefmt": DATE_FORMAT},
+            "access": {"format": ACCESS_FORMAT, "datefmt": DATE_FORMAT},
+        },
+    }
+
+
 def listen(logger: logging.Logger, access: logging.Logger, debug: bool = False) -> None:
     """Lets both loggers write to the standard streams, unless handlers are there already."""
     level = logging.DEBUG if debug else logging.INFO

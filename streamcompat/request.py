@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import parse_qs, urlunsplit
 
 from ujson import loads as json_loads
@@ -111,10 +111,10 @@ class Request(dict[str, Any]):
         if hasattr(self, "_exchange"):
             return
         path, _, query = target.partition(b"?")
-        self._exchange = SimpleNamespace(  # type: ignore[assignment]
-            head=SimpleNamespace(target=target, query=query), peer=None, scheme="http", transport=transport
-        )
-        self.app = None  # type: ignore[assignment]
+        head = SimpleNamespace(target=target, query=query)
+        unserved = SimpleNamespace(head=head, peer=None, scheme="http", transport=transport)
+        self._exchange = cast(Exchange, unserved)
+        self.app = cast("App", None)
         self.method, self.version, self.path, self.root_path = method, version, decode(path), ""
         self._reset()
         self._headers = Headers(headers)

@@ -6,13 +6,17 @@ this is on the way of a request.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import socket
 import ssl as tls
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Literal
 
-from streamcompat_engine import Exchange, Lifespan, Limits, Server, ServerConfig, Timeouts
+from streamcompat_engine import Exchange, Lifespan, Limits, Server, ServerConfig, Timeouts, Workers
 
 if TYPE_CHECKING:
     from streamcompat.app import App
@@ -77,7 +81,7 @@ class Servable(ABC):
             host, port: where to listen; 127.0.0.1 and 8000.
             ssl: a context, or a dict with `cert` and `key`.
             sock: a bound socket, in place of host and port.
-            workers: one process serves, whatever the number.
+            workers: processes that serve, each with its own loop and its own run of the listeners.
             backlog: connections that wait to be accepted; 2048 as in uvicorn.
             access_log: whether responses are logged; `None` for what the configuration says.
             uds: the path of a Unix socket, in place of host and port.
@@ -96,16 +100,56 @@ class Servable(ABC):
             given |= {"host": host or "127.0.0.1", "port": 8000 if port is None else port}
         if ssl is not None:
             given["ssl"] = tls_context(ssl)
-        self._server = Server(self.handle, self.server_config(**given), lifespan=self.lifespan(access_log))
+        config, lifespan = self.server_config(**given), self.lifespan(access_log)
+        if workers > 1:
+            with Workers(config, workers, functools.partial(self._work, config, lifespan)).bound() as group:
+                lifespan.listening(group.addresses)
+                status = group.run()
+            if status:
+                sys.exit(status)
+        else:
+            self._run(config, lifespan)
+
+    def _run(self, config: ServerConfig, lifespan: Lifespan) -> None:
+        self._server = Server(self.handle, config, lifespan=lifespan)
         try:
             self._server.run()
         finally:
             self._server = None
 
+    def _work(
+        self,
+        config: ServerConfig,
+        lifespan: Lifespan,
+        sockets: tuple[socket.socket, ...],
+        ready: Callable[[], None],
+    ) -> int:
+        self._run(worker_config(config, sockets), Passed(lifespan, ready))
+        return 0
+
     def stop(self) -> None:
         """Ends `run`, from within or from another thread; running requests may finish."""
         if self._server is not None:
             self._server.stop()
+
+
+class Passed(Lifespan):
+    """Passes a server's life on, but says where it listens to somebody else."""
+
+    def __init__(self, lifespan: Lifespan, ready: Callable[[], None]) -> None:
+        self.before_start = lifespan.before_start  # type: ignore[method-assign]
+        self.after_start = lifespan.after_start  # type: ignore[method-assign]
+        self.before_stop = lifespan.before_stop  # type: ignore[method-assign]
+        self.after_stop = lifespan.after_stop  # type: ignore[method-assign]
+        self._ready = ready
+
+    def listening(self, addresses: list[str]) -> None:
+        self._ready()
+
+
+def worker_config(config: ServerConfig, sockets: tuple[socket.socket, ...]) -> ServerConfig:
+    """The configuration of one of several workers."""
+    return dataclasses.replace(config, sockets=sockets, uds=None, drain_on_hangup=True)
 
 
 def tls_context(given: Any) -> tls.SSLContext:

@@ -36,10 +36,11 @@ def file_handler(
 
     async def static(request: Any, file_uri: str | None = None) -> Any:
         dialect = request.app.dialect
-        location = root if file_uri is None else _below(root, file_uri, dialect)
-        stats = None if location is None else await anyio.to_thread.run_sync(_stat, location)
-        if location is None or stats is None:
+        named = root if file_uri is None else _below(root, file_uri, dialect)
+        found = None if named is None else await anyio.to_thread.run_sync(_find, named, root)
+        if named is None or found is None:
             raise dialect.file_not_found("File not found", path=file_or_directory, relative_url=file_uri)
+        location, stats = found
         headers: dict[str, str] = {}
         if use_modified_since:
             headers["Last-Modified"] = formatdate(int(stats.st_mtime), usegmt=True)
@@ -58,7 +59,7 @@ def file_handler(
                 status = 206
         size = stats.st_size if part is None else part.size
         headers["Content-Length"] = str(size)
-        kind = content_type or guess_type(location)[0] or "text/plain"
+        kind = content_type or guess_type(named)[0] or "text/plain"
         if request.method == "HEAD":
             return dialect.response(status=status, headers=headers, content_type=kind)
         response = FileResponse(location, status, headers, kind, part)
@@ -70,20 +71,28 @@ def file_handler(
     return static
 
 
-def _stat(location: str) -> os.stat_result | None:
-    """Of a file; `None` for anything else, and for a path that none can have."""
+def _find(location: str, root: str) -> tuple[str, os.stat_result] | None:
+    """A file without the links that lead to it, and what it is; `None` for anything else, for a path that
+    none can have, and where a link leads out of the folder `root`."""
     try:
-        stats = os.stat(location)
+        resolved = os.path.realpath(location, strict=True)
+        if location != root and not _contains(os.path.realpath(root), resolved):
+            return None
+        stats = os.stat(resolved)
     except (OSError, ValueError):
         return None
-    return stats if stat.S_ISREG(stats.st_mode) else None
+    return (resolved, stats) if stat.S_ISREG(stats.st_mode) else None
+
+
+def _contains(root: str, location: str) -> bool:
+    return location.startswith(root.rstrip(os.sep) + os.sep)
 
 
 def _below(root: str, file_uri: str, dialect: Any) -> str | None:
     """The file of a path below the folder `root`; `None` where it would lie outside."""
+    if "../" in file_uri:
+        raise dialect.invalid_usage("Invalid URL")
     # The router has undone the encoding already where the dialect has it do so.
     path = file_uri if dialect.unquote_path else unquote(file_uri)
-    if "../" in path:
-        raise dialect.invalid_usage("Invalid URL")
     location = os.path.abspath(os.path.join(root, path.lstrip("/")))
-    return location if location.startswith(root.rstrip(os.sep) + os.sep) else None
+    return location if _contains(root, location) else None

@@ -18,7 +18,8 @@ H = TypeVar("H", bound=Handler)
 
 def stream(handler: H) -> H:
     """Marks a handler, or a method of a view: its request's body is read through `request.stream`."""
-    handler.is_stream = True  # type: ignore[attr-defined]
+    marked: Any = handler
+    marked.is_stream = True
     return handler
 
 
@@ -48,19 +49,21 @@ class HTTPMethodView:
     def as_view(cls, *class_args: Any, **class_kwargs: Any) -> Handler:
         """The function to register; the arguments are the constructor's, for each request."""
 
-        def view(*args: Any, **kwargs: Any) -> Any:
-            self = view.view_class(*class_args, **class_kwargs)  # type: ignore[attr-defined]
+        def dispatch(*args: Any, **kwargs: Any) -> Any:
+            self = view.view_class(*class_args, **class_kwargs)
             return self.dispatch_request(*args, **kwargs)
 
+        view: Any = dispatch
         if cls.decorators:
             view.__module__ = cls.__module__
             for decorator in cls.decorators:
                 view = decorator(view)
-        view.view_class = cls  # type: ignore[attr-defined]
+        view.view_class = cls
         view.__doc__ = cls.__doc__
         view.__module__ = cls.__module__
         view.__name__ = cls.__name__
-        return view
+        handler: Handler = view
+        return handler
 
 
 class CompositionView:

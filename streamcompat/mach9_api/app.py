@@ -19,8 +19,8 @@ __all__ = ["Mach9"]
 class Mach9(App):
     """An application in Mach9's words.
 
-    Arguments that only Mach9's own server could use are accepted, without effect: `log_config`,
-    `get_current_time`, `composition_view`, `stream_http_response_class`, `websocket_response_class`.
+    Arguments that only Mach9's own server could use are accepted, without effect: `get_current_time`,
+    `composition_view`, `stream_http_response_class`, `websocket_response_class`.
     """
 
     dialect = MACH9
@@ -43,7 +43,7 @@ class Mach9(App):
         stream_http_response_class: Any = None,
         websocket_response_class: Any = None,
     ) -> None:
-        super().__init__(name, router, error_handler, load_env, request_class)
+        super().__init__(name, router, error_handler, load_env, request_class, log_config=log_config)
         if log is not None:
             self.log = log
         if netlog is not None:

@@ -21,3 +21,10 @@ class Request(kernel.Request):
         target = message["path"].encode() + (b"?" + query if query else b"")
         headers = {name.decode(): value.decode("latin-1") for name, value in message["headers"]}
         self._by_hand(message["method"], target, message.get("http_version", "1.1"), headers, None)
+
+    @property
+    def token(self) -> str:
+        """What `Authorization` says after `Token`; the whole of it for other schemes, `""` without it."""
+        authorization = str(self.headers.get("authorization", ""))
+        _, found, token = authorization.partition("Token ")
+        return token if found else authorization

@@ -20,7 +20,7 @@ __all__ = ["Sanic"]
 class Sanic(StreamRoutes, App):
     """An application in Sanic's words.
 
-    `is_request_stream` and `log_config` are accepted; which routes stream, the routes say.
+    `is_request_stream` is accepted; which routes stream, the routes say.
     """
 
     dialect = SANIC
@@ -40,9 +40,15 @@ class Sanic(StreamRoutes, App):
         is_request_stream: bool = False,
     ) -> None:
         super().__init__(
-            name, router, error_handler, load_env, request_class, strict_slashes, configure_logging
+            name,
+            router,
+            error_handler,
+            load_env,
+            request_class,
+            strict_slashes,
+            configure_logging,
+            log_config,
         )
-        self.log_config = log_config
         self.is_request_stream = is_request_stream
         self.go_fast = self.run
 
