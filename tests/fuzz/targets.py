@@ -1,0 +1,236 @@
+"""What is fuzzed: the head, the chunked body, and a whole connection with all that can happen to it.
+
+The invariant: a peer's bytes give typed protocol errors and nothing else, an application's calls give the
+engine's errors and nothing else; what is held is bounded; a verdict does not depend on the cut.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from streamcompat_engine import EngineError, ProtocolError, RequestHead
+from streamcompat_engine.body import ChunkedBody
+from streamcompat_engine.connection import Connection
+from streamcompat_engine.events import Fields, RequestReceived
+from streamcompat_engine.gate import HeadGate
+from streamcompat_engine.heads import parse_head, primed
+from streamcompat_engine.pipeline import Outbound
+from tests.engine.wire import SMALL, connect, held, most_held, no_wait, request, take_all
+
+_POST: Final = parse_head(request(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked"))
+_READ: Final = 256
+_TIMES: Final = (0.0, 0.5, 2.0, 5.0, 10.0, 30.0, 60.0, 1e6)
+_FIELDS: Final = (
+    (b"A", b"b"),
+    (b"Content-Length", b"5"),
+    (b"Connection", b"close, x"),
+    (b"Date", b"x"),
+    (b"A", b"b\r\nc"),
+    (b"Set-Cookie", b"a=b"),
+)
+
+
+def _pieces(data: bytes) -> tuple[bytes, list[bytes]]:
+    """The first byte says how the rest is cut: into equal pieces, or in two."""
+    if not data:
+        return b"", []
+    how, rest = data[0], data[1:]
+    step = how & 0x3F or 1
+    if how & 0x80:
+        return rest, [piece for piece in (rest[:step], rest[step:]) if piece]
+    return rest, [rest[start : start + step] for start in range(0, len(rest), step)]
+
+
+def _gate(pieces: list[bytes]) -> tuple[int | None, list[RequestHead], bytes]:
+    """The status of a refusal, the heads, and what is left."""
+    heads: list[RequestHead] = []
+    gate = HeadGate(SMALL)
+    rest = b""
+    try:
+        for piece in pieces:
+            rest = piece
+            while rest and (gathered := gate.feed(rest)) is not None:
+                wire, rest = gathered
+                heads.append(parse_head(wire))
+                assert heads[-1].wire == wire
+            rest = b""
+    except ProtocolError as error:
+        return error.status, heads, b""
+    return None, heads, rest
+
+
+def head(data: bytes) -> None:
+    """The gate and the parser of heads, one head behind the other."""
+    whole, pieces = _pieces(data)
+    told = _gate(pieces)
+    assert told[0] in (None, 400, 413, 414, 417, 431, 501, 505)
+    assert told == _gate([whole] if whole else [])
+
+
+def _body(pieces: list[bytes]) -> tuple[int | None, bytes, Fields, bytes | None]:
+    body = ChunkedBody(SMALL, functools.partial(primed, _POST))
+    cut: list[bytes] = []
+    rest: bytes | None = None
+    status = None
+    try:
+        for piece in pieces:
+            if rest is None:
+                rest = body.feed(piece, cut)
+            else:
+                rest += piece
+    except ProtocolError as error:
+        status = error.status
+    assert all(cut)
+    return status, b"".join(cut), body.trailers, rest
+
+
+def chunked(data: bytes) -> None:
+    """A body in chunked coding."""
+    whole, pieces = _pieces(data)
+    told = _body(pieces)
+    assert told[0] in (None, 400, 431)
+    assert told == _body([whole] if whole else [])
+
+
+class _Application:
+    """Calls everything that an application, a driver or a clock may call, as the bytes say."""
+
+    def __init__(self) -> None:
+        self.connection: Connection = connect(SMALL)
+        self.now = 0.0
+        self.head: RequestHead | None = None
+        self.writer: Outbound | None = None
+        self.paused = 0
+        self.calls: list[Callable[[int], object]] = [
+            self.respond,
+            self.start,
+            self.write,
+            self.grant,
+            self.finish,
+            self.done,
+            self.read,
+            self.limit,
+            self.take,
+            self.time,
+            self.eof,
+            self.slow,
+            self.stop,
+            self.cut,
+            self.lose,
+            self.abort,
+        ]
+
+    def receive(self, data: bytes) -> None:
+        connection = self.connection
+        if connection.at_eof:
+            return
+        self.paused = 0 if connection.want_read else self.paused + 1
+        if self.paused <= 1:  # a driver stops reading after one read at the most
+            connection.receive_data(data, self.now)
+
+    def respond(self, how: int) -> None:
+        status = (200, 204, 304, 404, 500, 99, 1000, 206)[how & 7]
+        self.connection.respond(status, _FIELDS[how >> 5 : (how >> 5) + (how >> 3 & 3)], None, b"hello")
+
+    def start(self, how: int) -> None:
+        fields = _FIELDS[how >> 5 : (how >> 5) + (how >> 3 & 3)]
+        self.writer = self.connection.start((200, 204, 304, 500)[how & 3], fields, None, no_wait)
+
+    def write(self, how: int) -> None:
+        if self.writer is not None:
+            self.writer.write(b"w" * (how * 40 if how & 1 else how >> 4))
+
+    def grant(self, how: int) -> None:
+        if self.writer is not None:
+            self.writer.grant(how << 4)
+
+    def finish(self, how: int) -> None:
+        self.connection.finish(_FIELDS[: how & 3] if how & 4 else ())
+
+    def done(self, how: int) -> None:
+        if self.head is not None:
+            self.head = None
+            self.connection.exchange_done(self.now)
+
+    def read(self, how: int) -> None:
+        self.connection.send_continue()
+        if self.connection.inbound is not None:
+            assert all(take_all(self.connection.inbound))
+
+    def limit(self, how: int) -> None:
+        if self.head is not None and self.connection.inbound is not None:
+            self.connection.inbound.limit = how
+            if how & 1:
+                self.connection.gather(self.now)
+
+    def take(self, how: int) -> None:
+        self.connection.data_to_send()
+
+    def time(self, how: int) -> None:
+        self.now += _TIMES[how & 7]
+        self.connection.next_deadline()
+        self.connection.handle_deadline(self.now)
+
+    def eof(self, how: int) -> None:
+        if not self.connection.at_eof:
+            self.connection.receive_eof(self.now)
+
+    def slow(self, how: int) -> None:
+        if self.connection.lost is None:
+            self.connection.stalled(self.now, bool(how & 1))
+
+    def stop(self, how: int) -> None:
+        self.connection.shutdown(bool(how & 1))
+
+    def cut(self, how: int) -> None:
+        if self.head is not None:
+            self.connection.cut(self.now)
+
+    def lose(self, how: int) -> None:
+        self.connection.connection_lost()
+
+    def abort(self, how: int) -> None:
+        self.connection.abort()
+
+    def look(self) -> None:
+        """What holds after every call."""
+        for event in self.connection.events():
+            if isinstance(event, RequestReceived):
+                assert self.head is None
+                self.head = event.head
+        assert held(self.connection) <= most_held(SMALL, _READ)
+        if self.connection.closed:
+            assert not self.connection.want_read
+
+
+def _operations(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """A byte below 0xF0 is the length of a read that follows; from there on it is a call with one byte."""
+    position = 0
+    while position < len(data):
+        kind = data[position]
+        size = 1 if kind >= 0xF0 else kind
+        yield kind, data[position + 1 : position + 1 + size]
+        position += 1 + size
+
+
+def connection(data: bytes) -> None:
+    """A connection, its peer, its application, its driver and its clock."""
+    application = _Application()
+    for kind, argument in _operations(data):
+        if kind < 0xF0:
+            if argument:
+                application.receive(argument)
+        else:
+            with contextlib.suppress(EngineError):
+                application.calls[kind - 0xF0](argument[0] if argument else 0)
+        application.look()
+
+
+TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
+    "head": head,
+    "chunked": chunked,
+    "connection": connection,
+}

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+
+import httpx
+import pytest
+
+from streamcompat.mach9_api import Mach9
+from streamcompat.sanic_api import Sanic
+from streamcompat.sanic_api.exceptions import SanicException
+from streamcompat.sanic_api.response import text
+from streamcompat.serving import tls_context
+from tests.serving import PATIENCE, ROOT, environment, serve
+
+EVENTS = ["before_server_start", "after_server_start", "before_server_stop", "after_server_stop"]
+
+
+def test_listeners_in_order_and_in_reverse_at_the_end(app, driver):
+    calls = []
+    for number in (1, 2):
+        for event in EVENTS:
+
+            async def coroutine(app, loop, event=event, number=number):
+                calls.append((event, number))
+
+            def plain(app, loop, event=event, number=number):
+                calls.append((event, number))
+
+            app.listener(event)(coroutine if number == 1 else plain)
+    with serve(app, driver):
+        pass
+    assert calls == [
+        ("before_server_start", 1),
+        ("before_server_start", 2),
+        ("after_server_start", 1),
+        ("after_server_start", 2),
+        ("before_server_stop", 2),
+        ("before_server_stop", 1),
+        ("after_server_stop", 2),
+        ("after_server_stop", 1),
+    ]
+
+
+def test_a_listener_that_fails_ends_the_server(app, driver):
+    app.listener("before_server_start")(lambda app, loop: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        app.run(port=0, driver=driver)
+    assert not app.is_running
+
+
+def test_what_listeners_get(app):
+    seen = []
+    app.listener("after_server_start")(lambda *given: seen.append(given))
+    with serve(app):
+        assert isinstance(seen[0][1], asyncio.AbstractEventLoop)
+        assert seen[0][0] is app
+
+
+class TestTasks:
+    def test_of_every_kind_before_it_runs(self, app):
+        ran = []
+        done = threading.Event()
+
+        async def coroutine():
+            ran.append("coroutine")
+
+        async def with_app(app):
+            ran.append(app.name)
+
+        async def without():
+            ran.append("without")
+            done.set()
+
+        app.add_task(coroutine())
+        app.add_task(with_app)
+        app.add_task(without)
+        with serve(app):
+            assert done.wait(PATIENCE)
+        assert ran == ["coroutine", "app", "without"]
+
+    def test_while_it_runs(self, app):
+        done = threading.Event()
+
+        async def task(app):
+            done.set()
+
+        @app.listener("after_server_start")
+        def start(app, loop):
+            app.add_task(task)
+
+        with serve(app):
+            assert done.wait(PATIENCE)
+
+    async def test_not_on_trio(self, app):
+        async def task():
+            pass
+
+        app.add_task(task)
+        with pytest.raises(RuntimeError, match="add_task needs asyncio"):
+            app.started(None, None)
+
+
+def test_the_loop_is_there_while_it_runs(app, mach9):
+    with pytest.raises(SanicException, match="started running"):
+        app.loop  # noqa: B018
+    with pytest.raises(RuntimeError, match="only while it is served"):
+        mach9.loop  # noqa: B018
+    loops = []
+    app.listener("before_server_start")(lambda app, loop: loops.append(app.loop is loop))
+    with serve(app):
+        assert loops == [True]
+
+
+class TestRun:
+    @pytest.mark.parametrize("kind", [Sanic, Mach9])
+    @pytest.mark.parametrize("driver", ["asyncio", "trio"])
+    def test_until_it_is_stopped(self, kind, driver):
+        app = kind("app", load_env=False)
+        ready = threading.Event()
+        app.get("/")(lambda request: text("x"))
+        app.listener("after_server_start")(lambda app, loop: ready.set())
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            port = sock.getsockname()[1]
+            thread = threading.Thread(target=lambda: app.run(sock=sock, driver=driver, access_log=False))
+            thread.start()
+            assert ready.wait(PATIENCE)
+            assert httpx.get(f"http://127.0.0.1:{port}/").text == "x"
+            app.stop()
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+        app.stop()
+
+    def test_arguments_of_old_versions(self, app):
+        app.listener("after_server_start")(lambda app, loop: app.stop())
+        app.run("127.0.0.1", 0, False, None, None, 1, None, 100, None, True, False, loop=None)
+        assert not app.is_running
+
+    def test_mach9s_order_of_arguments(self, mach9):
+        mach9.listener("after_server_start")(lambda app, loop: app.stop())
+        mach9.run("127.0.0.1", 0, None, True)
+        assert mach9.debug
+
+    def test_a_port_in_use(self, app):
+        with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+            app.run(port=taken.getsockname()[1])
+
+    def test_a_unix_socket(self, app, tmp_path):
+        path = str(tmp_path / "socket")
+        answers = []
+
+        async def ask():
+            async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=path)) as client:
+                answers.append((await client.get("http://local/")).text)
+            app.stop()
+
+        app.get("/")(lambda request: text(f"{request.ip} {request.port}"))
+        app.listener("after_server_start")(lambda app, loop: app.add_task(ask()))
+        app.run(uds=path)
+        assert answers == ["None None"]
+
+
+def test_settings_of_the_server(app):
+    app.config.KEEP_ALIVE_TIMEOUT = 7
+    app.config.GRACEFUL_SHUTDOWN_TIMEOUT = 3
+    config = app.server_config(port=1)
+    assert (config.timeouts.keep_alive, config.grace, config.port) == (7.0, 3.0, 1)
+
+
+def test_tls_from_a_dict_needs_both_files():
+    with pytest.raises(ValueError, match="certificate and key required"):
+        tls_context({"cert": "x"})
+    context = ssl.create_default_context()
+    assert tls_context(context) is context
+
+
+def test_connections_are_not_kept_where_the_setting_says_so(flavour):
+    app, response, _ = flavour
+    app.config.KEEP_ALIVE = False
+    app.get("/")(lambda request: response.text("x"))
+    with serve(app) as url:
+        for path in ("/", "/none"):
+            assert httpx.get(url + path).headers["connection"] == "close"
+
+
+WORKING = """
+import os, sys
+from streamcompat.sanic_api import Sanic
+from streamcompat.sanic_api.response import text
+
+app = Sanic("working")
+app.get("/")(lambda request: text(str(os.getpid())))
+
+@app.listener("after_server_stop")
+def stopped(app, loop):
+    print("stopped", flush=True)
+
+app.run(port=0, workers=2, access_log=False)
+"""
+
+
+def test_several_processes():
+    process = subprocess.Popen(
+        [sys.executable, "-c", WORKING],
+        cwd=ROOT,
+        env={**environment(), "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        url = re.search(r"http://\S+", process.stderr.readline())[0]
+        pids = {httpx.get(url).text for _ in range(64)}
+        assert len(pids) == 2
+        assert str(process.pid) not in pids
+        process.terminate()
+        out, _ = process.communicate(timeout=PATIENCE)
+        assert (out, process.returncode) == ("stopped\nstopped\n", 0)
+    finally:
+        process.kill()
+        process.communicate()

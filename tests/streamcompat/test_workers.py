@@ -1,0 +1,174 @@
+"""`streamcompat run --workers N`: what happens to a worker does not happen to a client."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.serving import PATIENCE, ROOT, Command, environment, serve_command
+
+APP = """
+import os
+from streamcompat.sanic_api import Sanic
+from streamcompat.sanic_api.response import text
+
+app = Sanic("workers")
+
+
+@app.get("/pid")
+async def pid(request):
+    return text(str(os.getpid()))
+
+
+@app.listener("after_server_stop")
+async def stopped(app, loop):
+    open(f"stopped-{os.getpid()}", "w").close()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "app.py").write_text(APP)
+    return tmp_path
+
+
+@pytest.fixture
+def served(folder: Path) -> Iterator[Command]:
+    with serve_command("app.py", "--workers", "2", "--no-access-log", cwd=folder) as command:
+        yield command
+
+
+def ask(url: str) -> int:
+    """The process that answers a fresh connection."""
+    with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)) as connection:
+        connection.request("GET", "/pid")
+        return int(connection.getresponse().read())
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Try again and again; every try is itself a request that has to succeed."""
+    deadline = time.monotonic() + PATIENCE
+    while not happened():
+        assert time.monotonic() < deadline
+
+
+def both(url: str) -> set[int]:
+    """The two processes that answer."""
+    seen: set[int] = set()
+
+    def ask_once() -> bool:
+        seen.add(ask(url))
+        return len(seen) == 2
+
+    until(ask_once)
+    return seen
+
+
+def test_two_processes_answer_and_the_address_is_said_once(served: Command) -> None:
+    assert both(served.url).isdisjoint({served.process.pid})
+    assert served.said.count("listening on") == 1
+    assert "2 workers" in served.said
+
+
+def test_a_killed_worker_is_replaced_and_no_fresh_connection_fails(served: Command) -> None:
+    first, second = both(served.url)
+    os.kill(first, signal.SIGKILL)
+    survivors: set[int] = set()
+
+    def replaced() -> bool:
+        survivors.add(ask(served.url))
+        return len(survivors - {first}) == 2
+
+    until(replaced)
+    assert second in survivors
+
+
+def test_hangup_replaces_every_worker_without_a_failed_request(served: Command) -> None:
+    """Keep-alive connections too: a request on one is answered, by the old worker, as its last."""
+    old = both(served.url)
+    failures: list[BaseException] = []
+    over = threading.Event()
+
+    def keep_asking() -> None:
+        connection = http.client.HTTPConnection(urlsplit(served.url).netloc, timeout=PATIENCE)
+        try:
+            while not over.is_set():
+                # http.client connects again by itself after an answer that closes.
+                connection.request("GET", "/pid")
+                connection.getresponse().read()
+        except BaseException as failure:
+            failures.append(failure)
+        finally:
+            connection.close()
+
+    clients = [threading.Thread(target=keep_asking, daemon=True) for _ in range(4)]
+    for client in clients:
+        client.start()
+    served.process.send_signal(signal.SIGHUP)
+    until(lambda: ask(served.url) not in old)
+    until(lambda: both(served.url).isdisjoint(old))
+    over.set()
+    for client in clients:
+        client.join(PATIENCE)
+    assert failures == []
+
+
+def test_stopping_runs_the_listeners_of_every_worker(folder: Path) -> None:
+    with serve_command("app.py", "--workers", "2", "--no-access-log", cwd=folder) as command:
+        processes = both(command.url)
+    assert {path.name for path in folder.glob("stopped-*")} == {f"stopped-{pid}" for pid in processes}
+
+
+def test_new_code_is_served_after_a_hangup(served: Command, folder: Path) -> None:
+    both(served.url)
+    (folder / "app.py").write_text(APP.replace("str(os.getpid())", "'1'"))
+    served.process.send_signal(signal.SIGHUP)
+    until(lambda: ask(served.url) == 1)
+
+
+def test_a_broken_new_version_leaves_the_old_one_serving(served: Command, folder: Path) -> None:
+    old = both(served.url)
+    (folder / "app.py").write_text("raise RuntimeError('no')")
+    served.process.send_signal(signal.SIGHUP)
+    for _ in range(50):
+        assert ask(served.url) in old
+
+
+def test_an_app_that_cannot_start_ends_the_whole_with_its_status(folder: Path) -> None:
+    (folder / "app.py").write_text("raise RuntimeError('no')")
+    done = subprocess.run(
+        [sys.executable, "-m", "streamcompat", "run", "app.py", "--workers", "2", "--port", "0"],
+        cwd=folder,
+        env={**environment(), "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'engine'}"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 3
+    assert "RuntimeError: no" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "two", "99999"])
+def test_a_number_of_workers_that_is_none(number: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "streamcompat", "run", "app.py", f"--workers={number}"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 2
+    assert "is no number of processes" in done.stderr

@@ -1,0 +1,110 @@
+"""The packaging: what the wheel's check notices, and that the constraints pin all that is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import tomllib
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.serving import ROOT
+
+WHEEL = "streamcompat-0.0.0-py3-none-any.whl"
+
+
+@pytest.fixture
+def check() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("check_wheel", ROOT / ".ci" / "check_wheel.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def build(check: ModuleType, tmp_path: Path) -> Callable[..., Path]:
+    """Makes a wheel of the two packages, without some files and with others."""
+
+    def pack(without: str = "", extra: dict[str, str] | None = None) -> Path:
+        with zipfile.ZipFile(tmp_path / WHEEL, "w") as wheel:
+            for package, source in check.PACKAGES.items():
+                for path in source.rglob("*"):
+                    name = f"{package}/{path.relative_to(source).as_posix()}"
+                    if path.is_file() and "__pycache__" not in path.parts and name != without:
+                        wheel.write(path, name)
+            entry_points = {"streamcompat-0.0.0.dist-info/entry_points.txt": ""}
+            for name, content in ({} if without == "entry_points" else entry_points | (extra or {})).items():
+                wheel.writestr(name, content)
+        return tmp_path
+
+    return pack
+
+
+def test_a_whole_wheel_passes(
+    check: ModuleType, build: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check.main([str(build())]) == 0, capsys.readouterr().err
+    assert "the two packages, whole, and nothing else" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"extra": {"tests/__init__.py": ""}}, "holds tests, which is not part of the library"),
+        ({"extra": {"engine/streamcompat_engine/gate.py": ""}}, "holds engine, which is not part of"),
+        (
+            {"extra": {"streamcompat/leftover.py": ""}},
+            "holds streamcompat/leftover.py, which is not in the source",
+        ),
+        ({"without": "streamcompat_engine/gate.py"}, "lacks streamcompat_engine/gate.py"),
+        ({"without": "streamcompat_engine/gate.py"}, "does not import: ModuleNotFoundError"),
+        ({"without": "streamcompat/py.typed"}, "so that its types are not seen"),
+        ({"without": "entry_points"}, "has no console script"),
+    ],
+)
+def test_a_wheel_with_a_fault_is_refused_with_its_reason(
+    check: ModuleType,
+    build: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+    change: dict[str, object],
+    fault: str,
+) -> None:
+    assert check.main([str(build(**change))]) == 1
+    assert fault in capsys.readouterr().err
+
+
+def test_it_wants_exactly_one_wheel(
+    check: ModuleType, build: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = build()
+    shutil.copy(folder / WHEEL, folder / "streamcompat-0.0.1-py3-none-any.whl")
+    assert check.main([str(folder)]) == 1
+    assert "expected one wheel, found 2" in capsys.readouterr().err
+
+
+def constraints() -> dict[str, str]:
+    """Name, in its normal form, to version."""
+    found: dict[str, str] = {}
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        if not line.startswith("#"):
+            pin = re.fullmatch(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.+!]+)", line)
+            assert pin is not None, f"not a name and a version: {line}"
+            found[re.sub(r"[-_.]+", "-", pin[1]).lower()] = pin[2]
+    return found
+
+
+def test_the_constraints_pin_every_requirement_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [
+        *project["dependencies"],
+        *(one for many in project["optional-dependencies"].values() for one in many),
+    ]
+    names = {re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", one)[0]).lower() for one in wanted}  # type: ignore[index]
+    assert names - {"streamcompat"} <= constraints().keys()
