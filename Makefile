@@ -4,12 +4,14 @@
 #   PYTHON=python3.12   which Python makes the environment
 #   VENV=.venv          where the environment lives
 #   HOST= PORT=         where `make run` listens
-#   ARGS=               handed on to pytest, or to the benchmarks
+#   ARGS=               handed on to pytest, to the benchmarks, or to the fuzzer
+#   SECONDS=60          how long `make fuzz` takes
 
 VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?= 8000
 ARGS ?=
+SECONDS ?= 60
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -20,13 +22,14 @@ FIND_PYTHON = for name in python3 python3.13 python3.12 python3.11 python3.14 py
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; \
 	done
 
-.PHONY: help setup run test test-all test-long lint format wheel bench clean
+.PHONY: help setup run test test-all test-long fuzz lint format wheel bench clean
 
 help:
 	@echo "make run        serve the example site on http://$(HOST):$(PORT)/"
 	@echo "make test       run the test suite"
 	@echo "make test-all   run it on every Python of 3.11, 3.12, 3.13 that is here"
 	@echo "make test-long  run the tests that take minutes"
+	@echo "make fuzz       fuzz the engine, guided by coverage, for SECONDS=$(SECONDS)"
 	@echo "make lint       formatting, ruff, mypy --strict, the import rules"
 	@echo "make format     let ruff put the formatting right"
 	@echo "make wheel      build the wheel into dist/ and check what is in it"
@@ -65,6 +68,12 @@ test-all:
 test-long: $(READY)
 	$(BIN)/python -m pytest -m long --hypothesis-profile=long -o timeout=3600 $(ARGS)
 
+# atheris stands beside the environment and not in it, so that the suite is the same with and without it.
+fuzz: $(READY)
+	@$(PIP) install --upgrade --target $(VENV)/fuzz --requirement tests/fuzz/requirements.txt || { \
+		echo "atheris does not install for this Python on this platform: nothing was fuzzed" >&2; exit 1; }
+	PYTHONPATH=$(VENV)/fuzz $(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
+
 lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
@@ -84,5 +93,5 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:
-	rm -rf $(VENV) .venvs dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venvs dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .fuzz
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
