@@ -25,17 +25,17 @@ class Limits:
             tiny ones costs less for each byte than any other request, see docs/conformance.md.
         trailer_fields: the trailer section; 8 KiB (Apache allows each field as much).
         trailer_count: trailer fields; 32, a third of what a head may have.
-        inbound_high: a body's bytes that wait for the handler before reading pauses; 256 KiB, the most
-            that asyncio reads at once.
-        inbound_low: reading goes on when fewer wait; 64 KiB.
+        inbound_high: a body's bytes that wait for the handler before reading pauses; 128 KiB, so that one
+            read of a fast loop goes past it and the handler gets its turn while they are in the cache.
+        inbound_low: reading goes on when fewer wait; 32 KiB.
         pipelined: bytes of following requests held while one is being served; 64 KiB, one read of most
             servers (uvicorn pauses at the same size).
         outbound_high: bytes that wait for the peer before `write` waits; 64 KiB as in asyncio.
         outbound_low: waiting writers go on below this; 16 KiB as in asyncio.
         outbound_hard: un-awaited bytes that may wait when nothing can make the writer wait; 1 MiB, sixteen
             times the high-water mark.
-        flush_size: queued bytes that are written without waiting for the end of the loop's turn; 64 KiB,
-            the high-water mark.
+        flush_size: queued bytes that are written without waiting for the end of the loop's turn; 128 KiB,
+            two pieces of the size that most handlers write in one call to the system.
         drain_size: what is read and dropped of a body that the handler left, so that the connection can
             be kept; 256 KiB as in Go's net/http.
         linger_size: what is read and dropped after the final answer of a connection; 1 MiB (nginx bounds
@@ -50,13 +50,13 @@ class Limits:
     extended_chunks: int = 256
     trailer_fields: int = 8 * 1024
     trailer_count: int = 32
-    inbound_high: int = 256 * 1024
-    inbound_low: int = 64 * 1024
+    inbound_high: int = 128 * 1024
+    inbound_low: int = 32 * 1024
     pipelined: int = 64 * 1024
     outbound_high: int = 64 * 1024
     outbound_low: int = 16 * 1024
     outbound_hard: int = 1024 * 1024
-    flush_size: int = 64 * 1024
+    flush_size: int = 128 * 1024
     drain_size: int = 256 * 1024
     linger_size: int = 1024 * 1024
 

@@ -254,6 +254,8 @@ class Session(ABC):
     def on_writable(self) -> None:
         """It has gone below the low-water mark."""
         self.blocked = False
+        if self.connection.half_close:
+            self.connection.reading_resumed(self.now())  # the lingering begins once the answer has left
         self.flush()
         self._wake_writers()
         self._end_if_due()
@@ -264,7 +266,7 @@ class Session(ABC):
         if not self._lost:
             now = self.now()
             if self.connection.half_close and self.unsent():
-                self.connection.reading_resumed(now)  # the lingering begins once the answer has left
+                self.connection.reading_resumed(now)  # and does not before
             self._look_at_peer(now)
             self.connection.handle_deadline(now)
             self.advance()

@@ -84,8 +84,8 @@ def _versions() -> Iterator[Case]:
         yield Case(
             "version-syntax", "9112 §2.3", 400, ascii(version.decode("latin-1")), head(b"GET / " + version)
         )
-    numbers = [*range(2, 10), 0, 1]
-    for version in {*(f"{major}.{minor}" for major in numbers[:9] for minor in (0, 1, 9)), "1.2", "1.9"}:
+    others = [f"{major}.{minor}" for major in (0, *range(2, 10)) for minor in (0, 1, 9)]
+    for version in [*others, "1.2", "1.9"]:
         yield Case("version", "9110 §15.6.6", 505, version, head(b"GET / HTTP/" + version.encode()))
     yield Case("version", "9113 §3.4", 505, "the preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
 
@@ -100,10 +100,9 @@ def _targets() -> Iterator[Case]:
         *(b"\\a", b".", b"..", b"%2f", b"&", b"http:", b"http:/", b"http://", b"http:///a", b"http:a"),
         *(b"http://:80/", b"http://u@h/", b"http://u:p@h/", b"http://@h/", b"http://a b/", b"http://[::1/"),
         *(b"http://h:x/", b"http://h:123456/", b"http://h%/", b"http://h\\a/", b"ftp://h/", b"ws://h/"),
-        *(b"file:///etc/passwd", b"//http://h", b"javascript:x", b"htp://h/", b"httpx://h/", b"://h/"),
+        *(b"file:///etc/passwd", b"javascript:x", b"htp://h/", b"httpx://h/", b"://h/"),
     ]:
-        if not target.startswith(b"//"):
-            yield Case("target", "9112 §3.2", 400, target.decode(), with_target(target))
+        yield Case("target", "9112 §3.2", 400, target.decode(), with_target(target))
     for method in (b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"options"):
         yield Case("target", "9112 §3.2.4", 400, f"* of {method.decode()}", with_target(b"*", method))
 
@@ -114,15 +113,13 @@ def _hosts() -> Iterator[Case]:
     yield Case("host", "9112 §3.2", 400, "twice", with_field(b"Host: other"))
     yield Case("host", "9112 §3.2", 400, "twice the same", with_field(b"host: h"))
     yield Case("host", "9112 §3.2", 400, "twice in HTTP/1.0", head(b"GET / HTTP/1.0", b"Host: other"))
-    for byte in NOT_IN_HOSTS.strip() + b" \t" + bytes(HIGH):
+    for byte in NOT_IN_HOSTS + bytes(HIGH):
         wire = head(b"GET / HTTP/1.1", host=b"a" + bytes([byte]) + b"b")
         yield Case("host", "9110 §7.2", 400, f"{show(byte)} in it", wire)
     for value in [
         *(b"", b":", b":80", b"h:x", b"h:-1", b"h:123456", b"h:8 0", b"[::1", b"::1", b"[::1]x", b"[g::1]"),
-        *(b"[]", b"[::1]:x", b"h%", b"h%2", b"h%zz", b"h,i", b"h, i", b"http://h", b"u:p@h", b"h:80:80"),
+        *(b"[]", b"[::1]:x", b"h%", b"h%2", b"h%zz", b"h, i", b"http://h", b"u:p@h", b"h:80:80"),
     ]:
-        if value == b"h,i":
-            continue  # a comma may stand in a registered name (RFC 3986 §3.2.2)
         yield Case("host", "9110 §7.2", 400, repr(value.decode()), head(b"GET / HTTP/1.1", host=value))
     for value in (b"", b"a b", b"a/b", b"u@h"):
         wire = head(b"GET / HTTP/1.0", host=value)

@@ -200,6 +200,10 @@ BAD_HEAD: dict[str, tuple[int, bytes]] = {
     "a malformed Host in HTTP/1.0": (400, request(b"GET / HTTP/1.0", host=b"a b")),
     # framing
     "a length and a coding": (400, upload(b"", b"Content-Length: 0")),
+    "a length and two codings": (
+        400,
+        request(b"POST / HTTP/1.1", b"Content-Length: 0", b"Transfer-Encoding: x, chunked"),
+    ),
     "a coding in HTTP/1.0": (400, request(b"POST / HTTP/1.0", b"Transfer-Encoding: chunked")),
     "a coding other than chunked": (400, request(b"POST / HTTP/1.1", b"Transfer-Encoding: gzip")),
     "two codings": (501, request(b"POST / HTTP/1.1", b"Transfer-Encoding: gzip, chunked")),

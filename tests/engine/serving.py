@@ -51,7 +51,9 @@ App = Callable[[Exchange], Awaitable[None]]
 def settings(driver: str, **given: Any) -> ServerConfig:
     """A server's configuration for one of `DRIVERS`: a free port, and a grace that a test can wait for."""
     name = "asyncio" if driver == "uvloop" else driver
-    return ServerConfig(**{"port": 0, "driver": name, "uvloop": driver == "uvloop", "grace": 5.0, **given})
+    return ServerConfig(
+        **{"port": 0, "driver": name, "uvloop": driver == "uvloop", "grace": PATIENCE / 3, **given}
+    )
 
 
 def eventually(condition: Callable[[], object], what: str) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamcompat_engine import Limits, ProtocolError
+from streamcompat_engine import body as lane
 from streamcompat_engine.body import ChunkedBody, LengthBody
 from streamcompat_engine.gate import FORBIDDEN_TRAILERS
 from streamcompat_engine.heads import parse_head, primed
@@ -188,6 +189,16 @@ def test_a_body_of_many_chunks_takes_no_more_memory_than_a_read() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 30 * len(read_once)
+
+
+def test_what_is_known_of_sizes_is_bounded() -> None:
+    """No client fills the memory of a server with the ways to write a number."""
+    out: list[bytes] = []
+    for zeros in range(12):
+        wire = b"".join(b"%b%x\r\n%b\r\n" % (b"0" * zeros, size, b"x" * size) for size in range(1, 1000))
+        chunked().feed(wire, out)
+        assert len(lane._known_sizes) <= lane._KNOWN_COUNT
+    assert b"".join(out) == b"x" * (12 * sum(range(1, 1000)))
 
 
 def test_h11_judges_only_what_is_not_plain() -> None:

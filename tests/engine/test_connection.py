@@ -140,6 +140,15 @@ def test_what_a_client_sends_too_early_is_bounded() -> None:
     assert held(connection) == size
 
 
+def test_what_comes_behind_a_body_is_held_once() -> None:
+    """However the body ended."""
+    for first in (request(), post(b"hello"), upload(chunks(b"hello")), upload(chunks(trailers=b"T: v\r\n"))):
+        connection = serving(first + b"x" * 200)
+        if connection.inbound is not None:
+            take_all(connection.inbound)
+        assert 200 <= held(connection) < 210
+
+
 def test_reading_pauses_while_a_body_is_not_read_and_goes_on_after() -> None:
     connection = serving(request(b"POST / HTTP/1.1", b"Content-Length: 5000"))
     assert connection.inbound is not None

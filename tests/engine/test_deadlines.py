@@ -124,6 +124,15 @@ def test_a_later_head_that_does_not_end_is_answered() -> None:
     assert event.status == 408
 
 
+def test_a_late_head_that_asks_with_head_is_answered_without_a_body() -> None:
+    connection = waiting(0.0)
+    connection.receive_data(b"HEAD / HTTP/1.1\r\nHo", 0.0)
+    connection.handle_deadline(10.0)
+    wire = sent(connection)
+    assert wire.startswith(b"HTTP/1.1 408 ")
+    assert wire.endswith(b"\r\n\r\n")
+
+
 def test_an_idle_connection_is_closed_without_a_word() -> None:
     connection = kept(0.0)
     connection.handle_deadline(4.9)

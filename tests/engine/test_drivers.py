@@ -7,11 +7,10 @@ import itertools
 import os
 import socket
 import threading
-import time
 
 import pytest
 
-from streamcompat_engine import ClientDisconnected, Exchange, Limits, RequestTimeout, Timeouts
+from streamcompat_engine import ClientDisconnected, Exchange, RequestTimeout, Timeouts
 
 from .serving import (
     PATIENCE,
@@ -474,7 +473,7 @@ def test_a_connection_that_never_says_anything(driver: str) -> None:
 
 @every_driver
 def test_a_head_that_does_not_arrive(driver: str) -> None:
-    timeouts = Timeouts(head=0.2, keep_alive=100)
+    timeouts = Timeouts(head=0.5, keep_alive=100)
     with serve(hello, driver, timeouts=timeouts) as served, served.connect() as client:
         client.send(get())
         assert client.response().status == 200
@@ -501,7 +500,7 @@ def test_the_keep_alive_time_does_not_run_while_a_handler_does(driver: str) -> N
             await gate.wait()
         exchange.respond(200, (), b"")
 
-    with serve(app, driver, timeouts=Timeouts(head=0.2, keep_alive=0.2)) as served:
+    with serve(app, driver, timeouts=Timeouts(head=None, keep_alive=0.2)) as served:
         with served.connect() as slow, served.connect() as idle:
             slow.send(get("/slow"))
             idle.send(get("/"))
@@ -542,42 +541,6 @@ def test_a_body_that_does_not_arrive_for_a_handler_that_does_not_care(driver: st
 
 
 @every_driver
-def test_the_body_time_does_not_run_while_the_handler_is_the_slow_side(driver: str) -> None:
-    """Reading is paused above the high-water mark and until below the low one: nobody can be late."""
-    gate = Gate()
-    total = 1_000_000
-
-    async def app(exchange: Exchange) -> None:
-        if exchange.head.method == "GET":
-            exchange.respond(200, (), b"")
-            return
-        piece = await exchange.receive()  # between the marks
-        assert piece is not None
-        await gate.wait()
-        count = len(piece)
-        while piece := await exchange.receive():
-            count += len(piece)
-        exchange.respond(200, (), b"%d" % count)
-
-    limits = Limits(inbound_high=4096, inbound_low=16)
-    timeouts = Timeouts(head=100, keep_alive=0.6, body_idle=0.2)
-    with serve(app, driver, limits=limits, timeouts=timeouts) as served:
-        with served.connect() as client, served.connect() as clock:
-            sender = threading.Thread(
-                target=client.send, args=(post_chunks([bytes(1000)] * (total // 1000)),)
-            )
-            sender.start()
-            gate.until_reached()
-            clock.send(get())
-            assert clock.response().status == 200
-            clock.until_closed()  # a connection with three times the time
-            gate.open()
-            answer = client.response()
-            assert (answer.status, answer.body) == (200, b"%d" % total)
-            sender.join(PATIENCE)
-
-
-@every_driver
 def test_a_peer_that_takes_nothing(driver: str) -> None:
     ended = threading.Event()
 
@@ -612,28 +575,6 @@ def test_a_peer_that_takes_nothing_of_a_whole_response(driver: str) -> None:
                 client.send(get("/", f"Connection: {ending}"))
                 assert client.socket.recv(1) == b"H"
                 served.until_empty()
-
-
-@every_driver
-def test_a_peer_that_is_slow_but_takes_something(driver: str) -> None:
-    """The time counts from the last byte that the peer took, not from the first that waited."""
-
-    async def app(exchange: Exchange) -> None:
-        exchange.respond(200, (), bytes(8 * 1024 * 1024))
-
-    timeouts = Timeouts(write_stall=0.4, keep_alive=0.1)
-    with serve(app, driver, timeouts=timeouts) as served, served.connect(receive_buffer=16 * 1024) as client:
-        client.send(get("/slow", "Connection: close"))
-        received = 0
-        beginning = time.monotonic()
-        while time.monotonic() < beginning + 1.2:
-            received += len(client.socket.recv(16 * 1024))
-            with served.connect() as clock:  # a pause that is an event: an idle connection's end
-                clock.send(get("/", "Connection: close"))
-                assert clock.socket.recv(1024)
-        while data := client.socket.recv(1024 * 1024):
-            received += len(data)
-        assert received > 8 * 1024 * 1024
 
 
 @every_driver

@@ -77,12 +77,19 @@ def test_a_verdict_comes_with_the_byte_that_makes_it(name: str) -> None:
 
 def test_a_refusal_of_head_has_no_body() -> None:
     """RFC 9110 §9.3.2: where the method can be told, what is refused is answered as the method asks."""
-    peer = feed([request(b"HEAD / HTTP/1.1", b"Expect: x")], SMALL)
-    assert peer.rejected is not None
-    assert peer.rejected[0] == 417
-    (answer,) = responses(peer.sent, ["HEAD"])
-    assert answer.whole
-    assert peer.sent.endswith(b"\r\n\r\n")
+    for status, wire in (
+        (417, request(b"HEAD / HTTP/1.1", b"Expect: x")),
+        (400, request(b"HEAD / HTTP/1.1", b"A : b")),
+        (414, b"HEAD /" + b"p" * 100),
+    ):
+        for pieces in ([wire], bytewise(wire), [request(), wire]):
+            peer = feed(pieces, SMALL)
+            assert peer.rejected is not None
+            assert peer.rejected[0] == status
+            *_, answer = responses(peer.sent, ["GET"] * len(peer.seen) + ["HEAD"])
+            assert answer.status == status
+            assert answer.whole
+            assert peer.sent.endswith(b"\r\n\r\n")
 
 
 # ---- limits, to the byte ----

@@ -1,0 +1,114 @@
+"""What every driver shares, on the one in memory, whose clock moves when it is told to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+import anyio.lowlevel
+
+from streamcompat_engine import Exchange, Limits, RequestTimeout, Timeouts
+from streamcompat_engine.drivers.memory import MemorySession, VirtualClock
+from streamcompat_engine.session import Service
+
+from .serving import get, post, request
+
+MIB = 1024 * 1024
+
+
+@asynccontextmanager
+async def connected(
+    app: Callable[[Exchange], Awaitable[None]], timeouts: Timeouts, limits: Limits | None = None
+) -> AsyncIterator[tuple[MemorySession, VirtualClock]]:
+    """One connection in memory."""
+    clock = VirtualClock()
+    service = Service(app, limits or Limits(), timeouts)
+    async with anyio.create_task_group() as tasks:
+        session = MemorySession(service, clock, tasks)
+        yield session, clock
+        session.client.disconnect()
+
+
+async def settle() -> None:
+    """Let everybody run who can."""
+    for _ in range(20):
+        await anyio.lowlevel.checkpoint()
+
+
+async def large(exchange: Exchange) -> None:
+    exchange.respond(200, (), bytes(8 * MIB))
+
+
+async def test_a_peer_that_takes_something_now_and_then_is_not_left() -> None:
+    """The time counts from the last byte that it took, not from the first that waited."""
+    async with connected(large, Timeouts(write_stall=10, keep_alive=None)) as (session, clock):
+        await session.client.send(get())
+        await settle()
+        for _ in range(20):
+            clock.advance(9)
+            assert await session.client.receive(1000)
+        assert not session.client.at_eof
+
+
+async def test_a_peer_that_takes_no_more_is_left() -> None:
+    async with connected(large, Timeouts(write_stall=10, keep_alive=None)) as (session, clock):
+        await session.client.send(get())
+        await settle()
+        clock.advance(9)
+        assert await session.client.receive(1000)
+        clock.advance(9)
+        assert not session.client.at_eof
+        clock.advance(3)  # with up to a second until the last byte was noticed
+        assert session.client.at_eof
+        assert session.client.reset
+
+
+async def test_a_body_is_not_late_while_reading_is_paused() -> None:
+    """It is, above the high-water mark and from there to the low one, and the handler is the slow side."""
+    found: list[object] = []
+    go_on = anyio.Event()
+
+    async def slow(exchange: Exchange) -> None:
+        try:
+            found.append(await exchange.receive())
+            await go_on.wait()
+            while piece := await exchange.receive():
+                found.append(piece)
+        except RequestTimeout:
+            found.append("late")
+
+    limits = Limits(inbound_high=100, inbound_low=10)
+    async with connected(slow, Timeouts(body_idle=20), limits) as (session, clock):
+        await session.client.send(request("POST", "/", "Content-Length: 300") + b"x" * 60)
+        await session.client.send(b"y" * 60)
+        await settle()
+        assert (found, session.reading_paused) == ([b"x" * 60], True)
+        clock.advance(1000)
+        go_on.set()
+        await settle()
+        assert (found[1:], session.reading_paused) == ([b"y" * 60], False)
+        clock.advance(19)
+        await session.client.send(b"z")
+        clock.advance(19)
+        await settle()
+        assert found[2:] == [b"z"]
+        clock.advance(2)
+        await settle()
+        assert found[3:] == ["late"]
+
+
+async def test_the_lingering_begins_when_the_answer_has_left() -> None:
+    async with connected(large, Timeouts(linger=2, write_stall=None)) as (session, clock):
+        await session.client.send(post(bytes(MIB))[:1000])
+        await settle()
+        received = 0
+        while received < 8 * MIB:
+            clock.advance(1.9)
+            received += len(await session.client.receive(MIB))
+            await session.client.send(b"more")
+        clock.advance(1.9)
+        await session.client.send(b"more")
+        assert session in session.service.sessions
+        clock.advance(2.1)
+        assert session not in session.service.sessions
