@@ -455,9 +455,8 @@ class Connection:
 
     def _close(self, now: float) -> None:
         """End the connection so that the peer gets what is queued and not a reset."""
-        quiet = self.reader is AHEAD and not self._ahead
         self._draining = False
-        if self.at_eof or quiet:
+        if self.at_eof:
             self.reader = CLOSED
         else:
             # RFC 9112 §9.6: close the sending side, read on for a while, then close.

@@ -6,6 +6,7 @@ every wait ends: with data, with room, or with the error that says why neither w
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
@@ -24,8 +25,8 @@ _RUN: Final = 8
 """Flushes that a handler may cause without ever waiting before it must yield to the loop."""
 _PIECES: Final = 4096
 """Byte strings in the queue that are flushed however small they are; a chunk takes two."""
-_PIECE_COST: Final = 64
-"""What one counts for, beside its bytes, where the hard limit is due: about what it takes in memory."""
+_CHUNK_COST: Final = 128
+"""What a dropped chunk counts for beside its bytes: about what it takes in memory."""
 
 
 class Exchange:
@@ -44,6 +45,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "_dropped",
         "_flushes",
         "_inbound",
         "_on_disconnect",
@@ -65,6 +67,7 @@ class Exchange:
         self._inbound = session.connection.inbound
         self._outbound: Outbound | None = None
         self._flushes = 0
+        self._dropped = 0  # bytes of writes since the peer is slow that nobody awaits, so far
         self._readers: list[Event] = []
         self._responded = 0
 
@@ -284,9 +287,10 @@ class Exchange:
     def _queued(self, added: int) -> Awaitable[None]:
         session, limits = self._session, self._session.limits
         session.queued += added
-        pieces = len(session.connection.queue)
         if session.blocked:
-            if session.unsent() + pieces * _PIECE_COST > limits.outbound_hard:
+            cost = added + _CHUNK_COST
+            self._dropped += cost
+            if self._dropped > limits.outbound_hard:
                 error = WriteBufferFull(
                     f"{limits.outbound_hard} bytes wait for a slow client and the writes are not awaited"
                 )
@@ -294,8 +298,9 @@ class Exchange:
                 session.connection.abort()
                 session.advance()
                 raise error
-            return wait(self.drain)
-        if session.queued >= limits.flush_size or pieces >= _PIECES:
+            return wait(functools.partial(self._awaited, cost))
+        self._dropped = 0
+        if session.queued >= limits.flush_size or len(session.connection.queue) >= _PIECES:
             blocked = session.flush()
             self._flushes += 1
             if blocked:
@@ -308,6 +313,11 @@ class Exchange:
             if added and self._outbound is not None:
                 self._outbound.grant(limits.flush_size - session.queued)
         return READY
+
+    async def _awaited(self, cost: int) -> None:
+        """A write that was queued while the peer was slow, and was not dropped after all."""
+        self._dropped = max(self._dropped - cost, 0)
+        await self.drain()
 
     async def run(self, function: Coroutine[Any, Any, T]) -> T:
         """Run a streaming function so that its dropped writes can wait for the peer.

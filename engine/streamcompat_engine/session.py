@@ -97,9 +97,13 @@ class Service:
             session.on_shutdown()
 
     def cancel(self) -> None:
-        """Cancel what still runs."""
+        """Cancel what still runs, and close where nothing does."""
         for session in self.sessions | self.outliving:
-            session.cancel()
+            if session.exchange is not None:
+                session.cancel()
+            else:
+                session.connection.abort()
+                session.advance()
 
     def abort(self) -> None:
         """Close every connection now."""

@@ -391,7 +391,7 @@ class Client:
         parser.send(h11.Request(method=method, target="/", headers=[("Host", "test")]))
         parser.send(h11.EndOfMessage())
         answer = Answer()
-        ended = False
+        ended = whole = False
         try:
             while not answer.complete:
                 event = parser.next_event()
@@ -405,10 +405,11 @@ class Client:
                     answer.status, answer.reason = event.status_code, bytes(event.reason)
                     answer.headers = dict(event.headers)
                 elif isinstance(event, h11.Data):
-                    if event.chunk_start or not answer.chunks:
+                    if whole or not answer.chunks:
                         answer.chunks.append(bytes(event.data))
                     else:
                         answer.chunks[-1] += event.data
+                    whole = event.chunk_end  # h11 does not always tell of a chunk's start
                 elif isinstance(event, h11.EndOfMessage):
                     answer.trailers = list(event.headers)
                     answer.complete = True

@@ -17,6 +17,7 @@ from .serving import (
     Client,
     Gate,
     echo,
+    eventually,
     every_driver,
     get,
     hello,
@@ -338,6 +339,28 @@ def test_a_rest_that_does_not_come(driver: str, drained: bool) -> None:
         assert client.response().body == b"hello from /"
         client.until_closed()
         served.until_empty()
+
+
+@every_driver
+@pytest.mark.parametrize("closes", ["the server", "the client"])
+def test_a_request_that_crosses_the_close(driver: str, closes: str) -> None:
+    """RFC 9112 §9.6: what the client has sent meanwhile is no reason to lose the answer."""
+    size = 10 * 1024 * 1024
+    headers = [(b"Connection", b"close")] if closes == "the server" else []
+
+    async def app(exchange: Exchange) -> None:
+        exchange.respond(200, headers, bytes(size))
+
+    with serve(app, driver) as served, served.connect(64 * 1024) as client:
+        client.send(get("/", "Connection: close") if closes == "the client" else get())
+        client._held = client.socket.recv(1)
+        (session,) = served.server._service.sessions
+        eventually(lambda: session.exchange is None, "the handler has ended")
+        client.send(get("/next"))
+        answer = client.response()
+        assert len(answer.body) == size
+        assert answer.headers[b"connection"] == b"close"
+        client.until_closed()
 
 
 # ---- what is malformed ----

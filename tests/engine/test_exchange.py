@@ -559,6 +559,29 @@ def test_several_tasks_write_to_one_response(driver: str) -> None:
 
 
 @every_driver
+def test_many_tasks_that_await_their_writes_are_no_failure(driver: str) -> None:
+    """Together they may write more than the hard limit, which is for writes that nobody awaits."""
+    chunk = bytes(64 * 1024)
+
+    async def app(exchange: Exchange) -> None:
+        async def write() -> None:
+            for _ in range(5):
+                await exchange.write(chunk)
+
+        exchange.start(200, ())
+        async with anyio.create_task_group() as group:
+            for _ in range(40):
+                group.start_soon(write)
+        exchange.finish()
+
+    limits = Limits(outbound_hard=128 * 1024)
+    with serve(app, driver, limits=limits, send_buffer=64 * 1024) as served:
+        with served.connect(64 * 1024) as client:
+            client.send(get())
+            assert client.response().chunks == [chunk] * 200
+
+
+@every_driver
 def test_a_write_can_be_a_task(driver: str) -> None:
     """A write is as good as a coroutine, whether or not it has to wait."""
     chunk = bytes(100_000)
