@@ -94,6 +94,7 @@ class Connection:
         "_gathering",
         "_keep_alive",
         "_limits",
+        "_peer_closes",
         "_since",
         "_stalled_since",
         "_closes_idle",
@@ -132,6 +133,7 @@ class Connection:
         self._body: LengthBody | ChunkedBody | None = None
         self._ahead = b""
         self._keep_alive = True
+        self._peer_closes = False  # it has said that this request is its last
         self._stopping = False  # no answer keeps the connection any more
         self._closes_idle = False  # nor is one waited for
         self._draining = False
@@ -235,6 +237,7 @@ class Connection:
         self.head = head
         self._first = False
         self._keep_alive = head.keep_alive
+        self._peer_closes = not head.keep_alive
         self._continue_due = head.expect_continue
         self._since = now
         if head.has_body:
@@ -455,8 +458,10 @@ class Connection:
 
     def _close(self, now: float) -> None:
         """End the connection so that the peer gets what is queued and not a reset."""
+        # Who said that it sends no more needs no care; any other may have sent something meanwhile.
+        quiet = self._peer_closes and self.reader is AHEAD and not self._ahead
         self._draining = False
-        if self.at_eof:
+        if self.at_eof or quiet:
             self.reader = CLOSED
         else:
             # RFC 9112 §9.6: close the sending side, read on for a while, then close.

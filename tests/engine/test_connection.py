@@ -814,7 +814,7 @@ def test_a_draining_connection_is_kept_for_one_more_request_that_is_told_so() ->
         connection.receive_data(request(), 0.0)
         done(connection)
         assert b"\r\nConnection: close\r\n" in sent(connection)
-        assert connection.closed
+        assert connection.half_close
 
 
 @pytest.mark.parametrize("drain_first", [True, False])
