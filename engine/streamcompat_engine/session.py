@@ -439,6 +439,7 @@ class Session(ABC):
     def _abort_now(self) -> None:
         self._ended = True
         if not self._lost:
+            self._reset_on_close()  # so that a response that ends with the connection does not look whole
             self._abort()
         self._tell(ClientDisconnected())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextvars
 import itertools
 import os
@@ -596,6 +597,23 @@ def test_a_peer_that_takes_nothing_of_a_whole_response(driver: str) -> None:
                 client.send(get("/", f"Connection: {ending}"))
                 assert client.socket.recv(1) == b"H"
                 served.until_empty()
+
+
+@every_driver
+def test_a_peer_of_http_1_0_that_takes_nothing_sees_that_it_missed_something(driver: str) -> None:
+    """Its response ends where the connection ends, so a connection that is given up ends in a reset."""
+
+    async def app(exchange: Exchange) -> None:
+        exchange.start(200, ())
+        await exchange.write(bytes(32 * 1024 * 1024))
+
+    timeouts = Timeouts(write_stall=0.2)
+    with serve(app, driver, timeouts=timeouts) as served, served.connect(receive_buffer=4096) as client:
+        client.send(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+        assert client.socket.recv(1) == b"H"
+        served.until_empty()
+        with pytest.raises(ConnectionResetError):
+            collections.deque(iter(lambda: client.socket.recv(64 * 1024), b""), maxlen=0)
 
 
 @every_driver

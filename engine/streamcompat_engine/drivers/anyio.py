@@ -191,7 +191,8 @@ class AnyioSession(Session):
     def _reset_on_close(self) -> None:
         sock = self._stream.extra(anyio.abc.SocketAttribute.raw_socket, None)
         if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            with contextlib.suppress(OSError):  # it is closed already
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
     def _abort(self) -> None:
         self._io.cancel_scope.cancel()

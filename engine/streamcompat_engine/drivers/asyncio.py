@@ -155,7 +155,8 @@ class AsyncioSession(Session, asyncio.Protocol):
     def _reset_on_close(self) -> None:
         sock = self._transport.get_extra_info("socket")
         if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            with contextlib.suppress(OSError):  # it is closed already
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
     def _abort(self) -> None:
         self._transport.abort()
