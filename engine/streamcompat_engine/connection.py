@@ -6,8 +6,8 @@ Theory of operation. The reading side moves through
 
 HEAD gathers a request head; BODY feeds the inbound pipe; AHEAD holds what a pipelining client sent too
 early; LINGER reads and drops after the connection's last answer. The writing side is the exchange's:
-`respond` or `start`, writes, `finish`. `exchange_done` says that the application has returned; when the
-reader is in AHEAD by then, or gets there by a bounded drain, the next exchange begins.
+`respond` or `start`, writes, `finish` (see `writer`). `exchange_done` says that the application has
+returned; when the reader is in AHEAD by then, or gets there by a bounded drain, the next exchange begins.
 
 The rule: nothing here raises on what a peer sends, reads a clock, or waits.
 """
@@ -16,32 +16,17 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 
 from .body import ChunkedBody, LengthBody
-from .errors import (
-    BodyLengthError,
-    ClientDisconnected,
-    EngineError,
-    ProtocolError,
-    RequestTimeout,
-    ResponseStateError,
-)
-from .events import Event, Fields, RequestHead, RequestReceived, RequestRejected
-from .gate import HeadGate, check_fields
-from .heads import (
-    CHUNKED,
-    LENGTH,
-    NONE,
-    UNTIL_CLOSE,
-    ResponseHead,
-    parse_head,
-    primed,
-    response_head,
-    trailer_block,
-)
+from .deadlines import Awaited, Deadlines
+from .errors import ClientDisconnected, EngineError, ProtocolError, RequestTimeout, ResponseStateError
+from .events import Event, RequestReceived, RequestRejected
+from .gate import HeadGate
+from .heads import UNTIL_CLOSE, parse_head, primed
 from .limits import Limits, Timeouts
-from .pipeline import Inbound, Outbound
+from .pipeline import Inbound
+from .writer import Writer
 
 
 class Reader(enum.Enum):
@@ -55,11 +40,9 @@ class Reader(enum.Enum):
 
 
 HEAD, BODY, AHEAD, LINGER, CLOSED = Reader
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_LAST_CHUNK = b"0\r\n\r\n"
 
 
-class Connection:
+class Connection(Writer):
     """The server's side of one HTTP/1.1 connection.
 
     Args:
@@ -69,81 +52,54 @@ class Connection:
 
     Attributes:
         reader: where the reading side is.
-        head: of the request being served, or `None`.
-        inbound: its body on the way in, or `None` where it has none.
-        outbound: the response's body on the way out, where it is streamed.
-        queue: byte strings for the wire; taken with `data_to_send`.
+        inbound: the request's body on the way in, or `None` where it has none.
+        deadlines: of the waits for the peer.
         half_close: the driver closes its sending side after what is queued.
         aborted: the driver closes the connection at once and drops what is queued.
         reset: the driver closes, after what is queued, with a reset.
         at_eof: nothing more will come from the peer.
-        lost: why nothing can be sent to it any more either.
+        head, outbound, queue, responded, lost: see `Writer`.
     """
 
     __slots__ = (
         "_ahead",
         "_body",
-        "_continue_due",
-        "_continued",
-        "_date",
         "_draining",
         "_dropped",
         "_events",
         "_first",
         "_gate",
-        "_gathering",
-        "_keep_alive",
         "_limits",
         "_peer_closes",
-        "_since",
-        "_stalled_since",
         "_closes_idle",
-        "_stopping",
-        "_timeouts",
         "aborted",
         "at_eof",
+        "deadlines",
         "half_close",
-        "head",
         "inbound",
-        "lost",
-        "outbound",
-        "queue",
         "reader",
         "reset",
-        "responded",
     )
 
     def __init__(self, limits: Limits, timeouts: Timeouts, now: float, date: Callable[[], bytes]) -> None:
+        super().__init__(date)
+        self.deadlines = Deadlines(timeouts, now)
         self._limits = limits
-        self._timeouts = timeouts
-        self._date = date
         self._gate = HeadGate(limits)
         self._events: list[Event] = []
-        self.queue: list[bytes] = []
         self.reader = HEAD
-        self.head: RequestHead | None = None
         self.inbound: Inbound | None = None
-        self.outbound: Outbound | None = None
-        self.responded = False  # a final response is queued in full
         self.half_close = False
         self.aborted = False
         self.reset = False
         self.at_eof = False
-        self.lost: EngineError | None = None
         self._body: LengthBody | ChunkedBody | None = None
         self._ahead = b""
-        self._keep_alive = True
         self._peer_closes = False  # it has said that this request is its last
-        self._stopping = False  # no answer keeps the connection any more
-        self._closes_idle = False  # nor is one waited for
+        self._closes_idle = False  # no next request is waited for
         self._draining = False
         self._dropped = 0
         self._first = True  # no request has come yet
-        self._since = now  # when the reader's present wait began
-        self._gathering: float | None = None  # when the engine began to gather a body by itself
-        self._stalled_since: float | None = None
-        self._continue_due = False  # the client waits for a 100
-        self._continued = False  # it has got one, and nothing has come since
 
     # ---- in ----
 
@@ -183,7 +139,7 @@ class Connection:
             self._receive_body(data, now)
         elif reader is HEAD:
             if self._gate.empty and not self._first:
-                self._since = now
+                self.deadlines.since = now
             self._receive_head(data, now)
         elif reader is AHEAD:
             self._ahead += data
@@ -213,7 +169,7 @@ class Connection:
         self.at_eof = True
         self.reader = CLOSED
         self._draining = False
-        self._stalled_since = None
+        self.deadlines.stalled(0.0, False)
         if self.lost is None:
             self.lost = error or ClientDisconnected()
         if self.inbound is not None:
@@ -239,7 +195,7 @@ class Connection:
         self._keep_alive = head.keep_alive
         self._peer_closes = not head.keep_alive
         self._continue_due = head.expect_continue
-        self._since = now
+        self.deadlines.since = now
         if head.has_body:
             limits = self._limits
             if head.chunked:
@@ -272,7 +228,7 @@ class Connection:
         if self._draining:  # its time does not begin anew
             self._dropped += len(data)
         else:
-            self._since = now
+            self.deadlines.since = now
             if pieces:
                 inbound.feed(pieces)
         if error is not None:
@@ -292,67 +248,11 @@ class Connection:
 
     def _reject(self, status: int, reason: str, now: float, is_head: bool) -> None:
         """Answer once with an error of the protocol's own and close."""
-        body = f"{status}: {reason}\n".encode()
-        head = response_head(
-            True,
-            is_head,
-            False,
-            status,
-            None,
-            ((b"Content-Type", b"text/plain; charset=utf-8"),),
-            self._date(),
-            len(body),
-        )
-        self.queue += (head.wire,) if is_head else (head.wire, body)
+        self._write_error(status, reason, is_head)
         self._events.append(RequestRejected(status, reason))
         self._close(now)
 
-    # ---- out ----
-
-    def data_to_send(self) -> list[bytes]:
-        """Take the byte strings for the wire, in order."""
-        if self.outbound is not None:
-            self.outbound.close_chunk()
-        queue = self.queue
-        data = queue[:]
-        queue.clear()
-        return data
-
-    def send_continue(self) -> None:
-        """The application reads the body: tell a client that waits for a 100."""
-        if self._continue_due:
-            self._continue_due = False
-            if not self.responded and (self.outbound is None or not self.outbound.committed):
-                self.queue.append(_CONTINUE)
-                self._continued = True
-
-    def _response_head(
-        self,
-        status: int,
-        fields: Sequence[tuple[bytes, bytes]],
-        reason: bytes | None,
-        length: int | None,
-    ) -> ResponseHead:
-        head = self.head
-        if head is None or self.responded:
-            raise ResponseStateError("the response is finished")
-        if self.outbound is not None and self.outbound.committed:
-            raise ResponseStateError("the response has begun")
-        keep_alive = self._keep_alive and not self._stopping and self._can_drain()
-        try:
-            return response_head(
-                head.http_version == "1.1",
-                head.method == "HEAD",
-                keep_alive,
-                status,
-                reason,
-                tuple(fields),
-                self._date(),
-                length,
-            )
-        except TypeError:  # not to be looked up in a cache, so not bytes
-            check_fields(fields)
-            raise
+    # ---- ends ----
 
     def _can_drain(self) -> bool:
         """Whether what is left of the request's body is worth reading to keep the connection."""
@@ -362,65 +262,6 @@ class Connection:
             return False
         remaining = self._body.remaining  # type: ignore[union-attr]
         return remaining is None or remaining <= self._limits.drain_size
-
-    def start(
-        self,
-        status: int,
-        fields: Sequence[tuple[bytes, bytes]],
-        reason: bytes | None,
-        queued: Callable[[int], Awaitable[None]],
-    ) -> Outbound:
-        """Prepare a streamed response; until its head is committed another may take its place.
-
-        Raises: InvalidHeader; ResponseStateError.
-        """
-        head = self._response_head(status, fields, reason, None)
-        self._replace_outbound()
-        self.outbound = Outbound(self.queue, head, queued)
-        if self.lost is not None:
-            self.outbound.fail(self.lost)
-        return self.outbound
-
-    def respond(
-        self,
-        status: int,
-        fields: Sequence[tuple[bytes, bytes]],
-        reason: bytes | None,
-        body: bytes,
-    ) -> None:
-        """Queue a whole response.
-
-        Raises: InvalidHeader; BodyLengthError: not the Content-Length that the fields declare;
-            ResponseStateError.
-        """
-        head = self._response_head(status, fields, reason, len(body))
-        if head.framing is LENGTH and head.length != len(body):
-            raise BodyLengthError(f"{len(body)} bytes where Content-Length says {head.length}")
-        self._replace_outbound()
-        self._keep_alive = head.keep_alive
-        self.responded = True
-        if self.lost is None:
-            self.queue += (head.wire, body) if head.framing is not NONE and body else (head.wire,)
-
-    def _replace_outbound(self) -> None:
-        """Whoever still writes to a response that was not committed must not get on the wire."""
-        if self.outbound is not None:
-            self.outbound.fail(ResponseStateError("another response has taken this one's place"))
-            self.outbound = None
-
-    def finish(self, trailers: Fields) -> None:
-        """Queue the end of a streamed response.
-
-        Raises: InvalidHeader; BodyLengthError; ResponseStateError; ClientDisconnected.
-        """
-        outbound = self.outbound
-        if outbound is None:
-            raise ResponseStateError("the response has not been started")
-        outbound.finish(
-            trailer_block(trailers) if trailers and outbound.head.framing is CHUNKED else _LAST_CHUNK
-        )
-        self._keep_alive = self._keep_alive and outbound.head.keep_alive
-        self.responded = True
 
     def exchange_done(self, now: float) -> None:
         """The application has returned: end the exchange, and the connection where it must end."""
@@ -437,7 +278,7 @@ class Connection:
             self._draining = True
             self._dropped = self.inbound.size  # type: ignore[union-attr]
             self.inbound.clear()  # type: ignore[union-attr]
-            self._since = now
+            self.deadlines.since = now
 
     def _next(self, now: float) -> None:
         """Begin to wait for the next request, or with what has come of it already."""
@@ -445,10 +286,10 @@ class Connection:
         self.head = self.inbound = self.outbound = self._body = None
         self._ahead = b""
         self.responded = self._draining = self._continue_due = self._continued = False
-        self._gathering = None
+        self.deadlines.exchange_over()
         self._keep_alive = True
         self.reader = HEAD
-        self._since = now
+        self.deadlines.since = now
         if ahead:
             self._receive_head(ahead, now)
         if self.reader is HEAD and (self.at_eof or self._closes_idle):
@@ -469,7 +310,7 @@ class Connection:
             self.half_close = True
             self._ahead = b""
             self._dropped = 0
-            self._since = now
+            self.deadlines.since = now
 
     def cut(self, now: float) -> None:
         """End the connection after what is queued, its response visibly unfinished."""
@@ -510,51 +351,31 @@ class Connection:
 
     # ---- time ----
 
-    def gather(self, now: float) -> None:
-        """The engine gathers this body by itself: a least rate holds from now on, beside the idle time."""
-        self._gathering = now
-
-    def reading_resumed(self, now: float) -> None:
-        """The driver reads again after a pause, which the peer is not to blame for."""
-        self._since = now
-
-    def stalled(self, now: float, still: bool) -> None:
-        """Whether bytes wait that the peer has not taken, with none taken since the last call."""
-        if not still:
-            self._stalled_since = None
-        elif self._stalled_since is None:
-            self._stalled_since = now
-
     def next_deadline(self) -> float | None:
         """When `handle_deadline` must be called at the latest, or `None`."""
-        deadline, stall = self._read_deadline(), self._timeouts.write_stall
-        if self._stalled_since is not None and stall is not None:
-            stalled = self._stalled_since + stall
-            deadline = stalled if deadline is None else min(deadline, stalled)
-        return deadline
+        read, write = self._read_deadline(), self.deadlines.write()
+        if read is None or write is None:
+            return write if read is None else read
+        return min(read, write)
 
     def _read_deadline(self) -> float | None:
-        timeouts, reader = self._timeouts, self.reader
-        seconds: float | None
+        reader, inbound = self.reader, self.inbound
+        received = 0
+        awaited: Awaited | None = None
         if reader is HEAD:
-            seconds = timeouts.head if self._first or not self._gate.empty else timeouts.keep_alive
+            awaited = Awaited.HEAD if self._first or not self._gate.empty else Awaited.REQUEST
         elif self._draining or (reader is LINGER and self.head is None):
-            seconds = timeouts.linger
-        elif reader is BODY and not self.inbound.full and self.inbound.error is None:  # type: ignore[union-attr]
-            if self._gathering is not None and timeouts.body_rate is not None:
-                received = self.inbound.received  # type: ignore[union-attr]
-                due = self._gathering + timeouts.body_grace + received / timeouts.body_rate
-                # A fast beginning does not pay for a long silence.
-                return due if timeouts.body_idle is None else min(due, self._since + timeouts.body_idle)
-            seconds = timeouts.body_idle
-        else:
-            return None
-        return None if seconds is None else self._since + seconds
+            awaited = Awaited.END
+        elif reader is BODY:
+            assert inbound is not None
+            if not inbound.full and inbound.error is None:
+                awaited, received = Awaited.BODY, inbound.received
+        return self.deadlines.read(awaited, received)
 
     def handle_deadline(self, now: float) -> None:
         """Do what is due at `now`; nothing where the deadline has moved."""
-        stall = self._timeouts.write_stall
-        if self._stalled_since is not None and stall is not None and now >= self._stalled_since + stall:
+        stalled = self.deadlines.write()
+        if stalled is not None and now >= stalled:
             self.abort()
             return
         deadline = self._read_deadline()
@@ -571,7 +392,7 @@ class Connection:
             self._close(now)
         elif self._continue_due or self._continued:
             # Until now it was the client that waited, for the handler to read.
-            self._since, self._continued = now, False
+            self.deadlines.since, self._continued = now, False
         else:
             self._keep_alive = False
             self.inbound.fail(RequestTimeout())  # type: ignore[union-attr]

@@ -187,7 +187,7 @@ class Exchange:
         if limit is not None:
             self.body_limit = limit
         if not self._inbound.ended and not self._over:
-            self._session.connection.gather(self._session.now())
+            self._session.connection.deadlines.gather(self._session.now())
             self._session.consider_reading()
         pieces: list[bytes] = []
         while (piece := await self.receive()) is not None:

@@ -259,7 +259,8 @@ class Session(ABC):
         """It has gone below the low-water mark."""
         self.blocked = False
         if self.connection.half_close:
-            self.connection.reading_resumed(self.now())  # the lingering begins once the answer has left
+            # The lingering begins once the answer has left.
+            self.connection.deadlines.reading_resumed(self.now())
         self.flush()
         self._wake_writers()
         self._end_if_due()
@@ -270,7 +271,7 @@ class Session(ABC):
         if not self._lost:
             now = self.now()
             if self.connection.half_close and self.unsent():
-                self.connection.reading_resumed(now)  # and does not before
+                self.connection.deadlines.reading_resumed(now)  # and does not before
             self._look_at_peer(now)
             self.connection.handle_deadline(now)
             self.advance()
@@ -323,7 +324,7 @@ class Session(ABC):
             if self.reading_paused:
                 self._pause_reading()
             else:
-                self.connection.reading_resumed(self.now())
+                self.connection.deadlines.reading_resumed(self.now())
                 self._resume_reading()
         self._arm()
 
@@ -463,7 +464,7 @@ class Session(ABC):
     def _watch_peer(self) -> None:
         """Begin to look, once a second, whether the peer takes what waits for it."""
         now = self.now()
-        self.connection.stalled(now, True)
+        self.connection.deadlines.stalled(now, True)
         look = now + _STALL_LOOKS
         if self._armed is None or look < self._armed:
             self._armed = look
@@ -473,7 +474,7 @@ class Session(ABC):
         unsent = self.unsent()
         taken = self._handed + self.queued - unsent
         if not unsent or taken > self._taken:
-            self.connection.stalled(now, False)
+            self.connection.deadlines.stalled(now, False)
         self._taken = taken
         if unsent:
             self._watch_peer()

@@ -851,7 +851,7 @@ def test_a_shutdown_while_a_body_is_drained_closes_with_its_end() -> None:
 def test_a_loss_ends_everything_in_every_state(name: str, aborted: bool) -> None:
     """At once, for good, and with no deadline left."""
     connection = STATES[name][0]()
-    connection.stalled(0.0, True)
+    connection.deadlines.stalled(0.0, True)
     if aborted:
         connection.abort()
     else:

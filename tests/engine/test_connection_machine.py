@@ -178,7 +178,7 @@ class ConnectionMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.connection.lost is None)
     @rule(still=st.booleans())
     def peer_is_slow(self, still: bool) -> None:
-        self.connection.stalled(self.now, still)
+        self.connection.deadlines.stalled(self.now, still)
 
     @precondition(lambda self: self.calm < 0 and not self.connection.closed)
     @rule(drain=st.booleans())
@@ -203,7 +203,7 @@ class ConnectionMachine(RuleBasedStateMachine):
     @rule(gathers=st.booleans(), limit=st.none() | st.sampled_from([0, 4, 100]))
     def application_limits(self, gathers: bool, limit: int | None) -> None:
         if gathers:
-            self.connection.gather(self.now)
+            self.connection.deadlines.gather(self.now)
         if self.connection.inbound is not None:
             self.connection.inbound.limit = limit
 

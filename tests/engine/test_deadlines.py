@@ -66,14 +66,14 @@ def test_a_deadline_that_has_moved_does_nothing() -> None:
 
 def test_what_is_switched_off_has_no_deadline() -> None:
     for connection in (waiting(0.0, NEVER), kept(0.0, NEVER), uploading(0.0, timeouts=NEVER)):
-        connection.stalled(0.0, True)
-        connection.gather(0.0)
+        connection.deadlines.stalled(0.0, True)
+        connection.deadlines.gather(0.0)
         assert connection.next_deadline() is None
         connection.handle_deadline(1e9)
         assert not connection.closed
         assert sent(connection) == b""
     gathering = uploading(0.0, timeouts=Timeouts(body_rate=None))
-    gathering.gather(0.0)
+    gathering.deadlines.gather(0.0)
     assert gathering.next_deadline() == 60.0
 
 
@@ -208,7 +208,7 @@ def test_a_body_that_waits_for_its_handler_is_never_late() -> None:
         assert not fails(connection)
         assert connection.next_deadline() is None
         connection.inbound.take()
-    connection.reading_resumed(1000.0)
+    connection.deadlines.reading_resumed(1000.0)
     assert connection.next_deadline() == 1060.0
 
 
@@ -251,7 +251,7 @@ def test_a_client_that_has_got_its_100_and_begun_is_timed_like_any_other() -> No
 def test_a_gathered_body_has_a_least_rate() -> None:
     """Ten seconds of grace, and a second for each 500 bytes."""
     connection = uploading(0.0)
-    connection.gather(1.0)
+    connection.deadlines.gather(1.0)
     assert connection.next_deadline() == 11.0
     connection.receive_data(b"1f4\r\n" + b"x" * 500, 5.0)
     assert connection.next_deadline() == 12.0
@@ -263,7 +263,7 @@ def test_a_gathered_body_has_a_least_rate() -> None:
 
 def test_a_gathered_body_that_is_too_slow_is_late_however_evenly_it_comes() -> None:
     connection = uploading(0.0)
-    connection.gather(0.0)
+    connection.deadlines.gather(0.0)
     assert connection.inbound is not None
     now = 0.0
     while not fails(connection):
@@ -276,7 +276,7 @@ def test_a_gathered_body_that_is_too_slow_is_late_however_evenly_it_comes() -> N
 
 def test_a_gathered_body_that_is_fast_enough_is_never_late() -> None:
     connection = uploading(0.0)
-    connection.gather(0.0)
+    connection.deadlines.gather(0.0)
     assert connection.inbound is not None
     for now in range(1, 300):
         connection.receive_data(b"1f4\r\n%b\r\n" % (b"x" * 500), float(now))
@@ -287,7 +287,7 @@ def test_a_gathered_body_that_is_fast_enough_is_never_late() -> None:
 
 def test_a_fast_beginning_does_not_pay_for_a_long_silence() -> None:
     connection = uploading(0.0)
-    connection.gather(0.0)
+    connection.deadlines.gather(0.0)
     assert connection.inbound is not None
     for _ in range(1000):
         connection.receive_data(b"1f4\r\n%b\r\n" % (b"x" * 500), 1.0)
@@ -299,7 +299,7 @@ def test_a_fast_beginning_does_not_pay_for_a_long_silence() -> None:
 
 def test_the_least_rate_ends_with_its_body() -> None:
     connection = uploading(0.0, post(b"hello")[:-1])
-    connection.gather(0.0)
+    connection.deadlines.gather(0.0)
     connection.receive_data(b"o", 1.0)
     connection.respond(200, (), None, b"")
     connection.exchange_done(1.0)
@@ -386,8 +386,8 @@ def test_a_peer_that_takes_nothing_is_aborted() -> None:
     connection.receive_data(request(), 0.0)
     outbound = start(connection)
     outbound.write(b"x")
-    connection.stalled(5.0, True)
-    connection.stalled(20.0, True)
+    connection.deadlines.stalled(5.0, True)
+    connection.deadlines.stalled(20.0, True)
     assert connection.next_deadline() == 35.0
     connection.handle_deadline(34.9)
     assert not connection.aborted
@@ -402,20 +402,20 @@ def test_a_peer_that_takes_nothing_is_aborted() -> None:
 def test_a_peer_that_takes_something_has_its_time_anew() -> None:
     connection = waiting(0.0)
     connection.receive_data(request(), 0.0)
-    connection.stalled(5.0, True)
-    connection.stalled(20.0, False)
+    connection.deadlines.stalled(5.0, True)
+    connection.deadlines.stalled(20.0, False)
     assert connection.next_deadline() is None
-    connection.stalled(21.0, True)
+    connection.deadlines.stalled(21.0, True)
     assert connection.next_deadline() == 51.0
 
 
 def test_the_earlier_of_two_deadlines_counts() -> None:
     connection = uploading(0.0)
-    connection.stalled(0.0, True)
+    connection.deadlines.stalled(0.0, True)
     assert connection.next_deadline() == 30.0
-    connection.stalled(0.0, False)
+    connection.deadlines.stalled(0.0, False)
     assert connection.next_deadline() == 60.0
-    connection.stalled(40.0, True)
+    connection.deadlines.stalled(40.0, True)
     assert connection.next_deadline() == 60.0
 
 
@@ -425,7 +425,7 @@ def test_a_closing_connection_still_waits_no_longer_than_a_stall() -> None:
     (event,) = connection.events()
     assert isinstance(event, RequestReceived)
     connection.respond(200, (), None, b"x" * 1000)
-    connection.stalled(1.0, True)
+    connection.deadlines.stalled(1.0, True)
     connection.exchange_done(1.0)
     assert connection.closed
     assert connection.next_deadline() == 31.0

@@ -164,7 +164,7 @@ class _Application:
         if self.head is not None and self.connection.inbound is not None:
             self.connection.inbound.limit = how
             if how & 1:
-                self.connection.gather(self.now)
+                self.connection.deadlines.gather(self.now)
 
     def take(self, how: int) -> None:
         self.connection.data_to_send()
@@ -180,7 +180,7 @@ class _Application:
 
     def slow(self, how: int) -> None:
         if self.connection.lost is None:
-            self.connection.stalled(self.now, bool(how & 1))
+            self.connection.deadlines.stalled(self.now, bool(how & 1))
 
     def stop(self, how: int) -> None:
         self.connection.shutdown(bool(how & 1))
