@@ -1,0 +1,10 @@
+"""Finds the bugs in handlers that the network's cuts cause: a client in memory that streams for real.
+
+The rule: neither Hypothesis nor pytest is needed to import this; what needs them says so when it is used.
+"""
+
+from streamcompat.testing.client import Client, Connection, Stream
+from streamcompat.testing.response import InvalidResponse, Response
+from streamcompat.testing.wire import Request
+
+__all__ = ["Client", "Connection", "InvalidResponse", "Request", "Response", "Stream"]

@@ -1,0 +1,120 @@
+"""A request as a value, and as the bytes that a client sends.
+
+The rule: where a body is cut into HTTP chunks and where the network cuts the bytes are two things. Chunks
+change the bytes; cuts only say which of them arrive together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+
+LAST_CHUNK = b"0\r\n\r\n"
+WITH_BODY = ("POST", "PUT", "PATCH")
+"""Methods whose requests have a body, if an empty one."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request, ready to be sent in any cut.
+
+    Attributes:
+        method: in upper case.
+        target: path and query, as they go on the wire.
+        headers: (name, value), beside Host and what frames the body.
+        body: its bytes, whatever its framing.
+        chunks: offsets into the body at which it is cut into HTTP chunks; `None` for a body framed by
+            Content-Length, `()` for one chunk.
+    """
+
+    method: str = "GET"
+    target: str = "/"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    chunks: tuple[int, ...] | None = None
+
+    def __repr__(self) -> str:
+        given = ", ".join(
+            f"{field.name}={value!r}"
+            for field in dataclasses.fields(self)[2:]
+            if (value := getattr(self, field.name)) != field.default
+        )
+        return f"Request({self.method!r}, {self.target!r}{', ' if given else ''}{given})"
+
+    def framed(self) -> bytes:
+        """The body as it goes on the wire."""
+        if self.chunks is None:
+            return self.body
+        return b"".join(chunk(piece) for piece in cut(self.body, self.chunks)) + LAST_CHUNK
+
+    def head(self) -> bytes:
+        """The head as it goes on the wire."""
+        chunked = self.chunks is not None
+        length = len(self.body) if self.body or self.method in WITH_BODY else None
+        return request_head(self.method, self.target, self.headers, None if chunked else length, chunked)
+
+
+def pairs(headers: Headers) -> list[tuple[str, str]]:
+    """The fields, in their order."""
+    return list(headers.items() if isinstance(headers, Mapping) else headers)
+
+
+def declared_framing(headers: Headers) -> str | None:
+    """`"chunked"`, `"length"`, or `None` where the fields say nothing of a body."""
+    fields = {name.lower(): value.lower() for name, value in pairs(headers)}
+    if "transfer-encoding" in fields:
+        return "chunked" if "chunked" in fields["transfer-encoding"] else "length"
+    return "length" if "content-length" in fields else None
+
+
+def request_head(
+    method: str, target: str, headers: Headers, length: int | None, chunked: bool, host: str = "testserver"
+) -> bytes:
+    """A request's head; what `headers` say of Host and of the body's framing stands.
+
+    Args:
+        length: of the body in bytes, where it is framed by that; `None` for no body, or a chunked one.
+    """
+    given = pairs(headers)
+    if not any(name.lower() == "host" for name, _ in given):
+        given.insert(0, ("Host", host))
+    if declared_framing(given) is None:
+        if chunked:
+            given.append(("Transfer-Encoding", "chunked"))
+        elif length is not None:
+            given.append(("Content-Length", str(length)))
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in given)]
+    return "".join(f"{line}\r\n" for line in lines).encode("latin-1") + b"\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    """One HTTP chunk (RFC 9112 §7.1); nothing for no data, since that would end the body."""
+    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+
+
+def cut(data: bytes, offsets: Iterable[int]) -> list[bytes]:
+    """The data cut at these offsets, in pieces of which none is empty."""
+    ends = sorted({offset for offset in offsets if 0 < offset < len(data)})
+    return [data[start:end] for start, end in zip([0, *ends], [*ends, len(data)], strict=True) if start < end]
+
+
+class Cutter:
+    """Cuts a stream of bytes at offsets that count from its own zero, however the bytes come.
+
+    Args:
+        offsets: negative ones lie before the zero.
+        start: the offset of the first byte.
+    """
+
+    def __init__(self, offsets: Sequence[int], start: int = 0) -> None:
+        self._offsets = sorted(set(offsets))
+        self._position = start
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The pieces of what comes next."""
+        start = self._position
+        self._position += len(data)
+        yield from cut(data, [offset - start for offset in self._offsets])
