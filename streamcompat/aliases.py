@@ -19,17 +19,11 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Final
 
+from streamcompat.elsewhere import INSTEAD
+
 __all__ = ["AliasError", "install", "installed", "uninstall"]
 
 FACADES: Final = {"sanic": "streamcompat.sanic_api", "mach9": "streamcompat.mach9_api"}
-
-# What belonged to the originals' own server has another home here.
-INSTEAD: Final = {
-    "server": "the command `streamcompat run`, or `app.run()`",
-    "worker": "the command `streamcompat run`",
-    "testing": "`streamcompat.testing`",
-    "__main__": "the command `streamcompat run`",
-}
 
 
 class AliasError(ImportError):
@@ -145,8 +139,8 @@ def _missing(name: str, kind: type[ImportError]) -> ImportError:
     facade = f"{FACADES[root]}.{below}" if below else FACADES[root]
     offered = _offered(sys.modules[facade])
     message = f"streamcompat's {parent} has no {last!r}"
-    if below == "" and last in INSTEAD:
-        message += f": use {INSTEAD[last]}"
+    if instead := INSTEAD.get(f"{below}.{last}" if below else last):
+        message += f": use {instead}"
     elif close := difflib.get_close_matches(last, offered, n=3):
         message += f": did you mean {' or '.join(close)}?"
     elif offered:

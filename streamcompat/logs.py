@@ -7,7 +7,9 @@ to the access log, no record is made.
 from __future__ import annotations
 
 import logging
+import os
 import sys
+from collections.abc import Collection
 from typing import Any
 
 GENERIC_FORMAT = "%(asctime)s [%(process)d] [%(levelname)s] %(message)s"
@@ -15,6 +17,7 @@ ACCESS_FORMAT = (
     "%(asctime)s - (%(name)s)[%(levelname)s][%(host)s]: %(request)s %(message)s %(status)d %(byte)d"
 )
 DATE_FORMAT = "[%Y-%m-%d %H:%M:%S %z]"
+_SYSLOG = "/dev/log"
 
 
 def defaults(access: str, error: str) -> dict[str, Any]:
@@ -46,6 +49,73 @@ def defaults(access: str, error: str) -> dict[str, Any]:
     }
 
 
+class DefaultFilter(logging.Filter):
+    """Lets through the records of some levels, or of all.
+
+    Args:
+        param: the levels, as numbers; `None` for all.
+    """
+
+    def __init__(self, param: Collection[int] | None = None) -> None:
+        super().__init__()
+        self.param = param
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return self.param is None or record.levelno in self.param
+
+
+def defaults_before_07(application: str) -> dict[str, Any]:
+    """A configuration for `logging.config.dictConfig` with the names that Mach9, and Sanic before 0.7,
+    published for apps to change: filters `accessFilter` and `errorFilter`, formatters `simple` and
+    `access`, loggers `application` and `network`. The handlers that write files open them when they are
+    used first; the ones for syslog are there where the system has one."""
+    dates = "%Y-%m-%d %H:%M:%S"
+
+    def handler(access: bool, **rest: Any) -> dict[str, Any]:
+        return {
+            "class": "logging.StreamHandler",
+            "filters": ["accessFilter" if access else "errorFilter"],
+            "formatter": "access" if access else "simple",
+        } | rest
+
+    handlers = {
+        "internal": handler(True, formatter="simple", stream=sys.stderr),
+        "accessStream": handler(True, stream=sys.stderr),
+        "errorStream": handler(False, stream=sys.stderr),
+    }
+    for name, access in (("access", True), ("error", False)):
+        handlers[f"{name}TimedRotatingFile"] = handler(
+            access,
+            **{"class": "logging.handlers.TimedRotatingFileHandler"},
+            when="D",
+            interval=1,
+            backupCount=7,
+            filename=f"{name}.log",
+            delay=True,
+        )
+        if os.path.exists(_SYSLOG):
+            handlers[f"{name}SysLog"] = handler(
+                access, **{"class": "logging.handlers.SysLogHandler"}, address=_SYSLOG, facility="daemon"
+            )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {
+            "accessFilter": {"()": DefaultFilter, "param": [0, 10, 20]},
+            "errorFilter": {"()": DefaultFilter, "param": [30, 40, 50]},
+        },
+        "formatters": {
+            "simple": {"format": "%(asctime)s - (%(name)s)[%(levelname)s]: %(message)s", "datefmt": dates},
+            "access": {"format": ACCESS_FORMAT, "datefmt": dates},
+        },
+        "handlers": handlers,
+        "loggers": {
+            application: {"level": "DEBUG", "handlers": ["internal", "errorStream"]},
+            "network": {"level": "DEBUG", "handlers": ["accessStream", "errorStream"]},
+        },
+    }
+
+
 def listen(logger: logging.Logger, access: logging.Logger, debug: bool = False) -> None:
     """Lets both loggers write to the standard streams, unless handlers are there already."""
     level = logging.DEBUG if debug else logging.INFO
@@ -67,6 +137,7 @@ def _attach(logger: logging.Logger, layout: str, stream: Any, level: int) -> Non
 
 def record(logger: logging.Logger, request: Any, status: int | None, size: int) -> None:
     """One response: fields `host`, `request`, `status` and `byte` (of the body, without its framing)."""
-    host = f"{request.ip}:{request.port}" if request.ip else "UNKNOWN"
+    ip, port = request.socket[:2]
+    host = f"{ip}:{port}" if ip else "UNKNOWN"
     line = f"{request.method} {request.url}"
     logger.info("", extra={"status": status or 0, "byte": size, "host": host, "request": line})

@@ -6,15 +6,17 @@ this is on the way of a request.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import functools
+import logging.config
 import socket
 import ssl as tls
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from streamcompat_engine import Exchange, Lifespan, Limits, Server, ServerConfig, Timeouts, Workers
 
@@ -71,6 +73,8 @@ class Servable(ABC):
         backlog: int = 2048,
         access_log: bool | None = None,
         uds: str | None = None,
+        register_sys_signals: bool = True,
+        log_config: dict[str, Any] | None = None,
         driver: Driver = "asyncio",
         uvloop: bool | None = None,
         **ignored: Any,
@@ -85,22 +89,21 @@ class Servable(ABC):
             backlog: connections that wait to be accepted; 2048 as in uvicorn.
             access_log: whether responses are logged; `None` for what the configuration says.
             uds: the path of a Unix socket, in place of host and port.
+            register_sys_signals: whether SIGINT and SIGTERM end it; several workers always mind them.
+            log_config: for `logging.config.dictConfig`, in place of the loggers' usual set-up.
             driver: `"asyncio"`, or the portable `"anyio"` and `"trio"`.
-            ignored: keywords of the originals, such as `protocol`: accepted, without effect.
+            ignored: keywords of the originals, such as `loop` and `protocol`: accepted, without effect.
         Raises: OSError: the address cannot be bound.
         """
-        self.set_debug(debug)
-        self.configure_logging(debug)
-        given: dict[str, Any] = {"backlog": backlog, "driver": driver, "uvloop": uvloop}
-        if sock is not None:
-            given["sockets"] = (sock,)
-        elif uds is not None:
-            given["uds"] = uds
-        else:
-            given |= {"host": host or "127.0.0.1", "port": 8000 if port is None else port}
-        if ssl is not None:
-            given["ssl"] = tls_context(ssl)
-        config, lifespan = self.server_config(**given), self.lifespan(access_log)
+        self._prepare(debug, log_config)
+        config = self.server_config(
+            backlog=backlog,
+            driver=driver,
+            uvloop=uvloop,
+            handle_signals=register_sys_signals,
+            **_place(host, port, sock, uds, ssl),
+        )
+        lifespan = self.lifespan(access_log)
         if workers > 1:
             with Workers(config, workers, functools.partial(self._work, config, lifespan)).bound() as group:
                 lifespan.listening(group.addresses)
@@ -109,6 +112,37 @@ class Servable(ABC):
                 sys.exit(status)
         else:
             self._run(config, lifespan)
+
+    async def create_server(
+        self,
+        host: str | None = None,
+        port: int | None = None,
+        *,
+        debug: bool = False,
+        ssl: Any = None,
+        sock: Any = None,
+        backlog: int = 2048,
+        access_log: bool | None = None,
+        uds: str | None = None,
+        log_config: dict[str, Any] | None = None,
+        **ignored: Any,
+    ) -> RunningServer:
+        """Starts to serve within the running loop of asyncio, and returns while it serves.
+
+        Signals are left to the loop's owner. The arguments are those of `run`, and it raises as `run`.
+        """
+        self._prepare(debug, log_config)
+        place = _place(host, port, sock, uds, ssl)
+        config = self.server_config(backlog=backlog, handle_signals=False, **place)
+        self._server = server = Server(self.handle, config, lifespan=self.lifespan(access_log))
+        return await RunningServer.start(server)
+
+    def _prepare(self, debug: bool, log_config: dict[str, Any] | None) -> None:
+        self.set_debug(debug)
+        if log_config:
+            logging.config.dictConfig(log_config)
+        else:
+            self.configure_logging(debug)
 
     def _run(self, config: ServerConfig, lifespan: Lifespan) -> None:
         self._server = Server(self.handle, config, lifespan=lifespan)
@@ -128,9 +162,71 @@ class Servable(ABC):
         return 0
 
     def stop(self) -> None:
-        """Ends `run`, from within or from another thread; running requests may finish."""
+        """Ends `run`, or what `create_server` started, from within or from another thread; running
+        requests may finish."""
         if self._server is not None:
             self._server.stop()
+
+
+class RunningServer:
+    """What `create_server` started; has what apps use of the `asyncio.Server` that the originals gave."""
+
+    def __init__(self, server: Server, task: asyncio.Task[None]) -> None:
+        self._server = server
+        self._task = task
+
+    @classmethod
+    async def start(cls, server: Server) -> Self:
+        """Runs the server in a task; returns once it listens. Raises what the server raises before."""
+        started = asyncio.Event()
+        task = asyncio.ensure_future(server.serve(task_status=_Started(started)))
+        task.add_done_callback(lambda _: started.set())
+        try:
+            await started.wait()
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if task.done():
+            task.result()
+        return cls(server, task)
+
+    @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """The listening sockets; none once it has stopped."""
+        return self._server.sockets
+
+    def is_serving(self) -> bool:
+        """Whether it has not stopped yet."""
+        return not self._task.done()
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that it runs in."""
+        return self._task.get_loop()
+
+    def close(self) -> None:
+        """Stops it; running requests may finish."""
+        self._server.stop()
+
+    async def wait_closed(self) -> None:
+        """Returns once it has stopped and its listeners have run; raises what they raised."""
+        await asyncio.shield(self._task)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        self.close()
+        await self.wait_closed()
+
+
+class _Started:
+    """Where a server says that it listens, as a task's status."""
+
+    def __init__(self, event: asyncio.Event) -> None:
+        self._event = event
+
+    def started(self, value: object = None) -> None:
+        self._event.set()
 
 
 class Passed(Lifespan):
@@ -149,7 +245,17 @@ class Passed(Lifespan):
 
 def worker_config(config: ServerConfig, sockets: tuple[socket.socket, ...]) -> ServerConfig:
     """The configuration of one of several workers."""
-    return dataclasses.replace(config, sockets=sockets, uds=None, drain_on_hangup=True)
+    return dataclasses.replace(config, sockets=sockets, uds=None, drain_on_hangup=True, handle_signals=True)
+
+
+def _place(host: str | None, port: int | None, sock: Any, uds: str | None, ssl: Any) -> dict[str, Any]:
+    """Where to listen, for the engine's configuration."""
+    given: dict[str, Any] = {} if ssl is None else {"ssl": tls_context(ssl)}
+    if sock is not None:
+        return given | {"sockets": (sock,)}
+    if uds is not None:
+        return given | {"uds": uds}
+    return given | {"host": host or "127.0.0.1", "port": 8000 if port is None else port}
 
 
 def tls_context(given: Any) -> tls.SSLContext:

@@ -68,5 +68,8 @@ STATUS_CODES: dict[int, bytes] = {
     511: b"Network Authentication Required",
 }
 
+COMMON_STATUS_CODES = {status: STATUS_CODES[status] for status in (200, 400, 404, 500)}
+"""The ones that old versions of the originals looked up first."""
+
 HTTP_METHODS = ("GET", "POST", "PUT", "HEAD", "OPTIONS", "PATCH", "DELETE")
 """What a class view is searched for, and what `CompositionView.add` takes."""

@@ -39,6 +39,7 @@ class ServerConfig:
         reuse_port: several processes may listen on the port.
         drain_on_hangup: SIGHUP stops the server too, but idle connections may bring one more request, as
             where another process takes over.
+        handle_signals: stop on SIGINT and SIGTERM, where the server runs in the main thread.
         grace: seconds that running exchanges have to finish when the server stops; 15.
         ssl: a context for TLS, for the asyncio driver.
     """
@@ -52,6 +53,7 @@ class ServerConfig:
     backlog: int = 2048
     reuse_port: bool = False
     drain_on_hangup: bool = False
+    handle_signals: bool = True
     grace: float = 15.0
     ssl: Any = None
     limits: Limits = field(default_factory=Limits)
@@ -90,6 +92,7 @@ class Server:
 
     Attributes:
         addresses: URLs that it listens on, once it does; `unix:PATH` for a Unix socket.
+        sockets: the listening ones, while it serves.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class Server:
     ) -> None:
         self.config = config or ServerConfig()
         self.addresses: list[str] = []
+        self.sockets: tuple[socket.socket, ...] = ()
         self._lifespan = lifespan or Lifespan()
         self._service = Service(app, self.config.limits, self.config.timeouts)
         self._stops = 0
@@ -123,7 +127,7 @@ class Server:
     ) -> None:
         """The same within a running event loop; with `TaskGroup.start` it gives the addresses.
 
-        Signals are handled in the main thread only.
+        Signals are handled in the main thread only, and where the configuration says so.
         """
         self._stop_asked, self._forced = anyio.Event(), anyio.Event()
         self._stops, self._drains = 0, False
@@ -131,12 +135,14 @@ class Server:
         self._thread, self._call_soon = threading.get_ident(), _from_threads(loop)
         with bound_sockets(self.config) as sockets:
             self.addresses = [url(sock, self.config.ssl is not None) for sock in sockets]
+            self.sockets = tuple(sockets)
             await self._lifespan.before_start(loop)
             try:
                 await self._serve(sockets, loop, task_status)
             except BaseExceptionGroup as group:
                 raise _only(group) from None
             finally:
+                self.sockets = ()
                 with anyio.CancelScope(shield=True):
                     await self._lifespan.after_stop(loop)
 
@@ -145,7 +151,7 @@ class Server:
     ) -> None:
         assert self._stop_asked is not None
         async with anyio.create_task_group() as group:
-            if threading.current_thread() is threading.main_thread():
+            if self.config.handle_signals and threading.current_thread() is threading.main_thread():
                 await group.start(self._watch_signals)
             try:
                 async with self._listen(sockets, group):

@@ -5,8 +5,9 @@ The rule: names and signatures only; what Mach9 does that Sanic does not is in `
 
 from streamcompat.mach9_api.app import Mach9
 from streamcompat.mach9_api.blueprints import Blueprint
+from streamcompat.mach9_api.server import Server
 
 __version__ = "0.0.4"
 """The release whose behaviour this is."""
 
-__all__ = ["Blueprint", "Mach9"]
+__all__ = ["Blueprint", "Mach9", "Server"]

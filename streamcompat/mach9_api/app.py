@@ -10,17 +10,37 @@ from streamcompat.mach9_api.config import Config
 from streamcompat.mach9_api.dialect import MACH9
 from streamcompat.mach9_api.handlers import ErrorHandler
 from streamcompat.mach9_api.request import Request
+from streamcompat.mach9_api.response import StreamHTTPResponse
 from streamcompat.mach9_api.router import Router
+from streamcompat.mach9_api.server import Server
+from streamcompat.mach9_api.views import CompositionView
 from streamcompat.request import Request as KernelRequest
 
 __all__ = ["Mach9"]
+
+
+def _setting(name: str) -> property:
+    """A setting as an attribute of the app."""
+
+    def get(app: App) -> Any:
+        return getattr(app.config, name)
+
+    def put(app: App, value: Any) -> None:
+        setattr(app.config, name, value)
+
+    return property(get, put)
 
 
 class Mach9(App):
     """An application in Mach9's words.
 
     Arguments that only Mach9's own server could use are accepted, without effect: `get_current_time`,
-    `composition_view`, `stream_http_response_class`, `websocket_response_class`.
+    `stream_http_response_class`, `websocket_response_class`.
+
+    Attributes:
+        composition_view_class: of the views that the router makes of several handlers on a path.
+        server: the one that `run` made.
+        request_max_size, request_timeout, keep_alive: the settings of these names.
     """
 
     dialect = MACH9
@@ -43,7 +63,10 @@ class Mach9(App):
         stream_http_response_class: Any = None,
         websocket_response_class: Any = None,
     ) -> None:
+        self.composition_view_class = composition_view or CompositionView
         super().__init__(name, router, error_handler, load_env, request_class, log_config=log_config)
+        self.stream_http_response_class = stream_http_response_class or StreamHTTPResponse
+        self.server: Server | None = None
         if log is not None:
             self.log = log
         if netlog is not None:
@@ -55,7 +78,11 @@ class Mach9(App):
             self.set_debug(debug)
 
     def make_router(self) -> Router:
-        return Router()
+        return Router(self.composition_view_class)
+
+    request_max_size = _setting("REQUEST_MAX_SIZE")
+    request_timeout = _setting("REQUEST_TIMEOUT")
+    keep_alive = _setting("KEEP_ALIVE")
 
     def make_error_handler(self) -> ErrorHandler:
         return ErrorHandler(self.log)
@@ -87,5 +114,8 @@ class Mach9(App):
         protocol: Any = None,
         **options: Any,
     ) -> None:
-        """Serves until SIGINT or SIGTERM, or until `stop`; further keywords as in the kernel."""
-        super().run(host, port, debug=debug, ssl=ssl, sock=sock, workers=workers, backlog=backlog, **options)
+        """Serves until SIGINT or SIGTERM, or until `stop`; further keywords as in the kernel.
+
+        Without effect: `protocol`, `loop`.
+        """
+        Server(self).run(host, port, ssl, sock, workers, backlog, debug=debug, **options)

@@ -1,10 +1,13 @@
 """Mach9's settings."""
 
 from streamcompat import config as kernel
+from streamcompat.logs import defaults_before_07
 
-__all__ = ["MACH9_PREFIX", "Config"]
+__all__ = ["LOGGING", "MACH9_PREFIX", "Config"]
 
 MACH9_PREFIX = "MACH9_"
+LOGGING = defaults_before_07("mach9")
+"""For `Mach9(log_config=LOGGING)`."""
 
 
 class Config(kernel.Config):

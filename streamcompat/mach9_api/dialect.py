@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from streamcompat.dialect import Dialect
+from streamcompat.exceptions import HTTPException
 from streamcompat.mach9_api import exceptions
 from streamcompat.mach9_api.http import BodyChannel
 from streamcompat.mach9_api.response import HTTPResponse
 from streamcompat.mach9_api.views import CompositionView
 
 
-def method_not_allowed(message: str, method: str, allowed: Sequence[str]) -> exceptions.InvalidUsage:
+def method_not_allowed(
+    invalid_usage: type[HTTPException], message: str, method: str, allowed: Sequence[str]
+) -> HTTPException:
     """Mach9 has no exception of its own for 405."""
-    error = exceptions.InvalidUsage(message, 405)
+    error = invalid_usage(message, 405)
     error.headers = {"Allow": ", ".join(allowed)}
     return error
 
@@ -29,7 +33,7 @@ MACH9 = Dialect(
     composition_view=CompositionView,
     base=exceptions.Mach9Exception,
     not_found=exceptions.NotFound,
-    method_not_allowed=method_not_allowed,
+    method_not_allowed=partial(method_not_allowed, exceptions.InvalidUsage),
     invalid_usage=exceptions.InvalidUsage,
     server_error=exceptions.ServerError,
     payload_too_large=exceptions.PayloadTooLarge,

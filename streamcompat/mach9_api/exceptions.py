@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from streamcompat import exceptions as kernel
+from streamcompat.handlers import INTERNAL_SERVER_ERROR_HTML
 from streamcompat_engine import ClientDisconnected
 
 __all__ = [
+    "INTERNAL_SERVER_ERROR_HTML",
     "ClientDisconnected",
     "ContentRangeError",
     "FileNotFound",

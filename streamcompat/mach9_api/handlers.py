@@ -5,12 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from streamcompat import handlers as kernel
+from streamcompat.files import ContentRange
+from streamcompat.mach9_api.dialect import MACH9
 from streamcompat.mach9_api.response import HTTPResponse
 from streamcompat.views import Handler
 
-__all__ = ["INTERNAL_SERVER_ERROR_HTML", "ErrorHandler"]
+__all__ = ["INTERNAL_SERVER_ERROR_HTML", "ContentRangeHandler", "ErrorHandler"]
 
 INTERNAL_SERVER_ERROR_HTML = kernel.INTERNAL_SERVER_ERROR_HTML
+
+
+class ContentRangeHandler(ContentRange):
+    """The range that `request` asks for of a file with these `stats`; see the kernel's."""
+
+    def __init__(self, request: Any, stats: Any) -> None:
+        super().__init__(request, stats, MACH9)
 
 
 class ErrorHandler(kernel.ErrorHandler):

@@ -2,7 +2,9 @@
 
 import logging
 
-__all__ = ["log", "netlog"]
+from streamcompat.logs import DefaultFilter
+
+__all__ = ["DefaultFilter", "log", "netlog"]
 
 log = logging.getLogger("mach9")
 netlog = logging.getLogger("network")

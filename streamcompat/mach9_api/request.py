@@ -5,9 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from streamcompat import request as kernel
-from streamcompat.datastructures import File, RequestParameters
+from streamcompat.datastructures import File, Headers, RequestParameters
+from streamcompat.forms import parse_multipart_form
+from streamcompat.request import DEFAULT_CONTENT_TYPE as DEFAULT_HTTP_CONTENT_TYPE
 
-__all__ = ["File", "Request", "RequestParameters"]
+__all__ = [
+    "DEFAULT_HTTP_CONTENT_TYPE",
+    "CIDict",
+    "File",
+    "Request",
+    "RequestParameters",
+    "parse_multipart_form",
+]
+
+CIDict = Headers
 
 
 class Request(kernel.Request):

@@ -12,11 +12,13 @@ from streamcompat.cookies import Cookie, CookieJar
 from streamcompat.files import Location, file_headers, read
 from streamcompat.mach9_api.http import ReplyChannel
 from streamcompat.response import redirect_headers, to_bytes
+from streamcompat.statuses import COMMON_STATUS_CODES
 from streamcompat.statuses import STATUS_CODES as ALL_STATUS_CODES
 from streamcompat_engine import Exchange
 
 __all__ = [
     "ALL_STATUS_CODES",
+    "COMMON_STATUS_CODES",
     "Cookie",
     "CookieJar",
     "HTTPResponse",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from streamcompat.app import App
 from streamcompat.request import Request as KernelRequest
@@ -13,6 +13,7 @@ from streamcompat.sanic_api.handlers import ErrorHandler
 from streamcompat.sanic_api.request import Request
 from streamcompat.sanic_api.router import Router
 from streamcompat.sanic_api.streaming import StreamRoutes
+from streamcompat.serving import RunningServer
 
 __all__ = ["Sanic"]
 
@@ -82,7 +83,10 @@ class Sanic(StreamRoutes, App):
         access_log: bool | None = None,
         **options: Any,
     ) -> None:
-        """Serves until SIGINT or SIGTERM, or until `stop`; further keywords as in the kernel."""
+        """Serves until SIGINT or SIGTERM, or until `stop`; further keywords as in the kernel.
+
+        Without effect: `protocol`, `stop_event`, `loop`, `auto_reload`.
+        """
         super().run(
             host,
             port,
@@ -91,9 +95,32 @@ class Sanic(StreamRoutes, App):
             sock=sock,
             workers=workers,
             backlog=backlog,
+            register_sys_signals=register_sys_signals,
             access_log=access_log,
             **options,
         )
+
+    async def create_server(
+        self,
+        host: str | None = None,
+        port: int | None = None,
+        debug: bool = False,
+        ssl: Any = None,
+        sock: Any = None,
+        protocol: Any = None,
+        backlog: int = 2048,
+        stop_event: Any = None,
+        access_log: bool | None = None,
+        **options: Any,
+    ) -> RunningServer:
+        """Serves within the running loop, until `close` of what it returns, or `stop`; keywords as `run`."""
+        return await super().create_server(
+            host, port, debug=debug, ssl=ssl, sock=sock, backlog=backlog, access_log=access_log, **options
+        )
+
+    def __call__(self) -> Self:
+        """The app itself, for servers that call what they import."""
+        return self
 
     @property
     def loop(self) -> Any:

@@ -1,10 +1,13 @@
 """Sanic's settings."""
 
 from streamcompat import config as kernel
+from streamcompat.logs import defaults_before_07
 
-__all__ = ["SANIC_PREFIX", "Config"]
+__all__ = ["LOGGING", "SANIC_PREFIX", "Config"]
 
 SANIC_PREFIX = "SANIC_"
+LOGGING = defaults_before_07("sanic")
+"""What Sanic before 0.7 configured its loggers with; `Sanic(log_config=LOGGING)` takes it still."""
 
 
 class Config(kernel.Config):

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from streamcompat import exceptions as kernel
+from streamcompat.handlers import INTERNAL_SERVER_ERROR_HTML
 from streamcompat.statuses import STATUS_CODES
 from streamcompat_engine import ClientDisconnected
 
 __all__ = [
+    "INTERNAL_SERVER_ERROR_HTML",
     "STATUS_CODES",
     "ClientDisconnected",
     "ContentRangeError",

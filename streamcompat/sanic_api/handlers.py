@@ -1,12 +1,23 @@
 """Sanic's error handler."""
 
+from typing import Any
+
 from streamcompat import handlers as kernel
+from streamcompat.files import ContentRange
+from streamcompat.sanic_api.dialect import SANIC
 from streamcompat.sanic_api.log import logger
 from streamcompat.sanic_api.response import HTTPResponse
 
-__all__ = ["INTERNAL_SERVER_ERROR_HTML", "ErrorHandler"]
+__all__ = ["INTERNAL_SERVER_ERROR_HTML", "ContentRangeHandler", "ErrorHandler"]
 
 INTERNAL_SERVER_ERROR_HTML = kernel.INTERNAL_SERVER_ERROR_HTML
+
+
+class ContentRangeHandler(ContentRange):
+    """The range that `request` asks for of a file with these `stats`; see the kernel's."""
+
+    def __init__(self, request: Any, stats: Any) -> None:
+        super().__init__(request, stats, SANIC)
 
 
 class ErrorHandler(kernel.ErrorHandler):

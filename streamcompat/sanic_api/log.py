@@ -2,9 +2,17 @@
 
 import logging
 
-from streamcompat.logs import defaults
+from streamcompat.logs import DefaultFilter, defaults
 
-__all__ = ["LOGGING_CONFIG_DEFAULTS", "access_logger", "error_logger", "log", "logger", "netlog"]
+__all__ = [
+    "LOGGING_CONFIG_DEFAULTS",
+    "DefaultFilter",
+    "access_logger",
+    "error_logger",
+    "log",
+    "logger",
+    "netlog",
+]
 
 logger = logging.getLogger("root")
 error_logger = logging.getLogger("sanic.error")
@@ -12,6 +20,6 @@ access_logger = logging.getLogger("sanic.access")
 
 LOGGING_CONFIG_DEFAULTS = defaults(access="sanic.access", error="sanic.error")
 
-# Their names before 0.7.
-log = logger
-netlog = access_logger
+# The two loggers that there were before 0.7.
+log = logging.getLogger("sanic")
+netlog = logging.getLogger("network")

@@ -7,9 +7,18 @@ from typing import Any
 
 from streamcompat import request as kernel
 from streamcompat.datastructures import File, RequestParameters
+from streamcompat.forms import parse_multipart_form
+from streamcompat.request import DEFAULT_CONTENT_TYPE as DEFAULT_HTTP_CONTENT_TYPE
 from streamcompat.streams import RequestStream
 
-__all__ = ["File", "Request", "RequestParameters", "StreamQueue"]
+__all__ = [
+    "DEFAULT_HTTP_CONTENT_TYPE",
+    "File",
+    "Request",
+    "RequestParameters",
+    "StreamQueue",
+    "parse_multipart_form",
+]
 
 
 class Request(kernel.Request):

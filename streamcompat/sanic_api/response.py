@@ -10,10 +10,12 @@ from ujson import dumps as json_dumps
 from streamcompat import response as kernel
 from streamcompat.files import Location, file_headers, pieces, read
 from streamcompat.response import BaseHTTPResponse, redirect_headers, to_bytes
-from streamcompat.statuses import STATUS_CODES
+from streamcompat.statuses import COMMON_STATUS_CODES, STATUS_CODES
 from streamcompat_engine import Exchange
 
 __all__ = [
+    "ALL_STATUS_CODES",
+    "COMMON_STATUS_CODES",
     "STATUS_CODES",
     "BaseHTTPResponse",
     "HTTPResponse",
@@ -28,6 +30,9 @@ __all__ = [
     "stream",
     "text",
 ]
+
+ALL_STATUS_CODES = STATUS_CODES
+"""Its name before 0.7."""
 
 Headers = Mapping[str, Any] | None
 StreamingFn = Callable[[Any], Awaitable[Any]]

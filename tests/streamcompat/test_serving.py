@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -12,7 +13,8 @@ import threading
 import httpx
 import pytest
 
-from streamcompat.mach9_api import Mach9
+from streamcompat.mach9_api import Mach9, Server
+from streamcompat.mach9_api.views import CompositionView
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api.exceptions import SanicException
 from streamcompat.sanic_api.response import text
@@ -225,3 +227,150 @@ def test_several_processes():
     finally:
         process.kill()
         process.communicate()
+
+
+class TestCreateServer:
+    """Within a loop that somebody else runs."""
+
+    def test_it_serves_until_it_is_closed(self, app):
+        app.get("/")(lambda request: text("here"))
+        calls = []
+        for event in EVENTS:
+            app.listener(event)(lambda app, loop, event=event: calls.append((event, loop)))
+
+        async def main():
+            loop = asyncio.get_running_loop()
+            server = await app.create_server(port=0, loop=loop, protocol=None, access_log=False)
+            assert server.is_serving()
+            assert app.is_running
+            assert app.loop is server.get_loop() is loop
+            port = server.sockets[0].getsockname()[1]
+            async with httpx.AsyncClient() as client:
+                assert (await client.get(f"http://127.0.0.1:{port}/")).text == "here"
+            server.close()
+            await server.wait_closed()
+            assert not server.is_serving()
+            assert server.sockets == ()
+            assert calls == [(event, loop) for event in EVENTS]
+
+        asyncio.run(main())
+        assert not app.is_running
+
+    def test_stop_ends_it_and_a_context_closes_it(self, mach9):
+        async def main():
+            server = await mach9.create_server("127.0.0.1", 0)
+            mach9.stop()
+            await server.wait_closed()
+            async with await mach9.create_server("127.0.0.1", 0) as server:
+                assert server.is_serving()
+            assert not server.is_serving()
+
+        asyncio.run(main())
+
+    def test_it_raises_what_keeps_it_from_listening(self, app):
+        app.listener("before_server_start")(lambda app, loop: 1 / 0)
+
+        async def main():
+            with pytest.raises(ZeroDivisionError):
+                await app.create_server(port=0)
+            with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError):
+                await Mach9("other").create_server(*taken.getsockname())
+
+        asyncio.run(main())
+
+    def test_signals_are_left_to_the_loops_owner(self, app):
+        async def main():
+            caught = asyncio.Event()
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, caught.set)
+            async with await app.create_server(port=0) as server:
+                os.kill(os.getpid(), signal.SIGTERM)
+                await caught.wait()
+                assert server.is_serving()
+
+        asyncio.run(main())
+
+    def test_cancelling_it_while_it_starts(self, app):
+        async def main():
+            waiting = asyncio.Event()
+
+            @app.listener("before_server_start")
+            async def wait(app, loop):
+                waiting.set()
+                await asyncio.Event().wait()
+
+            task = asyncio.ensure_future(app.create_server(port=0))
+            await waiting.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        asyncio.run(main())
+        assert not app.is_running
+
+
+def test_run_leaves_signals_alone_where_it_is_told_to(app):
+    before = signal.getsignal(signal.SIGTERM)
+    during = []
+
+    @app.listener("after_server_start")
+    def look(app, loop):
+        during.append(signal.getsignal(signal.SIGTERM))
+        app.stop()
+
+    app.go_fast(port=0, register_sys_signals=False, protocol=None, stop_event=None, auto_reload=False)
+    assert during == [before]
+    assert app() is app
+
+
+class TestMach9sServer:
+    def test_it_runs_the_app(self, mach9):
+        mach9.listener("after_server_start")(lambda app, loop: app.server.stop())
+        server = Server(mach9)
+        server.run("127.0.0.1", 0, protocol=None)
+        assert mach9.server is server
+        mach9.run(port=0, debug=True)
+        assert mach9.server is not server
+        assert mach9.debug is True
+
+    def test_settings_are_attributes(self, mach9):
+        mach9.request_timeout = 3
+        assert mach9.config.REQUEST_TIMEOUT == 3
+        assert mach9.request_max_size == mach9.config.REQUEST_MAX_SIZE
+        assert mach9.keep_alive is True
+
+    def test_the_view_that_its_router_makes(self):
+        class View(CompositionView):
+            pass
+
+        app = Mach9("app", composition_view=View)
+        app.get("/")(lambda request: text("a"))
+        app.post("/")(lambda request: text("b"))
+        assert app.composition_view_class is View
+        assert type(app.router.routes_all["/"].handler) is View
+
+
+@pytest.mark.parametrize("flavour", ["sanic", "mach9"])
+def test_the_logging_configuration_of_old(flavour, tmp_path):
+    """In a process of its own, as it changes the loggers of a whole one."""
+    kind = flavour.capitalize()
+    code = (
+        f"from streamcompat.{flavour}_api import {kind}\n"
+        f"from streamcompat.{flavour}_api.config import LOGGING\n"
+        f"from streamcompat.{flavour}_api.log import log, netlog\n"
+        "LOGGING['loggers']['network']['handlers'] = ['accessTimedRotatingFile', 'errorTimedRotatingFile']\n"
+        f"{kind}(__name__, log_config=LOGGING)\n"
+        "log.info('to the terminal')\n"
+        "netlog.info('', extra={'host': 'h', 'request': 'GET /', 'status': 200, 'byte': 3})\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert f"({flavour})[INFO]: to the terminal" in ran.stderr
+    assert (tmp_path / "access.log").read_text().endswith("(network)[INFO][h]: GET /  200 3\n")
+    assert not (tmp_path / "error.log").exists()

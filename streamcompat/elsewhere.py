@@ -1,0 +1,54 @@
+"""What the originals had in their modules and streamcompat has not, or has in another place.
+
+The rule: a table only. A key is a name without its flavour, `server.HttpProtocol` for
+`sanic.server.HttpProtocol` as for Mach9's; the value says what to use, for the ImportError.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_COMMAND = "the command `streamcompat run`"
+_PROTOCOL = "middleware and `request.transport`: the engine speaks HTTP, no class of an app's does"
+_SERVE = "`app.run()` or `await app.create_server()`"
+_ERROR_PAGE = "an `ErrorHandler` of your own: override `default`"
+_FUTURE = "`blueprint.routes`, `.middlewares`, `.exceptions` and `.listeners`: a blueprint keeps plain tuples"
+_HEADERS = "`streamcompat.datastructures.Headers`, which holds several values of a name"
+_ROUTER_CACHE = "nothing: the router keeps no cache"
+
+INSTEAD: Final = {
+    "__main__": _COMMAND,
+    "app.LOGGING": "`config.LOGGING`",
+    "app.ReplyChannelProxy": "`http.ReplyChannel`",
+    "app.WebSocketReplyChannelProxy": "what a WebSocket's handler is called with",
+    "blueprints.FutureException": _FUTURE,
+    "blueprints.FutureListener": _FUTURE,
+    "blueprints.FutureMiddleware": _FUTURE,
+    "blueprints.FutureRoute": _FUTURE,
+    "blueprints.FutureStatic": _FUTURE,
+    "cookies.MultiHeader": _HEADERS,
+    "defaultFilter": "`log.DefaultFilter`",
+    "http.HttpProtocol": _PROTOCOL,
+    "reloader_helpers": "a tool that restarts the process, such as watchfiles",
+    "response.MultiHeader": _HEADERS,
+    "router.ROUTER_CACHE_SIZE": _ROUTER_CACHE,
+    "router.url_hash": _ROUTER_CACHE,
+    "server.HttpProtocol": _PROTOCOL,
+    "server.current_time": "`time.time()`",
+    "server.serve": _SERVE,
+    "server.serve_multiple": "`app.run(workers=N)`",
+    "server.trigger_events": "`@app.listener`: the server calls the listeners",
+    "server.update_current_time": "`time.time()`",
+    "worker": _COMMAND,
+    "worker.GunicornWorker": "the command `streamcompat run --workers N`",
+} | {
+    f"{module}.{name}": _ERROR_PAGE
+    for module in ("exceptions", "handlers")
+    for name in (
+        "TRACEBACK_BORDER",
+        "TRACEBACK_LINE_HTML",
+        "TRACEBACK_STYLE",
+        "TRACEBACK_WRAPPER_HTML",
+        "TRACEBACK_WRAPPER_INNER_HTML",
+    )
+}

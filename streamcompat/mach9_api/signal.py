@@ -1,0 +1,9 @@
+"""Mach9's sign that a server has stopped."""
+
+__all__ = ["Signal"]
+
+
+class Signal:
+    """`stopped` is True once the server that holds it has stopped."""
+
+    stopped = False
