@@ -252,6 +252,8 @@ def bound_sockets(config: ServerConfig) -> Iterator[list[socket.socket]]:
     with contextlib.ExitStack() as stack:
         if config.sockets:
             sockets = list(config.sockets)
+            for sock in sockets:
+                sock.listen(config.backlog)  # where it does already, this sets the backlog
         elif config.uds is not None:
             sockets = [_bind_unix(config.uds, config.backlog)]
             stack.callback(_remove_socket, config.uds, os.stat(config.uds).st_ino)

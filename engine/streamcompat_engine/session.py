@@ -62,6 +62,7 @@ class Service:
         stopping: no new requests are accepted.
         draining: but idle connections may bring one more.
         log_budget: for what peers can cause to be logged.
+        exhaustion_budget: for the line that says that no connection can be accepted; one a second.
     """
 
     def __init__(self, app: App, limits: Limits, timeouts: Timeouts) -> None:
@@ -73,6 +74,7 @@ class Service:
         self.stopping = False
         self.draining = False
         self.log_budget = LogBudget()
+        self.exhaustion_budget = LogBudget(burst=1)
         self._emptied: Event | None = None
         self._second = -1
         self._date = b""

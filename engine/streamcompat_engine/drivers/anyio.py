@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import errno
 import logging
 import math
 import socket
@@ -21,6 +20,7 @@ import anyio.abc
 import anyio.lowlevel
 
 from ..session import RESET, Event, Service, Session
+from .accept import BACK_OFF, Exhausted, accept
 
 if TYPE_CHECKING:
     from ..server import ServerConfig
@@ -29,10 +29,6 @@ _READ: Final = 64 * 1024
 """The most bytes of one read."""
 _SLICE: Final = 64 * 1024
 """The most bytes handed to the stream at once, so that a slow peer's progress shows."""
-_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_BACK_OFF: Final = 1.0
-"""Seconds without accepting once the system has no descriptors or buffers; as in asyncio."""
-
 _TURNS: Final = 8
 """Turns of the loop within which an accepted connection has its session."""
 
@@ -288,14 +284,12 @@ async def _accept(sock: socket.socket, service: Service, group: anyio.abc.TaskGr
     while True:
         await anyio.wait_readable(sock)
         try:
-            connection, _ = sock.accept()
-        except OSError as error:
-            if error.errno in _EXHAUSTED:
-                logger.error("cannot accept connections: %s; trying again in %g s", error, _BACK_OFF)
-                await anyio.sleep(_BACK_OFF)
-            continue  # the peer has left, or another process was faster
-        connection.setblocking(False)
-        group.start_soon(_serve, service, connection)
+            connection = accept(sock, service, anyio.current_time())
+        except Exhausted:
+            await anyio.sleep(BACK_OFF)
+        else:
+            if connection is not None:
+                group.start_soon(_serve, service, connection)
 
 
 async def _serve(service: Service, connection: socket.socket) -> None:

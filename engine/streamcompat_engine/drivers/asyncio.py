@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import anyio.abc
 
 from ..session import RESET, Event, Service, Session
+from .accept import BACK_OFF, Exhausted, accept
 
 if TYPE_CHECKING:
     from ..server import ServerConfig
@@ -24,6 +25,8 @@ _LARGE: Final = 32 * 1024
 """Bytes from which pieces are handed to the system as they are; below, joining them costs less."""
 _MAX_GATHERED: Final = 64
 """How many pieces may be handed over so; far below the system's IOV_MAX."""
+_ACCEPTED: Final = 64
+"""Connections that are accepted in one turn of the loop."""
 _TURNS: Final = 8
 """Turns of the loop within which an accepted connection has its session."""
 
@@ -167,26 +170,78 @@ class AsyncioSession(Session, asyncio.Protocol):
         self._timer = self._loop.call_at(when, self.on_timer)
 
 
+class _Acceptor:
+    """Accepts on one listening socket.
+
+    The loop's own way of listening is of no use here: out of descriptors, asyncio's logs thousands of lines a
+    second, and uvloop's drops connections and says nothing.
+    """
+
+    def __init__(
+        self, service: Service, loop: asyncio.AbstractEventLoop, sock: socket.socket, ssl: Any
+    ) -> None:
+        self._service = service
+        self._loop = loop
+        self._sock = sock
+        self._ssl = ssl
+        self._retry: asyncio.TimerHandle | None = None
+        self._connecting: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        self._retry = None
+        self._loop.add_reader(self._sock, self._accept)
+
+    def stop(self) -> None:
+        self._loop.remove_reader(self._sock)
+        if self._retry is not None:
+            self._retry.cancel()
+
+    async def until_connected(self) -> None:
+        """Wait until what was accepted has its session; only TLS may take longer, and meets a server that
+        stops."""
+        for _ in range(_TURNS):
+            if self._connecting:
+                await asyncio.sleep(0)
+
+    def _accept(self) -> None:
+        try:
+            for _ in range(_ACCEPTED):
+                connection = accept(self._sock, self._service, self._loop.time())
+                if connection is None:
+                    break
+                task = self._loop.create_task(self._connect(connection))
+                self._connecting.add(task)
+                task.add_done_callback(self._connecting.discard)
+        except Exhausted:
+            self._loop.remove_reader(self._sock)
+            self._retry = self._loop.call_later(BACK_OFF, self.start)
+
+    async def _connect(self, connection: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: AsyncioSession(self._service, self._loop), connection, ssl=self._ssl
+            )
+        except OSError:  # it has left again, or does not speak TLS
+            connection.close()
+
+
 @contextlib.asynccontextmanager
 async def listen(
     service: Service, sockets: list[socket.socket], group: anyio.abc.TaskGroup, config: ServerConfig
 ) -> AsyncIterator[None]:
-    """Accept connections on the sockets within this context."""
+    """Accept connections on the sockets within this context, and close them then."""
     loop = asyncio.get_running_loop()
-    servers: list[asyncio.Server] = []
+    acceptors = [_Acceptor(service, loop, sock, config.ssl) for sock in sockets]
     try:
-        for sock in sockets:
-            servers.append(
-                await loop.create_server(
-                    lambda: AsyncioSession(service, loop), sock=sock, backlog=config.backlog, ssl=config.ssl
-                )
-            )
+        for acceptor in acceptors:
+            acceptor.start()
         yield
-        # A connection has its session a few turns after it was accepted, unless the server is closed by then.
-        for sock in sockets:
-            loop.remove_reader(sock)
-        for _ in range(_TURNS):
-            await asyncio.sleep(0)
     finally:
-        for server in servers:
-            server.close()
+        for acceptor in acceptors:
+            acceptor.stop()
+        try:
+            for acceptor in acceptors:
+                await acceptor.until_connected()
+        finally:
+            for sock in sockets:
+                sock.close()
