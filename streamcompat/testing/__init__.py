@@ -3,8 +3,18 @@
 The rule: neither Hypothesis nor pytest is needed to import this; what needs them says so when it is used.
 """
 
+from streamcompat.testing.blocking import BlockingStream, TestClient
 from streamcompat.testing.client import Client, Connection, Stream
 from streamcompat.testing.response import InvalidResponse, Response
 from streamcompat.testing.wire import Request
 
-__all__ = ["Client", "Connection", "InvalidResponse", "Request", "Response", "Stream"]
+__all__ = [
+    "BlockingStream",
+    "Client",
+    "Connection",
+    "InvalidResponse",
+    "Request",
+    "Response",
+    "Stream",
+    "TestClient",
+]

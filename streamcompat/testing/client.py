@@ -164,18 +164,18 @@ class Client:
     @contextlib.asynccontextmanager
     async def connect(self) -> AsyncIterator[Connection]:
         """A connection, for what the client's other methods do not do: pipelining, raw bytes, keeping it."""
-        if self._tasks is None:
-            raise RuntimeError("use the client in `async with`")
-        session = MemorySession(self._service, self.clock, self._tasks, self._window)
-        connection = Connection(self, session)
-        self._connections[session.client] = connection
+        connection = self._connect()
         try:
             yield connection
         finally:
-            connection.disconnect()
-            del self._connections[session.client]
-            with anyio.CancelScope(shield=True):
-                await self.settle()
+            await connection.aclose()
+
+    def _connect(self) -> Connection:
+        if self._tasks is None:
+            raise RuntimeError("use the client in `async with`")
+        session = MemorySession(self._service, self.clock, self._tasks, self._window)
+        connection = self._connections[session.client] = Connection(self, session)
+        return connection
 
     @contextlib.asynccontextmanager
     async def stream(
@@ -204,18 +204,31 @@ class Client:
                 head, in bytes as they go on the wire; 0 lies between head and body, negative ones in the
                 head. Without any, head and body arrive together.
         """
+        stream = await self.open(method, target, headers=headers, content=content, chunks=chunks, cuts=cuts)
+        try:
+            yield stream
+        finally:
+            await stream.aclose()
+
+    async def open(
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: wire.Headers = (),
+        content: Content = None,
+        chunks: Sequence[int] | None = None,
+        cuts: Sequence[int] = (),
+    ) -> Stream:
+        """As `stream`, for those who call the stream's `aclose` themselves."""
         body = _Body(method, headers, content, chunks)
-        async with self.connect() as connection, _collapsed(), anyio.create_task_group() as tasks:
-            head = wire.request_head(method, target, headers, body.length, body.chunked)
-            stream = Stream(connection, method, wire.Cutter(cuts, -len(head)), body.chunked)
-            try:
-                if content is None:
-                    await stream.send_raw(head)
-                else:
-                    tasks.start_soon(stream._send_all, head, body)
-                yield stream
-            finally:
-                tasks.cancel_scope.cancel()
+        head = wire.request_head(method, target, headers, body.length, body.chunked)
+        stream = Stream(self._connect(), method, wire.Cutter(cuts, -len(head)), body.chunked)
+        if content is None:
+            await stream.send_raw(head)
+        else:
+            stream._begin_sending(head, body)
+        return stream
 
     async def request(self, method: str, target: str, **options: Any) -> Response:
         """The whole response to a request; `options` are those of `stream`.
@@ -234,15 +247,14 @@ class Client:
     @contextlib.asynccontextmanager
     async def start(self, request: wire.Request, cuts: Sequence[int] = ()) -> AsyncIterator[Stream]:
         """As `stream`, for a request that was made before: its bytes are sent, cut at `cuts`."""
-        async with self.connect() as connection, _collapsed(), anyio.create_task_group() as tasks:
-            head = request.head()
-            cutter = wire.Cutter(cuts, -len(head))
-            stream = Stream(connection, request.method, cutter, request.chunks is not None)
-            try:
-                tasks.start_soon(stream._send_all, head + request.framed(), None)
-                yield stream
-            finally:
-                tasks.cancel_scope.cancel()
+        head = request.head()
+        cutter = wire.Cutter(cuts, -len(head))
+        stream = Stream(self._connect(), request.method, cutter, request.chunks is not None)
+        stream._begin_sending(head + request.framed(), None)
+        try:
+            yield stream
+        finally:
+            await stream.aclose()
 
     async def get(self, target: str, **options: Any) -> Response:
         """`request` with GET."""
@@ -271,18 +283,6 @@ class Client:
     async def patch(self, target: str, **options: Any) -> Response:
         """`request` with PATCH."""
         return await self.request("PATCH", target, **options)
-
-
-@contextlib.asynccontextmanager
-async def _collapsed() -> AsyncIterator[None]:
-    """An error out of a task group of one comes out by itself."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        raise error from None
 
 
 class _Body:
@@ -315,12 +315,13 @@ class _Body:
         """Its parts: what leaves together, before any cut."""
         content = self._content
         if isinstance(content, AsyncIterable):
+            iterator = aiter(content)
             try:
-                async for item in content:
+                async for item in iterator:
                     yield item
             finally:
-                if isinstance(content, AsyncGenerator):
-                    await content.aclose()
+                if isinstance(iterator, AsyncGenerator):
+                    await iterator.aclose()
         elif content is not None and not isinstance(content, bytes | bytearray | memoryview):
             for item in content:
                 yield item
@@ -380,6 +381,13 @@ class Connection:
         """Vanish."""
         self._peer.disconnect()
 
+    async def aclose(self) -> None:
+        """Vanish, and let the server notice."""
+        self.disconnect()
+        self.client._connections.pop(self._peer, None)
+        with anyio.CancelScope(shield=True):
+            await self.client.settle()
+
     # ---- what can be asserted of it ----
 
     @property
@@ -429,6 +437,8 @@ class Stream:
         self._reader = connection._reader
         self._reader.begin(method)
         self.received = self._reader.response
+        self._sending: anyio.CancelScope | None = None
+        self._failure: Exception | None = None  # of the iterable that makes the request's body
 
     # ---- the request ----
 
@@ -449,19 +459,44 @@ class Stream:
         for piece in self._cutter.feed(data):
             await self.connection.send(piece)
 
+    def _begin_sending(self, head: bytes, body: _Body | None) -> None:
+        """Send the head, and the body if it is not in there, while the response is read."""
+        tasks = self.connection.client._tasks
+        assert tasks is not None
+        self._sending = anyio.CancelScope()
+        tasks.start_soon(self._send_all, head, body)
+
     async def _send_all(self, head: bytes, body: _Body | None) -> None:
-        # A server may answer and close before it has read everything: its answer says why.
-        with contextlib.suppress(ClientDisconnected):
-            if body is None:
-                await self.send_raw(head)
-            elif body.is_bytes:
-                await self.send_raw(head + body.whole())
-            else:
-                await self.send_raw(head)
-                async with contextlib.aclosing(body.pieces()) as pieces:
-                    async for piece in pieces:
-                        await self.send(piece)
-                await self.finish()
+        assert self._sending is not None
+        with self._sending:
+            try:
+                if body is None:
+                    await self.send_raw(head)
+                elif body.is_bytes:
+                    await self.send_raw(head + body.whole())
+                else:
+                    await self.send_raw(head)
+                    async with contextlib.aclosing(body.pieces()) as pieces:
+                        async for piece in pieces:
+                            await self.send(piece)
+                    await self.finish()
+            except ClientDisconnected:
+                pass  # a server may answer and close before it has read everything: its answer says why
+            except Exception as error:
+                self._failure = error
+                self.disconnect()
+
+    async def aclose(self) -> None:
+        """Vanish, and stop sending. Raises what the iterable of the body has raised."""
+        if self._sending is not None:
+            self._sending.cancel()
+        await self.connection.aclose()
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
 
     def half_close(self) -> None:
         """Close the client's sending side."""
@@ -483,8 +518,12 @@ class Stream:
             if piece:
                 return piece
             if piece is None and not self._reader.done:
-                self._reader.feed(await self.connection.receive())
+                await self._feed()
         return None
+
+    async def _feed(self) -> None:
+        self._reader.feed(await self.connection.receive())
+        self._raise_failure()
 
     def __aiter__(self) -> Self:
         return self
@@ -499,7 +538,7 @@ class Stream:
         """The response once its head has come; no status where the server closed without one."""
         while not self._reader.done and not self.received.status:
             if self._reader.next_piece() is None and not self._reader.done:
-                self._reader.feed(await self.connection.receive())
+                await self._feed()
         return self.received
 
     async def response(self) -> Response:

@@ -211,6 +211,7 @@ class MemoryPeer:
     def disconnect(self) -> None:
         """Vanish: nothing more is sent or read."""
         self._received.clear()
+        self.take_eof()
         if self._session in self._session.service.sessions:
             self._session.lose()
 

@@ -1,0 +1,223 @@
+"""The client in memory for tests that are not asynchronous.
+
+The rule: every method waits for the one of `Client`, which runs in an event loop of its own in a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from streamcompat.serving import Servable
+from streamcompat.testing import wire
+from streamcompat.testing.client import Client, EngineApp, Stream
+from streamcompat.testing.observed import Observed
+from streamcompat.testing.response import Response
+
+T = TypeVar("T")
+
+
+class TestClient:
+    """As `Client`, without `await`. Outside of a `with` block each request starts and stops the app.
+
+    Args:
+        app, options: those of `Client`.
+        backend: `"asyncio"` or `"trio"`.
+    """
+
+    __test__ = False  # for pytest, which takes the name for a class of tests
+
+    def __init__(self, app: Servable | EngineApp, *, backend: str = "asyncio", **options: Any) -> None:
+        self.app = app
+        self._backend = backend
+        self._options = options
+        self._stack: contextlib.ExitStack | None = None
+        self._portal: BlockingPortal | None = None
+        self._client: Client | None = None
+
+    def __enter__(self) -> Self:
+        if self._stack is not None:
+            raise RuntimeError("the client is in use already")
+        with contextlib.ExitStack() as stack:
+            portal = stack.enter_context(start_blocking_portal(self._backend))
+            client = Client(self.app, **self._options)
+            stack.enter_context(portal.wrap_async_context_manager(client))
+            self._portal, self._client = portal, client
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        stack, self._stack = self._stack, None
+        assert stack is not None
+        stack.close()
+        self._portal = self._client = None
+
+    @property
+    def client(self) -> Client:
+        """The client behind it, for its attributes; its methods belong to the thread of its loop."""
+        if self._client is None:
+            raise RuntimeError("use the client in `with`")
+        return self._client
+
+    def call(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+        """What a coroutine function returns, called in the app's event loop."""
+        if self._portal is None:
+            raise RuntimeError("use the client in `with`")
+        return self._portal.call(function, *arguments)
+
+    @contextlib.contextmanager
+    def _running(self) -> Iterator[Client]:
+        if self._client is not None:
+            yield self._client
+        else:
+            with self:
+                yield self.client
+
+    def request(self, method: str, target: str, **options: Any) -> Response:
+        """See `Client.request`."""
+        with self._running() as client:
+            return self.call(lambda: client.request(method, target, **options))
+
+    def send(self, request: wire.Request, cuts: Sequence[int] = ()) -> Response:
+        """See `Client.send`."""
+        with self._running() as client:
+            return self.call(client.send, request, cuts)
+
+    @contextlib.contextmanager
+    def stream(self, method: str, target: str, **options: Any) -> Iterator[BlockingStream]:
+        """See `Client.stream`. An iterable `content` is iterated in the thread of the app's loop."""
+        with self._running() as client:
+            stream = self.call(lambda: client.open(method, target, **options))
+            try:
+                yield BlockingStream(self, stream)
+            finally:
+                self.call(stream.aclose)
+
+    def settle(self) -> None:
+        """See `Client.settle`."""
+        self.call(self.client.settle)
+
+    def advance(self, seconds: float) -> None:
+        """See `Client.advance`."""
+        self.call(self.client.advance, seconds)
+
+    def shut_down(self) -> None:
+        """See `Client.shut_down`."""
+        self.call(self.client.shut_down)
+
+    def get(self, target: str, **options: Any) -> Response:
+        """`request` with GET."""
+        return self.request("GET", target, **options)
+
+    def head(self, target: str, **options: Any) -> Response:
+        """`request` with HEAD."""
+        return self.request("HEAD", target, **options)
+
+    def options(self, target: str, **options: Any) -> Response:
+        """`request` with OPTIONS."""
+        return self.request("OPTIONS", target, **options)
+
+    def delete(self, target: str, **options: Any) -> Response:
+        """`request` with DELETE."""
+        return self.request("DELETE", target, **options)
+
+    def post(self, target: str, **options: Any) -> Response:
+        """`request` with POST."""
+        return self.request("POST", target, **options)
+
+    def put(self, target: str, **options: Any) -> Response:
+        """`request` with PUT."""
+        return self.request("PUT", target, **options)
+
+    def patch(self, target: str, **options: Any) -> Response:
+        """`request` with PATCH."""
+        return self.request("PATCH", target, **options)
+
+
+class BlockingStream:
+    """As `Stream`, without `await`; after each call everybody has run who could."""
+
+    def __init__(self, client: TestClient, stream: Stream) -> None:
+        self._client = client
+        self._stream = stream
+
+    @property
+    def received(self) -> Response:
+        """The response as far as it has been read."""
+        return self._stream.received
+
+    @property
+    def seen(self) -> Observed:
+        """What is known of the handler."""
+        return self._stream.seen
+
+    @property
+    def unread(self) -> int:
+        """Bytes that the server has sent and the client has not read."""
+        return self._stream.unread
+
+    @property
+    def outbound_held(self) -> int:
+        """Bytes of the response that wait in the server, beyond what the network holds."""
+        return self._stream.outbound_held
+
+    @property
+    def inbound_held(self) -> int:
+        """Bytes of the request's body that wait in the server for the handler."""
+        return self._stream.inbound_held
+
+    @property
+    def reading_paused(self) -> bool:
+        """The server does not read, so that `send` waits."""
+        return self._stream.connection.reading_paused
+
+    def send(self, data: bytes) -> None:
+        """See `Stream.send`."""
+        self._client.call(self._stream.send, data)
+
+    def send_raw(self, data: bytes) -> None:
+        """See `Stream.send_raw`."""
+        self._client.call(self._stream.send_raw, data)
+
+    def finish(self) -> None:
+        """See `Stream.finish`."""
+        self._client.call(self._stream.finish)
+
+    def half_close(self) -> None:
+        """See `Stream.half_close`."""
+        self._then_settle(self._stream.half_close)
+
+    def disconnect(self) -> None:
+        """See `Stream.disconnect`."""
+        self._then_settle(self._stream.disconnect)
+
+    def _then_settle(self, function: Callable[[], None]) -> None:
+        async def call() -> None:
+            function()
+            await self._client.client.settle()
+
+        self._client.call(call)
+
+    def receive(self) -> bytes | None:
+        """See `Stream.receive`."""
+        return self._client.call(self._stream.receive)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.receive, None)
+
+    def head(self) -> Response:
+        """See `Stream.head`."""
+        return self._client.call(self._stream.head)
+
+    def response(self) -> Response:
+        """See `Stream.response`."""
+        return self._client.call(self._stream.response)
