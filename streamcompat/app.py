@@ -295,8 +295,11 @@ class App(Registration, Servable):
                 elif not isinstance(response, BaseHTTPResponse) and isawaitable(response):
                     response = await response
             if not isinstance(response, BaseHTTPResponse):
-                raise self._not_a_response(request, response)
+                response = self._begun_or_refused(request, response)
         except Exception as error:
+            if exchange.committed:
+                await self._sending_failed(request, exchange, error)
+                return
             response = await self._answer(request, exchange, error)
             if response is None:
                 return
@@ -326,29 +329,61 @@ class App(Registration, Servable):
         if endpoint is None or not endpoint.stream:
             request.body = await self._read_body(exchange, endpoint)
 
+    def _begun_or_refused(self, request: Request, response: Any) -> BaseHTTPResponse:
+        """For a handler that returned no response: the one that it has begun by itself."""
+        begun: BaseHTTPResponse | None = getattr(request, "_begun", None)
+        if begun is None or response is not None:
+            raise self._not_a_response(request, response)
+        return begun
+
     def _not_a_response(self, request: Request, response: Any) -> HTTPException:
         self.log.error("%s answered with a %s, not a response", describe(request), type(response).__name__)
         return self.dialect.server_error(self.dialect.bad_response)
 
-    async def _send(self, request: Request, exchange: Exchange, response: BaseHTTPResponse) -> None:
+    async def begin(self, request: Request, response: BaseHTTPResponse) -> BaseHTTPResponse:
+        """Starts a response whose body the handler writes to `response.begun` by itself, and which `handle`
+        ends; response middleware may replace it.
+
+        Raises: the flavour's ServerError: the request has one already.
+        """
+        if hasattr(request, "_begun"):
+            raise self.dialect.server_error("Second respond call is not allowed.")
         if self.response_middleware:
             response = await self._run_response_middleware(request, response)
         headers = response.wire_headers()
         if self._closes:
             headers = [*headers, _CLOSE]
+        exchange = request._exchange
+        exchange.start(response.status, headers)
+        response.begun = exchange
+        request._begun = response
+        return response
+
+    async def _send(self, request: Request, exchange: Exchange, response: BaseHTTPResponse) -> None:
+        if self.response_middleware and response.begun is not exchange:
+            response = await self._run_response_middleware(request, response)
+        headers = response.wire_headers()
+        if self._closes:
+            headers = [*headers, _CLOSE]
+        body: Any = None
         if response.is_stream:
-            exchange.start(response.status, headers)
+            if response.begun is not exchange:
+                exchange.start(response.status, headers)
             # Nobody would see what is produced for HEAD, and it may never end.
-            if exchange.head.method != "HEAD":
+            if exchange.head.method != "HEAD" and not exchange.committed:
                 await exchange.run(_produce(response, exchange))
-            exchange.finish()
+            if not exchange.finished:
+                exchange.finish()
+        elif response.begun is exchange and exchange.committed:
+            if not exchange.finished:
+                exchange.finish()
         else:
             body = response.body
             if body.__class__ is not bytes:
                 body = to_bytes(body)
             exchange.respond(response.status, headers, body)
         if self._logs_access:
-            size = exchange.bytes_sent if response.is_stream else len(body)
+            size = len(body) if body is not None else exchange.bytes_sent
             logs.record(self.access_log, request, exchange.status, size)
 
     async def _run_response_middleware(

@@ -20,6 +20,8 @@ from typing import Any
 
 from streamcompat import aliases, targets
 from streamcompat.app import App
+from streamcompat.sanic_api import compat
+from streamcompat.sanic_api.versions import RELEASES
 from streamcompat.site import Site
 from streamcompat_engine import HOPELESS, Lifespan, Server, ServerConfig, Workers
 
@@ -140,6 +142,13 @@ def _parser() -> argparse.ArgumentParser:
         "--force-alias", action="store_true", help="the same, even where the real package is installed"
     )
     imports.add_argument(
+        "--compat",
+        metavar="RELEASE",
+        choices=RELEASES,
+        help="the release of Sanic that decides where its releases contradict each other, one of "
+        f"{', '.join(RELEASES)} (default: the last)",
+    )
+    imports.add_argument(
         "--traceback",
         action="store_true",
         help="show the whole traceback where an app fails to import or to start",
@@ -206,6 +215,8 @@ def _run(options: argparse.Namespace) -> None:
 def _imported(options: argparse.Namespace) -> App | Site:
     if options.alias or options.force_alias:
         aliases.install(force=options.force_alias)
+    if options.compat is not None:
+        compat(options.compat)
     app = _mounted(options)
     app.configure_logging()
     return app

@@ -132,8 +132,13 @@ class Unauthorized(HTTPException):
     ) -> None:
         super().__init__(message, status_code)
         if scheme is not None:
-            values = ", ".join(f'{key}="{value}"' for key, value in challenge.items())
+            values = ", ".join(f"{key}={self.quote(value)}" for key, value in challenge.items())
             self.headers = {"WWW-Authenticate": f"{scheme} {values}".rstrip()}
+
+    @staticmethod
+    def quote(value: object) -> str:
+        """A value of the challenge (RFC 9110 §11.2)."""
+        return f'"{value}"'
 
 
 class ByStatus(dict[int, type[HTTPException]]):

@@ -20,6 +20,7 @@ from streamcompat_engine import Exchange
 
 if TYPE_CHECKING:
     from streamcompat.app import App
+    from streamcompat.response import BaseHTTPResponse
     from streamcompat.routing import Endpoint
     from streamcompat.streams import RequestStream
 
@@ -54,6 +55,7 @@ class Request(dict[str, Any]):
     __slots__ = (
         "__weakref__",
         "_args",
+        "_begun",
         "_cookies",
         "_ctx",
         "_exchange",
@@ -80,6 +82,7 @@ class Request(dict[str, Any]):
     stream: RequestStream | None
     endpoint: Endpoint | None
     match_info: dict[str, Any]
+    _begun: BaseHTTPResponse  # only where the handler has begun its response by itself
     _exchange: Exchange
     _headers: Headers | None
     _args: RequestParameters | None

@@ -52,11 +52,13 @@ class BaseHTTPResponse:
         status: the status code.
         content_type: used unless `headers` has a Content-Type.
         is_stream: the body is produced while it is sent, by `produce`.
+        begun: the exchange on which the handler sends it by itself, see `App.begin`; `None` for any other.
     """
 
     __slots__ = ("__dict__", "__weakref__", "_cookies", "_headers", "content_type", "status")
 
     is_stream = False
+    begun: Exchange | None = None
     body: Any = b""
 
     def __init__(

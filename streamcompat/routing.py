@@ -12,6 +12,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import unquote
 
@@ -245,6 +246,7 @@ class Router:
         self.routes_names: dict[str, tuple[str, Route]] = {}
         self.routes_static_files: dict[str, tuple[str, Route]] = {}
         self.hosts: set[str] = set()
+        self._removed: dict[str, Route] = {}  # routes that go on answering
         self._tables: dict[str | None, _Table] | None = None
         self._default = _Table(())
 
@@ -302,6 +304,7 @@ class Router:
         new.name = f"{options.prefix}.{name}" if options.prefix and name else name
         new.endpoints = self._endpoints(new, options)
         key = _key(uri, host)
+        self._removed.pop(key, None)
         old = self.routes_all.get(key)
         if old is None or (old.implied and not implied):
             self.routes_all[key] = new
@@ -350,14 +353,17 @@ class Router:
     def remove(self, uri: str, clean_cache: bool = True, host: str | None = None) -> None:
         """Forgets the route of exactly this path, and what it implies; RouteDoesNotExist if there is none.
 
-        `clean_cache` is accepted and has no effect: nothing is cached.
+        Without `clean_cache` it loses its name only and goes on answering, as what the originals had cached
+        did, until its path is registered anew or another route is removed with it.
         """
         key = _key(uri, host)
-        if self.routes_all.pop(key, None) is None:
+        if key not in self.routes_all:
             raise RouteDoesNotExist(f"Route was not registered: {key}")
+        removed = {key: self.routes_all.pop(key)}
         twin = self.routes_all.get(_key(_other_slash(uri), host))
         if twin is not None and twin.implied:
-            del self.routes_all[_key(twin.uri, host)]
+            removed[_key(twin.uri, host)] = self.routes_all.pop(_key(twin.uri, host))
+        self._removed = {} if clean_cache else self._removed | removed
         for names in (self.routes_names, self.routes_static_files):
             for name, (named, route) in list(names.items()):
                 if named == uri and route.host == host:
@@ -368,7 +374,7 @@ class Router:
 
     def _arrange(self) -> dict[str | None, _Table]:
         by_host: dict[str | None, list[Route]] = defaultdict(list)
-        for route in self.routes_all.values():
+        for route in chain(self.routes_all.values(), self._removed.values()):
             by_host[route.host and route.host.lower()].append(route)
         self._tables = {host: _Table(routes) for host, routes in by_host.items()}
         self._default = self._tables.setdefault(None, _Table(()))

@@ -6,8 +6,9 @@ from typing import Any, Self
 
 from streamcompat.app import App
 from streamcompat.request import Request as KernelRequest
+from streamcompat.sanic_api import versions
 from streamcompat.sanic_api.config import Config
-from streamcompat.sanic_api.dialect import SANIC
+from streamcompat.sanic_api.dialect import SANIC, SANIC_BEFORE_07
 from streamcompat.sanic_api.exceptions import SanicException
 from streamcompat.sanic_api.handlers import ErrorHandler
 from streamcompat.sanic_api.request import Request
@@ -15,7 +16,7 @@ from streamcompat.sanic_api.router import Router
 from streamcompat.sanic_api.streaming import StreamRoutes
 from streamcompat.serving import RunningServer
 
-__all__ = ["Sanic"]
+__all__ = ["Sanic", "compat"]
 
 
 class Sanic(StreamRoutes, App):
@@ -128,3 +129,16 @@ class Sanic(StreamRoutes, App):
         if self._loop is None:
             raise SanicException("Loop can only be retrieved after the app has started running.")
         return self._loop
+
+
+def compat(release: str) -> None:
+    """Lets a release of Sanic decide where its releases contradict each other; unless told, 0.8 does.
+
+    It holds for the whole process; call it before the app is made.
+
+    Args:
+        release: "0.5", "0.6", "0.7" or "0.8"; a third number is ignored.
+    Raises: ValueError: another one.
+    """
+    versions.choose(release)
+    Sanic.dialect = SANIC_BEFORE_07 if versions.before(0, 7) else SANIC

@@ -1,5 +1,7 @@
 """What the kernel does in Sanic's way."""
 
+from dataclasses import replace
+
 from streamcompat.dialect import Dialect
 from streamcompat.sanic_api import exceptions
 from streamcompat.sanic_api.request import StreamQueue
@@ -30,3 +32,6 @@ SANIC = Dialect(
     log="root",
     access_log="sanic.access",
 )
+
+# The loggers' names before 0.7.
+SANIC_BEFORE_07 = replace(SANIC, log="sanic", access_log="network")

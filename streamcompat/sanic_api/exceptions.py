@@ -7,6 +7,7 @@ from typing import NoReturn, TypeVar
 
 from streamcompat import exceptions as kernel
 from streamcompat.handlers import INTERNAL_SERVER_ERROR_HTML
+from streamcompat.sanic_api import versions
 from streamcompat.statuses import STATUS_CODES
 from streamcompat_engine import ClientDisconnected
 
@@ -115,7 +116,23 @@ class InvalidRangeType(ContentRangeError, kernel.InvalidRangeType):
 
 @add_status_code(401)
 class Unauthorized(SanicException, kernel.Unauthorized):
-    """The client must say who it is: (message, status_code=None, scheme=None, **challenge)."""
+    """The client must say who it is: (message, status_code=None, scheme=None, **challenge), or
+    (message, scheme, **challenge) as in 0.6."""
+
+    def __init__(
+        self,
+        message: object,
+        status_code: int | str | None = None,
+        scheme: str | None = None,
+        **challenge: object,
+    ) -> None:
+        if isinstance(status_code, str):
+            status_code, scheme = None, status_code
+        super().__init__(message, status_code, scheme, **challenge)
+
+    @staticmethod
+    def quote(value: object) -> str:
+        return repr(value) if versions.before(0, 8) else kernel.Unauthorized.quote(value)
 
 
 def abort(status_code: int, message: str | None = None) -> NoReturn:

@@ -4,8 +4,9 @@ from typing import Any
 
 from streamcompat import handlers as kernel
 from streamcompat.files import ContentRange
+from streamcompat.sanic_api import versions
 from streamcompat.sanic_api.dialect import SANIC
-from streamcompat.sanic_api.log import logger
+from streamcompat.sanic_api.log import log, logger
 from streamcompat.sanic_api.response import HTTPResponse
 
 __all__ = ["INTERNAL_SERVER_ERROR_HTML", "ContentRangeHandler", "ErrorHandler"]
@@ -26,4 +27,4 @@ class ErrorHandler(kernel.ErrorHandler):
     response_class = HTTPResponse
 
     def __init__(self) -> None:
-        super().__init__(logger)
+        super().__init__(log if versions.before(0, 7) else logger)

@@ -9,6 +9,8 @@ from streamcompat import request as kernel
 from streamcompat.datastructures import File, RequestParameters
 from streamcompat.forms import parse_multipart_form
 from streamcompat.request import DEFAULT_CONTENT_TYPE as DEFAULT_HTTP_CONTENT_TYPE
+from streamcompat.sanic_api import versions
+from streamcompat.sanic_api.response import BaseHTTPResponse, HTTPResponse
 from streamcompat.streams import RequestStream
 
 __all__ = [
@@ -36,6 +38,38 @@ class Request(kernel.Request):
     ) -> None:
         super().__init__()
         self._by_hand(method, url_bytes, version, headers, transport)
+
+    @property
+    def ip(self) -> Any:
+        """The client's address, `None` on a Unix socket; before 0.7 (address, port)."""
+        return self.socket if versions.before(0, 7) else self.socket[0]
+
+    @property
+    def token(self) -> str | None:
+        """What `Authorization` says after `Bearer` or `Token` (before 0.6: after `Token`); the whole of it
+        for other schemes."""
+        authorization: str | None = self.headers.get("authorization")
+        if versions.before(0, 6) and authorization is not None:
+            _, found, token = authorization.partition("Token ")
+            return token if found else authorization
+        return super().token
+
+    async def respond(
+        self,
+        response: BaseHTTPResponse | None = None,
+        *,
+        status: int = 200,
+        headers: Mapping[str, Any] | None = None,
+        content_type: str | None = None,
+    ) -> Any:
+        """Begins the response, as Sanic has it since 21.6: the handler sends the body itself, with
+        `await response.send(...)`, and returns nothing.
+
+        Args:
+            response: one that was made already, in place of the other arguments.
+        Raises: ServerError: there is a response already.
+        """
+        return await self.app.begin(self, response or HTTPResponse(None, status, headers, content_type))
 
 
 class StreamQueue(RequestStream):

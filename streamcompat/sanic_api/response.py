@@ -10,6 +10,7 @@ from ujson import dumps as json_dumps
 from streamcompat import response as kernel
 from streamcompat.files import Location, file_headers, pieces, read
 from streamcompat.response import BaseHTTPResponse, redirect_headers, to_bytes
+from streamcompat.sanic_api import versions
 from streamcompat.statuses import COMMON_STATUS_CODES, STATUS_CODES
 from streamcompat_engine import Exchange
 
@@ -42,7 +43,35 @@ def _keep_alive(keep_alive: bool, timeout: int | None) -> list[tuple[str, str]]:
     return [("Keep-Alive", str(timeout))] if keep_alive and timeout is not None else []
 
 
-class HTTPResponse(kernel.HTTPResponse):
+class Sendable:
+    """What responses have had since 21.6: sending by hand what `await request.respond(...)` has begun."""
+
+    __slots__ = ()
+
+    begun: Exchange | None
+
+    async def send(self, data: Any = None, end_stream: bool | None = None) -> None:
+        """Sends one chunk, of text, of bytes, or of what `str` makes of anything; ends the body if
+        `end_stream`, or if called without any argument.
+
+        Raises: RuntimeError: nobody has begun this response; ClientDisconnected: the client is gone.
+        """
+        if self.begun is None:
+            raise RuntimeError("send() is for a response that `await request.respond(...)` has begun")
+        if data is not None:
+            await self.begun.write(to_bytes(data))
+        if end_stream or (data is None and end_stream is None):
+            await self.eof()
+
+    async def eof(self) -> None:
+        """Ends the body; a second time changes nothing. Raises as `send`."""
+        if self.begun is None:
+            raise RuntimeError("eof() is for a response that `await request.respond(...)` has begun")
+        if not self.begun.finished:
+            self.begun.finish()
+
+
+class HTTPResponse(Sendable, kernel.HTTPResponse):
     """A response whose body is there at once."""
 
     __slots__ = ()
@@ -60,8 +89,8 @@ class HTTPResponse(kernel.HTTPResponse):
         return self.head_text(version, extra, b"UNKNOWN RESPONSE") + body
 
 
-class StreamingHTTPResponse(BaseHTTPResponse):
-    """A response whose body `streaming_fn(response)` writes while it is sent."""
+class StreamingHTTPResponse(Sendable, BaseHTTPResponse):
+    """A response whose body `streaming_fn(response)` writes while it is sent, with `write` or `send`."""
 
     __slots__ = ("_write", "streaming_fn")
 
@@ -92,6 +121,7 @@ class StreamingHTTPResponse(BaseHTTPResponse):
         return self._write(data)
 
     def produce(self, exchange: Exchange) -> Any:
+        self.begun = exchange
         self._write = exchange.write
         return self.streaming_fn(self)
 
@@ -148,6 +178,7 @@ def stream(
     return StreamingHTTPResponse(streaming_fn, status, headers, content_type)
 
 
+@versions.before_08("mime_type", "headers", "filename", "_range")
 async def file(
     location: Location,
     status: int = 200,
@@ -161,6 +192,7 @@ async def file(
     return HTTPResponse(None, status, fields, kind, await read(location, _range))
 
 
+@versions.before_08("chunk_size", "mime_type", "headers", "filename", "_range")
 async def file_stream(
     location: Location,
     status: int = 200,

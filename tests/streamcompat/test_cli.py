@@ -407,5 +407,5 @@ def test_help_names_every_option(tmp_path: Path) -> None:
         ("TARGET", "--mount", "--host", "--port", "--uds"),
         ("--driver", "--grace", "--no-access-log"),
     )
-    for option in (*where, *how, "--alias", "--force-alias", "--traceback"):
+    for option in (*where, *how, "--alias", "--force-alias", "--compat", "--traceback"):
         assert option in said
