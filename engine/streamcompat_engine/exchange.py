@@ -324,7 +324,7 @@ class Exchange:
 
         Without greenlet it is simply awaited.
         """
-        return await drive(function)
+        return await drive(function, self._session.service.stacks)
 
 
 def _not_started(data: bytes) -> Awaitable[None]:

@@ -27,6 +27,7 @@ from .events import RequestReceived, RequestRejected
 from .exchange import Exchange
 from .limits import Limits, Timeouts
 from .logs import LINE, LogBudget, printable
+from .suspension import stepped
 
 App = Callable[[Exchange], Awaitable[None]]
 """What a server serves: called for each exchange, it finishes the response before it returns."""
@@ -63,6 +64,7 @@ class Service:
         draining: but idle connections may bring one more.
         log_budget: for what peers can cause to be logged.
         exhaustion_budget: for the line that says that no connection can be accepted; one a second.
+        stacks: of streaming functions, for the next ones (see `suspension`).
     """
 
     def __init__(self, app: App, limits: Limits, timeouts: Timeouts) -> None:
@@ -75,6 +77,7 @@ class Service:
         self.draining = False
         self.log_budget = LogBudget()
         self.exhaustion_budget = LogBudget(burst=1)
+        self.stacks: list[Any] = []
         self._emptied: Event | None = None
         self._second = -1
         self._date = b""
@@ -137,6 +140,7 @@ class Session(ABC):
         queued: bytes in the connection's queue since the last flush.
         blocked: the peer is slow, and what is written now waits in the queue.
         reading_paused: the driver does not read.
+        stepping: the application runs now, rather than waiting.
         peer, sockname, scheme, transport: see Exchange.
     """
 
@@ -153,6 +157,7 @@ class Session(ABC):
         self.queued = 0
         self.blocked = False
         self.reading_paused = False
+        self.stepping = False
         self._flush_scheduled = False
         self._writable: Event | None = None
         self._half_closed = False
@@ -309,9 +314,15 @@ class Session(ABC):
                 self._watch_peer()
         return self.blocked
 
+    def suspended(self) -> None:
+        """The application waits for something: what it wrote leaves now."""
+        if self.connection.queue:
+            self.flush()
+
     def schedule_flush(self) -> None:
-        """Flush once in this turn of the loop."""
-        if not self._flush_scheduled:
+        """Flush once in this turn of the loop: when the application waits or ends, where it is the one
+        that writes, else by the loop."""
+        if not self.stepping and not self._flush_scheduled:
             self._flush_scheduled = True
             self._call_soon(self._scheduled_flush)
 
@@ -359,7 +370,7 @@ class Session(ABC):
             while self.blocked:  # a client that pipelines takes its last answer before it gets another
                 await self.writable()
             if self.connection.lost is None:
-                await self.service.app(exchange)
+                await stepped(self.service.app(exchange), self)
                 if not exchange.finished and not self._given_up():
                     raise ResponseStateError("the application returned without finishing its response")
         except ClientDisconnected:

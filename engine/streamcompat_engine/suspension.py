@@ -1,5 +1,7 @@
 """How a write waits: when it is awaited, or, in a streaming function that drops it, by greenlet.
 
+It also tells a session when its application waits, so that what was written leaves then.
+
 The rule: a streaming function runs on a stack of its own, so that a synchronous write deep inside it can
 switch out, let the loop go on, and come back once the peer has caught up. Without greenlet nothing can
 suspend, and only an awaited write waits.
@@ -9,7 +11,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import Any, TypeVar
+from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 from .pipeline import READY
 
@@ -48,6 +50,43 @@ class Wait:
 Coroutine.register(Wait)
 
 
+class Stepper(Protocol):
+    """Who wants to know when a coroutine runs.
+
+    Attributes:
+        stepping: it runs now.
+    """
+
+    stepping: bool
+
+    def suspended(self) -> None:
+        """It has begun to wait."""
+
+
+@types.coroutine
+def stepped(awaitable: Awaitable[T], stepper: Stepper) -> Generator[Any, Any, T]:
+    """Run it as `await` does, and tell the stepper each time that it begins to wait."""
+    function = awaitable.__await__()
+    step: Callable[[Any], Any] = function.send
+    value: Any = None
+    while True:
+        stepper.stepping = True
+        try:
+            yielded = step(value)
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        finally:
+            stepper.stepping = False
+        stepper.suspended()
+        try:
+            value = yield yielded
+            step = function.send
+        except BaseException as error:
+            value = error
+            step = function.throw
+
+
 try:
     from greenlet import getcurrent, greenlet
 except ImportError:
@@ -56,15 +95,18 @@ except ImportError:
         """The wait that `make` makes, for the caller to await."""
         return Wait(make)
 
-    async def drive(function: Coroutine[Any, Any, T]) -> T:
+    @types.coroutine
+    def drive(function: Coroutine[Any, Any, T], stacks: list[Any]) -> Generator[Any, Any, T]:
         """Run a streaming function."""
-        return await function
+        return (yield from function.__await__())
 
 else:
     _YIELD, _WAIT, _DONE = "yield", "wait", "done"
+    _KEPT: Final = 32
+    """Stacks that are kept for the next function; a new one costs two system calls and page faults."""
 
     class _Streaming(greenlet):
-        """The stack of a streaming function."""
+        """The stack of a streaming function, and after it of others, one at a time."""
 
     def wait(make: Make) -> Awaitable[None]:
         """Wait here and now where the caller runs in a streaming function, else when it awaits."""
@@ -74,28 +116,45 @@ else:
         current.parent.switch((_WAIT, make()))
         return READY
 
-    def _step_through(function: Coroutine[Any, Any, Any]) -> tuple[str, Any]:
-        """Step the coroutine on this stack, handing what it yields to the outside."""
-        outside = getcurrent().parent
-        assert outside is not None
-        step: Callable[[Any], Any] = function.send
-        value: Any = None
+    def _step_through(function: Coroutine[Any, Any, Any] | None) -> NoReturn:
+        """Step one coroutine after another on this stack, handing what it yields to the outside; an
+        exception ends the stack as well."""
+        this = getcurrent()
         while True:
-            try:
-                yielded = step(value)
-            except StopIteration as stop:
-                return _DONE, stop.value
-            try:
-                value = outside.switch((_YIELD, yielded))
-                step = function.send
-            except BaseException as error:
-                value = error
-                step = function.throw
+            assert function is not None
+            step: Callable[[Any], Any] = function.send
+            value: Any = None
+            while True:
+                try:
+                    yielded = step(value)
+                except StopIteration as stop:
+                    done = stop.value
+                    break
+                try:
+                    value = this.parent.switch((_YIELD, yielded))  # type: ignore[union-attr]
+                    step = function.send
+                except BaseException as error:
+                    value = error
+                    step = function.throw
+            function = step = value = yielded = None  # type: ignore[assignment]  # to keep nothing alive
+            function = this.parent.switch((_DONE, done))  # type: ignore[union-attr]
 
     @types.coroutine
-    def _drive(function: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        runner = _Streaming(_step_through)
-        runner.gr_context = getcurrent().gr_context
+    def drive(function: Coroutine[Any, Any, T], stacks: list[Any]) -> Generator[Any, Any, T]:
+        """Run a streaming function so that its dropped writes can wait.
+
+        What it yields is passed to the loop, and where a write switched out, its wait is awaited here.
+
+        Args:
+            stacks: that have run one before; of this thread.
+        """
+        current = getcurrent()
+        if stacks:
+            runner = stacks.pop()
+            runner.parent = current
+        else:
+            runner = _Streaming(_step_through)
+        runner.gr_context = current.gr_context
         kind, thing = runner.switch(function)
         while kind is not _DONE:
             try:
@@ -104,12 +163,8 @@ else:
                 kind, thing = runner.throw(error)
             else:
                 kind, thing = runner.switch(value)
-        return thing
-
-    async def drive(function: Coroutine[Any, Any, T]) -> T:
-        """Run a streaming function so that its dropped writes can wait.
-
-        What it yields is passed to the loop, and where a write switched out, its wait is awaited here.
-        """
-        result: T = await _drive(function)
+        if len(stacks) < _KEPT:
+            runner.gr_context = None
+            stacks.append(runner)
+        result: T = thing
         return result

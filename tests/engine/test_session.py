@@ -112,3 +112,50 @@ async def test_the_lingering_begins_when_the_answer_has_left() -> None:
         assert session in session.service.sessions
         clock.advance(2.1)
         assert session not in session.service.sessions
+
+
+async def test_what_is_written_leaves_when_the_application_waits() -> None:
+    """Not a turn of the loop later, and what was written in one go leaves together."""
+    looked: list[int] = []
+
+    async def app(exchange: Exchange) -> None:
+        exchange.start(200, ())
+        for _ in range(3):
+            exchange.write(b"one")
+            exchange.write(b"two")
+            looked.append(exchange._session.queued)
+            await anyio.lowlevel.checkpoint()
+            looked.append(exchange._session.queued)
+        exchange.finish()
+
+    async with connected(app, Timeouts()) as (session, _):
+        handed: list[list[bytes]] = []
+        transmit = session._transmit
+        session._transmit = lambda data: (handed.append(data), transmit(data))[1]  # type: ignore[method-assign]
+        await session.client.send(get())
+        await settle()
+        assert looked == [6, 0] * 3
+        assert [b"".join(data).count(b"two") for data in handed] == [1, 1, 1, 0]
+
+
+async def test_what_another_task_writes_leaves_in_its_turn() -> None:
+    """The application waits already, so nothing of its own makes it leave."""
+    gate = anyio.Event()
+
+    async def app(exchange: Exchange) -> None:
+        exchange.start(200, ())
+
+        async def later() -> None:
+            await gate.wait()
+            exchange.write(b"later")
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(later)
+            await anyio.sleep_forever()
+
+    async with connected(app, Timeouts()) as (session, _):
+        await session.client.send(get())
+        await settle()
+        gate.set()
+        await settle()
+        assert b"later" in await session.client.receive()

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import csv
+import gc
 import io
 import sys
 import traceback
+import weakref
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.lowlevel
+import greenlet
 import pytest
 
 from streamcompat_engine import Exchange, WriteBufferFull
@@ -382,6 +386,58 @@ Server(app, ServerConfig(port=0, driver=driver, uvloop=name == "uvloop"), lifesp
 
 
 @every_driver
+def test_a_stack_serves_one_function_after_another(driver: str) -> None:
+    """And nothing of the one before is left on it, neither its values nor its context."""
+    stacks: list[int] = []
+    seen: list[str] = []
+    values: list[weakref.ref[Value]] = []
+
+    class Value:
+        pass
+
+    async def stream(exchange: Exchange) -> None:
+        stacks.append(id(greenlet.getcurrent()))
+        seen.append(variable.get())
+        variable.set("of another request")
+        value = Value()
+        values.append(weakref.ref(value))
+        exchange.write(b"one")
+        if exchange.head.target == b"/fails":
+            raise ValueError
+        await anyio.lowlevel.checkpoint()
+
+    with serve(streaming(stream), driver, logged=["ValueError"]) as served, served.connect() as client:
+        kept = served.server._service.stacks
+        for _ in range(5):
+            client.send(get())
+            assert client.response().body == b"one"
+        assert len(set(stacks)) == len(kept) == 1
+        assert seen == ["unset"] * 5
+        gc.collect()
+        assert not any(value() for value in values)
+        client.send(get("/fails"))
+        assert not client.response_or_cut().complete
+        assert kept == []
+
+
+@every_driver
+def test_many_stacks_are_not_kept(driver: str) -> None:
+    gate = Gate()
+
+    async def stream(exchange: Exchange) -> None:
+        exchange.write(b"one")
+        await gate.wait()
+
+    with serve(streaming(stream), driver) as served, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(served.connect()) for _ in range(100)]
+        for client in clients:
+            client.send(get())
+        gate.open()
+        for client in clients:
+            assert client.response().body == b"one"
+        assert 0 < len(served.server._service.stacks) <= 32
+
+
 def test_without_greenlet_the_hard_limit_holds(driver: str, tmp_path: Path) -> None:
     with run_script(tmp_path, WITHOUT, driver) as script:
         with script.connect(4096) as client:
