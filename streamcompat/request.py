@@ -16,6 +16,7 @@ from ujson import loads as json_loads
 from streamcompat.cookies import parse_cookies
 from streamcompat.datastructures import File, Headers, RequestParameters
 from streamcompat.forms import parse_form
+from streamcompat.parts import MOST, Parts, Receive
 from streamcompat_engine import Exchange
 
 if TYPE_CHECKING:
@@ -279,6 +280,30 @@ class Request(dict[str, Any]):
     def files(self) -> RequestParameters:
         """The files of a multipart body, as `File`."""
         return self._parsed_form()[1]
+
+    def parts(self, most: int | None = MOST) -> Parts:
+        """A multipart body part by part, while it arrives: `async for part in request.parts()`.
+
+        On a route that streams the body never is in memory as a whole; on another one it is there already.
+        Each part has `name`, `filename`, `content_type` and `headers`, and gives its content in pieces
+        (`async for piece in part`) or at once (`await part.read(limit)`).
+
+        Args:
+            most: parts that may come, 1000 unless said otherwise; `None` for any number.
+        Raises, here or while it is read: the flavour's InvalidUsage: the body is no multipart; its
+        PayloadTooLarge: too many parts, or a part whose header has more than 8 KiB; ClientDisconnected.
+        """
+        dialect = self.app.dialect
+        receive = self._body_at_once() if self.stream is None else self._exchange.receive
+        return Parts(receive, self.content_type, most, dialect.invalid_usage, dialect.payload_too_large)
+
+    def _body_at_once(self) -> Receive:
+        pieces = [self.body] if self.body else []
+
+        async def receive() -> bytes | None:
+            return pieces.pop() if pieces else None
+
+        return receive
 
     def _parsed_form(self) -> tuple[RequestParameters, RequestParameters]:
         if self._form is None:

@@ -1,0 +1,156 @@
+"""Multipart bodies (RFC 2046 §5.1, RFC 7578) as events, from bytes that arrive in any pieces.
+
+The rule: the boundary grammar is python-multipart's business; here its callbacks become events, and what a
+part's header may hold is bounded. Bytes of a part are passed on, never gathered.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from streamcompat.datastructures import Headers
+
+HEADER_SIZE: Final = 8 * 1024
+"""Bytes of one part's header fields; what nginx and Apache give a request line."""
+
+
+class TooMuch(Exception):
+    """A part's header is longer than allowed, or there are too many parts."""
+
+
+class PartHead(NamedTuple):
+    """A part begins.
+
+    Attributes:
+        name: of the form's field; `None` where the part has none.
+        filename: as the client sent it, which may hold anything; `None` for a plain field.
+        content_type: without its parameters; `text/plain` where the part says nothing (RFC 7578 §4.4).
+        charset: of a text; `utf-8` where the part says nothing.
+        headers: every field of the part.
+    """
+
+    name: str | None
+    filename: str | None
+    content_type: str
+    charset: str
+    headers: Headers
+
+
+Event = PartHead | bytes | None
+"""A part begins; some of its content, never empty; the part ends."""
+
+
+class PartsParser:
+    """The events of one body.
+
+    Args:
+        content_type: of the request; ValueError where it is no multipart or has no boundary.
+        most: parts that may come; `None` for any number.
+
+    Attributes:
+        complete: the last boundary has come.
+    """
+
+    def __init__(self, content_type: str, most: int | None = None) -> None:
+        kind, options = parse_options_header(content_type)
+        boundary = options.get(b"boundary")
+        if not kind.startswith(b"multipart/"):
+            raise ValueError("the body is not multipart")
+        if not boundary:
+            raise ValueError("a multipart content type without a boundary")
+        self.complete = False
+        self._left = most
+        self._events: list[Event] = []
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._begin,
+                "on_header_field": self._header_name,
+                "on_header_value": self._header_value,
+                "on_header_end": self._header_end,
+                "on_headers_finished": self._head,
+                "on_part_data": self._content,
+                "on_part_end": self._end,
+                "on_end": self._last,
+            },
+        )
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events of further bytes; what follows the last boundary is ignored.
+
+        Raises: ValueError: it is no multipart; TooMuch.
+        """
+        if not self.complete:
+            self._parser.write(data)
+        events, self._events = self._events, []
+        return events
+
+    def close(self) -> None:
+        """The body has ended; ValueError where its last boundary is missing."""
+        if not self.complete:
+            raise ValueError("a multipart body without its last boundary")
+
+    # ---- called by the parser ----
+
+    def _begin(self) -> None:
+        if self._left is not None:
+            if self._left == 0:
+                raise TooMuch("too many parts")
+            self._left -= 1
+        self._size = 0
+        self._name = bytearray()
+        self._value = bytearray()
+        self._fields: list[tuple[bytes, bytes]] = []
+
+    def _header_name(self, data: bytes, start: int, end: int) -> None:
+        self._count(end - start)
+        self._name += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._count(end - start)
+        self._value += data[start:end]
+
+    def _count(self, size: int) -> None:
+        self._size += size
+        if self._size > HEADER_SIZE:
+            raise TooMuch("a part's header is too long")
+
+    def _header_end(self) -> None:
+        self._fields.append((bytes(self._name).lower(), bytes(self._value)))
+        self._name.clear()
+        self._value.clear()
+
+    def _head(self) -> None:
+        headers = dict(self._fields)
+        _, disposition = parse_options_header(headers.get(b"content-disposition"))
+        kind, options = parse_options_header(headers.get(b"content-type", b"text/plain"))
+        self._events.append(
+            PartHead(
+                _text(disposition.get(b"name")),
+                _text(disposition.get(b"filename")),
+                kind.decode("latin-1"),
+                options.get(b"charset", b"utf-8").decode("latin-1"),
+                Headers.from_wire(self._fields),
+            )
+        )
+
+    def _content(self, data: bytes, start: int, end: int) -> None:
+        self._events.append(data[start:end])
+
+    def _end(self) -> None:
+        self._events.append(None)
+
+    def _last(self) -> None:
+        self.complete = True
+
+
+def _text(raw: bytes | None) -> str | None:
+    """A name as text; `None` for an empty one."""
+    if not raw:
+        return None
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
