@@ -286,7 +286,7 @@ class App(Registration, Servable):
                 if endpoint.stream:
                     if endpoint.body_limit is not None:
                         exchange.body_limit = endpoint.body_limit
-                    request.stream = self.dialect.request_stream(exchange)
+                    request.stream = endpoint.request_stream(exchange)
                 elif not exchange.body_complete:
                     request.body = await self._read_body(exchange, endpoint)
                 response = endpoint.call(request, **values)

@@ -7,8 +7,9 @@ registered there.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from streamcompat.dialect import Dialect
 from streamcompat.registration import H, Host, Registration
 from streamcompat.views import Handler
 
@@ -34,7 +35,13 @@ class Blueprint(Registration):
         host: for routes that name none.
         version: for routes that name none.
         strict_slashes: for routes that do not say.
+
+    Attributes:
+        dialect: the flavour in whose words its handlers read their requests' bodies; that of the
+            application if it is `None`.
     """
+
+    dialect: ClassVar[Dialect | None] = None
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ from typing import Any
 
 from streamcompat import aliases, targets
 from streamcompat.app import App
+from streamcompat.porting import options as porting
 from streamcompat.sanic_api import compat
 from streamcompat.sanic_api.versions import RELEASES
 from streamcompat.site import Site
@@ -28,6 +29,9 @@ from streamcompat_engine import HOPELESS, Lifespan, Server, ServerConfig, Worker
 __all__ = ["main"]
 
 FAILED = HOPELESS
+
+_EXTRAS = {"libcst": "porting", "pathspec": "porting", "rich": "porting"}
+"""Which extra of streamcompat brings a package that a command needs."""
 
 DESCRIPTION = "Serve apps written for the streaming APIs of old Sanic and of Mach9."
 EXAMPLES = """\
@@ -56,18 +60,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name; `sys.argv[1:]` by default.
 
     Returns:
-        The exit status: 0 after a graceful stop, 3 after an error of the user's.
+        The exit status: 0 after a graceful stop, 3 after an error of the user's; 1 where `port --check` finds
+        something to port.
 
     Raises:
         SystemExit: with 0 after `--help` and `--version`, with 2 for a command line that is not one.
     """
     options = _parser().parse_args(argv)
     try:
-        _run(options)
+        return int(options.carry_out(options) or 0)
     except _ERRORS as error:
         _report(error, options)
         return FAILED
-    return 0
 
 
 def _report(error: Exception, options: argparse.Namespace) -> None:
@@ -153,7 +157,8 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="show the whole traceback where an app fails to import or to start",
     )
-    run.set_defaults(usage_error=run.error)
+    run.set_defaults(usage_error=run.error, carry_out=_run)
+    porting.add_parser(commands).set_defaults(carry_out=_port_paths)
     return parser
 
 
@@ -193,6 +198,18 @@ def _mount(text: str) -> tuple[str | None, str, str]:
         raise argparse.ArgumentTypeError(f"{text!r} is not PREFIX=TARGET, such as /shop=shop.py:app")
     host, slash, path = place.partition("/")
     return host or None, (slash + path).rstrip("/"), target
+
+
+def _port_paths(options: argparse.Namespace) -> int:
+    try:
+        from streamcompat.porting import command
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        extra = _EXTRAS.get(package)
+        if extra is None:
+            raise
+        raise CommandError(f"this needs {package}: pip install 'streamcompat[{extra}]'") from error
+    return command.run(options.paths, origin=options.origin, mode=options.mode, form=options.report)
 
 
 def _run(options: argparse.Namespace) -> None:

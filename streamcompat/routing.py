@@ -73,11 +73,18 @@ class Options:
 
 
 class Endpoint:
-    """One handler for one method of one route, ready to be called as `call(request, **parameters)`."""
+    """One handler for one method of one route, ready to be called as `call(request, **parameters)`.
 
-    __slots__ = ("body_limit", "call", "handler", "on_disconnect", "stream", "uri")
+    Attributes:
+        request_stream: makes `request.stream`, in the words of what the handler was registered on.
+    """
 
-    def __init__(self, handler: Handler, call: Handler, uri: str, stream: bool, options: Options) -> None:
+    __slots__ = ("body_limit", "call", "handler", "on_disconnect", "request_stream", "stream", "uri")
+
+    def __init__(
+        self, handler: Handler, call: Handler, uri: str, stream: bool, options: Options, dialect: Dialect
+    ) -> None:
+        self.request_stream = (getattr(options.owner, "dialect", None) or dialect).request_stream
         self.handler = handler
         self.call = call
         self.uri = uri
@@ -347,7 +354,7 @@ class Router:
             elif view_class is not None and method is not None:
                 stream = marked_stream(getattr(view_class, method.lower(), None))
             call = adapt(target, options.owner, names, self.dialect)
-            endpoints[method] = Endpoint(target, call, route.uri, stream, options)
+            endpoints[method] = Endpoint(target, call, route.uri, stream, options, self.dialect)
         return endpoints
 
     def remove(self, uri: str, clean_cache: bool = True, host: str | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streamcompat import blueprints as kernel
+from streamcompat.mach9_api.dialect import MACH9
 from streamcompat.registration import Host
 
 __all__ = ["Blueprint"]
@@ -12,6 +13,8 @@ __all__ = ["Blueprint"]
 
 class Blueprint(kernel.Blueprint):
     """A part of an application; `composition_view_class` is accepted, without effect."""
+
+    dialect = MACH9
 
     def __init__(
         self, name: str, url_prefix: str | None = None, host: Host = None, composition_view_class: Any = None

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from streamcompat.mach9_api import Mach9
 from streamcompat.mach9_api.blueprints import Blueprint as Mach9Blueprint
+from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api.blueprints import Blueprint
 from streamcompat.sanic_api.response import text
 from tests.streamcompat.exchanges import ask
@@ -134,3 +136,19 @@ def test_names_are_unique(app):
         app.blueprint(Blueprint("part"))
     assert app.blueprints == {"part": part}
     assert repr(part) == "<Blueprint 'part'>"
+
+
+async def test_a_blueprint_reads_in_the_words_of_its_own_flavour():
+    async def sanic_handler(request):
+        return text(repr([await request.stream.get(), await request.stream.get()]))
+
+    async def mach9_handler(request):
+        return text(repr((await request.stream.receive())["content"]))
+
+    for app in (Sanic("mixed"), Mach9("mixed")):
+        old, new = Blueprint("old"), Mach9Blueprint("new")
+        old.stream("/old")(sanic_handler)
+        new.post("/new", stream=True)(mach9_handler)
+        app.blueprint([old, new])
+        assert (await ask(app, "POST", "/old", b"piece")).text == "[b'piece', None]"
+        assert (await ask(app, "POST", "/new", b"piece")).text == "b'piece'"

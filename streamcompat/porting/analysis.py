@@ -1,0 +1,65 @@
+"""From the bytes of one file to what is known of it."""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from streamcompat.porting.model import FileFacts, Seeds
+from streamcompat.porting.objects import scan_objects
+from streamcompat.porting.outline import is_of_interest, outline
+from streamcompat.porting.reads import scan_reads
+from streamcompat.porting.respond import scan_responds
+from streamcompat.porting.scan import Scan
+from streamcompat.porting.source import decode, fault
+from streamcompat.porting.tree import Tree
+from streamcompat.porting.uses import scan_uses
+from streamcompat.porting.writes import Writes
+
+
+def analyse(path: str, data: bytes, seeds: Seeds) -> FileFacts:
+    """All that a file says; a file that is not Python has only an `error`."""
+    facts = FileFacts(path, data)
+    facts.error = fault(data)
+    if facts.error is not None:
+        return facts
+    if not is_of_interest(data, seeds):
+        return outline(path, data)
+    try:
+        tree = Tree(decode(data)[0])
+    except cst.ParserSyntaxError as error:
+        facts.error = (error.raw_line, error.message.splitlines()[0])
+        return facts
+    except RecursionError:
+        facts.error = (1, "its expressions are nested too deeply")
+        return facts
+    facts.newline = tree.newline
+    facts.names = frozenset(tree.names_below(tree.module))
+    facts.insert_at = _after_imports(tree)
+    scan = Scan(tree, seeds, facts)
+    scan_reads(scan)
+    scan_responds(scan)
+    Writes(scan)
+    scan_objects(scan)
+    scan_uses(scan)
+    scan.exports()
+    return facts
+
+
+def _after_imports(tree: Tree) -> int:
+    """The end of the last import at the top of the file, or of the docstring; 0 where there is neither."""
+    at = 0
+    for number, statement in enumerate(tree.module.body):
+        if not isinstance(statement, cst.SimpleStatementLine):
+            break
+        first = statement.body[0]
+        docstring = (
+            number == 0
+            and isinstance(first, cst.Expr)
+            and isinstance(first.value, cst.SimpleString | cst.ConcatenatedString)
+        )
+        if not docstring and not isinstance(first, cst.Import | cst.ImportFrom):
+            break
+        at = tree.end(statement)
+        ends = [end for end in (tree.source.find(b"\n", at), tree.source.find(b"\r", at)) if end >= 0]
+        at = min(ends, default=len(tree.source))
+    return at

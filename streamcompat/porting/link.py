@@ -1,0 +1,338 @@
+"""Decides what is ported, over all files together.
+
+The rule: what comes out runs. A handler that reads its request's body goes with the app that it is on,
+functions that share a body or a response go together, and an app of which one such handler must stay,
+stays.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+from streamcompat.porting.model import FILE, FileFacts, Finding, Handed, Kind, Thing
+
+
+class Modules:
+    """Finds the file that a dotted name means."""
+
+    def __init__(self, files: Mapping[str, FileFacts]) -> None:
+        self._files = files
+        self._by_name: dict[str, list[str]] = defaultdict(list)
+        for path in files:
+            parts = list(PurePath(path).with_suffix("").parts)
+            if parts[-1] == "__init__":
+                parts.pop()
+            for at in range(len(parts)):
+                self._by_name[".".join(parts[at:])].append(path)
+
+    def resolve(self, path: str, symbol: str, depth: int = 0) -> tuple[str, str] | None:
+        """The file in which a name that `path` imports is defined, and the name in it, `""` for all of it."""
+        if depth > 8:
+            return None
+        dots = len(symbol) - len(symbol.lstrip("."))
+        parts = symbol[dots:].split(".") if symbol[dots:] else []
+        base = PurePath(path).parents[dots - 1].parts if 0 < dots <= len(PurePath(path).parents) else None
+        if dots and base is None:
+            return None
+        for at in range(len(parts), -1, -1):
+            found = self._module(path, base, parts[:at])
+            if found is None:
+                continue
+            rest = ".".join(parts[at:])
+            bound = self._files[found].bindings.get(parts[at]) if rest else None
+            if bound is not None and parts[at] not in self._files[found].defines and found != path:
+                further = self.resolve(found, ".".join([bound, *parts[at + 1 :]]), depth + 1)
+                return further or (found, rest)
+            return found, rest
+        return None
+
+    def _module(self, path: str, base: tuple[str, ...] | None, parts: list[str]) -> str | None:
+        if base is not None:
+            whole = PurePath(*base, *parts)
+            for candidate in (f"{whole}.py", str(whole / "__init__.py")):
+                if candidate in self._files and candidate != path:
+                    return candidate
+            return None
+        candidates = [one for one in self._by_name.get(".".join(parts), []) if one != path] if parts else []
+        # The nearest one, by the folders that both paths begin with.
+        return max(candidates, key=lambda one: _shared(one, path), default=None)
+
+
+def _shared(one: str, other: str) -> int:
+    count = 0
+    for first, second in zip(PurePath(one).parts, PurePath(other).parts, strict=False):
+        if first != second:
+            break
+        count += 1
+    return count
+
+
+@dataclass(slots=True)
+class Decisions:
+    """What is ported.
+
+    Attributes:
+        stays: things that are not, by reference.
+        files: of each file, whether what belongs to nobody in it is ported.
+        findings: all that is to be said, by file.
+    """
+
+    stays: set[str] = field(default_factory=set)
+    files: dict[str, bool] = field(default_factory=dict)
+    findings: dict[str, list[Finding]] = field(default_factory=lambda: defaultdict(list))
+    counts: dict[str, int] = field(default_factory=lambda: {"ported": 0, "left alone": 0, "unknown": 0})
+
+    def ported(self, path: str, owner: str) -> bool:
+        if owner == FILE:
+            return self.files[path]
+        return refer(path, owner) not in self.stays
+
+
+def refer(path: str, key: str) -> str:
+    """A reference that is unique among all files."""
+    return key if "::" in key else f"{path}::{key}"
+
+
+class Linker:
+    """Follows what each file says of the others."""
+
+    def __init__(self, files: Mapping[str, FileFacts], forced: frozenset[str] = frozenset()) -> None:
+        self.files = files
+        self.modules = Modules(files)
+        self.things: dict[str, tuple[str, Thing]] = {
+            refer(path, key): (path, thing)
+            for path, facts in files.items()
+            for key, thing in facts.things.items()
+        }
+        self._users = self._find_users()
+        self._near: dict[str, set[str]] = defaultdict(set)
+        self._on: dict[str, set[str]] = defaultdict(set)
+        self._edges()
+        self._group = self._groups()
+        self.decisions = Decisions()
+        self._causes: dict[str, tuple[Kind, str]] = {}
+        self._decide(forced)
+
+    def _edges(self) -> None:
+        for reference, (path, thing) in self.things.items():
+            for other in thing.near:
+                self._join(reference, refer(path, other))
+            self._on[reference] |= {refer(path, one) for one in thing.on} & self.things.keys()
+        for path, facts in self.files.items():
+            for handed in facts.handed:
+                target = self.target(path, handed)
+                if target is None or handed.by == FILE or handed.role in ("app", "blueprint", "view"):
+                    continue
+                if not handed.handler:
+                    self._join(refer(path, handed.by), target)
+
+    def _join(self, one: str, other: str) -> None:
+        if one in self.things and other in self.things:
+            self._near[one].add(other)
+            self._near[other].add(one)
+
+    def target(self, path: str, handed: Handed) -> str | None:
+        """The thing that a role is handed to."""
+        found = self.modules.resolve(path, handed.symbol)
+        if found is None:
+            return None
+        titles = {thing.title: refer(found[0], key) for key, thing in self.files[found[0]].things.items()}
+        name = found[1]
+        while name:
+            if name in titles:
+                return titles[name]
+            name = name.rpartition(".")[0]
+        return None
+
+    def _groups(self) -> dict[str, frozenset[str]]:
+        """The things that go together with each thing, itself among them."""
+        groups: dict[str, frozenset[str]] = {}
+        for start in self.things:
+            if start in groups:
+                continue
+            found, stack = {start}, [start]
+            while stack:
+                for other in self._near[stack.pop()] - found:
+                    found.add(other)
+                    stack.append(other)
+            whole = frozenset(found)
+            groups.update((one, whole) for one in whole)
+        return groups
+
+    def _reads(self, reference: str) -> bool:
+        return any(self.things[one][1].reads for one in self._group[reference])
+
+    # ---- deciding ----
+
+    def _decide(self, forced: frozenset[str]) -> None:
+        stays, causes = self.decisions.stays, self._causes
+        everywhere: dict[str, str] = {}
+        for path, facts in self.files.items():
+            for finding in facts.findings:
+                if finding.kind == "note":
+                    continue
+                where = f"{path}:{finding.line}"
+                if finding.everywhere:
+                    everywhere |= dict.fromkeys(self._connected(path), where)
+                for reference in [refer(path, finding.owner)] if finding.owner else []:
+                    stays.add(reference)
+                    causes.setdefault(reference, (finding.kind, where))
+        self._registered_bases()
+        for reference, (path, thing) in self.things.items():
+            if path in everywhere or reference in forced:
+                stays.add(reference)
+                causes.setdefault(reference, ("left", everywhere.get(path, f"{path}:{thing.line}")))
+            elif thing.streams and thing.kind == "function" and not self._has_app(reference):
+                stays.add(reference)
+                if causes.setdefault(reference, ("unknown", ""))[1]:
+                    continue  # it is told already
+                causes[reference] = ("unknown", f"{path}:{thing.line}")
+                self._say(
+                    reference,
+                    "unknown",
+                    f"nothing that was given registers or calls `{thing.title}`",
+                    "port it together with the file that makes the app",
+                )
+        self._spread()
+        self._files()
+        self._explain()
+        self._count()
+
+    def _registered_bases(self) -> None:
+        """`@app.exception(SanicException)` catches what stays Sanic's only while it is Sanic's."""
+        kept = any(
+            use.keep and ".exceptions." in f".{use.qualified}."
+            for facts in self.files.values()
+            for use in facts.uses
+        )
+        for path, facts in self.files.items():
+            for use in facts.uses:
+                base = use.qualified.endswith("exceptions.SanicException") and kept
+                if use.role == "registered" and (base or use.qualified.endswith("MethodNotSupported")):
+                    reference = refer(path, use.owner)
+                    line = facts.source[: use.start].count(b"\n") + 1
+                    self.decisions.stays.add(reference)
+                    self._causes.setdefault(reference, ("left", f"{path}:{line}"))
+                    name = use.qualified.rpartition(".")[2]
+                    self.decisions.findings[path].append(
+                        Finding(
+                            line,
+                            "left",
+                            f"a handler for `{name}` would miss what is raised in a ported app",
+                            "register it for the exceptions that the app raises",
+                            use.owner,
+                        )
+                    )
+
+    def _has_app(self, reference: str) -> bool:
+        return any(self._on[one] for one in self._group[reference])
+
+    def _spread(self) -> None:
+        """What has to stay with what stays."""
+        handlers: dict[str, set[str]] = defaultdict(set)
+        for reference, objects in self._on.items():
+            for one in objects:
+                handlers[one].add(reference)
+        stack = list(self.decisions.stays)
+        while stack:
+            reference = stack.pop()
+            if reference not in self.things:
+                continue
+            along = set(self._near[reference])
+            if self.things[reference][1].kind != "function":
+                along |= handlers[reference]
+            elif self._reads(reference):
+                along |= self._on[reference]
+            for other in along - self.decisions.stays:
+                self.decisions.stays.add(other)
+                self._causes.setdefault(other, ("left", self._causes[reference][1]))
+                stack.append(other)
+
+    def _find_users(self) -> dict[str, set[str]]:
+        """The files that import a file."""
+        users: dict[str, set[str]] = defaultdict(set)
+        for path, facts in self.files.items():
+            for symbol in facts.imports:
+                found = self.modules.resolve(path, symbol)
+                if found is not None and found[0] != path:
+                    users[found[0]].add(path)
+        return users
+
+    def _connected(self, path: str) -> set[str]:
+        """The files that a file imports or is imported by, and theirs."""
+        beside: dict[str, set[str]] = defaultdict(set)
+        for used, users in self._users.items():
+            for user in users:
+                beside[used].add(user)
+                beside[user].add(used)
+        found, stack = {path}, [path]
+        while stack:
+            for other in beside[stack.pop()] - found:
+                found.add(other)
+                stack.append(other)
+        return found
+
+    def _files(self) -> None:
+        for path in self.files:
+            objects = self._objects(path, set())
+            self.decisions.files[path] = bool(objects) and not objects & self.decisions.stays
+        for reference, (path, thing) in self.things.items():
+            # What neither streams nor is registered goes with its file.
+            if thing.kind == "function" and not thing.streams and not thing.on and not self._near[reference]:
+                if not self.decisions.files[path]:
+                    self.decisions.stays.add(reference)
+
+    def _objects(self, path: str, seen: set[str]) -> set[str]:
+        """The apps that a file is for: those in it, or else those of the files that import it."""
+        seen.add(path)
+        found: set[str] = set()
+        for key, thing in self.files[path].things.items():
+            reference = refer(path, key)
+            if thing.kind != "function":
+                found.add(reference)
+            found |= self._on[reference]
+        if not found:
+            for user in self._users.get(path, ()):
+                if user not in seen:
+                    found |= self._objects(user, seen)
+        return found
+
+    # ---- telling ----
+
+    def _say(self, reference: str, kind: Kind, reason: str, remedy: str) -> None:
+        path, thing = self.things[reference]
+        self.decisions.findings[path].append(Finding(thing.line, kind, reason, remedy, thing.key))
+
+    def _explain(self) -> None:
+        for path, facts in self.files.items():
+            findings = self.decisions.findings[path]
+            findings.extend(
+                one for one in facts.findings if one.kind != "note" or self.decisions.ported(path, one.owner)
+            )
+        for reference in sorted(self.decisions.stays & self.things.keys()):
+            path, thing = self.things[reference]
+            told = any(one.owner == thing.key and one.kind != "note" for one in self.decisions.findings[path])
+            if thing.handlers and not told:
+                kind, where = self._causes.get(reference, ("left", f"{path}:{thing.line}"))
+                self._say(
+                    reference,
+                    "left",
+                    f"`{thing.title}` shares an app or a function with what stays at {where}",
+                    "port that first",
+                )
+        for findings in self.decisions.findings.values():
+            findings.sort(key=lambda one: (one.line, one.kind, one.reason))
+
+    def _count(self) -> None:
+        counts = self.decisions.counts
+        for reference, (_, thing) in self.things.items():
+            kind = self._causes.get(reference, ("left", ""))[0]
+            if reference not in self.decisions.stays:
+                counts["ported"] += thing.handlers
+            elif kind == "unknown":
+                counts["unknown"] += max(thing.handlers, 1 if thing.kind == "function" else 0)
+            else:
+                counts["left alone"] += thing.handlers

@@ -1,0 +1,116 @@
+"""What Sanic's names become: a table, and what there is to say of those that Mach9 does not have.
+
+The rule: a name is listed under the module that defines it in every version; `home` undoes the other places
+from which it can be imported.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ROOTS: Final = {"sanic": "mach9", "streamcompat.sanic_api": "streamcompat.mach9_api"}
+"""Each spelling of Sanic's package, and of Mach9's that takes its place."""
+
+_SAME: Final = {
+    "blueprints": ("Blueprint",),
+    "config": ("Config",),
+    "exceptions": (
+        "ClientDisconnected",
+        "ContentRangeError",
+        "FileNotFound",
+        "HeaderNotFound",
+        "InvalidRangeType",
+        "InvalidUsage",
+        "NotFound",
+        "PayloadTooLarge",
+        "RequestTimeout",
+        "ServerError",
+        "URLBuildError",
+    ),
+    "request": ("File", "Request", "RequestParameters"),
+    "response": ("HTTPResponse", "file", "html", "json", "json_dumps", "raw", "redirect", "stream", "text"),
+    "views": ("CompositionView", "HTTPMethodView", "stream"),
+}
+
+RENAMED: Final = {
+    "app.Sanic": "app.Mach9",
+    "exceptions.SanicException": "exceptions.Mach9Exception",
+    "log.access_logger": "log.netlog",
+    "log.log": "log.log",
+    "log.logger": "log.log",
+    "log.netlog": "log.netlog",
+    "response.ResponseStream": "response.StreamHTTPResponse",
+    "response.StreamingHTTPResponse": "response.StreamHTTPResponse",
+}
+
+COUNTERPARTS: Final = {
+    **{f"{module}.{name}": f"{module}.{name}" for module, names in _SAME.items() for name in names},
+    **RENAMED,
+}
+"""A name below Sanic's package, and the one below Mach9's."""
+
+# Names that a package offers at its top as well.
+_TOP: Final = {"Sanic": "app.Sanic", "Blueprint": "blueprints.Blueprint"}
+TOP: Final = {"app.Mach9": "Mach9", "blueprints.Blueprint": "Blueprint"}
+
+_ALSO: Final = {
+    "exceptions.BadRequest": "exceptions.InvalidUsage",
+    "request.StreamBuffer": "request.StreamBuffer",
+    "views.InvalidUsage": "exceptions.InvalidUsage",
+    "app.Blueprint": "blueprints.Blueprint",
+    "app.HTTPResponse": "response.HTTPResponse",
+    "app.StreamingHTTPResponse": "response.StreamingHTTPResponse",
+}
+
+MODULES: Final = {"app", "blueprints", "config", "exceptions", "log", "request", "response", "views"}
+"""Modules of which every name that an app needs has a counterpart or can stay."""
+
+ARGUMENTS: Final = {
+    "response.file": ("location", "mime_type", "headers", "_range"),
+    "response.html": ("body", "status", "headers"),
+    "response.raw": ("body", "status", "headers", "content_type"),
+    "response.redirect": ("to", "headers", "status", "content_type"),
+    "response.stream": ("handler", "status", "headers", "content_type"),
+    "response.text": ("body", "status", "headers", "content_type"),
+}
+"""What a function of Mach9's takes; a call with something else keeps Sanic's function."""
+
+SANIC_POSITIONS: Final = {
+    "response.file": ("location", "status", "mime_type", "headers", "filename", "_range"),
+    "response.json": ("body", "status", "headers", "content_type", "dumps"),
+}
+"""Where the order of Sanic's arguments is another."""
+
+EXTENSION_PREFIXES: Final = ("sanic_", "sanic-", "sanicdb")
+
+
+def split(qualified: str) -> tuple[str, str] | None:
+    """`sanic.response.stream` as (`sanic`, `response.stream`); None for what is not Sanic's."""
+    for root in ROOTS:
+        if qualified == root:
+            return root, ""
+        if qualified.startswith(root + "."):
+            return root, home(qualified[len(root) + 1 :])
+    return None
+
+
+def home(below: str) -> str:
+    """The name under the module that defines it: `Sanic` is `app.Sanic`."""
+    return _TOP.get(below) or _ALSO.get(below) or below
+
+
+def is_extension(qualified: str) -> bool:
+    """Whether it belongs to a third party's extension of Sanic."""
+    return qualified.startswith(EXTENSION_PREFIXES)
+
+
+def counterpart(qualified: str) -> str | None:
+    """What takes the name's place: a module or a name of Mach9's; None where there is none."""
+    parts = split(qualified)
+    if parts is None:
+        return None
+    root, below = parts
+    if not below or below in MODULES:
+        return f"{ROOTS[root]}.{below}".rstrip(".")
+    found = COUNTERPARTS.get(below)
+    return None if found is None else f"{ROOTS[root]}.{found}"

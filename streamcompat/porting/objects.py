@@ -1,0 +1,405 @@
+"""What becomes of apps and blueprints: how they are made, what is registered on them, whom they are handed
+to.
+
+The rule: an app is ported together with every handler that reads a request's body, as it is the app that
+says in whose words the body is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import libcst as cst
+
+from streamcompat.porting.model import FILE, Thing
+from streamcompat.porting.names import is_extension
+from streamcompat.porting.roles import OBJECT_ROLES, OBJECTS, REQUEST
+from streamcompat.porting.scan import Scan
+from streamcompat.porting.tree import argument, literal, parameters
+
+_SANIC_ARGUMENTS = (
+    "name", "router", "error_handler", "load_env", "request_class", "strict_slashes", "log_config",
+    "configure_logging", "is_request_stream",
+)  # fmt: skip
+_BLUEPRINT_ARGUMENTS = ("name", "url_prefix", "host", "version", "strict_slashes")
+_KEPT = {"name", "load_env", "url_prefix", "host"}
+_ATTRIBUTES = {"strict_slashes", "version"}
+"""What Mach9's constructors do not take, and the attribute of that name does."""
+
+_SANIC_ONLY = {
+    "add_signal", "add_websocket_route", "asgi_client", "before_server_start", "after_server_start",
+    "before_server_stop", "after_server_stop", "ctx", "dispatch", "enable_websocket", "event", "ext",
+    "extend", "finalize", "group", "main_process_start", "main_process_stop", "on_request", "on_response",
+    "register_named_middleware", "signal", "update_config", "websocket",
+}  # fmt: skip
+_INNARDS = {
+    "error_handler",
+    "handle_request",
+    "handle_exception",
+    "request_class",
+    "router",
+    "run",
+    "url_for",
+}
+_LOOKING = {"bool", "getattr", "hasattr", "id", "isinstance", "len", "print", "repr", "str", "type"}
+_BODY = {"body", "files", "form", "json", "load_json"}
+_DECORATOR = {"POST": "post", "PUT": "put", "PATCH": "patch"}
+
+
+def scan_objects(scan: Scan) -> None:
+    """Looks at everything that is made, done or said with an app, a blueprint or a composed view."""
+    for call in scan.tree.all(cst.Call):
+        kind = OBJECTS.get(scan.roles.home(call.func) or "")
+        if kind is not None:
+            _made(scan, call, kind)
+    for view, reference in scan.roles.views:
+        scan.facts.things.setdefault(view, Thing(view, view, 1, "view")).near.add(reference)
+    for node in scan.tree.all(cst.Name, cst.Attribute):
+        if scan.is_load(node):
+            objects = scan.roles.objects(node)
+            if objects:
+                _used(scan, node, objects)
+            elif scan.roles.has(node, REQUEST):
+                _request(scan, node)
+    for function, (what, references) in scan.roles.beside.items():
+        if what == "exception":
+            for reference in references:
+                rename_exception_handler(scan, function, reference)
+    _patches(scan)
+
+
+def _made(scan: Scan, call: cst.Call, kind: str) -> None:
+    tree = scan.tree
+    key = f"o{tree.start(call)}"
+    assign = tree.parent(call)
+    target = None
+    if isinstance(assign, cst.Assign) and len(assign.targets) == 1:
+        target = assign.targets[0].target
+    elif isinstance(assign, cst.AnnAssign):
+        target = assign.target
+    title = tree.code(target) if target is not None else tree.code(call.func)
+    thing = Thing(key, title, tree.line(call), kind)  # type: ignore[arg-type]
+    scan.facts.things[key] = thing
+    if kind == "view":
+        return
+    positions = _SANIC_ARGUMENTS if kind == "app" else _BLUEPRINT_ARGUMENTS
+    drop = []
+    for at, one in enumerate(call.args):
+        name = one.keyword.value if one.keyword else (positions[at] if at < len(positions) else "")
+        if one.star or not name:
+            scan.say(call, "unknown", "its arguments cannot be told apart", "write them out by name", key)
+        elif name in _ATTRIBUTES:
+            drop.append(one)
+            _as_attribute(scan, call, one, name, target, key)
+        elif name in ("is_request_stream", "configure_logging"):
+            drop.append(one)
+            if name == "configure_logging" and tree.code(one.value) != "True":
+                remedy = "set the loggers `mach9` and `network` up before `run`"
+                scan.say(call, "note", "Mach9 has no `configure_logging`", remedy, key)
+        elif name == "log_config":
+            if one.keyword is None:
+                scan.insert(tree.start(one.value), "log_config=", key)
+        elif (
+            name not in _KEPT and tree.code(one.value) != "None" and not _plain_request(scan, name, one.value)
+        ):
+            scan.say(
+                call,
+                "left",
+                f"`{name}=` has no counterpart that is the same in Mach9",
+                "make the app with `Mach9(...)` by hand, and port the rest then",
+                key,
+            )
+    without(scan, call, drop, key)
+    if kind == "app" and not _says_load_env(call):
+        scan.say(
+            call,
+            "note",
+            "settings come from `MACH9_...` in the environment and no longer from `SANIC_...`",
+            "rename them where the app is deployed",
+            key,
+        )
+
+
+def _says_load_env(call: cst.Call) -> bool:
+    given = argument(call, 3, "load_env")
+    return given is not None
+
+
+def _plain_request(scan: Scan, name: str, value: cst.BaseExpression) -> bool:
+    """A subclass of Request without a constructor, which is the same in both flavours."""
+    classes = scan.tree.functions_of(value) if name == "request_class" else []
+    return bool(classes) and all(
+        isinstance(one, cst.ClassDef)
+        and not any(
+            isinstance(each, cst.FunctionDef) and each.name.value == "__init__" for each in one.body.body
+        )
+        for one in classes
+    )
+
+
+def _as_attribute(
+    scan: Scan, call: cst.Call, one: cst.Arg, name: str, target: cst.CSTNode | None, key: str
+) -> None:
+    """`version=1` becomes `bp.version = 1`, which the routes that follow go by."""
+    value = scan.tree.code(one.value)
+    if value in ("None", "False"):
+        return
+    statement = scan.tree.statement(call)
+    if target is None or not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:
+        remedy = f"set the attribute `{name}` after it is made"
+        scan.say(call, "left", f"Mach9's constructor has no `{name}`", remedy, key)
+        return
+    text = f"{scan.tree.newline}{scan.tree.indent(statement)}{scan.tree.code(target)}.{name} = {value}"
+    scan.insert(scan.line_end(scan.tree.end(statement)), text, key)
+
+
+def without(scan: Scan, call: cst.Call, drop: Sequence[cst.Arg], owner: str) -> None:
+    """Takes arguments out of a call, each with the comma before it, or the one after the first."""
+    if not drop:
+        return
+    tree, given = scan.tree, list(call.args)
+    kept = [at for at, one in enumerate(given) if one not in drop]
+    if not kept:
+        scan.edit(tree.start(given[0]), tree.end(call) - 1, "", owner)
+        return
+    if kept[0] > 0:
+        scan.edit(tree.start(given[0]), tree.start(given[kept[0]]), "", owner)
+    for at in range(kept[0] + 1, len(given)):
+        if given[at] in drop:
+            scan.edit(tree.end(given[at - 1]), tree.end(given[at]), "", owner)
+
+
+# ---- what is done with it ----
+
+
+def _used(scan: Scan, node: cst.CSTNode, objects: dict[str, str]) -> None:
+    tree = scan.tree
+    above = tree.parent(node)
+    references = sorted(objects)
+    for reference in references[1:]:
+        scan.facts.things.setdefault(
+            references[0], Thing(references[0], tree.code(node), tree.line(node), "app")
+        ).near.add(reference)
+    owner = references[0]
+    if isinstance(above, cst.Attribute):
+        _member(scan, above, owner, set(objects.values()))
+    elif isinstance(above, cst.Arg):
+        call = tree.parent(above)
+        if isinstance(call, cst.Call):
+            _handed(scan, node, call, owner)
+
+
+def _member(scan: Scan, node: cst.Attribute, owner: str, kinds: set[str]) -> None:
+    tree, name = scan.tree, node.attr.value
+    call = tree.parent(node)
+    if isinstance(call, cst.AssignTarget | cst.AugAssign):
+        if name in _INNARDS:
+            scan.say(node, "left", f"`{tree.code(node)}` is patched", "say it in Mach9's way by hand", owner)
+        return
+    if name in _SANIC_ONLY and "view" not in kinds:
+        scan.say(
+            node, "left", f"`{tree.code(node)}` is not the same in Mach9", "port what uses it by hand", owner
+        )
+        return
+    if not isinstance(call, cst.Call) or call.func is not node:
+        if name == "stream":
+            scan.say(
+                node, "left", "`stream` is handed over as a function", "decorate the handler with it", owner
+            )
+        return
+    if name == "stream":
+        _stream_route(scan, node, call, owner)
+    elif name == "run":
+        for at, one in enumerate(call.args):
+            if one.keyword is None and not one.star and at >= 2:
+                order = ("debug", "ssl", "sock", "workers", "protocol", "backlog")
+                scan.insert(tree.start(one.value), f"{order[at - 2]}=", owner)
+        drop = [
+            one
+            for one in call.args
+            if one.keyword and one.keyword.value in ("stop_event", "register_sys_signals")
+        ]
+        without(scan, call, drop, owner)
+
+
+def _stream_route(scan: Scan, node: cst.Attribute, call: cst.Call, owner: str) -> None:
+    """`@app.stream(uri)` becomes `@app.post(uri, stream=True)`, with the methods that it names."""
+    tree = scan.tree
+    methods = argument(call, 1, "methods")
+    name = "post"
+    if any(one.star for one in call.args) or not call.args:
+        scan.say(call, "unknown", "its arguments cannot be told apart", "write `stream=True` by hand", owner)
+        return
+    if methods is not None:
+        try:
+            value = literal(methods.value)
+            wanted = {str(one).upper() for one in value} if not isinstance(value, str) else set()
+        except (ValueError, TypeError):
+            wanted = set()
+        name = _DECORATOR.get(next(iter(wanted)), "route") if len(wanted) == 1 else "route"
+        if name != "route":
+            without(scan, call, [methods], owner)
+    scan.replace(node.attr, name, owner)
+    last = call.args[-1] if call.args[-1] is not methods or name == "route" else call.args[-2]
+    scan.insert(tree.end(last), ", stream=True", owner)
+
+
+def _handed(scan: Scan, node: cst.CSTNode, call: cst.Call, owner: str) -> None:
+    tree = scan.tree
+    if isinstance(call.func, cst.Attribute) and scan.roles.objects(call.func.value):
+        return
+    symbol = tree.qualified(call.func) or ""
+    name = tree.code(call.func)
+    if is_extension(symbol):
+        scan.say(
+            call,
+            "left",
+            f"`{name}` is an extension for Sanic's apps",
+            "find its counterpart, or write middleware in its place; then port the app",
+            owner,
+        )
+    elif scan.handed_on(call) or tree.builtin(call.func) in _LOOKING or symbol.startswith("streamcompat."):
+        return
+    elif scan.roles.home(call.func) is None and not isinstance(tree.parent(call), cst.Decorator):
+        scan.say(
+            call,
+            "unknown",
+            f"the app is handed to `{name}`, which may need one of Sanic's",
+            "port it together with what is called, or by hand",
+            owner,
+        )
+
+
+def _request(scan: Scan, node: cst.CSTNode) -> None:
+    """What a request of Mach9's does not do in the same way."""
+    above = scan.tree.parent(node)
+    if not isinstance(above, cst.Attribute):
+        return
+    function = scan.tree.function(node)
+    owner = scan.thing_of(node)
+    thing = scan.facts.things.get(owner)
+    if above.attr.value == "token" and thing is not None:
+        thing.reads = True
+        scan.say(
+            above,
+            "left",
+            "`request.token` knows `Token ...` only in Mach9",
+            "read `request.headers['Authorization']`",
+        )
+    if not isinstance(function, cst.FunctionDef) or thing is None:
+        return
+    kind = scan.roles.beside.get(function, ("", set()))[0]
+    if kind == "middleware" and above.attr.value in _BODY and len(parameters(function)) == 1:
+        thing.reads = True
+        scan.say(
+            above,
+            "left",
+            f"Mach9 reads the body after request middleware, which sees no `request.{above.attr.value}`",
+            "look at the body in the handlers",
+        )
+
+
+def rename_exception_handler(scan: Scan, function: cst.FunctionDef, owner: str) -> None:
+    """Mach9 calls it by name: `handler(request=..., exception=...)`."""
+    tree = scan.tree
+    given = parameters(function)
+    if len(given) != 2:
+        return
+    for parameter, wanted in zip(given, ("request", "exception"), strict=True):
+        old = parameter.name.value
+        if old == wanted:
+            continue
+        if wanted in tree.names_below(function):
+            scan.say(
+                function,
+                "left",
+                f"Mach9 calls it with `{wanted}=...`, and it has another `{wanted}`",
+                "call its parameters `request` and `exception`",
+                owner,
+            )
+            return
+        variable = tree.variable(parameter)
+        for name in tree.all(cst.Name):
+            above = tree.parent(name)
+            is_part = isinstance(above, cst.Attribute) and above.attr is name
+            is_keyword = isinstance(above, cst.Arg) and above.keyword is name
+            if name.value == old and tree.variable(name) == variable and not is_part and not is_keyword:
+                scan.replace(name, wanted, owner)
+
+
+# ---- what reaches into Sanic itself ----
+
+
+def _patches(scan: Scan) -> None:
+    tree = scan.tree
+    for target in tree.all(cst.AssignTarget):
+        if isinstance(target.target, cst.Attribute) and scan.roles.home(target.target.value) is not None:
+            _patched(scan, target.target)
+    for call in tree.all(cst.Call):
+        if tree.builtin(call.func) == "setattr" and call.args:
+            value = call.args[0].value
+            if scan.roles.home(value) is not None:
+                _patched(scan, call)
+    for one in tree.all(cst.ClassDef):
+        for base in one.bases:
+            home = scan.roles.home(base.value)
+            if OBJECTS.get(home or "") in OBJECT_ROLES and home is not None:
+                name = home.rpartition(".")[2]
+                scan.say(
+                    one,
+                    "left",
+                    f"a subclass of `{name}`",
+                    "derive it from Mach9's by hand",
+                    FILE,
+                    everywhere=True,
+                )
+    for function in tree.all(cst.FunctionDef):
+        for decorator in function.decorators:
+            node = decorator.decorator
+            func = node.func if isinstance(node, cst.Call) else node
+            owner = scan.thing_of(function)
+            if is_extension(tree.qualified(func) or "") and owner in scan.facts.things:
+                scan.facts.things[owner].reads = True
+                remedy = "find its counterpart, or check in the handler; then port it"
+                scan.say(
+                    function,
+                    "left",
+                    f"`@{tree.code(func)}` is an extension for Sanic's handlers",
+                    remedy,
+                    owner,
+                )
+            elif _is_blind_route(scan, node) and owner in scan.facts.things:
+                thing = scan.facts.things[owner]
+                thing.streams = thing.reads = True
+                thing.handlers = thing.handlers or 1
+                scan.say(
+                    function,
+                    "unknown",
+                    f"what `{tree.code(func)[: -len('.stream')]}` is cannot be seen from here",
+                    "port the file together with the one that makes the app",
+                    owner,
+                )
+
+
+def _is_blind_route(scan: Scan, node: cst.BaseExpression) -> bool:
+    """`@something.stream("/...")` of something that is no app that was seen."""
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute) or not node.args:
+        return False
+    if node.func.attr.value != "stream" or scan.roles.objects(node.func.value):
+        return False
+    try:
+        value = literal(node.args[0].value)
+    except ValueError:
+        return False
+    return isinstance(value, str) and value.startswith("/")
+
+
+def _patched(scan: Scan, node: cst.CSTNode) -> None:
+    scan.say(
+        node,
+        "left",
+        f"`{scan.tree.code(node)}` changes Sanic itself",
+        "take the patch out, or write its counterpart for Mach9",
+        FILE,
+        everywhere=True,
+    )

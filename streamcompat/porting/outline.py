@@ -1,0 +1,64 @@
+"""What there is to know of a file that has nothing of Sanic's: what it defines and what it imports.
+
+The rule: most files of a tree are like that, so this is quick, and LibCST is not asked.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterator
+
+from streamcompat.porting.model import FileFacts, Seeds
+from streamcompat.porting.source import decode
+
+_OF_INTEREST = re.compile(rb"sanic|\.stream\s*\.\s*(get|read)\b")
+
+
+def is_of_interest(data: bytes, seeds: Seeds) -> bool:
+    """Whether the file has to be looked at closely: by what it says, or by what others hand to it."""
+    return bool(seeds.sanic or seeds.handed or seeds.objects or _OF_INTEREST.search(data))
+
+
+def outline(path: str, data: bytes) -> FileFacts:
+    """Functions, classes and imports of a file that is Python."""
+    facts = FileFacts(path, data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tree = ast.parse(decode(data)[0])
+    roots = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                facts.imports.add(one.name)
+                roots.add(one.asname or one.name.partition(".")[0])
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            for one in node.names:
+                facts.imports.add(f"{module}.{one.name}")
+                facts.bindings[one.asname or one.name] = f"{module}.{one.name}"
+    for attribute in ast.walk(tree):
+        if isinstance(attribute, ast.Attribute) and (dotted := _dotted(attribute)) is not None:
+            first, _, rest = dotted.partition(".")
+            if first in roots:
+                facts.imports.add(dotted)
+            elif first in facts.bindings:
+                facts.imports.add(f"{facts.bindings[first]}.{rest}")
+    facts.defines.update(_defined(tree.body, ""))
+    return facts
+
+
+def _dotted(node: ast.expr) -> str | None:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and (above := _dotted(node.value)) is not None:
+        return f"{above}.{node.attr}"
+    return None
+
+
+def _defined(body: list[ast.stmt], prefix: str) -> Iterator[str]:
+    for one in body:
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield prefix + one.name
+            yield from _defined(one.body, f"{prefix}{one.name}.")

@@ -1,0 +1,225 @@
+"""Looks at one file: its apps, its handlers, and everything that they do with Sanic's streaming API.
+
+The rule: this module knows what belongs together (a handler with the functions inside it, a view class, an
+app); what becomes of each construct is decided next door, in `reads`, `writes`, `objects` and `uses`.
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from streamcompat.porting import names
+from streamcompat.porting.kinds import Kinds
+from streamcompat.porting.model import FILE, Edit, FileFacts, Finding, Kind, Seeds, Thing
+from streamcompat.porting.roles import OBJECTS, Roles
+from streamcompat.porting.tree import FunctionOrClass, Tree, Variable
+
+HELPERS = {
+    "content": "streamcompat.ported.content",
+    "encoded": "streamcompat.ported.encoded",
+    "ClientDisconnected": "exceptions.ClientDisconnected",
+    "ReplyChannel": "http.ReplyChannel",
+    "stream": "response.stream",
+}
+"""What edits call, by the name that they like best."""
+
+
+class Scan:
+    """One file while it is looked at.
+
+    Attributes:
+        facts: what was found.
+        factories: functions and classes that make apps or hold handlers; what is inside stands for itself.
+        consumed: names of Sanic's that an edit has replaced.
+        is_sanics: it imports Sanic's names, or is given requests by a file that does; a `request` of any
+            other file may be anybody's.
+        responded: responses that `request.respond()` gave, and that an edit has taken away.
+    """
+
+    def __init__(self, tree: Tree, seeds: Seeds, facts: FileFacts) -> None:
+        self.tree = tree
+        self.seeds = seeds
+        self.facts = facts
+        self.roles = Roles(tree, seeds)
+        self.chunks: set[cst.CSTNode] = set()
+        self.kinds = Kinds(tree, self.chunks.__contains__)
+        self.consumed: set[cst.CSTNode] = set()
+        self.responded: set[Variable] = set()
+        self.factories: set[FunctionOrClass] = set()
+        self._local: dict[str, str] = {}
+        self.is_sanics = bool(seeds.sanic or seeds.handed or seeds.objects) or any(
+            names.split(self.tree.imported(one)) is not None for one in tree.all(cst.Import, cst.ImportFrom)
+        )
+        self.quote = "'" if tree.source.count(b"'") > tree.source.count(b'"') else '"'
+        self._find_factories()
+        self._find_things()
+
+    # ---- what belongs together ----
+
+    def _find_factories(self) -> None:
+        for call in self.tree.all(cst.Call):
+            if self.roles.home(call.func) in OBJECTS:
+                self.factories.update(self.tree.chain(call))
+        for handler in self.roles.handlers:
+            self.factories.update(self.tree.chain(handler))
+
+    def _find_things(self) -> None:
+        for handler, references in self.roles.handlers.items():
+            thing = self.facts.things[self.thing_of(handler)]
+            thing.on |= references
+            if isinstance(handler, cst.ClassDef):
+                thing.handlers += sum(
+                    isinstance(one, cst.FunctionDef)
+                    and one.name.value in ("get", "post", "put", "patch", "delete", "head", "options")
+                    for one in handler.body.body
+                )
+            else:
+                thing.handlers += 1
+        for function, (_, references) in self.roles.beside.items():
+            key = self.thing_of(function)
+            if key in self.facts.things:
+                self.facts.things[key].on |= references
+        for near, far in self.roles.links:
+            self.link(near, far)
+        for handed, node in self.roles.handed:
+            self.facts.handed.add(handed._replace(by=self.thing_of(node)))
+        for one in self.tree.all(cst.FunctionDef, cst.ClassDef):
+            self.facts.defines.add(self.tree.path_of(one))
+
+    def thing_of(self, node: cst.CSTNode) -> str:
+        """The key of what a node belongs to; `FILE` for what stands in no function and no class."""
+        around = self.tree.chain(node)
+        if isinstance(node, cst.FunctionDef | cst.ClassDef):
+            around.append(node)
+        for one in around:
+            if one not in self.factories:
+                key = f"f{self.tree.start(one)}"
+                if key not in self.facts.things:
+                    self.facts.things[key] = Thing(key, self.tree.path_of(one), self.tree.line(one))
+                return key
+        return FILE
+
+    def link(self, near: cst.CSTNode, far: cst.CSTNode) -> None:
+        """The two are ported together or not at all."""
+        first, second = self.thing_of(near), self.thing_of(far)
+        if first != second and FILE not in (first, second):
+            self.facts.things[first].near.add(second)
+            self.facts.things[second].near.add(first)
+
+    # ---- what there is to do and to say ----
+
+    def edit(self, start: int, end: int, text: str, owner: str) -> None:
+        self.facts.edits.append(Edit(start, end, text, owner))
+
+    def replace(self, node: cst.CSTNode, text: str, owner: str) -> None:
+        self.edit(self.tree.start(node), self.tree.end(node), text, owner)
+
+    def insert(self, at: int, text: str, owner: str) -> None:
+        self.edit(at, at, text, owner)
+
+    def wrap(self, start: int, end: int, before: str, after: str, owner: str, level: int) -> None:
+        """Puts something around an expression; what has the higher level goes around the other."""
+        if before:
+            self.facts.edits.append(Edit(start, start, before, owner, -level))
+        if after:
+            self.facts.edits.append(Edit(end, end, after, owner, level))
+
+    def say(
+        self,
+        node: cst.CSTNode,
+        kind: Kind,
+        reason: str,
+        remedy: str,
+        owner: str | None = None,
+        everywhere: bool = False,
+    ) -> None:
+        """A finding; by default it is the thing's that the node belongs to."""
+        key = self.thing_of(node) if owner is None else owner
+        finding = Finding(self.tree.line(node), kind, reason, remedy, key, everywhere)
+        if finding not in self.facts.findings:
+            self.facts.findings.append(finding)
+
+    def helper(self, name: str, owner: str) -> str:
+        """The name by which an edit of `owner` calls a helper; it is imported where the edit is applied."""
+        if name not in self._local:
+            self._local[name] = self._imported(name) or self.free(name)
+        self.facts.helpers.add((f"{HELPERS[name]} as {self._local[name]}", owner))
+        return self._local[name]
+
+    def _imported(self, name: str) -> str | None:
+        """The name by which the file has it already; `ClientDisconnected` is the same in both flavours."""
+        for one in self.tree.all(cst.Name):
+            symbol = self.tree.qualified(one)
+            if symbol == HELPERS[name] or (
+                name == "ClientDisconnected" and self.roles.home(one) == HELPERS[name]
+            ):
+                return str(one.value)
+        return None
+
+    def free(self, name: str, taken: frozenset[str] | set[str] | None = None) -> str:
+        """The name, or one like it, that nothing in the file (or in `taken`) has."""
+        taken = self.facts.names if taken is None else taken
+        at = 1
+        wanted = name
+        while wanted in taken:
+            at += 1
+            wanted = f"{name}_{at}"
+        return wanted
+
+    def line_end(self, offset: int) -> int:
+        """Where the line of `offset` ends, before its line break."""
+        source = self.tree.source
+        ends = [at for at in (source.find(b"\n", offset), source.find(b"\r", offset)) if at >= 0]
+        return min(ends, default=len(source))
+
+    def hidden(self, node: cst.CSTNode) -> str | None:
+        """What an `await` cannot stand in, between the node and its function."""
+        inner = node
+        for above in self.tree.above(node):
+            if isinstance(above, cst.Lambda):
+                return "a lambda"
+            if isinstance(above, cst.GeneratorExp):
+                return "a generator expression"
+            if isinstance(above, cst.ListComp | cst.SetComp | cst.DictComp):
+                return "a comprehension"
+            if isinstance(above, cst.FunctionDef):
+                return None if inner is above.body else "a default or a decorator"
+            inner = above
+        return "the module's own code"
+
+    def handed_on(self, call: cst.Call) -> bool:
+        """Whether the function that is called can be seen, so that a role goes on with its argument."""
+        return bool(self.tree.functions_of(call.func)) or self.tree.qualified(call.func) in self.seeds.known
+
+    def is_load(self, node: cst.CSTNode) -> bool:
+        """Whether a name or an attribute is used, not bound, and is no part of a longer name."""
+        above = self.tree.parent(node)
+        if isinstance(above, cst.Attribute) and above.attr is node:
+            return False
+        if isinstance(
+            above, cst.AssignTarget | cst.AnnAssign | cst.AugAssign | cst.NamedExpr | cst.For | cst.CompFor
+        ):
+            return getattr(above, "target", None) is not node
+        if isinstance(above, cst.Arg):
+            return above.keyword is not node
+        return not isinstance(
+            above, cst.Param | cst.FunctionDef | cst.ClassDef | cst.AsName | cst.ImportAlias | cst.NameItem
+        )
+
+    def is_generator(self, function: cst.FunctionDef) -> bool:
+        return any(
+            isinstance(one, cst.Yield) and self.tree.function(one) is function
+            for one in self.tree.below(function)
+        )
+
+    def exports(self) -> None:
+        """The file's apps and blueprints, by the names that other files import them by."""
+        for node in self.tree.all(cst.AssignTarget):
+            if isinstance(node.target, cst.Name) and not self.tree.chain(node):
+                for reference, kind in self.roles.objects(node.target).items():
+                    self.facts.exports[node.target.value] = (reference, kind)
+        for given in self.tree.all(cst.Return):
+            function = self.tree.function(given)
+            if given.value is not None and isinstance(function, cst.FunctionDef):
+                for reference, kind in self.roles.objects(given.value).items():
+                    self.facts.exports[f"{function.name.value}()"] = (reference, kind)

@@ -1,0 +1,311 @@
+"""One parsed file and what LibCST's metadata says of it: spans, parents, scopes, what names were imported as.
+
+The rule: places are byte offsets in the file's text as UTF-8, so that everything that no edit touches is the
+same bytes afterwards.
+"""
+
+from __future__ import annotations
+
+import ast
+from bisect import bisect_right
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import libcst as cst
+from libcst.metadata import (
+    Assignment,
+    ByteSpanPositionProvider,
+    ImportAssignment,
+    MetadataWrapper,
+    ParentNodeProvider,
+    QualifiedNameProvider,
+    QualifiedNameSource,
+    ScopeProvider,
+)
+
+Variable: TypeAlias = tuple[int, str]
+"""A name in its scope; an attribute of `self` in its class."""
+
+FunctionOrClass: TypeAlias = cst.FunctionDef | cst.ClassDef
+
+
+class Tree:
+    """A module with its metadata.
+
+    Attributes:
+        source: the text as UTF-8.
+    """
+
+    def __init__(self, text: str) -> None:
+        module = cst.parse_module(text)
+        self.source = text.encode()
+        self.module = module
+        wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
+        found = wrapper.resolve_many(
+            [ByteSpanPositionProvider, ParentNodeProvider, QualifiedNameProvider, ScopeProvider]
+        )
+        self._spans: Any = found[ByteSpanPositionProvider]
+        self._parents: Any = found[ParentNodeProvider]
+        self._qualified: Any = found[QualifiedNameProvider]
+        self._scopes: Any = found[ScopeProvider]
+        # Every node, in the order of the text.
+        self.nodes: list[cst.CSTNode] = list(self._walk(module))
+
+    def _walk(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+        stack = [node]
+        while stack:
+            node = stack.pop()
+            yield node
+            stack.extend(reversed(node.children))
+
+    def all(self, *kinds: type[cst.CSTNode]) -> Iterator[Any]:
+        """Every node of these kinds, in the order of the text."""
+        return (node for node in self.nodes if isinstance(node, kinds))
+
+    def below(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+        """The node and all below it."""
+        return self._walk(node)
+
+    # Places
+
+    def start(self, node: cst.CSTNode) -> int:
+        return int(self._spans[node].start)
+
+    def end(self, node: cst.CSTNode) -> int:
+        span = self._spans[node]
+        return int(span.start + span.length)
+
+    def code(self, node: cst.CSTNode) -> str:
+        """The node as it is written, without parentheses around it."""
+        return self.source[self.start(node) : self.end(node)].decode()
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        starts, at = [0], 0
+        for line in self.source.splitlines(keepends=True):
+            at += len(line)
+            starts.append(at)
+        return starts
+
+    def line(self, node: cst.CSTNode) -> int:
+        """Its line, from 1."""
+        return self.line_at(self.start(node))
+
+    def line_at(self, offset: int) -> int:
+        return bisect_right(self._line_starts, offset)
+
+    def line_start(self, offset: int) -> int:
+        """Where the line of `offset` starts."""
+        return self._line_starts[self.line_at(offset) - 1]
+
+    def indent(self, node: cst.CSTNode) -> str:
+        """The white space before the node's line."""
+        start = self.line_start(self.start(node))
+        line = self.source[start : self.end(node)].decode()
+        return line[: len(line) - len(line.lstrip(" \t\f"))]
+
+    @cached_property
+    def newline(self) -> str:
+        return self.module.default_newline
+
+    # Relations
+
+    def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
+        found: cst.CSTNode | None = self._parents.get(node)
+        return found
+
+    def above(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+        """The nodes around it, from the inside out."""
+        above = self.parent(node)
+        while above is not None:
+            yield above
+            above = self.parent(above)
+
+    def function(self, node: cst.CSTNode) -> cst.FunctionDef | cst.Lambda | None:
+        """The function in whose body the node is; its decorators and defaults are outside of it."""
+        inner = node
+        for above in self.above(node):
+            if isinstance(above, cst.FunctionDef) and inner is above.body:
+                return above
+            if isinstance(above, cst.Lambda) and inner is above.body:
+                return above
+            inner = above
+        return None
+
+    def class_of(self, function: cst.CSTNode) -> cst.ClassDef | None:
+        """The class of which it is a method."""
+        block = self.parent(function)
+        above = self.parent(block) if isinstance(block, cst.IndentedBlock) else None
+        return above if isinstance(above, cst.ClassDef) else None
+
+    def chain(self, node: cst.CSTNode) -> list[FunctionOrClass]:
+        """The functions and classes around it, from the outside in."""
+        found = [above for above in self.above(node) if isinstance(above, cst.FunctionDef | cst.ClassDef)]
+        return found[::-1]
+
+    def statement(self, node: cst.CSTNode) -> cst.BaseStatement | None:
+        """The statement that it is part of: a line or a compound one."""
+        if isinstance(node, cst.BaseStatement):
+            return node
+        return next((above for above in self.above(node) if isinstance(above, cst.BaseStatement)), None)
+
+    # Names
+
+    def scope(self, node: cst.CSTNode) -> Any:
+        return self._scopes.get(node)
+
+    def qualified(self, node: cst.CSTNode) -> str | None:
+        """What an imported name, or an attribute of one, was imported as; None for anything local."""
+        for name in self._names(node):
+            if name.source is QualifiedNameSource.IMPORT:
+                return str(name.name)
+        return None
+
+    def builtin(self, node: cst.CSTNode) -> str | None:
+        """The builtin that the name is."""
+        for name in self._names(node):
+            if name.source is QualifiedNameSource.BUILTIN:
+                return str(name.name).removeprefix("builtins.")
+        return None
+
+    def _names(self, node: cst.CSTNode) -> Any:
+        found = self._qualified.get(node, ())
+        return found() if callable(found) else found
+
+    def assignments(self, name: cst.Name) -> list[Any]:
+        """What may have bound the name where it stands."""
+        scope = self.scope(name)
+        if scope is None:
+            return []
+        try:
+            return list(scope[name.value])
+        except KeyError:
+            return []
+
+    def variable(self, node: cst.CSTNode) -> Variable | None:
+        """The variable that a name, a parameter or `self.x` is."""
+        if isinstance(node, cst.Param):
+            node = node.name
+        if isinstance(node, cst.Name):
+            assignments = self.assignments(node)
+            if not assignments:
+                return None
+            return id(assignments[0].scope), node.value
+        if isinstance(node, cst.Attribute):
+            owner = self.instance_of(node.value)
+            if owner is not None:
+                return id(owner), node.attr.value
+        return None
+
+    def instance_of(self, node: cst.CSTNode) -> cst.ClassDef | None:
+        """The class of which `self` is an instance, or that `cls` is."""
+        if not isinstance(node, cst.Name):
+            return None
+        for assignment in self.assignments(node):
+            if isinstance(assignment, Assignment) and isinstance(assignment.node, cst.Param):
+                function = self.parent(self.parent(assignment.node) or assignment.node)
+                if isinstance(function, cst.FunctionDef):
+                    first = parameters(function)[:1]
+                    if first and first[0] is assignment.node:
+                        return self.class_of(function)
+        return None
+
+    def import_of(self, name: cst.Name) -> ImportAssignment | None:
+        """The import that bound the name."""
+        for assignment in self.assignments(name):
+            if isinstance(assignment, ImportAssignment):
+                return assignment
+        return None
+
+    def imported(self, node: cst.Import | cst.ImportFrom) -> str:
+        """The module that an import statement names; the first one of several."""
+        if isinstance(node, cst.ImportFrom):
+            module = node.module
+            if (
+                module is None
+                or not isinstance(node.names, cst.ImportStar)
+                and self.code(module) == "streamcompat"
+            ):
+                first = "" if isinstance(node.names, cst.ImportStar) else self.code(node.names[0].name)
+                return f"{self.code(module)}.{first}" if module is not None else ""
+            return self.code(module)
+        return self.code(node.names[0].name)
+
+    def names_below(self, node: cst.CSTNode) -> set[str]:
+        """All names that occur below a node, without attributes and keywords of calls."""
+        found = set()
+        for one in self.below(node):
+            if isinstance(one, cst.Name):
+                above = self.parent(one)
+                is_part = isinstance(above, cst.Attribute) and above.attr is one
+                is_keyword = isinstance(above, cst.Arg) and above.keyword is one
+                if not is_part and not is_keyword:
+                    found.add(one.value)
+        return found
+
+    def functions_of(self, node: cst.CSTNode) -> list[FunctionOrClass]:
+        """The functions or classes of this file that a name or `self.method` may be."""
+        if isinstance(node, cst.Name):
+            assignments = self.assignments(node)
+            found = [
+                one.node
+                for one in assignments
+                if isinstance(getattr(one, "node", None), cst.FunctionDef | cst.ClassDef)
+            ]
+            return found if len(found) == len(assignments) else []
+        if isinstance(node, cst.Attribute):
+            owner = self.instance_of(node.value)
+            if owner is None:
+                for one in self.functions_of(node.value) if isinstance(node.value, cst.Name) else []:
+                    owner = one if isinstance(one, cst.ClassDef) else None
+            if owner is not None:
+                return [
+                    one
+                    for one in owner.body.body
+                    if isinstance(one, cst.FunctionDef) and one.name.value == node.attr.value
+                ]
+        return []
+
+    def path_of(self, node: FunctionOrClass) -> str:
+        """Its qualified name in the file: `create_app.handler`."""
+        return ".".join([*(one.name.value for one in self.chain(node)), node.name.value])
+
+
+def parameters(function: cst.FunctionDef) -> list[cst.Param]:
+    """Those that can be given by position."""
+    return [*function.params.posonly_params, *function.params.params]
+
+
+def bound_offset(tree: Tree, function: cst.FunctionDef) -> int:
+    """1 for a method that gets its object first."""
+    if tree.class_of(function) is None:
+        return 0
+    return (
+        0
+        if any(
+            isinstance(one.decorator, cst.Name) and one.decorator.value == "staticmethod"
+            for one in function.decorators
+        )
+        else 1
+    )
+
+
+def literal(node: cst.BaseExpression) -> Any:
+    """The value of a literal; raises ValueError where it is none."""
+    try:
+        return ast.literal_eval(cst.Module([]).code_for_node(node))
+    except (SyntaxError, TypeError, MemoryError) as error:
+        raise ValueError("no literal") from error
+
+
+def argument(call: cst.Call, position: int | None, name: str) -> cst.Arg | None:
+    """The argument that is given by position or by name."""
+    for at, one in enumerate(call.args):
+        if one.star:
+            return None
+        if one.keyword is not None and one.keyword.value == name:
+            return one
+        if one.keyword is None and at == position:
+            return one
+    return None

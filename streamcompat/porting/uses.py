@@ -1,0 +1,203 @@
+"""Sanic's names: which imports bind them and where they are used.
+
+The rule: what a name is decides, never how it is spelt. A name that Mach9 does not have stays Sanic's; an
+app of Mach9's can use it, as both flavours are served by one engine.
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from streamcompat.porting import names
+from streamcompat.porting.model import FILE, ImportedName, ImportStatement, Use
+from streamcompat.porting.objects import without
+from streamcompat.porting.scan import Scan
+from streamcompat.porting.tree import literal
+
+_STREAMS = {"response.stream", "response.StreamingHTTPResponse", "response.ResponseStream"}
+_SAFE_IN_URL = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-~:/%#?&=@[]!$&'()*+,;")
+
+
+def scan_uses(scan: Scan) -> None:
+    """Finds the imports of Sanic's names and every use of one."""
+    tree = scan.tree
+    for node in tree.all(cst.Import, cst.ImportFrom):
+        _import(scan, node)
+    for node in tree.all(cst.Name, cst.Attribute):
+        above = tree.parent(node)
+        if isinstance(above, cst.Attribute) or node in scan.consumed or _in_import(scan, node):
+            continue
+        symbol = tree.qualified(node)
+        if symbol is None:
+            continue
+        scan.facts.imports.add(symbol)
+        if names.split(symbol) is not None:
+            _use(scan, node, symbol)
+
+
+def _in_import(scan: Scan, node: cst.CSTNode) -> bool:
+    return any(isinstance(one, cst.Import | cst.ImportFrom) for one in scan.tree.above(node))
+
+
+def _dotted(node: cst.CSTNode | None) -> str:
+    return "" if node is None else cst.Module([]).code_for_node(node).replace(" ", "")
+
+
+def _import(scan: Scan, node: cst.Import | cst.ImportFrom) -> None:
+    tree = scan.tree
+    module = None
+    if isinstance(node, cst.ImportFrom):
+        module = "." * len(node.relative) + _dotted(node.module)
+        if isinstance(node.names, cst.ImportStar):
+            scan.facts.imports.add(module)
+            if names.split(module) is not None:
+                scan.say(
+                    node,
+                    "unknown",
+                    f"`from {module} import *` hides which names come from where",
+                    "import the names that the file uses",
+                    FILE,
+                    everywhere=True,
+                )
+            return
+    found = []
+    assert not isinstance(node.names, cst.ImportStar)
+    for one in node.names:
+        name = _dotted(one.name)
+        qualified = f"{module}.{name}" if module is not None else name
+        scan.facts.imports.add(qualified)
+        alias = one.asname.name.value if one.asname and isinstance(one.asname.name, cst.Name) else None
+        if module is not None:
+            scan.facts.bindings[alias or name] = qualified
+        if names.split(qualified) is None:
+            continue
+        binding = alias or name.partition(".")[0]
+        found.append(ImportedName(qualified, binding, alias, tree.start(one.name), tree.end(one.name)))
+    if not found:
+        return
+    target = node.module if isinstance(node, cst.ImportFrom) and node.module is not None else node
+    scan.facts.sanic_imports.append(
+        ImportStatement(
+            tree.start(node),
+            tree.end(node),
+            module,
+            tree.start(target),
+            tree.end(target),
+            tuple(found),
+            f"{tree.newline}{tree.indent(node)}",
+        )
+    )
+
+
+def _use(scan: Scan, node: cst.BaseExpression, symbol: str) -> None:
+    """One use; the longest part of `response.stream.__name__` that has a counterpart is what is replaced."""
+    tree = scan.tree
+    inner: cst.CSTNode = node
+    while names.counterpart(symbol) is None and isinstance(inner, cst.Attribute):
+        shorter = tree.qualified(inner.value)
+        if shorter is None or names.counterpart(shorter) is None or _is_module(shorter):
+            break
+        inner, symbol = inner.value, shorter
+    root: cst.CSTNode = inner
+    while isinstance(root, cst.Attribute):
+        root = root.value
+    if not isinstance(root, cst.Name):
+        return
+    parts = names.split(symbol)
+    assert parts is not None
+    below = parts[1]
+    owner, role = _owner(scan, node)
+    keep = names.counterpart(symbol) is None or not below
+    call = tree.parent(inner)
+    if not keep and isinstance(call, cst.Call) and call.func is inner:
+        keep = not _call_fits(scan, call, below, owner)
+    if names.counterpart(symbol) is None and below:
+        scan.say(
+            node,
+            "note",
+            f"Mach9 has no `{below.rpartition('.')[2]}`: it stays Sanic's, which an app of Mach9's can use",
+            "nothing",
+            owner,
+        )
+    start, end = tree.start(inner), tree.end(inner)
+    scan.facts.uses.append(Use(start, end, symbol, root.value, owner, keep, role))
+
+
+def _is_module(symbol: str) -> bool:
+    parts = names.split(symbol)
+    return parts is not None and (not parts[1] or parts[1] in names.MODULES)
+
+
+def _owner(scan: Scan, node: cst.CSTNode) -> tuple[str, str]:
+    """What a name belongs to: the app that is made with it or told of it, or else where it stands."""
+    tree = scan.tree
+    for above in [node, *tree.above(node)]:
+        if isinstance(above, cst.Call):
+            made = scan.roles.of(above)
+            for value in made:
+                if value.reference == f"o{tree.start(above)}":
+                    return value.reference, ""
+            if isinstance(above.func, cst.Attribute):
+                told = scan.roles.objects(above.func.value)
+                if told and above.func.attr.value in ("exception", "add"):
+                    return next(iter(told)), "registered"
+                if above.func.attr.value == "add" and isinstance(above.func.value, cst.Attribute):
+                    told = scan.roles.objects(above.func.value.value)
+                    if told and above.func.value.attr.value == "error_handler":
+                        return next(iter(told)), "registered"
+        if isinstance(above, cst.BaseStatement | cst.Decorator):
+            break
+    return scan.thing_of(node), ""
+
+
+def _call_fits(scan: Scan, call: cst.Call, below: str, owner: str) -> bool:
+    """Whether Mach9's function takes these arguments; the ones that say nothing are taken out."""
+    if below in _STREAMS:
+        return _stream_fits(scan, call, owner)
+    given = [one.keyword.value if one.keyword else "" for one in call.args]
+    if any(one.star for one in call.args):
+        return below not in names.ARGUMENTS and below not in names.SANIC_POSITIONS
+    positional = given.count("")
+    if below == "response.json":
+        return positional <= 3 and not {"content_type", "dumps"} & set(given)
+    if below == "response.file" and positional > 1:
+        return False
+    allowed = names.ARGUMENTS.get(below)
+    if allowed is not None and (positional > len(allowed) or set(given) - {"", *allowed}):
+        return False
+    if below == "response.redirect":
+        return _redirects_alike(scan, call)
+    return True
+
+
+def _stream_fits(scan: Scan, call: cst.Call, owner: str) -> bool:
+    drop = []
+    for at, one in enumerate(call.args):
+        name = one.keyword.value if one.keyword else ""
+        if name == "streaming_fn" and one.keyword is not None:
+            scan.replace(one.keyword, "handler", owner)
+        elif name == "chunked" or (not name and at == 4):
+            if scan.tree.code(one.value) != "True":
+                scan.say(
+                    call,
+                    "left",
+                    "`chunked=False` has no counterpart",
+                    "give a Content-Length in `headers`: it is kept, and the body is not chunked then",
+                    owner,
+                )
+            drop.append(one)
+    without(scan, call, drop, owner)
+    return True
+
+
+def _redirects_alike(scan: Scan, call: cst.Call) -> bool:
+    """Sanic percent-encodes where a redirect goes, Mach9 takes it as it is."""
+    if not call.args:
+        return True
+    to = call.args[0].value
+    if isinstance(to, cst.Call) and isinstance(to.func, cst.Attribute) and to.func.attr.value == "url_for":
+        return True
+    try:
+        return isinstance(literal(to), str) and set(literal(to)) <= _SAFE_IN_URL
+    except ValueError:
+        return False

@@ -1,0 +1,389 @@
+"""What becomes of writes to a streamed response: `response.write(x)` becomes `await channel.send(bytes)`.
+
+The rule: a write is ported where it can be awaited in its place. Where it cannot, because other code calls
+it or because it stands in a lambda, the whole handler stays as it is.
+"""
+
+from __future__ import annotations
+
+import ast
+
+import libcst as cst
+
+from streamcompat.porting.names import is_extension
+from streamcompat.porting.roles import RESPONSE
+from streamcompat.porting.scan import Scan
+from streamcompat.porting.tree import Variable, argument, parameters
+
+_WRITES = {"write", "send"}
+_WAITING = {
+    "asyncio.ensure_future",
+    "asyncio.gather",
+    "asyncio.shield",
+    "asyncio.wait_for",
+}
+_HEAD = {"headers", "status", "cookies", "content_type"}
+_FEED = "keep it, or let it write into an `io` buffer whose content you send with `await channel.send(...)`"
+_KEPT = (
+    "the response is kept where it cannot be followed, and written to from elsewhere",
+    "keep an `asyncio.Queue` for each client there, and send what comes out of it in the handler",
+)
+_AWAITABLE = (
+    cst.Name,
+    cst.Attribute,
+    cst.Call,
+    cst.Subscript,
+    cst.SimpleString,
+    cst.FormattedString,
+)
+
+
+class Writes:
+    """Looks at every use of a streamed response."""
+
+    def __init__(self, scan: Scan) -> None:
+        self.scan = scan
+        self.tree = scan.tree
+        self._async: dict[cst.FunctionDef, str | None] = {}
+        self._attributes: dict[str, list[cst.Attribute]] = {}
+        for node in self.tree.all(cst.Attribute):
+            self._attributes.setdefault(node.attr.value, []).append(node)
+        for node in list(self.tree.all(cst.Name, cst.Attribute)):
+            if scan.is_load(node) and scan.roles.has(node, RESPONSE):
+                self._use(node)
+        for function in scan.roles.streaming:
+            if isinstance(function, cst.FunctionDef):
+                self._rename(function)
+        for call in scan.roles.blind:
+            scan.say(
+                call,
+                "unknown",
+                "the function that writes the response cannot be seen from here",
+                "give `stream()` a function of this file, and port what it writes by hand if it is elsewhere",
+            )
+
+    def _use(self, node: cst.CSTNode) -> None:
+        scan, tree = self.scan, self.tree
+        owner = scan.thing_of(node)
+        if owner in scan.facts.things:
+            scan.facts.things[owner].streams = True
+        above = tree.parent(node)
+        if isinstance(above, cst.Attribute):
+            call = tree.parent(above)
+            name = above.attr.value
+            if name in _WRITES and isinstance(call, cst.Call) and call.func is above:
+                self._write(above, call, owner)
+            elif name in _WRITES:
+                scan.say(
+                    above,
+                    "left",
+                    f"`{tree.code(above)}` is handed over as a function, and what calls it does not await it",
+                    _FEED,
+                )
+            elif name == "eof" and isinstance(call, cst.Call):
+                self._end(call, owner)
+            elif name in _HEAD:
+                scan.say(
+                    above,
+                    "left",
+                    f"`{tree.code(above)}` belongs to the response, and a channel has only `send`",
+                    "give status and headers to `stream(...)`",
+                )
+            else:
+                scan.say(
+                    above,
+                    "left",
+                    f"a channel has no `{name}`",
+                    "send the bytes with `await channel.send(...)`",
+                )
+            return
+        if isinstance(above, cst.Arg):
+            call = tree.parent(above)
+            if isinstance(call, cst.Call) and not scan.handed_on(call):
+                self._handed(node, call)
+            return
+        if isinstance(above, cst.Assign | cst.AnnAssign | cst.NamedExpr):
+            target = above.targets[0].target if isinstance(above, cst.Assign) else above.target
+            if tree.variable(target) is not None:
+                return
+        if isinstance(above, cst.Comparison | cst.If | cst.Expr | cst.Assert):
+            return
+        if isinstance(above, cst.Return) and tree.variable(node) in scan.responded:
+            return
+        scan.say(node, "left", *_KEPT)
+
+    def _handed(self, node: cst.CSTNode, call: cst.Call) -> None:
+        name = self.tree.code(call.func)
+        symbol = self.tree.qualified(call.func) or ""
+        if self.tree.builtin(call.func) in ("isinstance", "id", "hash", "repr", "str", "type"):
+            return
+        if name.rpartition(".")[2] in ("add", "append", "put", "put_nowait", "insert", "setdefault"):
+            self.scan.say(call, "left", *_KEPT)
+            return
+        if is_extension(symbol):
+            reason = f"the response is handed to `{name}`, an extension of Sanic"
+        else:
+            reason = f"the response is handed to `{name}`, which calls its `write` without awaiting it"
+        self.scan.say(call, "left", reason, _FEED)
+
+    # ---- one write ----
+
+    def _write(self, func: cst.Attribute, call: cst.Call, owner: str) -> None:
+        scan, tree = self.scan, self.tree
+        hidden = scan.hidden(call)
+        if hidden is not None:
+            scan.say(
+                call,
+                "left",
+                f"a `write` in {hidden} cannot be awaited",
+                "write a loop that awaits each `send`",
+            )
+            return
+        function = tree.function(call)
+        assert isinstance(function, cst.FunctionDef)
+        reason = self.make_async(function)
+        if reason is not None:
+            scan.say(
+                call,
+                "left",
+                f"`{function.name.value}` writes, and cannot become async: {reason}",
+                "let it return or queue what it writes, and send that in the streaming function",
+            )
+            return
+        data = argument(call, 0, "data") or argument(call, 0, "body")
+        ends = argument(call, 1, "end_stream")
+        known = {data, ends}
+        if data is None and not call.args and func.attr.value == "send":
+            self._end(call, owner)
+            return
+        if data is None or any(one not in known for one in call.args):
+            scan.say(
+                call, "left", "the arguments of the `write` cannot be told apart", "send the bytes by hand"
+            )
+            return
+        if ends is not None and not self._ends(call, ends, owner):
+            return
+        if not self._await(call, owner):
+            return
+        scan.replace(func.attr, "send", owner)
+        if data.keyword is not None:
+            scan.edit(tree.start(data), tree.start(data.value), "", owner)
+        self.encode(data.value, owner)
+
+    def _await(self, call: cst.Call, owner: str) -> bool:
+        above = self.tree.parent(call)
+        if isinstance(above, cst.Await):
+            return True
+        if isinstance(above, cst.Arg):
+            around = self.tree.parent(above)
+            if isinstance(around, cst.Call) and self.tree.qualified(around.func) in _WAITING:
+                return True
+        elif isinstance(
+            above, cst.Expr | cst.Return | cst.Assign | cst.IfExp | cst.BooleanOperation | cst.NamedExpr
+        ):
+            self.scan.insert(self.tree.start(call), "await ", owner)
+            return True
+        self.scan.say(
+            call, "left", "what the `write` returns is used", "await each `send` in a statement of its own"
+        )
+        return False
+
+    def encode(self, value: cst.BaseExpression, owner: str) -> None:
+        """Makes bytes of what is written, in the way that its kind allows."""
+        scan, tree = self.scan, self.tree
+        kind = scan.kinds.of(value)
+        if kind == "bytes":
+            return
+        if kind == "str":
+            if isinstance(value, cst.SimpleString) and _is_ascii(value):
+                scan.insert(tree.start(value), "b", owner)
+                return
+            if isinstance(value, _AWAITABLE) or value.lpar:
+                after = tree.end(value)
+                if value.lpar and not isinstance(value, _AWAITABLE):
+                    # The node's span leaves its parentheses out.
+                    after = tree.source.index(b")", after) + 1
+                scan.wrap(after, after, "", ".encode()", owner, 3)
+            else:
+                scan.wrap(tree.start(value), tree.end(value), "(", ").encode()", owner, 3)
+            return
+        if kind == "other" and not self._shadows_str():
+            scan.wrap(tree.start(value), tree.end(value), "str(", ").encode()", owner, 3)
+            return
+        encoded = scan.helper("encoded", owner)
+        scan.wrap(tree.start(value), tree.end(value), f"{encoded}(", ")", owner, 3)
+
+    def _shadows_str(self) -> bool:
+        return any(
+            one.value == "str"
+            and self.tree.builtin(one) is None
+            and not isinstance(self.tree.parent(one), cst.Attribute)
+            for one in self.tree.all(cst.Name)
+        )
+
+    # ---- the end of a response, as 21.x spells it ----
+
+    def _is_last(self, call: cst.Call) -> bool:
+        """Whether nothing of its function runs after it: it is the last statement, or a `return` follows."""
+        statement = self.tree.statement(call)
+        block = self.tree.parent(statement) if statement is not None else None
+        if statement is None or not isinstance(block, cst.IndentedBlock):
+            return False
+        body = list(block.body)
+        rest = body[body.index(statement) + 1 :]
+        if rest:
+            first = rest[0]
+            return isinstance(first, cst.SimpleStatementLine) and isinstance(first.body[0], cst.Return)
+        return isinstance(self.tree.parent(block), cst.FunctionDef)
+
+    def _ends(self, call: cst.Call, ends: cst.Arg, owner: str) -> bool:
+        value = self.tree.code(ends.value)
+        if value not in ("True", "False", "None") or (value == "True" and not self._is_last(call)):
+            self.scan.say(
+                call,
+                "left",
+                "the `send` ends the response, and more follows",
+                "return from the streaming function there",
+            )
+            return False
+        before = call.args[call.args.index(ends) - 1]
+        self.scan.edit(self.tree.end(before), self.tree.end(ends), "", owner)
+        return True
+
+    def _end(self, call: cst.Call, owner: str) -> None:
+        """`eof()`: a streaming function ends the response by returning."""
+        scan, tree = self.scan, self.tree
+        line = tree.statement(call)
+        if not self._is_last(call) or not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
+            scan.say(
+                call,
+                "left",
+                "the response is ended, and more follows",
+                "return from the streaming function there",
+            )
+            return
+        block = tree.parent(line)
+        assert isinstance(block, cst.IndentedBlock)
+        if len(block.body) == 1:
+            scan.replace(line, "pass", owner)
+            return
+        # From the end of the line before, so that what follows stays where it is.
+        start = tree.line_start(tree.start(line)) - len(tree.newline)
+        scan.edit(start, scan.line_end(tree.end(line)), "", owner)
+
+    # ---- functions that become async ----
+
+    def make_async(self, function: cst.FunctionDef) -> str | None:
+        """Makes a function async, and has its callers await it; or says why that cannot be."""
+        if self.scan.is_generator(function):
+            return "it is a generator"
+        if function.asynchronous is not None:
+            return None
+        if function in self._async:
+            return self._async[function]
+        self._async[function] = None  # while its callers are looked at, for those that call each other
+        reason = self._obstacle(function)
+        self._async[function] = reason
+        if reason is None:
+            self.scan.insert(self.tree.start(function), "async ", self.scan.thing_of(function))
+        return reason
+
+    def _obstacle(self, function: cst.FunctionDef) -> str | None:
+        scan, tree, name = self.scan, self.tree, function.name.value
+        if function in scan.roles.handlers:
+            return None
+        if function in scan.roles.from_outside:
+            return "other files call it"
+        if name.startswith("__"):
+            return "Python itself calls it"
+        if any(
+            tree.code(one.decorator) not in ("staticmethod", "classmethod") for one in function.decorators
+        ):
+            return "it is decorated"
+        if function in scan.roles.streaming:
+            return None  # what it returns is awaited if it can be
+        references = self._references(function)
+        calls: list[cst.Call] = []
+        for node in references:
+            call = tree.parent(node)
+            if not isinstance(call, cst.Call) or call.func is not node:
+                return f"it is handed over as a function in line {tree.line(node)}"
+            hidden = scan.hidden(call)
+            if hidden is not None:
+                return f"it is called in {hidden} in line {tree.line(node)}"
+            around = tree.function(call)
+            assert isinstance(around, cst.FunctionDef)
+            if around is not function and (reason := self.make_async(around)) is not None:
+                return f"its caller `{around.name.value}` cannot: {reason}"
+            calls.append(call)
+        for call in calls:
+            self._await_call(call)
+            scan.link(call, function)
+        return None
+
+    def _references(self, function: cst.FunctionDef) -> list[cst.CSTNode]:
+        tree, name = self.tree, function.name.value
+        if tree.class_of(function) is not None:
+            return list(self._attributes.get(name, []))
+        variable: Variable | None = tree.variable(function.name)
+        found: list[cst.CSTNode] = [
+            one
+            for one in tree.all(cst.Name)
+            if one.value == name and one is not function.name and tree.variable(one) == variable
+        ]
+        return [one for one in found if self.scan.is_load(one)]
+
+    def _await_call(self, call: cst.Call) -> None:
+        tree, owner = self.tree, self.scan.thing_of(call)
+        above = tree.parent(call)
+        if isinstance(above, cst.Await):
+            return
+        weak = isinstance(above, cst.Attribute | cst.Subscript | cst.Call) and not call.lpar
+        before, after = ("(await ", ")") if weak else ("await ", "")
+        self.scan.wrap(tree.start(call), tree.end(call), before, after, owner, 2)
+
+    # ---- the parameter ----
+
+    def _rename(self, function: cst.FunctionDef) -> None:
+        """The response's parameter becomes `channel`, where nothing in the function is called so."""
+        scan, tree = self.scan, self.tree
+        params = parameters(function)
+        position = scan.roles.streaming[function]
+        if position >= len(params):
+            return
+        parameter = params[position]
+        owner = scan.thing_of(function)
+        if parameter.annotation is not None:
+            annotation = parameter.annotation.annotation
+            if (scan.roles.home(annotation) or "").startswith("response."):
+                scan.replace(annotation, scan.helper("ReplyChannel", owner), owner)
+                scan.consumed.update(tree.below(annotation))
+        old = parameter.name.value
+        names = tree.names_below(function)
+        if old == "channel" or "channel" in names or self._by_keyword(function, old):
+            return
+        variable = tree.variable(parameter)
+        for name in tree.all(cst.Name):
+            if name.value == old and tree.variable(name) == variable:
+                above = tree.parent(name)
+                if isinstance(above, cst.Attribute) and above.attr is name:
+                    continue
+                if isinstance(above, cst.Arg) and above.keyword is name:
+                    continue
+                scan.replace(name, "channel", owner)
+
+    def _by_keyword(self, function: cst.FunctionDef, name: str) -> bool:
+        return any(
+            one.keyword is not None and one.keyword.value == name
+            for call in self.tree.all(cst.Call)
+            if function in self.tree.functions_of(call.func)
+            for one in call.args
+        )
+
+
+def _is_ascii(node: cst.SimpleString) -> bool:
+    """Whether `b` before the literal gives the bytes that encoding it gives."""
+    try:
+        return bool(ast.literal_eval("b" + node.value) == ast.literal_eval(node.value).encode())
+    except (SyntaxError, ValueError):
+        return False

@@ -1,0 +1,15 @@
+from sanic import Sanic
+from sanic.response import stream
+
+app = Sanic(__name__, load_env=False)
+
+
+@app.stream("/echo")
+async def echo(request):
+    async def streaming(response):
+        while 1:
+            body = await request.stream.get()
+            if not body: break  # the end
+            await response.write(body)
+
+    return stream(streaming)

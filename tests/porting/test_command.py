@@ -1,0 +1,190 @@
+"""The command `streamcompat port`: what it reads, prints and writes, and how it ends."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streamcompat.cli import main
+
+BEFORE = 'from sanic import Sanic\n\napp = Sanic("app", load_env=False)\n'
+AFTER = BEFORE.replace("sanic import Sanic", "mach9 import Mach9").replace("= Sanic", "= Mach9")
+KEPT = """
+@app.get("/table")
+async def table(request):
+    async def rows(response):
+        csv.writer(response).writerow([1, 2])
+
+    return stream(rows)
+"""
+WITH_LEFT = "import csv\nfrom sanic.response import stream\n" + BEFORE + KEPT
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def put(root: Path, **files: str) -> None:
+    for name, text in files.items():
+        path = root / name.replace("__", "/")
+        path = path.with_name(path.name + ".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def test_a_diff_is_shown_and_nothing_written(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(tree, app=BEFORE)
+    assert main(["port", "app.py"]) == 0
+    out, err = capsys.readouterr()
+    assert "-from sanic import Sanic\n+from mach9 import Mach9\n" in out
+    assert err == "handlers: 0 ported, 0 left alone, 0 unknown\n"
+    assert (tree / "app.py").read_text() == BEFORE
+    patch = subprocess.run(["git", "apply", "-"], input=out, text=True, cwd=tree, check=False)
+    assert patch.returncode == 0
+    assert (tree / "app.py").read_text() == AFTER
+
+
+def test_check_and_write(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(tree, app=BEFORE, other="x = 1\n")
+    (tree / "app.py").chmod(0o640)
+    assert main(["port", ".", "--check"]) == 1
+    assert capsys.readouterr().out.startswith("would be ported: app.py\n")
+    assert (tree / "app.py").read_text() == BEFORE
+    assert main(["port", ".", "--write"]) == 0
+    assert capsys.readouterr().out.startswith("ported: app.py\n")
+    assert (tree / "app.py").read_text() == AFTER
+    assert (tree / "app.py").stat().st_mode & 0o777 == 0o640
+    assert main(["port", ".", "--check"]) == 0
+    assert sorted(os.listdir(tree)) == ["app.py", "other.py"]
+
+
+def test_standard_input(
+    tree: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stdin:
+        buffer = io.BytesIO(BEFORE.replace("\n", "\r\n").encode())
+
+    monkeypatch.setattr(sys, "stdin", Stdin)
+    assert main(["port", "-", "--write"]) == 0
+    assert capsysbinary.readouterr().out == AFTER.replace("\n", "\r\n").encode()
+
+
+def test_gitignore_is_honoured(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tree / ".git").mkdir()
+    (tree / ".gitignore").write_text("build/\n*_generated.py\n!kept_generated.py\n")
+    put(
+        tree,
+        app=BEFORE,
+        build__app=BEFORE,
+        a_generated=BEFORE,
+        kept_generated=BEFORE,
+        src__app=BEFORE,
+        src__old__app=BEFORE,
+        venv__lib__app=BEFORE,
+    )
+    (tree / "src" / ".gitignore").write_text("/old\n")
+    (tree / "venv" / "pyvenv.cfg").write_text("")
+    (tree / "link").symlink_to(tree, target_is_directory=True)
+    assert main(["port", ".", "--check"]) == 1
+    ported = [line for line in capsys.readouterr().out.splitlines() if line.startswith("would")]
+    assert ported == ["would be ported: " + name for name in ("app.py", "kept_generated.py", "src/app.py")]
+    # From below, the rules of the repository hold as well; what is named is taken.
+    assert main(["port", "src", "build/app.py", "--check"]) == 1
+    assert "build/app.py" in (out := capsys.readouterr().out)
+    assert "src/old" not in out
+
+
+def test_a_file_that_cannot_be_parsed_is_named_and_the_rest_goes_on(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(tree, broken="from sanic import Sanic\n\nclass:\n", good=BEFORE)
+    assert main(["port", ".", "--write"]) == 3
+    assert "broken.py:3: cannot be parsed: invalid syntax\n" in capsys.readouterr().out
+    assert (tree / "good.py").read_text() == AFTER
+
+
+def test_a_path_that_is_not_there(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(tree, good=BEFORE)
+    assert main(["port", "gone.py", "good.py", "--write"]) == 3
+    assert capsys.readouterr().err == "streamcompat: gone.py is not there\n"
+    assert (tree / "good.py").read_text() == AFTER
+
+
+def test_a_file_that_cannot_be_written_stays(
+    tree: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tree, app=BEFORE)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    assert main(["port", "app.py", "--write"]) == 3
+    assert capsys.readouterr().err == "streamcompat: cannot write app.py: Permission denied\n"
+    assert os.listdir(tree) == ["app.py"]
+    assert (tree / "app.py").read_text() == BEFORE
+
+
+def test_the_report_as_json(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(tree, app=WITH_LEFT, broken="class:\n")
+    assert main(["port", "app.py", "broken.py", "--report", "json"]) == 3
+    told = json.loads(capsys.readouterr().out)
+    assert told["counts"] == {"ported": 0, "left alone": 1, "unknown": 0}
+    app, broken = told["files"]
+    assert app["path"] == "app.py" and app["changed"] and "+app = Mach9" in app["diff"]
+    assert [(one["line"], one["kind"]) for one in app["findings"]] == [(10, "left alone")]
+    assert broken["error"] == {"line": 1, "reason": "invalid syntax"}
+
+
+def test_the_report_for_github(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(tree, **{"app,1": WITH_LEFT})
+    assert main(["port", ".", "--check", "--report", "github"]) == 1
+    assert "::warning file=app%2C1.py,line=10,title=left alone::the response is handed to `csv.writer`" in (
+        capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize("package", ["libcst", "pathspec", "rich"])
+def test_a_missing_extra_is_named(package: str) -> None:
+    code = (
+        f"import sys; sys.modules[{package!r}] = None;"
+        "from streamcompat.cli import main; sys.exit(main(['port', 'x.py']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert done.stderr == f"streamcompat: this needs {package}: pip install 'streamcompat[porting]'\n"
+
+
+def test_the_command_line_needs_no_extra_to_be_read() -> None:
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['libcst', 'pathspec', 'rich', 'hypothesis']));"
+        "from streamcompat.cli import main; main(['port', '--help'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "streamcompat port . --write" in done.stdout
+
+
+def test_many_files_in_several_processes(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(60):
+        put(tree, **{f"part{number}__app": BEFORE})
+    assert main(["port", ".", "--write"]) == 0
+    assert capsys.readouterr().out.count("ported: part") == 60
+    assert all(path.read_text() == AFTER for path in tree.rglob("*.py"))
+
+
+def test_from_sanic_takes_every_request_for_one_of_sanics(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(tree, helper="def size(request):\n    return request.stream.qsize()\n")
+    assert main(["port", "helper.py"]) == 0
+    assert "0 unknown" in capsys.readouterr().err
+    assert main(["port", "helper.py", "--from", "sanic"]) == 0
+    assert "helper.py:2: " in capsys.readouterr().err
