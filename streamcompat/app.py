@@ -465,6 +465,8 @@ class App(Registration, Servable):
             exchange.respond(response.status, response.wire_headers(), to_bytes(response.body))
 
     def _cut(self, request: Request, exchange: Exchange, error: Exception) -> None:
+        if isinstance(error, (BodyTooLarge, ProtocolError, RequestTimeout)):
+            raise error  # the client's doing: the engine cuts the response, and bounds what is logged of it
         self.log.error(
             "%s failed after %d bytes of its response, which is cut",
             describe(request),

@@ -147,10 +147,13 @@ class AsyncioSession(Session, asyncio.Protocol):
         self._transport.resume_reading()
 
     def _half_close(self) -> None:
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-        else:
+        if not self._transport.can_write_eof():
             self._transport.close()
+            return
+        try:
+            self._transport.write_eof()
+        except OSError:  # the peer has reset the connection; asyncio's own loop does not look for that
+            self._transport.abort()
 
     def _close(self) -> None:
         self._transport.close()

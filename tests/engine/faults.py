@@ -1,0 +1,121 @@
+"""A socket that fails as it is told, and a coroutine that is cancelled where it is told.
+
+Each call of a server to its socket is counted; a plan says at which of them what goes wrong. The bytes go
+through the real system, so what a driver believes of a socket after a fault is put to the test as well.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import socket
+import types
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
+from typing import Any, Final
+
+SHORT: Final = "short"  # one byte goes through
+AGAIN: Final = "again"  # nothing does, for now
+RESET: Final = "reset"  # the peer has reset the connection; so it stays
+CANCEL: Final = "cancel"  # the handler is cancelled during the call
+HARMLESS: Final = (SHORT, AGAIN)
+KINDS: Final = (SHORT, AGAIN, RESET, CANCEL)
+
+
+class Plan:
+    """What goes wrong at which call, counted from 0; nothing at the others.
+
+    Attributes:
+        calls: the names of the calls so far.
+        cancel: what CANCEL calls.
+    """
+
+    def __init__(self, faults: Mapping[int, str] | None = None) -> None:
+        self._faults = dict(faults or {})
+        self._broken = False
+        self.calls: list[str] = []
+        self.cancel: Callable[[], object] = lambda: None
+
+    @classmethod
+    def random(cls, seed: int) -> Plan:
+        """Many faults, the same ones for the same seed; a reset only rarely, so that much happens before."""
+        source = random.Random(seed)
+        share = source.choice((0.05, 0.3, 0.6))
+        weights = (10, 10, 1, source.choice((0, 1)))
+        return cls(
+            {index: source.choices(KINDS, weights)[0] for index in range(2000) if source.random() < share}
+        )
+
+    def next(self, call: str) -> str | None:
+        """Count a call; raises what its fault raises, or returns its fault for the caller to act on."""
+        fault = self._faults.get(len(self.calls))
+        self.calls.append(call)
+        if self._broken or fault == RESET:
+            self._broken = True
+            if call == "shutdown":
+                raise OSError(errno.ENOTCONN, "the endpoint is not connected")
+            raise ConnectionResetError(errno.ECONNRESET, "reset by the plan")
+        if fault == AGAIN and call != "shutdown":
+            raise BlockingIOError(errno.EAGAIN, "not now, says the plan")
+        if fault == CANCEL:
+            self.cancel()
+        return fault
+
+
+class FaultySocket(socket.socket):
+    """One end of a pair, taken over from a plain socket; its calls fail by a plan."""
+
+    plan: Plan
+
+    @classmethod
+    def take(cls, plain: socket.socket, plan: Plan) -> FaultySocket:
+        taken = cls(plain.family, plain.type, plain.proto, fileno=plain.detach())
+        taken.plan = plan
+        taken.setblocking(False)
+        return taken
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        return super().recv(1 if self.plan.next("recv") == SHORT else size, flags)
+
+    def send(self, data: Any, flags: int = 0, /) -> int:
+        short = self.plan.next("send") == SHORT
+        return super().send(memoryview(data)[:1] if short else data, flags)
+
+    def sendmsg(self, buffers: Iterable[Any], *rest: Any) -> int:
+        short = self.plan.next("sendmsg") == SHORT
+        return super().sendmsg([memoryview(b"".join(buffers))[:1]] if short else buffers, *rest)
+
+    def writev(self, buffers: list[bytes]) -> int:
+        """What `os.writev` does to its descriptor."""
+        short = self.plan.next("writev") == SHORT
+        return os.writev(self.fileno(), [b"".join(buffers)[:1]] if short else buffers)
+
+    def shutdown(self, how: int, /) -> None:
+        self.plan.next("shutdown")
+        super().shutdown(how)
+
+
+@types.coroutine
+def cancelled_at(
+    function: Coroutine[Any, Any, None], index: int, cancel: Callable[[], object]
+) -> Generator[Any, Any, int]:
+    """Step a coroutine and call `cancel` the `index`-th time, from 0, that it waits.
+
+    Returns: how often it waited.
+    """
+    waits = 0
+    step: Callable[[Any], Any] = function.send
+    value: Any = None
+    while True:
+        try:
+            yielded = step(value)
+        except StopIteration:
+            return waits
+        if waits == index:
+            cancel()
+        waits += 1
+        try:
+            value = yield yielded
+            step = function.send
+        except BaseException as error:
+            value, step = error, function.throw
