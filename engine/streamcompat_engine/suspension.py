@@ -118,8 +118,10 @@ else:
 
     def _step_through(function: Coroutine[Any, Any, Any] | None) -> NoReturn:
         """Step one coroutine after another on this stack, handing what it yields to the outside; an
-        exception ends the stack as well."""
-        this = getcurrent()
+        exception ends the stack as well.
+
+        A stack that held itself in a variable would never be freed: greenlets are not searched for cycles.
+        """
         while True:
             assert function is not None
             step: Callable[[Any], Any] = function.send
@@ -131,13 +133,13 @@ else:
                     done = stop.value
                     break
                 try:
-                    value = this.parent.switch((_YIELD, yielded))  # type: ignore[union-attr]
+                    value = getcurrent().parent.switch((_YIELD, yielded))  # type: ignore[union-attr]
                     step = function.send
                 except BaseException as error:
                     value = error
                     step = function.throw
             function = step = value = yielded = None  # type: ignore[assignment]  # to keep nothing alive
-            function = this.parent.switch((_DONE, done))  # type: ignore[union-attr]
+            function = getcurrent().parent.switch((_DONE, done))  # type: ignore[union-attr]
 
     @types.coroutine
     def drive(function: Coroutine[Any, Any, T], stacks: list[Any]) -> Generator[Any, Any, T]:
