@@ -7,8 +7,7 @@ peer wait; the queue's other methods answer for that.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from streamcompat_engine import Exchange
 
@@ -32,10 +31,15 @@ class RequestStream(asyncio.Queue[Any]):
 
     __str__ = __repr__
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> Self:
         """Every piece of the body, as bytes."""
-        while (piece := await self._receive()) is not None:
-            yield piece
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await self._receive()
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
 
     @property
     def maxsize(self) -> int:

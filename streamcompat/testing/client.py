@@ -56,6 +56,7 @@ class Client:
 
     Attributes:
         clock: on which the engine's timeouts run; `advance` moves it.
+        keep: as given; counts from the next request on.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Client:
         self.clock = VirtualClock()
         self.patience = patience
         self._window = window
-        self._keep = keep
+        self.keep = keep
         if isinstance(app, Servable):
             config = app.server_config()
             limits, timeouts = limits or config.limits, timeouts or config.timeouts
@@ -131,6 +132,12 @@ class Client:
                 with anyio.CancelScope(shield=True):
                     await self._lifespan.after_stop(self._loop)
 
+    @property
+    def stall_limit(self) -> float:
+        """Seconds after which the server has given up a client that does not read, if it ever does."""
+        # Its looks at the client are a second apart.
+        return (self._service.timeouts.write_stall or 0.0) + 3.0
+
     async def settle(self) -> None:
         """Let everybody run who can, until all wait for bytes, for room or for the clock."""
         for _ in range(TURNS):
@@ -149,7 +156,7 @@ class Client:
 
     async def _serve(self, exchange: Exchange) -> None:
         connection = self._connections[exchange.transport]
-        observed = Observed(self._keep)
+        observed = Observed(self.keep)
         connection.exchanges.append(observed)
         try:
             await self._handle(ObservedExchange(exchange, observed, connection._session.unsent))

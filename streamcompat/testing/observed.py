@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import anyio
 
-from streamcompat_engine import EngineError, Exchange
+from streamcompat_engine import EngineError, Exchange, ResponseStateError
 
 SPIN: Final = 1000
 """Reads in a row without a byte, after which a handler is taken to read for ever."""
@@ -25,6 +25,7 @@ class Observed:
         pieces: the same as they were given; none where `keep` is off.
         told: what its last read without a byte told it: `"end"`, the name of an error, or `""`.
         written: bytes of the response's body, as the handler gave them.
+        late_writes: how often it wrote to a response that was over.
         ended: the handler has returned, or was cancelled.
         spins: it read for ever, and was stopped.
         error: what the app let through, where it did.
@@ -37,6 +38,7 @@ class Observed:
         self.pieces: list[bytes] = []
         self.told = ""
         self.written = 0
+        self.late_writes = 0
         self.ended = False
         self.spins = False
         self.error: BaseException | None = None
@@ -104,7 +106,11 @@ class ObservedExchange:
         def observe(data: bytes) -> Awaitable[None]:
             # Before the call: it may come back only when the client has caught up.
             observed.peak = max(observed.peak, unsent() + len(data))
-            done: Awaitable[None] = write(data)
+            try:
+                done: Awaitable[None] = write(data)
+            except ResponseStateError:
+                observed.late_writes += 1
+                raise
             observed.written += len(data)
             return done
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from streamcompat.sanic_api import Sanic
@@ -117,6 +118,21 @@ async def test_a_reader_that_stalls_holds_the_handler_back(make: Any) -> None:
         assert len((await stream.response()).body) == 1024 * 1024
         await client.settle()
         assert stream.seen.ended
+
+
+async def test_a_reader_that_goes_on_gets_the_rest_however_large_the_pieces_are() -> None:
+    async def large(exchange: Exchange) -> None:
+        exchange.start(200, [])
+        for _ in range(20):
+            await exchange.write(bytes(100 * 1024))
+            await anyio.lowlevel.checkpoint()  # so that what follows is written while the client is slow
+            await anyio.lowlevel.checkpoint()
+        exchange.finish()
+
+    async with Client(large) as client, client.stream("GET", "/") as stream:
+        await client.settle()
+        assert not stream.seen.ended
+        assert len((await stream.response()).body) == 2000 * 1024
 
 
 async def test_a_handler_that_does_not_read_holds_the_client_back() -> None:

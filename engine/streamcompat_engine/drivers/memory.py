@@ -102,7 +102,11 @@ class MemorySession(Session):
         await anyio.lowlevel.checkpoint()
 
     def unsent(self) -> int:
-        return max(self.client.waiting - self._window, 0) + self.queued
+        return self._in_transport() + self.queued
+
+    def _in_transport(self) -> int:
+        """Bytes that the network has not taken yet."""
+        return max(self.client.waiting - self._window, 0)
 
     def _transmit(self, data: list[bytes]) -> None:
         self.client.take(b"".join(data))
@@ -111,7 +115,8 @@ class MemorySession(Session):
 
     def on_taken(self) -> None:
         """The peer has read."""
-        if self.blocked and self.unsent() <= self.limits.outbound_low:
+        # What waits in the queue meanwhile does not count: it is sent once this one is told.
+        if self.blocked and self._in_transport() <= self.limits.outbound_low:
             self.on_writable()
 
     def _call_soon(self, callback: Callable[[], None]) -> None:

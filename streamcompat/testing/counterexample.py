@@ -1,0 +1,162 @@
+"""A counterexample, and how it is told to a person.
+
+The rule: it shows the request, two ways in which it came side by side, what differed, and the few lines
+that do it again.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Final
+
+from streamcompat.testing.outcome import Outcome, shown
+from streamcompat.testing.wire import Request
+
+_AROUND: Final = 6
+"""Bytes shown on each side of a cut."""
+_COLUMN: Final = 46
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """A promise that does not hold.
+
+    Attributes:
+        what: in one line.
+        request: that shows it.
+        sides: (what it is, the cuts or `None` where they do not matter, what it led to); one or two.
+        differences: between the two, each as a line.
+        reproduce: lines of Python that show it again, for an `app`.
+        advice: how it is mended; empty where that is not known.
+    """
+
+    what: str
+    request: Request
+    sides: tuple[tuple[str, tuple[int, ...] | None, Outcome], ...]
+    differences: tuple[str, ...]
+    reproduce: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        rows: list[list[list[str]]] = []
+        for name, cuts, outcome in self.sides:
+            body = self.request.framed()
+            rows.append(
+                [
+                    [name],
+                    [around(body, cuts)] if cuts is not None else [],
+                    [f"read {pieces(outcome.pieces)}"] if outcome.pieces or cuts is not None else [],
+                    [f"-> {answer(outcome)}"],
+                ]
+            )
+        lines = [self.what, "", f"  {self.request!r}", ""]
+        lines += [f"  {line}" for line in _beside(rows)]
+        if self.differences:
+            lines += ["", *(f"  {line}" for line in self.differences)]
+        if self.advice:
+            lines += ["", *(f"  {line}" for line in self.advice.splitlines())]
+        return "\n".join([*lines, "", "To see it again:", "", self.reproduce])
+
+
+def _beside(columns: Sequence[Sequence[Sequence[str]]]) -> Iterable[str]:
+    """Columns of blocks of lines, side by side."""
+    for blocks in zip(*columns, strict=True):
+        wrapped = [[part for line in block for part in _wrapped(line)] for block in blocks]
+        for parts in zip_longest(*wrapped, fillvalue=""):
+            yield "  ".join(f"{part:<{_COLUMN}}" for part in parts).rstrip()
+
+
+def _wrapped(line: str) -> list[str]:
+    return textwrap.wrap(line, _COLUMN) or [""]
+
+
+def around(body: bytes, cuts: Sequence[int]) -> str:
+    """The bytes around each cut in hexadecimal, cuts as `|`; of an uncut body its start."""
+    if not cuts:
+        return _hex(body[: 2 * _AROUND]) + (" .." if len(body) > 2 * _AROUND else "")
+    if len(cuts) > 8:
+        return f"{around(body, cuts[:3])} ... {len(cuts)} cuts"
+    parts: list[str] = []
+    position = 0
+    for offset in cuts:
+        before = body[max(offset - _AROUND, position) : offset]
+        if offset - len(before) > position:
+            parts.append("..")
+        parts += [_hex(before), "|"]
+        position = offset
+    rest = body[position : position + _AROUND]
+    parts.append(_hex(rest) + (" .." if position + len(rest) < len(body) else ""))
+    return " ".join(part for part in parts if part)
+
+
+def _hex(data: bytes) -> str:
+    return data.hex(" ")
+
+
+def pieces(read: Sequence[bytes], most: int = 6) -> str:
+    """What a handler read, piece by piece."""
+    if not read:
+        return "nothing"
+    part = " ".join(shown(piece, 20) for piece in read[:most])
+    return part + (f" ... ({len(read)} pieces)" if len(read) > most else "")
+
+
+def answer(outcome: Outcome) -> str:
+    """What was answered, in one line."""
+    if not outcome.status:
+        text = "no answer"
+    else:
+        text = f"{outcome.status} {shown(outcome.body)}" + ("" if outcome.complete else ", cut")
+    if outcome.error:
+        text += f" ({outcome.error})"
+    return "; ".join([text, *outcome.faults])
+
+
+def reproduced(request: Request, *lines: str) -> str:
+    """A program that shows it again; `lines` are the body of its `with` block."""
+    return "\n".join(
+        [
+            "    from streamcompat.testing import Request, TestClient",
+            "",
+            f"    request = {request!r}",
+            "    with TestClient(app) as client:",
+            *(f"        {line}" for line in lines),
+        ]
+    )
+
+
+def cut_advice(body: bytes, cuts: Sequence[int]) -> str:
+    """What mends a handler whose answer depends on these cuts of this body."""
+    if any(body[offset] & 0xC0 == 0x80 for offset in cuts if offset < len(body)) and _is_text(body):
+        return (
+            "The cut is inside a UTF-8 character, and `piece.decode()` cannot decode half of one.\n"
+            "Make a decoder with `decoder = streamcompat.text.decoder()`, use `decoder.decode(piece)` for\n"
+            "each piece and `decoder.decode(b'', final=True)` at the end; or read the text itself with\n"
+            "`async for part in streamcompat.text.text(request.stream)`."
+        )
+    if any(mark in body for mark in (b"{", b"[", b'"')):
+        return (
+            "The cut is inside a JSON value, and a piece is not a value. Read one value a line with\n"
+            "`async for value in streamcompat.text.json_lines(request.stream)`, or a body of one value\n"
+            "on a route that does not stream."
+        )
+    if b"\n" in body:
+        return (
+            "The cut is not at the end of a line, and a piece is not a line. Read lines with\n"
+            "`async for line in streamcompat.text.lines(request.stream)`."
+        )
+    return (
+        "A piece is whatever the network delivered at once. Read until the end of the stream, and keep\n"
+        "what is not complete for the next piece; `streamcompat.text` does so for text, lines and JSON."
+    )
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

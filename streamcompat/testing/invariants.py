@@ -1,0 +1,359 @@
+"""The promises that a handler keeps towards any network, each as a search for a counterexample.
+
+The rule: a search is deterministic and ends; it gives the first counterexample in an order in which the
+plainest come first, or `None`.
+"""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from streamcompat.testing import cuts as cutting
+from streamcompat.testing.client import Client, Connection
+from streamcompat.testing.counterexample import Counterexample, cut_advice, reproduced
+from streamcompat.testing.outcome import Effects, Outcome, Runner, failures_of
+from streamcompat.testing.wire import Request, chunk, request_head
+from streamcompat_engine import ClientDisconnected
+
+_SMALL: Final = 256 * 1024
+_LARGE: Final = 768 * 1024
+"""Bytes of the two bodies whose cost in memory is compared; both are more than what buffers hold."""
+_PIECE: Final = 16 * 1024
+_PLACES: Final = 6
+"""Offsets inside a body at which a client leaves."""
+
+
+@asynccontextmanager
+async def running(app: Any, effects: Effects = None, patience: float = 5.0) -> AsyncIterator[Runner]:
+    """An app that runs, for one search after the other."""
+    with failures_of(app) as failures:
+        async with Client(app, patience=patience) as client:
+            yield Runner(client, failures, effects)
+
+
+# ---- the same for every cut ----
+
+
+async def boundary(
+    runner: Runner, request: Request, ways: Iterable[Sequence[int]] | None = None, most: int = 300
+) -> Counterexample | None:
+    """A way of cutting the request that changes what it leads to.
+
+    Args:
+        ways: of cutting, offsets as for `Client.stream`; those of `cuts.candidates` where there are none.
+        most: of those.
+    """
+    whole = await runner.run(request)
+    if whole.faults:
+        return _fault(request, (), whole)
+    for way in cutting.candidates(request.framed(), most) if ways is None else ways:
+        found = await _compared(runner, request, whole, tuple(way))
+        if found is not None:
+            return found
+    if request.chunks is not None:
+        return await _other_chunks(runner, request, whole)
+    return None
+
+
+async def _compared(
+    runner: Runner, request: Request, whole: Outcome, way: tuple[int, ...]
+) -> Counterexample | None:
+    outcome = await runner.run(request, way)
+    if not whole.differences(outcome):
+        return None
+    # One cut after the other, as long as there is a difference without it.
+    for offset in way:
+        fewer = tuple(one for one in way if one != offset)
+        less = await runner.run(request, fewer)
+        if whole.differences(less):
+            way, outcome = fewer, less
+    return Counterexample(
+        "The answer depends on where the network cuts the request.",
+        request,
+        (("uncut", (), whole), (f"cut at {', '.join(map(str, way))}", way, outcome)),
+        tuple(whole.differences(outcome)),
+        reproduced(
+            request,
+            "whole = client.send(request)",
+            f"cut = client.send(request, cuts={list(way)!r})",
+            "assert (cut.status, cut.body) == (whole.status, whole.body)",
+        ),
+        cut_advice(request.framed(), way),
+    )
+
+
+async def _other_chunks(runner: Runner, request: Request, whole: Outcome) -> Counterexample | None:
+    """The same body in other HTTP chunks, each of which arrives by itself."""
+    for chunks in cutting.candidates(request.body, 40):
+        other = replace(request, chunks=chunks)
+        ends, position = [], 0
+        for start, end in zip((0, *chunks), (*chunks, len(request.body)), strict=True):
+            position += len(chunk(request.body[start:end]))
+            ends.append(position)
+        outcome = await runner.run(other, ends)
+        if whole.differences(outcome):
+            return Counterexample(
+                "The answer depends on the request's HTTP chunks.",
+                other,
+                (("in one", None, whole), (f"in {len(ends)} chunks", tuple(ends), outcome)),
+                tuple(whole.differences(outcome)),
+                reproduced(
+                    other,
+                    f"whole = client.send({request!r})",
+                    f"chunked = client.send(request, cuts={ends!r})",
+                    "assert (chunked.status, chunked.body) == (whole.status, whole.body)",
+                ),
+                cut_advice(request.body, chunks),
+            )
+    return None
+
+
+def _fault(request: Request, cuts: tuple[int, ...], outcome: Outcome) -> Counterexample:
+    advice = ""
+    if any("left a task" in fault for fault in outcome.faults):
+        advice = "Await what the handler starts, or cancel it in `finally`."
+    elif any("wrote after" in fault for fault in outcome.faults):
+        advice = "Nobody may write once the streaming function has returned: await what writes in it."
+    elif any("for ever" in fault or "hangs" in fault for fault in outcome.faults):
+        advice = "Leave the loop at the end of the body: `None` (Sanic), `more_content: False` (Mach9)."
+    return Counterexample(
+        f"The handler does what none may do: {', '.join(outcome.faults)}.",
+        request,
+        (("uncut" if not cuts else f"cut at {cuts}", cuts, outcome),),
+        (),
+        reproduced(request, f"client.send(request, cuts={list(cuts)!r})"),
+        advice,
+    )
+
+
+# ---- bounded memory ----
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a body cost: bytes at the peak, and the status of the answer (0 where it stalled)."""
+
+    peak: int
+    status: int
+
+
+async def memory(runner: Runner, request: Request) -> Counterexample | str | None:
+    """Whether memory grows with the body: the request's own, repeated to two sizes.
+
+    Once the client reads the response as it comes, once it never reads.
+
+    Returns: a counterexample, `None`, or in words why this cannot be told.
+    """
+    if not request.body:
+        return "it has no body"
+    for stalls in (False, True):
+        try:
+            await _cost(runner, request, _PIECE, stalls)  # what is made once is not counted
+            small = await _cost(runner, request, _SMALL, stalls)
+            large = await _cost(runner, request, _LARGE, stalls)
+        except TimeoutError:
+            return "its body, repeated, is not answered"
+        refused = next((cost.status for cost in (small, large) if cost.status >= 400), 0)
+        if refused == 413:
+            return None  # bounded by the route's own limit
+        if refused:
+            return f"its body, repeated, is answered with {refused}"
+        if large.peak - small.peak > (_LARGE - _SMALL) // 4:
+            return _grows(request, stalls, small, large)
+    return None
+
+
+def _grows(request: Request, stalls: bool, small: Cost, large: Cost) -> Counterexample:
+    way = "while the client does not read the response" if stalls else "although the client reads it"
+    return Counterexample(
+        f"Memory grows with the body, {way}.",
+        request,
+        (),
+        (
+            f"its body, repeated to {_SMALL // 1024} KiB: {small.peak // 1024} KiB at the peak",
+            f"its body, repeated to {_LARGE // 1024} KiB: {large.peak // 1024} KiB at the peak",
+        ),
+        "    from streamcompat.testing import Request, assert_bounded_memory\n\n"
+        f"    assert_bounded_memory(app, {request!r})",
+        "Write as you read, await what you write, and keep nothing of what is written;\n"
+        "or bound the body with `body_limit=...` on the route.",
+    )
+
+
+async def _cost(runner: Runner, request: Request, size: int, stalls: bool) -> Cost:
+    """Send a body of about `size` bytes, piece by piece, and drop what is answered."""
+    times = max(size // len(request.body), 1)
+    total = times * len(request.body)
+    chunked = request.chunks is not None
+    head = request_head(request.method, request.target, request.headers, None if chunked else total, chunked)
+    client, keep = runner.client, runner.client.keep
+    client.keep = False
+    traced = tracemalloc.is_tracing()
+    if not traced:
+        tracemalloc.start()
+    try:
+        async with client.connect() as connection:
+            tracemalloc.reset_peak()
+            before = tracemalloc.get_traced_memory()[0]
+            status = await _transfer(connection, head, request, times, chunked, stalls)
+            return Cost(tracemalloc.get_traced_memory()[1] - before, status)
+    finally:
+        client.keep = keep
+        if not traced:
+            tracemalloc.stop()
+
+
+async def _transfer(
+    connection: Connection, head: bytes, request: Request, times: int, chunked: bool, stalls: bool
+) -> int:
+    at_once = max(_PIECE // len(request.body), 1)
+    first = b""
+    try:
+        await connection.send(head)
+        while times:
+            if connection.reading_paused and stalls:
+                await connection.client.settle()
+                if connection.reading_paused:
+                    return 0  # back-pressure: the client waits
+            if not stalls:
+                first = first or await _drained(connection)
+                while connection.reading_paused and connection.open:
+                    await _drained(connection)
+            some, times = min(at_once, times), max(times - at_once, 0)
+            data = request.body * some
+            await connection.send(chunk(data) if chunked else data)
+            if not stalls:
+                first = first or await _drained(connection)
+        if chunked:
+            await connection.send(b"0\r\n\r\n")
+    except ClientDisconnected:
+        pass  # the server has answered and closed
+    if stalls:
+        await connection.client.settle()
+        return _status(await connection.receive(64)) if connection.unread else 0
+    while not first and (data := await connection.receive()):
+        first = data[:64]
+    while await _drained(connection):
+        pass
+    return _status(first)
+
+
+async def _drained(connection: Connection) -> bytes:
+    """Read what there is; the beginning of it."""
+    await connection.client.settle()
+    first = b""
+    while connection.unread:
+        data = await connection.receive()
+        first = first or data[:64]
+    return first
+
+
+def _status(start: bytes) -> int:
+    """The status of a response that begins so."""
+    words = start.split(b" ", 2)
+    return int(words[1]) if len(words) > 2 and words[1].isdigit() else 0
+
+
+# ---- clients that leave ----
+
+
+async def disconnect(runner: Runner, request: Request) -> Counterexample | None:
+    """A place at which a client may leave that a handler does not survive: it goes on, leaves a task
+    behind, or the next request is not answered as the first was."""
+    expected = await _answered(runner, request)
+    body = request.framed()
+    places = [0, *cutting.interesting(body)[:_PLACES], len(body) // 2, len(body)]
+    for offset in sorted({*places}):
+        for half in (False, True) if offset < len(body) else (False,):
+            found = await _leaves(runner, request, offset, half, expected)
+            if found is not None:
+                return found
+    return None
+
+
+async def _answered(runner: Runner, request: Request) -> int:
+    """The status that the request is answered with; 0 for none."""
+    async with runner.client.start(request) as stream:
+        try:
+            return (await stream.head()).status
+        except TimeoutError:
+            return 0
+
+
+async def _leaves(
+    runner: Runner, request: Request, offset: int, half: bool, expected: int
+) -> Counterexample | None:
+    runner.begin()
+    data = request.head() + request.framed()[:offset]
+    problem = ""
+    async with runner.client.connect() as connection:
+        await connection.send(data)
+        if half:
+            connection.half_close()
+        else:
+            connection.disconnect()
+        await runner.client.settle()
+        seen = connection.exchanges[-1] if connection.exchanges else None
+        if seen is not None:
+            faults = await runner.faults(seen)
+            problem = ", ".join(faults).replace("after its response", "after its client has left")
+            problem = problem.replace("after the end of the body", "after its client has left")
+    if not problem:
+        status = await _answered(runner, request)
+        if status == expected:
+            return None
+        problem = f"the next request is answered with {status or 'nothing'}, not with {expected or 'nothing'}"
+    error = runner.failures.take()
+    how = "closes its sending side" if half else "vanishes"
+    outcome = Outcome(0, b"", False, pieces=tuple(seen.pieces) if seen else (), error=error)
+    return Counterexample(
+        f"A client leaves, and {problem}.",
+        request,
+        ((f"the client {how} after {offset} bytes of the body", (offset,), outcome),),
+        (),
+        "    from streamcompat.testing import Request, assert_survives_disconnect\n\n"
+        f"    assert_survives_disconnect(app, {request!r})",
+        "Let the error of a read or a write end the handler (Mach9: leave the loop where `closed` is True),\n"
+        "with its cleaning up in `finally`; a handler that neither reads nor writes is told with\n"
+        "`on_disconnect='cancel'` on its route.",
+    )
+
+
+# ---- two apps ----
+
+
+async def same_behaviour(
+    one: Runner, other: Runner, request: Request, ignored: frozenset[str], names: tuple[str, str]
+) -> Counterexample | None:
+    """A way of cutting the request that two apps answer differently."""
+    for way in [(), *cutting.candidates(request.framed(), 16)]:
+        ours, theirs = await one.run(request, way), await other.run(request, way)
+        differences = ours.differences(theirs)
+        if ours.complete and theirs.complete and not (ours.status >= 500 <= theirs.status):
+            differences += _different_headers(ours, theirs, ignored)
+        if differences:
+            return Counterexample(
+                "The two apps do not answer alike.",
+                request,
+                ((names[0], way, ours), (names[1], way, theirs)),
+                tuple(differences),
+                "    from streamcompat.testing import Request, TestClient\n\n"
+                f"    request = {request!r}\n"
+                f"    one = TestClient(app_a).send(request, cuts={list(way)!r})\n"
+                f"    other = TestClient(app_b).send(request, cuts={list(way)!r})\n"
+                "    assert (one.status, one.body) == (other.status, other.body)",
+            )
+    return None
+
+
+def _different_headers(ours: Outcome, theirs: Outcome, ignored: frozenset[str]) -> list[str]:
+    one, other = dict(ours.headers), dict(theirs.headers)
+    return [
+        f"{name}: {one.get(name, 'none')} and {other.get(name, 'none')}"
+        for name in sorted(one.keys() | other.keys())
+        if name not in ignored and one.get(name) != other.get(name)
+    ]

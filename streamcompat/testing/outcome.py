@@ -1,0 +1,228 @@
+"""What one request led to, in a form that two of them can be compared in.
+
+The rule: an answer that failed is only said to have failed. How far a handler came before it refused a
+body, and in which words, may depend on how the body came; that it refused it may not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, MutableSequence, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import anyio
+
+from streamcompat.serving import Servable
+from streamcompat.testing.client import Client, Stream
+from streamcompat.testing.observed import Observed
+from streamcompat.testing.response import Response
+from streamcompat.testing.wire import Request
+
+Effects = MutableSequence[Any] | None
+
+GRACE: Final = 1.0
+"""Real seconds in which a handler, or a task that it began, may end by itself."""
+_LOOKS: Final = 100
+_NOT_COMPARED: Final = frozenset({"date"})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a request led to.
+
+    Attributes:
+        status: 0 where there was no answer.
+        complete: the response came to its end.
+        headers: of the response, without Date.
+        effects: what the handler noted of its side effects.
+        pieces: of the body, as the handler read them.
+        error: what the handler raised, as `Type: message`.
+        faults: what no handler may do, whatever it answers.
+    """
+
+    status: int
+    body: bytes
+    complete: bool
+    headers: tuple[tuple[str, str], ...] = ()
+    effects: tuple[Any, ...] = ()
+    pieces: tuple[bytes, ...] = ()
+    error: str = ""
+    faults: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """It is no whole answer that says that all went well."""
+        return self.status == 0 or self.status >= 400 or not self.complete
+
+    def differences(self, other: Outcome) -> list[str]:
+        """What is not the same, each as one line; none for two that are alike."""
+        found: list[str] = []
+        if self.faults != other.faults:
+            found.append(f"faults: {_listed(self.faults)} and {_listed(other.faults)}")
+        if self.failed and other.failed and (_by_chance(self) or _by_chance(other)):
+            return found
+        if self.status != other.status:
+            found.append(f"status: {self.status or 'none'} and {other.status or 'none'}")
+        if self.complete != other.complete:
+            found.append(f"the response is {_whole(self)} and {_whole(other)}")
+        if self.body != other.body:
+            found.append(f"body: {shown(self.body)} and {shown(other.body)}")
+        if self.effects != other.effects:
+            found.append(f"side effects: {list(self.effects)!r} and {list(other.effects)!r}")
+        return found
+
+
+def _by_chance(outcome: Outcome) -> bool:
+    """Whether it is a failure in the middle, whose details depend on how far the handler had come."""
+    return outcome.status >= 500 or not outcome.complete
+
+
+def _listed(faults: Sequence[str]) -> str:
+    return ", ".join(faults) or "none"
+
+
+def _whole(outcome: Outcome) -> str:
+    return "whole" if outcome.complete else "cut"
+
+
+def shown(data: bytes, most: int = 60) -> str:
+    """Bytes for a person: as text where they are text, and not too many."""
+    part = data[:most]
+    try:
+        text = repr(part.decode())
+    except UnicodeDecodeError:
+        text = repr(part)
+    return text + (f"... ({len(data)} bytes)" if len(data) > most else "")
+
+
+class Failures(logging.Filter):
+    """Collects the exceptions that apps log, and keeps them off the screen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = ""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            self.last = " ".join(f"{type(error).__name__}: {error}".split())
+            return False
+        # The originals' error handlers log the traceback as text.
+        message = record.getMessage()
+        if "Traceback (most recent call last)" in message:
+            self.last = message.rstrip().rpartition("\n")[2]
+            return False
+        return True
+
+    def take(self) -> str:
+        """The last one, once."""
+        last, self.last = self.last, ""
+        return last
+
+
+@contextlib.contextmanager
+def failures_of(app: Any) -> Iterator[Failures]:
+    """What the app, or each app of a site, and the engine log of exceptions meanwhile."""
+    failures = Failures()
+    apps = getattr(app, "apps", [app]) if isinstance(app, Servable) else []
+    # A filter and no handler: one of Sanic's loggers is the root, where others listen too.
+    loggers = {logging.getLogger("streamcompat.engine"), *(one.log for one in apps if hasattr(one, "log"))}
+    for logger in loggers:
+        logger.addFilter(failures)
+    try:
+        yield failures
+    finally:
+        for logger in loggers:
+            logger.removeFilter(failures)
+
+
+@dataclass
+class Runner:
+    """Runs requests and says what they led to.
+
+    Attributes:
+        effects: emptied before each request, and read after it.
+    """
+
+    client: Client
+    failures: Failures
+    effects: Effects = None
+    _known: set[int] = field(default_factory=set)
+
+    async def run(self, request: Request, cuts: Sequence[int] = ()) -> Outcome:
+        """Send the request, cut so, and wait for all that it leads to."""
+        self.begin()
+        async with self.client.start(request, cuts) as stream:
+            try:
+                response = await stream.response()
+            except TimeoutError:
+                response = stream.received
+            faults = [] if response.complete else await self._hangs(stream)
+            faults += await self.faults(stream.seen)
+            return self._outcome(response, stream.seen, faults)
+
+    async def _hangs(self, stream: Stream) -> list[str]:
+        await self.client.settle()
+        return [] if stream.seen.ended else ["the handler hangs"]
+
+    def begin(self) -> None:
+        """Forget what was before the next request."""
+        if self.effects is not None:
+            self.effects.clear()
+        self.failures.take()
+        self._known = {task.id for task in anyio.get_running_tasks()}
+
+    async def faults(self, seen: Observed) -> list[str]:
+        """What the handler of a request did that none may do; waits for its end, for a while."""
+        found: list[str] = []
+        if not await self._eventually(lambda: seen.ended or seen.spins):
+            found.append("the handler goes on after its response")
+        if seen.spins:
+            found.append("the handler reads for ever after the end of the body")
+        elif not found and not await self._eventually(lambda: not self._left()):
+            found.append(f"left a task behind: {', '.join(self._left())}")
+        if seen.late_writes:
+            found.append("wrote after the end of its response")
+        return found
+
+    async def _eventually(self, condition: Any) -> bool:
+        await self.client.settle()
+        for _ in range(_LOOKS):
+            if condition():
+                return True
+            await anyio.sleep(GRACE / _LOOKS)
+        return bool(condition())
+
+    def _left(self) -> list[str]:
+        """The tasks that were not there before."""
+        ours = anyio.get_current_task().id
+        return sorted(
+            task.name or "a task"
+            for task in anyio.get_running_tasks()
+            if task.id not in self._known and task.id != ours and not _is_sender(task)
+        )
+
+    def _outcome(self, response: Response, seen: Observed, faults: list[str]) -> Outcome:
+        return Outcome(
+            response.status,
+            response.body,
+            response.complete,
+            tuple(
+                sorted(
+                    (name, value)
+                    for name, value in response.headers.multi_items()
+                    if name not in _NOT_COMPARED
+                )
+            ),
+            tuple(self.effects or ()),
+            tuple(seen.pieces),
+            self.failures.take(),
+            tuple(faults),
+        )
+
+
+def _is_sender(task: anyio.TaskInfo) -> bool:
+    """Whether it is the client's own, which sends a body that the server has not taken."""
+    return "_send_all" in (task.name or "")

@@ -1,0 +1,186 @@
+"""The assertions: what they let pass, what they find, and that their messages are all one needs."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from typing import Any
+
+import pytest
+
+from streamcompat.sanic_api import Sanic
+from streamcompat.sanic_api.response import text
+from streamcompat.testing import (
+    Request,
+    assert_boundary_invariant,
+    assert_bounded_memory,
+    assert_same_behaviour,
+    assert_survives_disconnect,
+)
+from streamcompat_engine import Exchange
+from tests.testing.zoo import FLAVOURS, mach9_zoo, sanic_zoo
+
+both_flavours = pytest.mark.parametrize("make", FLAVOURS.values(), ids=FLAVOURS.keys())
+E_ACUTE = "é".encode()
+
+
+def post(name: str, body: bytes = E_ACUTE, chunks: tuple[int, ...] | None = None) -> Request:
+    return Request("POST", f"/{name}", body=body, chunks=chunks)
+
+
+def message_of(assertion: Any, *arguments: Any, **options: Any) -> str:
+    with pytest.raises(AssertionError) as caught:
+        assertion(*arguments, **options)
+    return str(caught.value)
+
+
+def program_of(message: str) -> str:
+    """The lines that reproduce a failure."""
+    return textwrap.dedent(message.partition("To see it again:\n")[2])
+
+
+@both_flavours
+def test_a_decode_of_each_piece_is_told_whole(make: Any) -> None:
+    app = make("decode_each_piece")
+    message = message_of(assert_boundary_invariant, app, post("decode_each_piece"))
+    lines = message.splitlines()
+    assert lines[0] == "The answer depends on where the network cuts the request."
+    assert r"Request('POST', '/decode_each_piece', body=b'\xc3\xa9')" in lines[2]
+    assert re.fullmatch(r"  uncut +cut at 1", lines[4])
+    assert re.fullmatch(r"  c3 a9 +c3 \| a9", lines[5])
+    assert re.fullmatch(r"  read 'é' +read b'\\xc3'", lines[6])
+    assert "status: 200 and 500" in message
+    assert "(UnicodeDecodeError: 'u" in message
+    assert "streamcompat.text.decoder()" in message
+    with pytest.raises(AssertionError):
+        exec(program_of(message), {"app": app})
+
+
+@both_flavours
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_sound_handler_passes(make: Any, backend: str) -> None:
+    app, request = make("upper_incremental"), post("upper_incremental", "é\r\n€ 12".encode())
+    assert_boundary_invariant(app, request, backend=backend)
+    assert_boundary_invariant(app, post("upper_incremental", b"\xff half \xc3"), backend=backend)
+    assert_survives_disconnect(app, request, backend=backend)
+
+
+@both_flavours
+def test_memory(make: Any) -> None:
+    app = make()
+    assert_bounded_memory(app, post("echo"))
+    assert_bounded_memory(app, post("echo", chunks=()))
+    assert_bounded_memory(app, post("whole_body_limited"))
+    message = message_of(assert_bounded_memory, app, post("holds_the_whole_body"))
+    assert "although the client reads it" in message
+    assert "768 KiB" in message and "body_limit" in message
+    message = message_of(assert_bounded_memory, app, post("remembers_every_piece"))
+    assert "Memory grows with the body" in message
+    with pytest.raises(AssertionError):
+        exec(program_of(message), {"app": app})
+    with pytest.raises(ValueError, match="it has no body"):
+        assert_bounded_memory(app, post("echo", b""))
+    with pytest.raises(ValueError, match="answered with 500"):
+        assert_bounded_memory(app, post("json_each_piece", b"{}"))
+
+
+@both_flavours
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("swallows_the_disconnect", "the handler reads for ever after its client has left"),
+        ("waits_for_ever_after_the_disconnect", "the handler goes on after its client has left"),
+        ("keeps_its_lock", "the next request is answered with 500, not with 200"),
+        ("leaks_a_task", "left a task behind"),
+    ],
+)
+def test_clients_that_leave(make: Any, name: str, problem: str) -> None:
+    app = make(name)
+    message = message_of(assert_survives_disconnect, app, post(name, b"1234"))
+    assert problem in message
+    assert_survives_disconnect(make("cleans_up"), post("cleans_up", b"1234"))
+    with pytest.raises(AssertionError):
+        exec(program_of(message), {"app": make(name)})
+
+
+def test_side_effects_are_compared() -> None:
+    app, log = Sanic("effects"), []
+
+    @app.stream("/save")
+    async def save(request: Any) -> Any:
+        while (piece := await request.stream.get()) is not None:
+            log.append(piece)
+        return text("saved")
+
+    request = Request("POST", "/save", body=b"ab")
+    assert_boundary_invariant(app, request)
+    message = message_of(assert_boundary_invariant, app, request, effects=log)
+    assert "side effects: [b'ab'] and [b'a', b'b']" in message
+    assert_boundary_invariant(app, request, effects=log, cuts=[()])
+
+
+def test_a_cut_that_is_not_needed_is_left_out() -> None:
+    body = b"0123456789" * 3
+    cuts = [tuple(range(1, len(body)))]
+    message = message_of(
+        assert_boundary_invariant, sanic_zoo("reads_once"), post("reads_once", body), cuts=cuts
+    )
+    assert re.search(r"uncut +cut at \d+\n", message)
+
+
+def test_the_chunks_of_a_chunked_request_are_varied() -> None:
+    async def sizes(exchange: Exchange) -> None:
+        """Answers with what is in the way of the body only where it is cut between two chunks."""
+        pieces = []
+        while (piece := await exchange.receive()) is not None:
+            pieces.append(piece)
+        exchange.respond(200, [], b"2" if pieces[:1] == [b"abc"] and len(pieces) > 1 else b"1")
+
+    request = Request("POST", "/", body=b"abcdef", chunks=(2, 4))
+    message = message_of(assert_boundary_invariant, sizes, request, cuts=[])
+    assert message.startswith("The answer depends on the request's HTTP chunks.")
+    assert "chunks=(3,)" in message
+    with pytest.raises(AssertionError):
+        exec(program_of(message), {"app": sizes})
+
+
+def test_two_flavours_of_one_handler_behave_the_same() -> None:
+    for name in ("echo", "digest", "upper_incremental", "ignores_the_body"):
+        assert_same_behaviour(sanic_zoo(name), mach9_zoo(name), post(name, "é\nabc".encode()))
+
+
+def test_two_handlers_that_differ() -> None:
+    def app(answer: str, **headers: str) -> Sanic:
+        made = Sanic(f"answers_{answer}")
+        made.add_route(lambda request: text(answer, headers=headers), "/")
+        return made
+
+    request = Request()
+    message = message_of(
+        assert_same_behaviour, app("one", A="x"), app("two", A="y"), request, names=("old", "new")
+    )
+    assert message.startswith("The two apps do not answer alike.")
+    assert re.search(r"  old +new\n", message)
+    assert "body: 'one' and 'two'" in message
+    assert "a: x and y" in message
+    with pytest.raises(AssertionError):
+        exec(program_of(message), {"app_a": app("one"), "app_b": app("two")})
+    assert_same_behaviour(app("one", A="x"), app("one", A="y"), request, ignore_headers=["A"])
+
+
+async def test_they_work_where_a_loop_runs_already() -> None:
+    assert_boundary_invariant(sanic_zoo("echo"), post("echo"))
+    with pytest.raises(AssertionError):
+        assert_boundary_invariant(sanic_zoo("decode_each_piece"), post("decode_each_piece"))
+
+
+def test_a_handler_that_hangs_is_told() -> None:
+    import anyio
+
+    async def hangs(exchange: Exchange) -> None:
+        if len(await exchange.receive() or b"") < 2:
+            await anyio.sleep_forever()
+        exchange.respond(200, [], b"")
+
+    message = message_of(assert_boundary_invariant, hangs, Request("POST", body=b"ab"), patience=0.05)
+    assert "the handler hangs" in message

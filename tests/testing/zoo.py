@@ -1,0 +1,383 @@
+"""Handlers that do the same thing right and wrong, in both flavours: what the toolkit has to tell apart.
+
+Each takes `read`, an async function that gives the next piece of the body or `None` at its end (and raises
+ClientDisconnected where the client has left), and an async `write`; one that returns a string answers with
+it instead of streaming.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from streamcompat import text
+from streamcompat.mach9_api import Mach9
+from streamcompat.mach9_api import response as mach9
+from streamcompat.sanic_api import Sanic
+from streamcompat.sanic_api import response as sanic
+from streamcompat_engine import ClientDisconnected
+
+Read = Callable[[], Awaitable[bytes | None]]
+Write = Callable[[bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Animal:
+    """A handler.
+
+    Attributes:
+        streams: it writes its answer, rather than returning it.
+        finds: the promise that it breaks: `"boundary"`, `"memory"`, `"disconnect"`; `""` for a sound one.
+        also: others that it may be found to break too.
+        options: of its route.
+    """
+
+    name: str
+    handler: Callable[..., Any]
+    streams: bool
+    finds: str = ""
+    also: frozenset[str] = frozenset()
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+ZOO: dict[str, Animal] = {}
+
+
+def animal(*, streams: bool = False, finds: str = "", also: str = "", **options: Any) -> Any:
+    def register(handler: Any) -> Any:
+        name = handler.__name__
+        ZOO[name] = Animal(name, handler, streams, finds, frozenset(also.split()), tuple(options.items()))
+        return handler
+
+    return register
+
+
+class pieces:
+    """For `async for`; no generator, which would have to be closed."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+
+    def __aiter__(self) -> pieces:
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await self._read()
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
+
+
+# ---- sound ----
+
+
+@animal(streams=True)
+async def echo(read: Read, write: Write) -> None:
+    async for piece in pieces(read):
+        await write(piece)
+
+
+@animal(streams=True)
+async def upper_incremental(read: Read, write: Write) -> None:
+    async for part in text.text(pieces(read)):
+        await write(part.upper().encode())
+
+
+@animal(streams=True)
+async def numbered_lines(read: Read, write: Write) -> None:
+    number = 0
+    async for line in text.lines(pieces(read)):
+        number += 1
+        await write(b"%d %b\n" % (number, line))
+
+
+@animal(streams=True)
+async def json_lines_keys(read: Read, write: Write) -> None:
+    async for value in text.json_lines(pieces(read)):
+        await write(f"{type(value).__name__}\n".encode())
+
+
+@animal()
+async def digest(read: Read) -> str:
+    total = sha256()
+    async for piece in pieces(read):
+        total.update(piece)
+    return total.hexdigest()
+
+
+@animal()
+async def count_bytes(read: Read) -> str:
+    return str(sum([len(piece) async for piece in pieces(read)]))
+
+
+@animal()
+async def count_words(read: Read) -> str:
+    words, inside = 0, False
+    async for piece in pieces(read):
+        for byte in piece:
+            space = byte in b" \t\r\n"
+            words += inside and space
+            inside = not space
+    return str(words + inside)
+
+
+@animal(body_limit=64 * 1024)
+async def whole_json_limited(read: Read) -> str:
+    body = b"".join([piece async for piece in pieces(read)])
+    return json.dumps(json.loads(body), sort_keys=True)
+
+
+@animal(body_limit=64 * 1024)
+async def whole_body_limited(read: Read) -> str:
+    return sha256(b"".join([piece async for piece in pieces(read)])).hexdigest()
+
+
+@animal()
+async def ignores_the_body(read: Read) -> str:
+    return "thanks"
+
+
+@animal()
+async def awaits_its_task(read: Read) -> str:
+    async def total() -> int:
+        return sum([len(piece) async for piece in pieces(read)])
+
+    return str(await asyncio.get_running_loop().create_task(total()))
+
+
+@animal(streams=True)
+async def cleans_up(read: Read, write: Write) -> None:
+    try:
+        async for piece in pieces(read):
+            await write(piece)
+    finally:
+        await asyncio.sleep(0)
+
+
+# ---- broken: the answer depends on the cuts ----
+
+
+@animal(finds="boundary", body_limit=64 * 1024)
+async def decode_each_piece(read: Read) -> str:
+    result = ""
+    async for piece in pieces(read):
+        result += piece.decode()
+    return result
+
+
+@animal(streams=True, finds="boundary")
+async def json_each_piece(read: Read, write: Write) -> None:
+    async for piece in pieces(read):
+        await write(json.dumps(json.loads(piece)).encode())
+
+
+@animal(streams=True, finds="boundary")
+async def splits_each_piece_into_lines(read: Read, write: Write) -> None:
+    async for piece in pieces(read):
+        for line in piece.split(b"\n"):
+            await write(b"[" + line + b"]")
+
+
+@animal(streams=True, finds="boundary")
+async def searches_each_piece(read: Read, write: Write) -> None:
+    """Finds words only where no cut is inside them."""
+    async for piece in pieces(read):
+        await write(re.sub(rb"\w\w", b"#", piece))
+
+
+@animal(streams=True, finds="boundary")
+async def forgets_the_last_piece(read: Read, write: Write) -> None:
+    before = b""
+    async for piece in pieces(read):
+        await write(before)
+        before = piece
+
+
+@animal(streams=True, finds="boundary")
+async def drops_blank_pieces(read: Read, write: Write) -> None:
+    async for piece in pieces(read):
+        if piece.strip():
+            await write(piece)
+
+
+@animal(finds="boundary")
+async def reads_once(read: Read) -> str:
+    return sha256(await read() or b"").hexdigest()
+
+
+@animal(finds="boundary")
+async def counts_pieces(read: Read) -> str:
+    return str(len([None async for _ in pieces(read)]))
+
+
+@animal(streams=True, finds="boundary")
+async def strips_each_piece(read: Read, write: Write) -> None:
+    async for piece in pieces(read):
+        await write(piece.strip())
+
+
+@animal(finds="boundary")
+async def first_piece_is_the_header(read: Read) -> str:
+    header = await read() or b""
+    size = sum([len(piece) async for piece in pieces(read)])
+    return f"{header.hex()[:20]} {size}"
+
+
+@animal(streams=True, finds="boundary")
+async def stops_at_a_short_piece(read: Read, write: Write) -> None:
+    """As code does that takes a short read for the last one."""
+    while (piece := await read()) is not None:
+        await write(piece)
+        if len(piece) < 4:
+            break
+
+
+@animal(finds="boundary")
+async def reads_for_ever(read: Read) -> str:
+    while True:
+        await read()
+
+
+@animal(streams=True, finds="boundary")
+async def writes_after_the_end(read: Read, write: Write) -> None:
+    async def later() -> None:
+        await asyncio.sleep(0)
+        try:
+            await write(b"late")
+        except Exception:
+            pass
+
+    async for piece in pieces(read):
+        await write(piece)
+    _KEPT.append(asyncio.get_running_loop().create_task(later()))
+
+
+@animal(finds="boundary", also="disconnect")
+async def leaks_a_task(read: Read) -> str:
+    _KEPT.append(asyncio.get_running_loop().create_task(asyncio.sleep(3600)))
+    return str(sum([len(piece) async for piece in pieces(read)]))
+
+
+# ---- broken: memory ----
+
+
+@animal(finds="memory")
+async def holds_the_whole_body(read: Read) -> str:
+    body = b""
+    async for piece in pieces(read):
+        body += piece
+    return sha256(body).hexdigest()
+
+
+@animal(streams=True, finds="memory")
+async def remembers_every_piece(read: Read, write: Write) -> None:
+    history = []
+    async for piece in pieces(read):
+        history.append(piece)
+        await write(piece)
+
+
+# ---- broken: clients that leave ----
+
+
+@animal(finds="disconnect")
+async def swallows_the_disconnect(read: Read) -> str:
+    size = 0
+    while True:
+        try:
+            piece = await read()
+        except ClientDisconnected:
+            continue
+        if piece is None:
+            return str(size)
+        size += len(piece)
+
+
+@animal(finds="disconnect")
+async def waits_for_ever_after_the_disconnect(read: Read) -> str:
+    try:
+        return str(sum([len(piece) async for piece in pieces(read)]))
+    except ClientDisconnected:
+        await asyncio.Event().wait()
+        raise
+
+
+_LOCKED: list[bool] = []
+
+
+@animal(finds="disconnect")
+async def keeps_its_lock(read: Read) -> str:
+    """Lets nobody in once a client has left in the middle."""
+    if _LOCKED:
+        raise RuntimeError("somebody else is in here")
+    _LOCKED.append(True)
+    size = sum([len(piece) async for piece in pieces(read)])
+    _LOCKED.clear()
+    return str(size)
+
+
+_KEPT: list[asyncio.Task[Any]] = []
+"""Strong references, as the loop keeps none."""
+_names = itertools.count()
+
+
+def sanic_zoo(*names: str) -> Sanic:
+    """A Sanic with a route for each of the animals, all of them where none is named."""
+    _LOCKED.clear()
+    app = Sanic(f"zoo{next(_names)}")
+    for one in [ZOO[name] for name in names] or ZOO.values():
+        _add_sanic(app, one)
+    return app
+
+
+def _add_sanic(app: Sanic, one: Animal) -> None:
+    @app.stream(f"/{one.name}", **dict(one.options))
+    async def handler(request: Any) -> Any:
+        read = request.stream.get
+        if not one.streams:
+            return sanic.text(await one.handler(read))
+
+        async def produce(response: Any) -> None:
+            async def write(data: bytes) -> None:
+                await response.write(data)
+
+            await one.handler(read, write)
+
+        return sanic.stream(produce)
+
+
+def mach9_zoo(*names: str) -> Mach9:
+    """The same for Mach9."""
+    _LOCKED.clear()
+    app = Mach9(f"zoo{next(_names)}")
+    for one in [ZOO[name] for name in names] or ZOO.values():
+        _add_mach9(app, one)
+    return app
+
+
+def _add_mach9(app: Mach9, one: Animal) -> None:
+    @app.post(f"/{one.name}", stream=True, **dict(one.options))
+    async def handler(request: Any) -> Any:
+        async def read() -> bytes | None:
+            message = await request.stream.receive()
+            if message["closed"]:
+                raise ClientDisconnected
+            content: bytes = message["content"]
+            return content if message["more_content"] else None
+
+        if not one.streams:
+            return mach9.text(await one.handler(read))
+
+        async def produce(channel: Any) -> None:
+            await one.handler(read, channel.send)
+
+        return mach9.stream(produce)
+
+
+FLAVOURS = {"sanic": sanic_zoo, "mach9": mach9_zoo}
