@@ -268,7 +268,7 @@ class App(Registration, Servable):
     # The way of one request
 
     async def handle(self, exchange: Exchange, root_path: str = "") -> None:
-        request = self._new_request(exchange, self, root_path)
+        exchange.context = request = self._new_request(exchange, self, root_path)
         try:
             response = None
             if self.request_middleware:
@@ -281,11 +281,14 @@ class App(Registration, Servable):
                 endpoint, values = router.resolve(request.path, request.method, host)
                 request.endpoint = endpoint
                 request.match_info = values
-                if endpoint.on_disconnect is not None:
-                    exchange.on_disconnect = endpoint.on_disconnect
+                if endpoint.tunes:
+                    endpoint.tune(exchange)
                 if endpoint.stream:
-                    if endpoint.body_limit is not None:
-                        exchange.body_limit = endpoint.body_limit
+                    limit = endpoint.body_limit
+                    if limit is None:
+                        limit = self.config.get("STREAM_MAX_SIZE")
+                    if limit is not None:
+                        exchange.body_limit = int(limit)
                     request.stream = endpoint.request_stream(exchange)
                 elif not exchange.body_complete:
                     request.body = await self._read_body(exchange, endpoint)
@@ -308,6 +311,11 @@ class App(Registration, Servable):
         except Exception as error:
             await self._sending_failed(request, exchange, error)
 
+    async def answer_overdue(self, request: Request, exchange: Exchange) -> None:
+        """Answers in the place of a handler that was cancelled, as it did not within RESPONSE_TIMEOUT."""
+        late = self.dialect.service_unavailable("Response Timeout")
+        await self._sending_failed(request, exchange, late)
+
     async def _read_body(self, exchange: Exchange, endpoint: Endpoint | None) -> bytes:
         limit = endpoint.body_limit if endpoint is not None else None
         return await exchange.read_body(int(self.config.REQUEST_MAX_SIZE) if limit is None else limit)
@@ -324,8 +332,8 @@ class App(Registration, Servable):
             # Middleware may answer what no route does; if not, it is refused in its turn.
             pass
         else:
-            if endpoint.on_disconnect is not None:
-                exchange.on_disconnect = endpoint.on_disconnect
+            if endpoint.tunes:
+                endpoint.tune(exchange)
         if endpoint is None or not endpoint.stream:
             request.body = await self._read_body(exchange, endpoint)
 

@@ -320,7 +320,7 @@ def _serve(app: App | Site, start: _Start, options: argparse.Namespace, given: d
         given["grace"] = options.grace
     config = app.server_config(driver=options.driver, **given)
     try:
-        Server(app.handle, config, lifespan=start).run()
+        Server(app.handle, config, lifespan=start, overdue=app.overdue).run()
     except OSError as error:
         if not start.begun:
             raise CommandError(_bind_failure(error, options)) from error

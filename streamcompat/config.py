@@ -16,14 +16,25 @@ class Config(dict[str, Any]):
     """The settings.
 
     Keys that are set from the start:
-        REQUEST_MAX_SIZE: bytes that the body of a request on a buffered route may have; 100 MB, the
-            default of every version of the originals.
-        REQUEST_TIMEOUT: seconds for a request to arrive; 60.
-        RESPONSE_TIMEOUT: seconds for a handler to answer; 60.
+        REQUEST_MAX_SIZE: bytes that the body of a request on a buffered route may have, where the route
+            does not say (`body_limit`); else 413. 100 MB, as in every version of the originals.
+        STREAM_MAX_SIZE: the same for a route that streams its request; `None`, which is no limit.
+        REQUEST_TIMEOUT: seconds from a request's first byte (on a new connection: from its start) to the
+            end of a body that the server gathers; else 408. 60 as in the originals. The head must be there
+            after 10, and after those the body must come with 500 bytes a second. A body that a handler
+            streams may take as long as it moves: it has 60 s between two arrivals, where the route does
+            not say (`body_idle`, `body_rate`).
+        RESPONSE_TIMEOUT: seconds for a handler to begin its answer, from the end of its request's head; else
+            it is cancelled, and the answer is 503. 60 as in the originals. It counts only while nothing
+            moves: it begins anew with what the handler reads, does not run while the handler waits for
+            more, and ends when the response begins.
         KEEP_ALIVE: whether a connection is kept for the next request.
-        KEEP_ALIVE_TIMEOUT: seconds that an idle connection is kept; 5.
-        GRACEFUL_SHUTDOWN_TIMEOUT: seconds that running requests have when the server stops; 15.
+        KEEP_ALIVE_TIMEOUT: seconds that an idle connection is kept; 5 as in the originals.
+        GRACEFUL_SHUTDOWN_TIMEOUT: seconds that running requests have when the server stops; 15 as in the
+            originals.
         ACCESS_LOG: whether each response is logged.
+
+    A time that is `None` is not limited. They are read when the server starts, the sizes with each request.
 
     `load_env` reads the environment: `True` for the flavour's own prefix, a text for another one.
     """
@@ -37,6 +48,7 @@ class Config(dict[str, Any]):
         super().__init__(defaults or {})
         self.update(
             REQUEST_MAX_SIZE=100_000_000,
+            STREAM_MAX_SIZE=None,
             REQUEST_TIMEOUT=60,
             RESPONSE_TIMEOUT=60,
             KEEP_ALIVE=keep_alive,

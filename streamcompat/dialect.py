@@ -56,6 +56,7 @@ class Dialect:
     server_error: type[HTTPException]
     payload_too_large: type[HTTPException]
     request_timeout: type[HTTPException]
+    service_unavailable: Callable[[str], HTTPException]
     url_build_error: type[HTTPException]
     file_not_found: type[FileNotFound]
     header_not_found: type[HeaderNotFound]

@@ -51,7 +51,10 @@ class Registration:
     - `on_disconnect`: what the handler learns of a client that leaves: `"raise"` (its next read or write
       fails, or says so in the flavour's way), `"cancel"` (it is cancelled) or `"ignore"` (writes are
       dropped).
-    - `body_limit`: the most bytes that the request's body may have.
+    - `body_limit`: the most bytes that the request's body may have; else the configuration says it.
+    - `body_idle`: seconds that may pass between two arrivals of the body, `math.inf` for no limit; else 60.
+    - `body_rate`: the least bytes a second of the body, counted after 10 s, and only while the client may
+      send; 0 for none. Else 500 on a route that does not stream, and none on one that does.
     """
 
     def _add_route(self, handler: Handler, uri: str, methods: Collection[str] | None, **options: Any) -> None:
@@ -82,6 +85,8 @@ class Registration:
         *,
         on_disconnect: OnDisconnect | None = None,
         body_limit: int | None = None,
+        body_idle: float | None = None,
+        body_rate: int | None = None,
     ) -> Decorator:
         """Registers the decorated handler for `methods`, or for any method if `None`."""
         if not uri.startswith("/"):
@@ -99,6 +104,8 @@ class Registration:
                 name=name,
                 on_disconnect=on_disconnect,
                 body_limit=body_limit,
+                body_idle=body_idle,
+                body_rate=body_rate,
             )
             return handler
 
@@ -117,6 +124,8 @@ class Registration:
         *,
         on_disconnect: OnDisconnect | None = None,
         body_limit: int | None = None,
+        body_idle: float | None = None,
+        body_rate: int | None = None,
     ) -> H:
         """Registers a handler, a class view's `as_view()` or a composed view; views bring their methods."""
         return self.route(
@@ -129,6 +138,8 @@ class Registration:
             name,
             on_disconnect=on_disconnect,
             body_limit=body_limit,
+            body_idle=body_idle,
+            body_rate=body_rate,
         )(handler)
 
     def get(

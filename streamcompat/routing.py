@@ -19,7 +19,7 @@ from urllib.parse import unquote
 from streamcompat.dialect import Dialect
 from streamcompat.handlerbinding import adapt
 from streamcompat.views import CompositionView, Handler, marked_stream
-from streamcompat_engine import OnDisconnect
+from streamcompat_engine import Exchange, OnDisconnect
 
 PARAMETER = re.compile(r"<(.+?)>")
 
@@ -59,7 +59,9 @@ class Options:
         name: for `url_for`; the handler's own where it is `None`.
         prefix: the blueprint's name, for `url_for`.
         on_disconnect: `"raise"`, `"cancel"` or `"ignore"`: what a handler learns of a client that leaves.
-        body_limit: bytes; `None` for the application's limit (buffered) or none (streamed).
+        body_limit: bytes; `None` for the application's limit.
+        body_idle: seconds between two arrivals of the body; `math.inf` for no limit, `None` for the engine's.
+        body_rate: the least bytes a second; 0 for none, `None` for the engine's.
         static: the route serves files; its name is kept apart from those of handlers.
     """
 
@@ -69,6 +71,8 @@ class Options:
     prefix: str | None = None
     on_disconnect: OnDisconnect | None = None
     body_limit: int | None = None
+    body_idle: float | None = None
+    body_rate: int | None = None
     static: bool = False
 
 
@@ -79,7 +83,18 @@ class Endpoint:
         request_stream: makes `request.stream`, in the words of what the handler was registered on.
     """
 
-    __slots__ = ("body_limit", "call", "handler", "on_disconnect", "request_stream", "stream", "uri")
+    __slots__ = (
+        "body_idle",
+        "body_limit",
+        "body_rate",
+        "call",
+        "handler",
+        "on_disconnect",
+        "request_stream",
+        "stream",
+        "tunes",
+        "uri",
+    )
 
     def __init__(
         self, handler: Handler, call: Handler, uri: str, stream: bool, options: Options, dialect: Dialect
@@ -91,6 +106,16 @@ class Endpoint:
         self.stream = stream
         self.on_disconnect = options.on_disconnect
         self.body_limit = options.body_limit
+        self.body_idle = options.body_idle
+        self.body_rate = options.body_rate
+        self.tunes = (self.on_disconnect, self.body_idle, self.body_rate) != (None, None, None)
+
+    def tune(self, exchange: Exchange) -> None:
+        """Tells the exchange what the route asks for, where `tunes` says that it does."""
+        if self.on_disconnect is not None:
+            exchange.on_disconnect = self.on_disconnect
+        if self.body_idle is not None or self.body_rate is not None:
+            exchange.pace(self.body_idle, self.body_rate)
 
     @property
     def label(self) -> str:

@@ -41,6 +41,11 @@ class Servable(ABC):
             root_path: the part of the path, percent-encoded, that the application does not see.
         """
 
+    async def overdue(self, exchange: Exchange) -> None:
+        """Answers an exchange whose handler was cancelled, as it did not within RESPONSE_TIMEOUT."""
+        request = exchange.context
+        await request.app.answer_overdue(request, exchange)
+
     @abstractmethod
     def lifespan(self, access_log: bool | None = None) -> Lifespan:
         """What the engine's server calls when it starts and stops.
@@ -134,7 +139,9 @@ class Servable(ABC):
         self._prepare(debug, log_config)
         place = _place(host, port, sock, uds, ssl)
         config = self.server_config(backlog=backlog, handle_signals=False, **place)
-        self._server = server = Server(self.handle, config, lifespan=self.lifespan(access_log))
+        self._server = server = Server(
+            self.handle, config, lifespan=self.lifespan(access_log), overdue=self.overdue
+        )
         return await RunningServer.start(server)
 
     def _prepare(self, debug: bool, log_config: dict[str, Any] | None) -> None:
@@ -145,7 +152,7 @@ class Servable(ABC):
             self.configure_logging(debug)
 
     def _run(self, config: ServerConfig, lifespan: Lifespan) -> None:
-        self._server = Server(self.handle, config, lifespan=lifespan)
+        self._server = Server(self.handle, config, lifespan=lifespan, overdue=self.overdue)
         try:
             self._server.run()
         finally:
@@ -275,13 +282,44 @@ def tls_context(given: Any) -> tls.SSLContext:
 
 
 def settings_of(config: Any) -> dict[str, Any]:
-    """What an application's settings say of the server."""
-    keep_alive = float(config.KEEP_ALIVE_TIMEOUT)
+    """What an application's settings say of the server; see `Config` for their meaning."""
+    defaults = Timeouts()
+    request = _seconds(config.REQUEST_TIMEOUT)
+    timeouts = Timeouts(
+        head=None if defaults.head is None else _shorter(defaults.head, request),
+        keep_alive=_seconds(config.KEEP_ALIVE_TIMEOUT),
+        body_grace=_shorter(defaults.body_grace, request),
+        request=request,
+        response=_seconds(config.RESPONSE_TIMEOUT),
+    )
     return {
         "grace": float(config.GRACEFUL_SHUTDOWN_TIMEOUT),
-        "timeouts": Timeouts(keep_alive=keep_alive),
+        "timeouts": timeouts,
         "limits": Limits(),
     }
+
+
+def longest(settings: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The settings of several applications for the server that they share: the longest of each time."""
+    if not settings:
+        return {}
+    times: dict[str, Any] = {}
+    for name in ("head", "keep_alive", "body_grace", "request", "response"):
+        given = [getattr(one["timeouts"], name) for one in settings]
+        times[name] = None if None in given else max(given)
+    return {
+        "grace": max(one["grace"] for one in settings),
+        "timeouts": dataclasses.replace(Timeouts(), **times),
+    }
+
+
+def _seconds(value: Any) -> float | None:
+    """A setting, which may come as text from the environment; `None` switches a time off."""
+    return None if value is None else float(value)
+
+
+def _shorter(one: float, other: float | None) -> float:
+    return one if other is None else min(one, other)
 
 
 class AppLifespan(Lifespan):

@@ -7,11 +7,11 @@ it sees the path without its prefix, and `request.root_path` has the prefix.
 from __future__ import annotations
 
 import logging
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from streamcompat.app import App
-from streamcompat.serving import AppLifespan, Servable
-from streamcompat_engine import Exchange, Lifespan
+from streamcompat.serving import AppLifespan, Servable, longest, settings_of
+from streamcompat_engine import Exchange, Lifespan, ServerConfig
 
 _TEXT = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 
@@ -73,6 +73,11 @@ class Site(Servable):
 
     def lifespan(self, access_log: bool | None = None) -> Lifespan:
         return AppLifespan(self.apps, access_log)
+
+    def server_config(self, **given: Any) -> ServerConfig:
+        """The engine's configuration: `given`, and for the rest the longest times of the applications,
+        since one connection may bring requests for each of them."""
+        return ServerConfig(**longest([settings_of(app.config) for app in self.apps]) | given)
 
     def configure_logging(self, debug: bool = False) -> None:
         for app in self.apps:

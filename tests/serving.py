@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streamcompat_engine import Lifespan, Server, ServerConfig
+from streamcompat_engine import Lifespan, Server
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 30.0  # seconds that anything may take on a loaded machine before a test gives up
@@ -138,7 +138,8 @@ def serve(app: Any, driver: str = "asyncio") -> Iterator[str]:
         Exception: whatever the server itself raised.
     """
     announcing = _Announcing(app.lifespan())
-    server = Server(app.handle, ServerConfig(port=0, driver=driver, grace=5), lifespan=announcing)
+    config = app.server_config(port=0, driver=driver, grace=5)
+    server = Server(app.handle, config, lifespan=announcing, overdue=app.overdue)
     failures: list[BaseException] = []
 
     def run() -> None:

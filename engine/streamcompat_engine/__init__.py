@@ -18,7 +18,7 @@ from .events import Fields, RequestHead
 from .exchange import Exchange, OnDisconnect
 from .limits import Limits, Timeouts
 from .server import Lifespan, Server, ServerConfig
-from .session import App
+from .service import App
 from .workers import HOPELESS, Workers
 
 __all__ = [

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from .body import ChunkedBody, LengthBody
 from .deadlines import Awaited, Deadlines
 from .errors import ClientDisconnected, EngineError, ProtocolError, RequestTimeout, ResponseStateError
-from .events import Event, RequestReceived, RequestRejected
+from .events import Event, RequestReceived, RequestRejected, ResponseOverdue
 from .gate import HeadGate
 from .heads import UNTIL_CLOSE, parse_head, primed
 from .limits import Limits, Timeouts
@@ -139,7 +139,7 @@ class Connection(Writer):
             self._receive_body(data, now)
         elif reader is HEAD:
             if self._gate.empty and not self._first:
-                self.deadlines.since = now
+                self.deadlines.since = self.deadlines.began = now
             self._receive_head(data, now)
         elif reader is AHEAD:
             self._ahead += data
@@ -195,7 +195,7 @@ class Connection(Writer):
         self._keep_alive = head.keep_alive
         self._peer_closes = not head.keep_alive
         self._continue_due = head.expect_continue
-        self.deadlines.since = now
+        self.deadlines.since = self.deadlines.headed = now
         if head.has_body:
             limits = self._limits
             if head.chunked:
@@ -291,6 +291,7 @@ class Connection(Writer):
         self.reader = HEAD
         self.deadlines.since = now
         if ahead:
+            self.deadlines.began = now
             self._receive_head(ahead, now)
         if self.reader is HEAD and (self.at_eof or self._closes_idle):
             self.reader = CLOSED
@@ -353,10 +354,11 @@ class Connection(Writer):
 
     def next_deadline(self) -> float | None:
         """When `handle_deadline` must be called at the latest, or `None`."""
-        read, write = self._read_deadline(), self.deadlines.write()
-        if read is None or write is None:
-            return write if read is None else read
-        return min(read, write)
+        deadline = self._read_deadline()
+        for other in (self.deadlines.write(), self._answer_deadline()):
+            if other is not None and (deadline is None or other < deadline):
+                deadline = other
+        return deadline
 
     def _read_deadline(self) -> float | None:
         reader, inbound = self.reader, self.inbound
@@ -372,12 +374,25 @@ class Connection(Writer):
                 awaited, received = Awaited.BODY, inbound.received
         return self.deadlines.read(awaited, received)
 
+    def _answer_deadline(self) -> float | None:
+        if self.head is None or self.responded or self.outbound is not None or self.lost is not None:
+            return None
+        inbound = self.inbound
+        if inbound is None:
+            return self.deadlines.answer(False, 0)
+        return self.deadlines.answer(not inbound.ended or bool(inbound.size), inbound.taken)
+
     def handle_deadline(self, now: float) -> None:
         """Do what is due at `now`; nothing where the deadline has moved."""
         stalled = self.deadlines.write()
         if stalled is not None and now >= stalled:
             self.abort()
             return
+        answer, inbound = self._answer_deadline(), self.inbound
+        if answer is not None and now >= answer:
+            waits, taken = (False, 0) if inbound is None else (inbound.wake is not None, inbound.taken)
+            if self.deadlines.look_at_answer(now, waits, taken):
+                self._events.append(ResponseOverdue())
         deadline = self._read_deadline()
         if deadline is None or now < deadline:
             return
@@ -391,8 +406,8 @@ class Connection(Writer):
         elif self._draining:
             self._close(now)
         elif self._continue_due or self._continued:
-            # Until now it was the client that waited, for the handler to read.
-            self.deadlines.since, self._continued = now, False
+            self._continued = False
+            self.deadlines.excused(now)
         else:
             self._keep_alive = False
             self.inbound.fail(RequestTimeout())  # type: ignore[union-attr]

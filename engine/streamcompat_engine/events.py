@@ -72,4 +72,9 @@ class RequestRejected:
     reason: str
 
 
-Event = RequestReceived | RequestRejected
+@dataclass(frozen=True, slots=True)
+class ResponseOverdue:
+    """The application has not begun its response in time, while nothing moved."""
+
+
+Event = RequestReceived | RequestRejected | ResponseOverdue

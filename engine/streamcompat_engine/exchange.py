@@ -16,7 +16,8 @@ from .pipeline import READY, Outbound
 from .suspension import drive, wait
 
 if TYPE_CHECKING:
-    from .session import Event, Session
+    from .service import Event
+    from .session import Session
 
 T = TypeVar("T")
 OnDisconnect = Literal["raise", "cancel", "ignore"]
@@ -42,6 +43,7 @@ class Exchange:
             the function that `run` runs. Raises TypeError, BodyLengthError, ResponseStateError,
             ClientDisconnected, WriteBufferFull.
         status: of the response, once there is one.
+        context: the application's own, for `Server`'s `overdue`.
     """
 
     __slots__ = (
@@ -53,6 +55,7 @@ class Exchange:
         "_readers",
         "_responded",
         "_session",
+        "context",
         "head",
         "status",
         "write",
@@ -62,6 +65,7 @@ class Exchange:
         self.head = head
         self._on_disconnect: OnDisconnect = "raise"
         self.status: int | None = None
+        self.context: Any = None
         self.write: Callable[[bytes], Awaitable[None]] = _not_started
         self._session = session
         self._inbound = session.connection.inbound
@@ -128,6 +132,18 @@ class Exchange:
             if limit is not None and (self.head.content_length or 0) > limit:
                 self._inbound.fail(BodyTooLarge(limit))
 
+    def pace(self, idle: float | None = None, rate: int | None = None) -> None:
+        """Give this request's body times of its own.
+
+        Args:
+            idle: seconds between two arrivals, in place of `Timeouts.body_idle`; `math.inf` for no limit.
+            rate: the least bytes a second, after `Timeouts.body_grace`, while the client may send; 0 for
+                none, in place of `Timeouts.body_rate` where the engine gathers the body.
+        """
+        if self._inbound is not None and not self._over:
+            self._session.connection.deadlines.pace(idle, rate)
+            self._session.consider_reading()
+
     @property
     def trailers(self) -> Fields:
         """The request's trailer fields, after the end of its body."""
@@ -169,6 +185,8 @@ class Exchange:
                 await event.wait()
             finally:
                 self._readers.remove(event)
+                if not self._readers:
+                    inbound.wake = None
         return piece
 
     def _wake_readers(self) -> None:
@@ -192,6 +210,8 @@ class Exchange:
         pieces: list[bytes] = []
         while (piece := await self.receive()) is not None:
             pieces.append(piece)
+        if not self._over:
+            self._session.connection.deadlines.answer_begins(self._session.now(), self._inbound.taken)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     # ---- the response ----

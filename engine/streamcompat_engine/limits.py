@@ -72,8 +72,14 @@ class Timeouts:
         body_idle: between two arrivals of a body that a handler reads; 60 s as nginx's
             client_body_timeout. It does not run while the handler is the slow side.
         body_rate: the least bytes a second of a body that the engine gathers (`read_body`), after
-            `body_grace`; 500 as in Apache's RequestReadTimeout.
+            `body_grace`; 500 as in Apache's RequestReadTimeout. An exchange may have a rate of its own.
         body_grace: 10 s (Apache begins to count at once, and gives 20 s at least).
+        request: from a request's first byte (on a new connection: from its start) to the end of a body that
+            the engine gathers, without what the application took before; none, as the rate bounds it
+            (the originals: 60 s, for streamed bodies too).
+        response: until the application begins its response; none, as in uvicorn and Node (the originals:
+            60 s). It begins anew while the application reads the request's body or waits for more of it,
+            to a quarter of this time.
         write_stall: the peer takes nothing while there is something to take; 30 s (nginx's send_timeout
             is 60 s).
         linger: how long a closing connection is read so that the peer gets the answer and not a reset;
@@ -85,5 +91,7 @@ class Timeouts:
     body_idle: float | None = 60.0
     body_rate: int | None = 500
     body_grace: float = 10.0
+    request: float | None = None
+    response: float | None = None
     write_stall: float | None = 30.0
     linger: float = 2.0

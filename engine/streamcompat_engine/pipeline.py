@@ -106,6 +106,11 @@ class Inbound:
             self.ended = False
             self.fail(BodyTooLarge(limit))
 
+    @property
+    def taken(self) -> int:
+        """Bytes that have been taken, or dropped, in all."""
+        return self.received - self.size
+
     def feed(self, pieces: list[bytes]) -> None:
         """Add pieces, none of them empty."""
         size = sum(map(len, pieces))

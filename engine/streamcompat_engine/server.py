@@ -20,7 +20,7 @@ import anyio
 import anyio.abc
 
 from .limits import Limits, Timeouts
-from .session import App, Service
+from .service import App, Service
 
 Driver = Literal["asyncio", "anyio", "trio"]
 
@@ -89,6 +89,8 @@ class Server:
         app: called for each exchange.
         config: where and how.
         lifespan: what runs before and after.
+        overdue: called for an exchange in place of `app`, which was cancelled as it did not begin its
+            response within `Timeouts.response`, and has ended; a plain 503 where it is left out.
 
     Attributes:
         addresses: URLs that it listens on, once it does; `unix:PATH` for a Unix socket.
@@ -96,13 +98,18 @@ class Server:
     """
 
     def __init__(
-        self, app: App, config: ServerConfig | None = None, *, lifespan: Lifespan | None = None
+        self,
+        app: App,
+        config: ServerConfig | None = None,
+        *,
+        lifespan: Lifespan | None = None,
+        overdue: App | None = None,
     ) -> None:
         self.config = config or ServerConfig()
         self.addresses: list[str] = []
         self.sockets: tuple[socket.socket, ...] = ()
         self._lifespan = lifespan or Lifespan()
-        self._service = Service(app, self.config.limits, self.config.timeouts)
+        self._service = Service(app, self.config.limits, self.config.timeouts, overdue)
         self._stops = 0
         self._drains = False
         self._stop_asked: anyio.Event | None = None

@@ -6,13 +6,11 @@ does, it does in the methods that this class leaves open.
 
 from __future__ import annotations
 
-import email.utils
 import logging
 import struct
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 from .connection import Connection
 from .errors import (
@@ -23,14 +21,11 @@ from .errors import (
     RequestTimeout,
     ResponseStateError,
 )
-from .events import RequestReceived, RequestRejected
+from .events import RequestReceived, RequestRejected, ResponseOverdue
 from .exchange import Exchange
-from .limits import Limits, Timeouts
-from .logs import LINE, LogBudget, printable
+from .logs import LINE, printable
+from .service import App, Event, Service
 from .suspension import stepped
-
-App = Callable[[Exchange], Awaitable[None]]
-"""What a server serves: called for each exchange, it finishes the response before it returns."""
 
 logger: Final = logging.getLogger("streamcompat.engine")
 
@@ -42,93 +37,6 @@ _TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 _NOT_OURS: Final = (BaseExceptionGroup, GeneratorExit, KeyboardInterrupt, SystemExit)
 _STALL_LOOKS: Final = 1.0
 """Seconds between two looks at what a slow peer has taken."""
-
-
-class Event(Protocol):
-    """Something that can be waited for once it is set; asyncio's, trio's and anyio's are."""
-
-    def set(self) -> Any:
-        """Let everybody go on who waits, now or later."""
-
-    def wait(self) -> Coroutine[Any, Any, Any]:
-        """Wait until it is set."""
-
-
-class Service:
-    """What all connections of a server share.
-
-    Attributes:
-        sessions: the open ones.
-        outliving: those that are closed, while their exchange goes on.
-        stopping: no new requests are accepted.
-        draining: but idle connections may bring one more.
-        log_budget: for what peers can cause to be logged.
-        exhaustion_budget: for the line that says that no connection can be accepted; one a second.
-        stacks: of streaming functions, for the next ones (see `suspension`).
-    """
-
-    def __init__(self, app: App, limits: Limits, timeouts: Timeouts) -> None:
-        self.app = app
-        self.limits = limits
-        self.timeouts = timeouts
-        self.sessions: set[Session] = set()
-        self.outliving: set[Session] = set()
-        self.stopping = False
-        self.draining = False
-        self.log_budget = LogBudget()
-        self.exhaustion_budget = LogBudget(burst=1)
-        self.stacks: list[Any] = []
-        self._emptied: Event | None = None
-        self._second = -1
-        self._date = b""
-
-    def date(self) -> bytes:
-        """The value of Date (RFC 9110 §5.6.7), made once a second."""
-        second = int(time.time())
-        if second != self._second:
-            self._second = second
-            self._date = email.utils.formatdate(second, usegmt=True).encode()
-        return self._date
-
-    def stop(self, drain: bool = False) -> None:
-        """Accept no further requests; idle connections close, busy ones after their answer.
-
-        Args:
-            drain: see `Connection.shutdown`.
-        """
-        self.stopping = True
-        self.draining = drain
-        for session in list(self.sessions):
-            session.on_shutdown()
-
-    def cancel(self) -> None:
-        """Cancel what still runs, and close where nothing does."""
-        for session in self.sessions | self.outliving:
-            if session.exchange is not None:
-                session.cancel()
-            else:
-                session.connection.abort()
-                session.advance()
-
-    def abort(self) -> None:
-        """Close every connection now."""
-        for session in list(self.sessions):
-            session.connection.abort()
-            session.advance()
-
-    def discard(self, session: Session, running: bool) -> None:
-        """A connection has ended; its exchange goes on where it is `running`."""
-        self.sessions.discard(session)
-        (self.outliving.add if running else self.outliving.discard)(session)
-        if self._emptied is not None and not self.sessions and not self.outliving:
-            self._emptied.set()
-
-    async def until_empty(self) -> None:
-        """Wait until every connection and every exchange has ended."""
-        for session in self.sessions or self.outliving:
-            self._emptied = session.event()
-            await self._emptied.wait()
-            break
 
 
 class Session(ABC):
@@ -164,6 +72,7 @@ class Session(ABC):
         self._ended = False  # the driver was told to close
         self._lost = False  # the transport is closed
         self._cancelled = False  # the exchange was cancelled, as its client has left
+        self._overdue = False  # it was cancelled, as it did not answer in time
         self._armed: float | None = None  # when the driver's timer is due
         self._handed = 0  # bytes given to the transport so far
         self._taken = 0  # how many of them it had passed on at the last look
@@ -335,6 +244,7 @@ class Session(ABC):
         if self.connection.want_read == self.reading_paused and not self._ended:
             self.reading_paused = not self.reading_paused
             if self.reading_paused:
+                self.connection.deadlines.reading_paused(self.now())
                 self._pause_reading()
             else:
                 self.connection.deadlines.reading_resumed(self.now())
@@ -350,9 +260,11 @@ class Session(ABC):
             if type(event) is RequestReceived:
                 self.exchange = Exchange(self, event.head)
                 self._cancelled = False
-                self._spawn(self._serve(self.exchange))
+                self._spawn(self._serve(self.exchange, self.service.app))
             elif type(event) is RequestRejected:
                 self._log(f"rejected a request from {self.peer}: {event.status} {event.reason}")
+            elif type(event) is ResponseOverdue and self.exchange is not None:
+                self._on_overdue()
         if connection.aborted:
             self._abort_now()
             return
@@ -364,13 +276,25 @@ class Session(ABC):
         elif not self._lost:
             self._arm()
 
-    async def _serve(self, exchange: Exchange) -> None:
+    def _on_overdue(self) -> None:
+        """The application is late with its answer: cancel it, and answer in its place once it has ended."""
+        if self.blocked:  # it has not been called yet
+            self.connection.deadlines.answer_begins(self.now(), 0)
+        elif not self._cancelled:
+            self._overdue = True
+            self.cancel()
+
+    async def _serve(self, exchange: Exchange, app: App) -> None:
         """Run the application for one exchange; whatever it does, the exchange ends."""
         try:
+            waited = False
             while self.blocked:  # a client that pipelines takes its last answer before it gets another
                 await self.writable()
+                waited = True
+            if waited:
+                self.connection.deadlines.answer_begins(self.now(), 0)
             if self.connection.lost is None:
-                await stepped(self.service.app(exchange), self)
+                await stepped(app(exchange), self)
                 if not exchange.finished and not self._given_up():
                     raise ResponseStateError("the application returned without finishing its response")
         except ClientDisconnected:
@@ -386,7 +310,11 @@ class Session(ABC):
             logger.exception("the application failed on %s", _shown(exchange))
             self._answer(exchange, 500, _PLAIN_500)
         finally:
-            self._exchange_done()
+            overdue, self._overdue = self._overdue, False
+            if overdue and not exchange.committed and not self._given_up():
+                self._spawn(self._serve(exchange, self.service.overdue))
+            else:
+                self._exchange_done()
 
     def _given_up(self) -> bool:
         """Whether nobody waits for the answer any more, by the application's will or the client's."""

@@ -38,6 +38,7 @@ MACH9 = Dialect(
     server_error=exceptions.ServerError,
     payload_too_large=exceptions.PayloadTooLarge,
     request_timeout=exceptions.RequestTimeout,
+    service_unavailable=partial(exceptions.Mach9Exception, status_code=503),
     url_build_error=exceptions.URLBuildError,
     file_not_found=exceptions.FileNotFound,
     header_not_found=exceptions.HeaderNotFound,

@@ -24,6 +24,7 @@ SANIC = Dialect(
     server_error=exceptions.ServerError,
     payload_too_large=exceptions.PayloadTooLarge,
     request_timeout=exceptions.RequestTimeout,
+    service_unavailable=exceptions.ServiceUnavailable,
     url_build_error=exceptions.URLBuildError,
     file_not_found=exceptions.FileNotFound,
     header_not_found=exceptions.HeaderNotFound,

@@ -31,7 +31,7 @@ from streamcompat.testing.observed import Observed, ObservedExchange
 from streamcompat.testing.response import Response, ResponseReader
 from streamcompat_engine import ClientDisconnected, Exchange, Lifespan, Limits, Timeouts
 from streamcompat_engine.drivers.memory import MemoryPeer, MemorySession, VirtualClock
-from streamcompat_engine.session import Service
+from streamcompat_engine.service import Service
 
 Content = str | bytes | Iterable[bytes] | AsyncIterable[bytes] | None
 EngineApp = Callable[[Exchange], Awaitable[None]]
@@ -78,9 +78,10 @@ class Client:
             config = app.server_config()
             limits, timeouts = limits or config.limits, timeouts or config.timeouts
             self._handle: Callable[[Any], Awaitable[None]] = app.handle
+            overdue: EngineApp | None = app.overdue
         else:
-            self._handle = app
-        self._service = Service(self._serve, limits or Limits(), timeouts or Timeouts())
+            self._handle, overdue = app, None
+        self._service = Service(self._serve, limits or Limits(), timeouts or Timeouts(), overdue)
         self._connections: dict[MemoryPeer, Connection] = {}
         self._tasks: anyio.abc.TaskGroup | None = None
         self._lifespan = Lifespan()

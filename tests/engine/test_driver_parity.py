@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 
 from streamcompat_engine import ClientDisconnected, Exchange, Limits, Timeouts
 from streamcompat_engine.drivers.memory import MemorySession, VirtualClock
-from streamcompat_engine.session import Service, logger
+from streamcompat_engine.service import Service
+from streamcompat_engine.session import logger
 from tests.conformance.malformed_bodies import BODIES
 from tests.conformance.malformed_heads import HEADS
 from tests.engine.serving import Served, eventually, serve

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from streamcompat_engine import Exchange, Limits, Timeouts
 from streamcompat_engine.drivers.memory import MemorySession, VirtualClock
 from streamcompat_engine.logs import LINE, LogBudget, printable
-from streamcompat_engine.session import Service
+from streamcompat_engine.service import Service
 from tests.engine.wire import request, upload
 
 

@@ -10,7 +10,7 @@ import anyio.lowlevel
 
 from streamcompat_engine import Exchange, Limits, RequestTimeout, Timeouts
 from streamcompat_engine.drivers.memory import MemorySession, VirtualClock
-from streamcompat_engine.session import Service
+from streamcompat_engine.service import Service
 
 from .serving import get, post, request
 

@@ -19,7 +19,8 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
-from ..session import RESET, Event, Service, Session
+from ..service import Event, Service
+from ..session import RESET, Session
 from .accept import BACK_OFF, Exhausted, accept
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio.abc
 
-from ..session import RESET, Event, Service, Session
+from ..service import Event, Service
+from ..session import RESET, Session
 from .accept import BACK_OFF, Exhausted, accept
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ import anyio.abc
 import anyio.lowlevel
 
 from ..errors import ClientDisconnected
-from ..session import Event, Service, Session
+from ..service import Event, Service
+from ..session import Session
 
 _WINDOW: Final = 64 * 1024
 """Bytes that the network holds for a peer that does not read."""
