@@ -20,7 +20,7 @@ FOLDER = HERE / ".environments"
 
 PEERS = ["aiohttp", "granian", "httptools", "hypercorn", "sanic", "starlette", "uvicorn", "uvloop", "trio"]
 CHART = ["matplotlib"]
-ORIGINALS = ["sanic", "mach9"]
+ORIGINALS = ["sanic==0.7.0", "mach9==0.0.4"]
 
 
 class NoEnvironment(Exception):
@@ -64,10 +64,18 @@ def peers() -> Environment:
 
 def originals() -> Environment:
     """Sanic 0.7.0 and Mach9 0.0.4 on Python 3.6. Raises NoEnvironment where that cannot be."""
+    return original("originals", ORIGINALS)
+
+
+def original(name: str, requirements: list[str]) -> Environment:
+    """An environment of Python 3.6 and the packages of 2017 and 2018, for these releases of an original.
+
+    Raises: NoEnvironment: there is no Python 3.6, or a release cannot be had.
+    """
     python = _python36()
     if python is None:
         raise NoEnvironment("no Python 3.6 on PATH or in pyenv")
-    return _environment("originals", python, HERE / "constraints-originals.txt", ORIGINALS)
+    return _environment(name, python, HERE / "constraints-originals.txt", requirements)
 
 
 def _python36() -> str | None:

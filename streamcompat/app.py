@@ -184,7 +184,7 @@ class App(Registration, Servable):
         known = self.blueprints.setdefault(blueprint.name, blueprint)
         if known is not blueprint:
             raise AssertionError(
-                f'A blueprint with the name "{blueprint.name}" is already registered. '
+                f'A blueprint with the name "{blueprint.name}" is already registered.  '
                 "Blueprint names must be unique."
             )
         blueprint.register(self, options)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import string
 from datetime import UTC, datetime
-from email.utils import format_datetime
 from typing import Any
 
 from streamcompat.datastructures import Headers
@@ -24,6 +23,10 @@ _escapes = {code: f"\\{code:03o}" for code in range(256) if chr(code) not in _PL
 _escapes[ord('"')] = '\\"'
 _escapes[ord("\\")] = "\\\\"
 _escaped = re.compile(r"\\(?:([0-3][0-7][0-7])|(.))")
+
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def quote(value: str) -> str:
@@ -50,6 +53,16 @@ def parse_cookies(header: str) -> dict[str, str]:
         if found and name:
             cookies.setdefault(name, unquote(value.strip()))
     return cookies
+
+
+def _netscape_date(when: datetime) -> str:
+    """A time, UTC where it names no zone, in the form of the originals, which clients read as well as the
+    other one (RFC 6265 §5.1.1)."""
+    when = when if when.tzinfo is None else when.astimezone(UTC)
+    # Not by strftime, whose names are those of the process's locale.
+    return (
+        f"{_DAYS[when.weekday()]}, {when.day:02}-{_MONTHS[when.month - 1]}-{when.year:04} {when:%H:%M:%S} GMT"
+    )
 
 
 class Cookie(dict[str, Any]):
@@ -98,9 +111,7 @@ class Cookie(dict[str, Any]):
                     parts.append(name)
                 continue
             if isinstance(value, datetime):
-                value = format_datetime(
-                    value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC), usegmt=True
-                )
+                value = _netscape_date(value)
             parts.append(f"{name}={value}")
         return "; ".join(parts)
 

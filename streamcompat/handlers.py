@@ -15,10 +15,14 @@ from streamcompat.exceptions import HTTPException
 from streamcompat.response import BaseHTTPResponse, HTTPResponse
 from streamcompat.views import Handler
 
-INTERNAL_SERVER_ERROR_HTML = (
-    "<h1>Internal Server Error</h1>\n"
-    "<p>The server encountered an internal error and cannot complete your request.</p>\n"
-)
+# The bytes of both originals, white space included.
+INTERNAL_SERVER_ERROR_HTML = """
+    <h1>Internal Server Error</h1>
+    <p>
+        The server encountered an internal error and cannot complete
+        your request.
+    </p>
+"""
 _TEXT = "text/plain; charset=utf-8"
 _HTML = "text/html; charset=utf-8"
 ERROR_IN_ERROR = "An error occurred while handling an error"

@@ -143,10 +143,16 @@ class Registration:
         )(handler)
 
     def get(
-        self, uri: str, host: Host = None, strict_slashes: bool | None = None, **options: Any
+        self,
+        uri: str,
+        host: Host = None,
+        strict_slashes: bool | None = None,
+        version: Any = None,
+        name: str | None = None,
+        **options: Any,
     ) -> Decorator:
         """As `route`, for GET."""
-        return self.route(uri, GET, host, strict_slashes, **options)
+        return self.route(uri, GET, host, strict_slashes, version=version, name=name, **options)
 
     def post(
         self,
@@ -154,10 +160,12 @@ class Registration:
         host: Host = None,
         strict_slashes: bool | None = None,
         stream: bool = False,
+        version: Any = None,
+        name: str | None = None,
         **options: Any,
     ) -> Decorator:
         """As `route`, for POST."""
-        return self.route(uri, ("POST",), host, strict_slashes, stream, **options)
+        return self.route(uri, ("POST",), host, strict_slashes, stream, version=version, name=name, **options)
 
     def put(
         self,
@@ -165,10 +173,12 @@ class Registration:
         host: Host = None,
         strict_slashes: bool | None = None,
         stream: bool = False,
+        version: Any = None,
+        name: str | None = None,
         **options: Any,
     ) -> Decorator:
         """As `route`, for PUT."""
-        return self.route(uri, ("PUT",), host, strict_slashes, stream, **options)
+        return self.route(uri, ("PUT",), host, strict_slashes, stream, version=version, name=name, **options)
 
     def patch(
         self,
@@ -176,28 +186,50 @@ class Registration:
         host: Host = None,
         strict_slashes: bool | None = None,
         stream: bool = False,
+        version: Any = None,
+        name: str | None = None,
         **options: Any,
     ) -> Decorator:
         """As `route`, for PATCH."""
-        return self.route(uri, ("PATCH",), host, strict_slashes, stream, **options)
+        return self.route(
+            uri, ("PATCH",), host, strict_slashes, stream, version=version, name=name, **options
+        )
 
     def head(
-        self, uri: str, host: Host = None, strict_slashes: bool | None = None, **options: Any
+        self,
+        uri: str,
+        host: Host = None,
+        strict_slashes: bool | None = None,
+        version: Any = None,
+        name: str | None = None,
+        **options: Any,
     ) -> Decorator:
         """As `route`, for HEAD."""
-        return self.route(uri, ("HEAD",), host, strict_slashes, **options)
+        return self.route(uri, ("HEAD",), host, strict_slashes, version=version, name=name, **options)
 
     def options(
-        self, uri: str, host: Host = None, strict_slashes: bool | None = None, **options: Any
+        self,
+        uri: str,
+        host: Host = None,
+        strict_slashes: bool | None = None,
+        version: Any = None,
+        name: str | None = None,
+        **options: Any,
     ) -> Decorator:
         """As `route`, for OPTIONS."""
-        return self.route(uri, ("OPTIONS",), host, strict_slashes, **options)
+        return self.route(uri, ("OPTIONS",), host, strict_slashes, version=version, name=name, **options)
 
     def delete(
-        self, uri: str, host: Host = None, strict_slashes: bool | None = None, **options: Any
+        self,
+        uri: str,
+        host: Host = None,
+        strict_slashes: bool | None = None,
+        version: Any = None,
+        name: str | None = None,
+        **options: Any,
     ) -> Decorator:
         """As `route`, for DELETE."""
-        return self.route(uri, ("DELETE",), host, strict_slashes, **options)
+        return self.route(uri, ("DELETE",), host, strict_slashes, version=version, name=name, **options)
 
     def static(
         self,

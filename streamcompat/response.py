@@ -12,6 +12,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote_plus
 
+from ujson import dumps
+
 from streamcompat.cookies import CookieJar
 from streamcompat.datastructures import Headers
 from streamcompat.statuses import STATUS_CODES
@@ -43,6 +45,19 @@ def _field(name: str, value: str) -> tuple[bytes, bytes]:
 @lru_cache(maxsize=256)
 def _content_type_only(content_type: str) -> Fields:
     return (_field("Content-Type", content_type),)
+
+
+def json_dumps(value: Any, **options: Any) -> str:
+    """JSON as ujson writes it: no white space, `/` and what is not ASCII escaped.
+
+    Raises: OverflowError: `value` has a number that JSON cannot say (NaN, an infinity), or is recursive;
+    TypeError: it has something that is no JSON value.
+    """
+    text: str = dumps(value, **options)
+    # The option costs more than a look for what it forbids.
+    if "NaN" in text or "Infinity" in text:
+        return str(dumps(value, **{"allow_nan": False} | options))
+    return text
 
 
 class BaseHTTPResponse:
@@ -116,12 +131,21 @@ class BaseHTTPResponse:
             fields.append(_field("Content-Type", self.content_type))
         return fields
 
-    def head_text(self, version: str, extra: Sequence[tuple[str, str]], unknown: bytes) -> bytes:
-        """The head as bytes, for the originals' `output` and `get_headers`; the engine does not use it."""
+    def head_text(
+        self, version: str, connection: Sequence[tuple[str, str]], framing: tuple[str, str], unknown: bytes
+    ) -> bytes:
+        """The head as bytes, for the originals' `output` and `get_headers`; the engine does not use it.
+
+        Their order: `connection`, the response's own fields, `framing`, and the type where none was given.
+        """
         reason = STATUS_CODES.get(self.status, unknown)
         lines = [b"HTTP/%b %d %b" % (version.encode(), self.status, reason)]
-        lines += [f"{name}: {value}".encode() for name, value in extra]
+        lines += [f"{name}: {value}".encode() for name, value in connection]
         lines += [b"%b: %b" % field for field in self.wire_headers()]
+        headers = Headers(self._headers or {})
+        if framing[0] not in headers:
+            own = len(lines) if "Content-Type" in headers or self.status == 304 else len(lines) - 1
+            lines.insert(own, f"{framing[0]}: {framing[1]}".encode())
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def produce(self, exchange: Exchange) -> Any:

@@ -242,11 +242,11 @@ def _by_first_segment(routes: list[Route]) -> _BySegment:
     return by_segment, rest
 
 
-def parse_parameter_string(text: str) -> tuple[str, Callable[[str], Any], str]:
+def parse_parameter_string(parameter_string: str) -> tuple[str, Callable[[str], Any], str]:
     """`"id:int"` as (name, cast, pattern); ValueError for a parameter without a name."""
-    name, found, pattern = text.partition(":")
+    name, found, pattern = parameter_string.partition(":")
     if not name:
-        raise ValueError(f"Invalid parameter syntax: {text}")
+        raise ValueError(f"Invalid parameter syntax: {parameter_string}")
     cast, pattern = REGEX_TYPES.get(pattern if found else "string", (str, pattern))
     return name, cast, pattern
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from ujson import dumps as json_dumps
-
 from streamcompat import response as kernel
 from streamcompat.cookies import Cookie, CookieJar
 from streamcompat.files import Location, file_headers, read
 from streamcompat.mach9_api.http import ReplyChannel
-from streamcompat.response import redirect_headers, to_bytes
+from streamcompat.response import json_dumps, redirect_headers, to_bytes
 from streamcompat.statuses import COMMON_STATUS_CODES
 from streamcompat.statuses import STATUS_CODES as ALL_STATUS_CODES
 from streamcompat_engine import Exchange

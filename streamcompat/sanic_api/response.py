@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from ujson import dumps as json_dumps
-
 from streamcompat import response as kernel
 from streamcompat.files import Location, file_headers, pieces, read
-from streamcompat.response import BaseHTTPResponse, redirect_headers, to_bytes
+from streamcompat.response import BaseHTTPResponse, json_dumps, redirect_headers, to_bytes
 from streamcompat.sanic_api import versions
 from streamcompat.statuses import COMMON_STATUS_CODES, STATUS_CODES
 from streamcompat_engine import Exchange
@@ -81,12 +79,12 @@ class HTTPResponse(Sendable, kernel.HTTPResponse):
     ) -> bytes:
         """The whole response as Sanic's own server would have written it."""
         body = to_bytes(self.body)
-        extra = [
+        connection = [
             ("Connection", "keep-alive" if keep_alive else "close"),
             *_keep_alive(keep_alive, keep_alive_timeout),
-            ("Content-Length", str(len(body))),
         ]
-        return self.head_text(version, extra, b"UNKNOWN RESPONSE") + body
+        length = ("Content-Length", str(len(body)))
+        return self.head_text(version, connection, length, b"UNKNOWN RESPONSE") + body
 
 
 class StreamingHTTPResponse(Sendable, BaseHTTPResponse):
@@ -129,8 +127,8 @@ class StreamingHTTPResponse(Sendable, BaseHTTPResponse):
         self, version: str = "1.1", keep_alive: bool = False, keep_alive_timeout: int | None = None
     ) -> bytes:
         """The head as Sanic's own server would have written it."""
-        extra = [*_keep_alive(keep_alive, keep_alive_timeout), ("Transfer-Encoding", "chunked")]
-        return self.head_text(version, extra, b"UNKNOWN RESPONSE")
+        connection = _keep_alive(keep_alive, keep_alive_timeout)
+        return self.head_text(version, connection, ("Transfer-Encoding", "chunked"), b"UNKNOWN RESPONSE")
 
 
 def _not_started(data: bytes) -> Awaitable[None]:

@@ -55,13 +55,13 @@ class TestCookie:
             datetime(2030, 1, 2, 3, 4, 5),
             datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC),
             datetime(2030, 1, 2, 4, 4, 5, tzinfo=timezone(timedelta(hours=1))),
-            "Wed, 02 Jan 2030 03:04:05 GMT",
+            "Wed, 02-Jan-2030 03:04:05 GMT",
         ],
     )
     def test_expires(self, when):
         cookie = Cookie("a", "b")
         cookie["expires"] = when
-        assert str(cookie) == "a=b; expires=Wed, 02 Jan 2030 03:04:05 GMT"
+        assert str(cookie) == "a=b; expires=Wed, 02-Jan-2030 03:04:05 GMT"
 
     @pytest.mark.parametrize("key", ["path", "a b", "a;b", ""])
     def test_a_name_that_no_cookie_may_have(self, key):

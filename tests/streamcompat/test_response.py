@@ -141,8 +141,8 @@ class TestSanic:
             b"HTTP/1.1 200 OK",
             b"Connection: keep-alive",
             b"Keep-Alive: 5",
-            b"Content-Length: 2",
             b"A: b",
+            b"Content-Length: 2",
             b"Content-Type: text/plain; charset=utf-8",
             b"",
             b"ab",
@@ -150,6 +150,20 @@ class TestSanic:
         assert (
             sanic.text("", 299).output().startswith(b"HTTP/1.1 299 UNKNOWN RESPONSE\r\nConnection: close\r\n")
         )
+
+    def test_output_with_fields_of_its_own(self):
+        headers = {"Content-Type": "a/b", "Content-Length": "2"}
+        lines = sanic.text("ab", headers=headers).output().split(b"\r\n")
+        assert lines[2:4] == [b"Content-Type: a/b", b"Content-Length: 2"]
+        assert lines.count(b"Content-Length: 2") == 1
+
+    def test_a_number_that_json_cannot_say(self):
+        for number in (float("nan"), float("inf")):
+            with pytest.raises(OverflowError):
+                sanic.json([number])
+            with pytest.raises(OverflowError):
+                mach9.json([number])
+        assert sanic.json(["NaN", "-Infinity"]).body == b'["NaN","-Infinity"]'
 
     def test_get_headers(self):
         text = sanic.stream(None).get_headers("1.1", True, 5)

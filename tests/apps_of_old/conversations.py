@@ -1,0 +1,291 @@
+"""What is said to each application of `apps/`, in order, and which releases it was written for.
+
+The applications are written as their release's documentation writes them, and run unedited: with the
+originals when `python -m tests.apps_of_old.conversations` records their answers, and with ours in the tests.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.parity.originals import answers, record
+from tests.parity.originals.surface.cases import Case, case, chunked, form, get, multipart, post, request
+
+APPS_FOLDER = Path(__file__).parent / "apps"
+RECORDS = Path(__file__).with_name("records.json")
+JSON = "application/json"
+SANIC = ("sanic-0.5.4", "sanic-0.6.0", "sanic-0.7.0", "sanic-0.8.3")
+
+
+class OldApp(NamedTuple):
+    """An application.
+
+    Attributes:
+        path: of the script that has `app`.
+        releases: those that it runs on.
+        said: the requests, in order.
+        asyncio: it uses asyncio itself, so that it cannot run on trio.
+    """
+
+    path: str
+    releases: tuple[str, ...]
+    said: list[Case]
+    asyncio: bool = False
+
+
+def conversation(*said: bytes) -> list[Case]:
+    return [case(str(number), sent) for number, sent in enumerate(said)]
+
+
+def put(target: str, body: bytes, **headers: str) -> bytes:
+    return request("PUT", target, body, **headers)
+
+
+APPS = [
+    OldApp(
+        "todo_api.py",
+        SANIC,
+        conversation(
+            get("/todos"),
+            post("/todos", b'{"title": "write tests"}', content_type=JSON),
+            post("/todos", '{"title": "\u00e4/b"}'.encode(), content_type=JSON),
+            post("/todos", b"{}", content_type=JSON),
+            post("/todos", b"{broken", content_type=JSON),
+            post("/todos"),
+            get("/todos/1"),
+            put("/todos/1", b'{"done": true, "other": 1}', content_type=JSON),
+            get("/todos?done=true"),
+            get("/todos?done=false"),
+            request("DELETE", "/todos/2"),
+            request("DELETE", "/todos/2"),
+            get("/todos/9"),
+            get("/todos/x"),
+            get("/todos/"),
+        ),
+    ),
+    OldApp(
+        "file_upload.py",
+        SANIC,
+        conversation(
+            get("/"),
+            multipart(
+                "/upload",
+                ('name="album"', None, b"holidays"),
+                ('name="photos"; filename="a.png"', "image/png", b"\x89PNG\r\n\x00"),
+                ('name="photos"; filename="b.txt"', "text/plain", b"x" * 5000),
+            ),
+            get("/photos/a.png"),
+            get("/photos/b.txt"),
+            get("/photos/c.txt"),
+            multipart("/upload", ('name="album"', None, b"empty")),
+            form("/upload", "album=nothing"),
+        ),
+    ),
+    OldApp(
+        "stream_transform.py",
+        SANIC[1:],
+        conversation(
+            post("/stream", b"11 one 11"),
+            chunked("/stream", b"1", b"22", b"1"),
+            put("/bp_stream", b"121"),
+            post("/method_view", "ä1".encode()),
+            post("/composition_view", b"x" * 100_000),
+            get("/composition_view"),
+            post("/stream"),
+        ),
+    ),
+    OldApp(
+        "csv_export.py",
+        SANIC[:3],
+        conversation(
+            get("/"),
+            get("/export.csv"),
+            get("/export.csv?limit=2"),
+            get("/numbers/5"),
+            get("/numbers/0"),
+            get("/numbers/x"),
+        ),
+    ),
+    OldApp(
+        "event_stream.py",
+        SANIC[3:],
+        conversation(get("/events"), get("/events", last_event_id="41"), get("/events/")),
+        asyncio=True,
+    ),
+    OldApp(
+        "class_views.py",
+        SANIC,
+        conversation(
+            get("/"),
+            post("/"),
+            put("/", b""),
+            request("PATCH", "/"),
+            request("DELETE", "/"),
+            get("/async"),
+            get("/users/1"),
+            put("/users/2", b'{"name": "bert"}', content_type=JSON),
+            get("/users/2"),
+            get("/users/3"),
+            get("/hello/ann"),
+            get("/bye/ann"),
+            get("/calls"),
+        ),
+    ),
+    OldApp(
+        "static_site.py",
+        SANIC,
+        conversation(
+            get("/"),
+            get("/index.html"),
+            get("/static/main.css", if_modified_since="never"),
+            get("/static/missing.css"),
+            get("/robots.txt"),
+            get("/old/index.html"),
+        ),
+    ),
+    OldApp(
+        "auth_cookies.py",
+        SANIC[1:],
+        conversation(
+            get("/"),
+            get("/login"),
+            form("/login", "user=ann&password=wrong"),
+            form("/login", "user=ann&password=secret"),
+            get("/", cookie="session=session-of-ann"),
+            get("/", authorization="Token api-key"),
+            get("/", authorization="Token other", cookie="session=forged"),
+            post("/logout", cookie="session=session-of-ann"),
+            get("/", cookie="session=session-of-ann"),
+        ),
+    ),
+    OldApp(
+        "error_pages.py",
+        SANIC,
+        conversation(
+            get("/"),
+            get("/buy/moon"),
+            get("/buy/killme"),
+            get("/buy/zero"),
+            get("/buy/lamp"),
+            get("/nowhere?a=b"),
+            get("/nowhere", accept="application/json"),
+            get("/buy/lamp", accept="application/json"),
+        ),
+    ),
+    OldApp(
+        "database_listeners.py",
+        SANIC,
+        conversation(
+            get("/page/one"),
+            get("/page/two"),
+            get("/page/one"),
+            get("/missing"),
+            get("/visits"),
+        ),
+    ),
+    OldApp(
+        "chat.py",
+        SANIC[3:],
+        conversation(
+            get("/rooms/a"),
+            post("/rooms/a", b'{"from": "ann", "text": "hi"}', content_type=JSON),
+            post("/rooms/a", '{"from": "bob", "text": "h\u00f6"}'.encode(), content_type=JSON),
+            get("/rooms/a"),
+            get("/rooms/a/follow?count=2"),
+            request("DELETE", "/rooms/a"),
+            get("/rooms/a"),
+        ),
+        asyncio=True,
+    ),
+    OldApp(
+        "shop/main.py",
+        SANIC[1:],
+        conversation(
+            get("/"),
+            get("/products/"),
+            get("/products"),
+            get("/products/1"),
+            get("/products/7"),
+            form("/orders/", "product=1"),
+            form("/orders", "product=2"),
+            get("/orders/"),
+            get("/v2/orders/"),
+            post("/orders/0/cancel"),
+            get("/v2/orders"),
+            get("/v3/orders"),
+        ),
+    ),
+    OldApp(
+        "extended.py",
+        SANIC[3:],
+        conversation(
+            get("/"),
+            get("/", accept="application/json"),
+            post("/", b"x"),
+            get("/stream", origin="http://a.example"),
+            get("/hello/ann"),
+            get("/health"),
+            get("/health"),
+            get("/task"),
+            get("/missing"),
+        ),
+        asyncio=True,
+    ),
+    OldApp(
+        "mach9_streams.py",
+        ("mach9-0.0.4",),
+        conversation(
+            post("/stream", b"11 one 11"),
+            chunked("/stream", b"1", b"22", b"1"),
+            put("/bp_stream", b"121"),
+            post("/method_view", "ä1".encode()),
+            post("/composition_view", b"x" * 100_000),
+            get("/download"),
+            post("/stream"),
+            get("/missing"),
+        ),
+    ),
+    OldApp(
+        "mach9_notes.py",
+        ("mach9-0.0.4",),
+        conversation(
+            get("/"),
+            get("/notes/first"),
+            get("/notes/first?bold=1"),
+            put("/notes/second", b'{"note": "a/b"}', content_type=JSON),
+            put("/notes/second", b"", content_type=JSON),
+            put("/notes/second", b"{", content_type=JSON),
+            get("/notes/second"),
+            get("/notes/third"),
+            get("/nowhere"),
+            get("/", x_blocked="1"),
+        ),
+    ),
+]
+
+
+def talk(
+    address: tuple[str, int], said: list[Case], patience: float, quiet: float = 0
+) -> list[list[answers.Answer]]:
+    """Says one thing after the other, and gives every answer."""
+    found = []
+    for one in said:
+        received = answers.ask(address, one.sent, one.answers, patience, quiet)
+        found.append(answers.read(received, one.sent, one.answers))
+    return found
+
+
+def main() -> None:
+    """Records what the originals answer."""
+    kept = {}
+    for app in APPS:
+        for release in app.releases:
+            with record.original(release, str(APPS_FOLDER / app.path)) as address:
+                found = talk(address, app.said, record.PATIENCE, record.QUIET)
+            kept[f"{app.path} {release}"] = dict(zip((one.name for one in app.said), found, strict=True))
+    record.write(RECORDS, kept)
+
+
+if __name__ == "__main__":
+    main()

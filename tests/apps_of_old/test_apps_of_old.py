@@ -1,0 +1,81 @@
+"""Whole applications in the style of each release's documentation, served unedited under the aliases.
+
+`records.json` has what the original that each was written for answered; ours answers the same, on every
+driver.
+"""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from streamcompat import aliases
+from tests.apps_of_old.conversations import APPS, APPS_FOLDER, RECORDS, OldApp, talk
+from tests.serving import PATIENCE, serve
+
+RECORDED = json.loads(RECORDS.read_text())
+
+
+@contextmanager
+def unedited(path: str) -> Iterator[Any]:
+    """The application of a script, with `import sanic` and `import mach9` finding the facades."""
+    script = APPS_FOLDER / path
+    known = set(sys.modules)
+    aliases.install()
+    sys.path.insert(0, str(script.parent))
+    try:
+        yield runpy.run_path(str(script))["app"]
+    finally:
+        sys.path.remove(str(script.parent))
+        for name in set(sys.modules) - known:
+            if getattr(sys.modules[name], "__file__", None) and str(APPS_FOLDER) in str(
+                sys.modules[name].__file__
+            ):
+                del sys.modules[name]
+        aliases.uninstall()
+
+
+def address(url: str) -> tuple[str, int]:
+    return urlsplit(url).hostname or "", urlsplit(url).port or 0
+
+
+@pytest.mark.parametrize("old", APPS, ids=[old.path for old in APPS])
+def test_it_answers_as_the_original_did(old: OldApp, driver: str) -> None:
+    if driver == "trio" and old.asyncio:
+        pytest.skip("the application uses asyncio itself")
+    with unedited(old.path) as app, serve(app, driver) as url:
+        found = dict(zip((one.name for one in old.said), talk(address(url), old.said, PATIENCE), strict=True))
+    for release in old.releases:
+        recorded = RECORDED[f"{old.path} {release}"]
+        assert found == recorded, release
+
+
+def test_every_release_has_applications() -> None:
+    assert len(APPS) >= 10
+    for release in ("sanic-0.5.4", "sanic-0.6.0", "sanic-0.7.0", "sanic-0.8.3", "mach9-0.0.4"):
+        assert sum(release in old.releases for old in APPS) >= 2, release
+
+
+def test_a_chat_message_reaches_a_client_that_waits() -> None:
+    with unedited("chat.py") as app, serve(app) as url, httpx.Client(base_url=url) as client:
+
+        def say(text: str) -> None:
+            said = httpx.post(f"{url}/rooms/b", json={"from": "ann", "text": text})
+            assert said.status_code == 201
+
+        # The head leaves with the first message.
+        say("first")
+        with client.stream("GET", "/rooms/b/follow?count=2") as following:
+            lines = following.iter_lines()
+            assert next(lines) == "ann: first"
+            say("second")
+            assert next(lines) == "ann: second"
+            assert next(lines, None) is None

@@ -1,0 +1,22 @@
+"""The environments of the originals: Python 3.6 and the packages of their time, one for each release.
+
+`python -m tests.parity.originals.environments` makes all of them and says where they are.
+"""
+
+from __future__ import annotations
+
+from benchmarks.environments import Environment, original
+from tests.parity.originals.surface.cases import RELEASES
+
+
+def environment(release: str) -> Environment:
+    """The environment of a release such as `sanic-0.5.4`; NoEnvironment where there is no Python 3.6."""
+    name, _, version = release.partition("-")
+    # Sanic's module for gunicorn cannot be imported without it.
+    beside = ["gunicorn"] if name == "sanic" else []
+    return original(release, [f"{name}=={version}", *beside])
+
+
+if __name__ == "__main__":
+    for release in RELEASES:
+        print(release, environment(release).python)  # noqa: T201

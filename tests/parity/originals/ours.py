@@ -1,0 +1,34 @@
+"""The applications of `surface`, served by streamcompat through the aliases, and what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from streamcompat import aliases
+from tests.parity.originals import answers
+from tests.parity.originals.surface import framework
+from tests.parity.originals.surface.cases import Case
+from tests.parity.originals.surface.catalogue import APPS
+from tests.serving import PATIENCE, serve
+
+
+@contextmanager
+def served(flavour: str, name: str) -> Iterator[tuple[str, int]]:
+    """An application of `surface`, with `import sanic` and `import mach9` finding the facades."""
+    make, _, debug = APPS[name]
+    aliases.install()
+    try:
+        app = make(framework(flavour))
+        app.set_debug(debug)
+        with serve(app) as url:
+            yield (urlsplit(url).hostname or "", urlsplit(url).port or 0)
+    finally:
+        aliases.uninstall()
+
+
+def ask(address: tuple[str, int], case: Case) -> list[answers.Answer]:
+    """What ours answers to a case."""
+    received = answers.ask(address, case.sent, case.answers, PATIENCE)
+    return answers.read(received, case.sent, case.answers, case.find)

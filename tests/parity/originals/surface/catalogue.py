@@ -1,0 +1,15 @@
+"""Every application of this folder by name: what makes it, its cases, and whether it is debugged."""
+
+from . import errors, parts, requests, responses, routes, static, streaming
+
+APPS = {
+    "routes": (routes.app, routes.CASES, False),
+    "requests": (requests.app, requests.CASES, False),
+    "responses": (responses.app, responses.CASES, False),
+    "static": (static.app, static.CASES, False),
+    "errors": (errors.app, errors.CASES, False),
+    "handled": (errors.handled, errors.HANDLED, False),
+    "debug": (errors.app, errors.DEBUG, True),
+    "parts": (parts.app, parts.CASES, False),
+    "streaming": (streaming.app, streaming.CASES, False),
+}

@@ -1,0 +1,81 @@
+"""Ours beside the originals: the same application, the same bytes sent, and what came back.
+
+`records/` has what each original answered (`record.py` asks them). `declared.json` has, case by case, what
+ours answers instead, for which releases, and why: the subjects of rows of `docs/differences.md`. A
+difference that is not declared fails, and so does a declaration that is no longer one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.parity.originals import ours
+from tests.parity.originals.surface.cases import RELEASES, Case
+from tests.parity.originals.surface.catalogue import APPS
+
+HERE = Path(__file__).parent
+DIFFERENCES = HERE.parents[2] / "docs" / "differences.md"
+
+RECORDS: dict[str, Any] = {
+    release: json.loads((HERE / "records" / f"{release}.json").read_text()) for release in RELEASES
+}
+DECLARED: dict[str, dict[str, Any]] = json.loads((HERE / "declared.json").read_text())
+SERVED = [(flavour, name) for flavour in ("sanic", "mach9") for name in APPS]
+
+
+@pytest.fixture(scope="module", params=SERVED, ids="-".join)
+def served(request: pytest.FixtureRequest) -> Iterator[tuple[str, str, tuple[str, int]]]:
+    flavour, name = request.param
+    with ours.served(flavour, name) as address:
+        yield flavour, name, address
+
+
+def test_only_what_is_declared_differs(served: tuple[str, str, tuple[str, int]]) -> None:
+    flavour, name, address = served
+    wrong = []
+    for case in APPS[name][1]:
+        releases = [release for release in case.releases if release.startswith(flavour)]
+        if releases:
+            wrong += judge(flavour, name, case, releases, ours.ask(address, case))
+    assert not wrong, "\n\n".join(wrong)
+
+
+def judge(flavour: str, name: str, case: Case, releases: list[str], found: list[Any]) -> Iterator[str]:
+    """What is wrong with an answer of ours."""
+    declared = DECLARED.get(f"{flavour} {name}", {}).get(case.name, {"releases": []})
+    differing = [release for release in releases if RECORDS[release][name][case.name] != found]
+    if set(differing) != set(declared["releases"]):
+        record = json.dumps({"why": [], "releases": differing, "ours": found}, sort_keys=True)
+        was = {release: RECORDS[release][name][case.name] for release in releases}
+        yield f"{flavour} {name}: {case.name!r} differs from {differing}; ours:\n{record}\noriginals:\n{was}"
+    elif differing and declared["ours"] != found:
+        yield f"{flavour} {name}: {case.name!r} is declared as\n{declared['ours']}\nbut is\n{found}"
+
+
+def test_every_declaration_has_its_reason() -> None:
+    subjects = {
+        line.split("|")[1].strip() for line in DIFFERENCES.read_text().splitlines() if line.startswith("| ")
+    }
+    for served, cases in DECLARED.items():
+        for case, declared in cases.items():
+            assert declared["why"], f"{served}: {case}"
+            assert set(declared["why"]) <= subjects, f"{served}: {case}: {declared['why']}"
+
+
+def test_declarations_are_of_cases() -> None:
+    asked = {(flavour, name, case.name) for flavour, name in SERVED for case in APPS[name][1]}
+    declared = {(*served.split(), case) for served, cases in DECLARED.items() for case in cases}
+    assert declared <= asked
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_record_answers_every_case_once(release: str) -> None:
+    for name, (_, cases, _) in APPS.items():
+        asked = Counter(case.name for case in cases if release in case.releases)
+        assert asked == Counter(list(RECORDS[release][name])), name
