@@ -28,6 +28,7 @@ from streamcompat.routing import Endpoint, Options, Router
 from streamcompat.serving import AppLifespan, Servable, settings_of
 from streamcompat.urls import build_url
 from streamcompat.views import Handler
+from streamcompat.websocketroutes import WebSocketResponse, WebSocketSwitch
 from streamcompat_engine import (
     BodyTooLarge,
     ClientDisconnected,
@@ -41,7 +42,7 @@ from streamcompat_engine import (
 _CLOSE = (b"Connection", b"close")
 
 
-class App(Registration, Servable):
+class App(Registration, WebSocketSwitch, Servable):
     """The base of both flavours' applications.
 
     Args:
@@ -87,6 +88,7 @@ class App(Registration, Servable):
         self.listeners: dict[str, list[Handler]] = {}
         self.blueprints: dict[str, Blueprint] = {}
         self.is_running = False
+        self.websocket_tasks: set[Any] = set()  # connections, each with `cancel`
         self._configure_logging = configure_logging
         self._tasks: list[Any] = []
         self._loop: Any = None
@@ -146,6 +148,7 @@ class App(Registration, Servable):
         owner: Any = None,
         **options: Any,
     ) -> None:
+        self.websocket_enabled |= getattr(handler, "is_websocket", False)
         strict = self.strict_slashes if strict_slashes is None else strict_slashes
         self.router.add(
             uri, methods, handler, host, strict, version, options=Options(owner=owner or self, **options)
@@ -298,6 +301,11 @@ class App(Registration, Servable):
                 elif not isinstance(response, BaseHTTPResponse) and isawaitable(response):
                     response = await response
             if not isinstance(response, BaseHTTPResponse):
+                if isinstance(response, WebSocketResponse) and self.websocket_enabled:
+                    await response.answer(request, exchange, lambda e: self._answer(request, exchange, e))
+                    if self._logs_access:
+                        logs.record(self.access_log, request, exchange.status, exchange.bytes_sent)
+                    return
                 response = self._begun_or_refused(request, response)
         except Exception as error:
             if exchange.committed:

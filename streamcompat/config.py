@@ -33,6 +33,13 @@ class Config(dict[str, Any]):
         GRACEFUL_SHUTDOWN_TIMEOUT: seconds that running requests have when the server stops; 15 as in the
             originals.
         ACCESS_LOG: whether each response is logged.
+        WEBSOCKET_MAX_SIZE: bytes that a message of a WebSocket may have; 1 MiB; `None` for no limit.
+        WEBSOCKET_MAX_QUEUE: messages that wait for the handler before reading pauses; 32.
+        WEBSOCKET_READ_LIMIT: bytes of such messages; 64 KiB.
+        WEBSOCKET_WRITE_LIMIT: without effect: the engine's own limit, also 64 KiB, holds.
+        WEBSOCKET_PING_INTERVAL, WEBSOCKET_PING_TIMEOUT: seconds of silence after which a client is asked
+            for a sign of life, and that it has to give it; 20 each, as in later Sanic; `None` for never.
+        WEBSOCKET_DEFLATE: whether messages are compressed for a client that offers it.
 
     A time that is `None` is not limited. They are read when the server starts, the sizes with each request.
 
@@ -59,6 +66,9 @@ class Config(dict[str, Any]):
             WEBSOCKET_MAX_QUEUE=32,
             WEBSOCKET_READ_LIMIT=2**16,
             WEBSOCKET_WRITE_LIMIT=2**16,
+            WEBSOCKET_PING_INTERVAL=20,
+            WEBSOCKET_PING_TIMEOUT=20,
+            WEBSOCKET_DEFLATE=True,
         )
         if load_env:
             self.load_environment_vars(self.env_prefix if load_env is True else load_env)

@@ -32,6 +32,7 @@ class Dialect:
         unquote_path: routes are matched against the path with its percent-encoding undone.
         body_before_middleware: on a route that does not stream, request middleware sees the body.
         bad_response: the message of the 500 for an answer that is no response.
+        bad_handshake: of the 400 for a request on a WebSocket's route that is no handshake.
         request_stream: makes `request.stream` of an exchange.
         response: the class of responses that the kernel itself makes.
         composition_view: the class of views that the router makes.
@@ -46,6 +47,7 @@ class Dialect:
     unquote_path: bool
     body_before_middleware: bool
     bad_response: str
+    bad_handshake: str
     request_stream: Callable[[Exchange], RequestStream]
     response: type[HTTPResponse]
     composition_view: type[CompositionView]

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from streamcompat.static import file_handler
 from streamcompat.statuses import HTTP_METHODS
 from streamcompat.views import CompositionView, Handler
+from streamcompat.websocketroutes import WebSocketRoutes
 from streamcompat_engine import OnDisconnect
 
 H = TypeVar("H", bound=Handler)
@@ -38,7 +39,7 @@ def view_methods(handler: Handler, methods: Collection[str] | None) -> Collectio
     return methods
 
 
-class Registration:
+class Registration(WebSocketRoutes):
     """The decorators for routes, middleware, exceptions and listeners.
 
     Each route decorator takes, beside the path:
@@ -134,8 +135,8 @@ class Registration:
             host,
             strict_slashes,
             stream,
-            version,
-            name,
+            version=version,
+            name=name,
             on_disconnect=on_disconnect,
             body_limit=body_limit,
             body_idle=body_idle,

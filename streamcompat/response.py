@@ -123,7 +123,7 @@ class BaseHTTPResponse:
             lower = field[0].lower()
             if lower == b"content-type":
                 has_type = True
-            elif lower in _ENGINE_FIELDS or (lower == b"connection" and field[1].lower() != b"close"):
+            elif lower in _ENGINE_FIELDS or (lower == b"connection" and field[1].lower() == b"keep-alive"):
                 continue
             fields.append(field)
         # RFC 9110 §15.4.5: a 304 describes no content of its own.

@@ -16,9 +16,11 @@ from .errors import (
 )
 from .events import Fields, RequestHead
 from .exchange import Exchange, OnDisconnect
-from .limits import Limits, Timeouts
+from .limits import Limits, Timeouts, WebSocketSettings
 from .server import Lifespan, Server, ServerConfig
 from .service import App
+from .upgrade import accept, read_handshake
+from .websocket import WebSocket, check_close
 from .workers import HOPELESS, Workers
 
 __all__ = [
@@ -41,6 +43,11 @@ __all__ = [
     "Server",
     "ServerConfig",
     "Timeouts",
+    "WebSocket",
+    "WebSocketSettings",
     "Workers",
     "WriteBufferFull",
+    "accept",
+    "check_close",
+    "read_handshake",
 ]

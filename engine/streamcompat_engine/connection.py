@@ -3,9 +3,11 @@
 Theory of operation. The reading side moves through
 
     HEAD ──► BODY ──► AHEAD ──► HEAD …          every state ──► LINGER ──► CLOSED
+                        └─────► SWITCHED
 
 HEAD gathers a request head; BODY feeds the inbound pipe; AHEAD holds what a pipelining client sent too
-early; LINGER reads and drops after the connection's last answer. The writing side is the exchange's:
+early; SWITCHED hands what comes to a WebSocket, which ends the connection when it is closed; LINGER reads and
+drops after the connection's last answer. The writing side is the exchange's:
 `respond` or `start`, writes, `finish` (see `writer`). `exchange_done` says that the application has
 returned; when the reader is in AHEAD by then, or gets there by a bounded drain, the next exchange begins.
 
@@ -16,17 +18,28 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from .body import ChunkedBody, LengthBody
 from .deadlines import Awaited, Deadlines
 from .errors import ClientDisconnected, EngineError, ProtocolError, RequestTimeout, ResponseStateError
-from .events import Event, RequestReceived, RequestRejected, ResponseOverdue
+from .events import (
+    Event,
+    Fields,
+    RequestReceived,
+    RequestRejected,
+    ResponseOverdue,
+    WebSocketFailed,
+)
 from .gate import HeadGate
 from .heads import UNTIL_CLOSE, parse_head, primed
 from .limits import Limits, Timeouts
 from .pipeline import Inbound
 from .writer import Writer
+
+if TYPE_CHECKING:
+    from .websocket import WebSocket
 
 
 class Reader(enum.Enum):
@@ -35,11 +48,12 @@ class Reader(enum.Enum):
     HEAD = enum.auto()
     BODY = enum.auto()
     AHEAD = enum.auto()
+    SWITCHED = enum.auto()
     LINGER = enum.auto()
     CLOSED = enum.auto()
 
 
-HEAD, BODY, AHEAD, LINGER, CLOSED = Reader
+HEAD, BODY, AHEAD, SWITCHED, LINGER, CLOSED = Reader
 
 
 class Connection(Writer):
@@ -58,6 +72,7 @@ class Connection(Writer):
         aborted: the driver closes the connection at once and drops what is queued.
         reset: the driver closes, after what is queued, with a reset.
         at_eof: nothing more will come from the peer.
+        websocket: what the connection was switched to, or `None`.
         head, outbound, queue, responded, lost: see `Writer`.
     """
 
@@ -79,6 +94,7 @@ class Connection(Writer):
         "inbound",
         "reader",
         "reset",
+        "websocket",
     )
 
     def __init__(self, limits: Limits, timeouts: Timeouts, now: float, date: Callable[[], bytes]) -> None:
@@ -100,6 +116,7 @@ class Connection(Writer):
         self._draining = False
         self._dropped = 0
         self._first = True  # no request has come yet
+        self.websocket: WebSocket | None = None
 
     # ---- in ----
 
@@ -113,6 +130,9 @@ class Connection(Writer):
             return self._draining or not (inbound.full or inbound.error)
         if reader is AHEAD:
             return len(self._ahead) < self._limits.pipelined
+        if reader is SWITCHED:
+            assert self.websocket is not None
+            return self.websocket.want_read
         if reader is LINGER:
             return self.head is None  # a request in its exchange is answered first
         return reader is HEAD
@@ -143,6 +163,9 @@ class Connection(Writer):
             self._receive_head(data, now)
         elif reader is AHEAD:
             self._ahead += data
+        elif reader is SWITCHED:
+            self.websocket.receive_data(data, now)  # type: ignore[union-attr]
+            self._end_websocket(now)
         elif reader is LINGER:
             self._dropped += len(data)
             if self._dropped > self._limits.linger_size and self.head is None:
@@ -157,6 +180,9 @@ class Connection(Writer):
             self.inbound.fail(ClientDisconnected("the client left in the middle of its body"))  # type: ignore[union-attr]
             if self._draining:
                 self._close(now)
+        elif reader is SWITCHED:
+            self.websocket.connection_lost()  # type: ignore[union-attr]
+            self._end_websocket(now)
         elif self.head is None:
             self.reader = CLOSED
 
@@ -177,6 +203,8 @@ class Connection(Writer):
         if self.outbound is not None:
             self.outbound.close_chunk()  # while the queue still tells what was written
             self.outbound.fail(self.lost)
+        if self.websocket is not None:
+            self.websocket.connection_lost()
         self.queue.clear()
 
     def _receive_head(self, data: bytes, now: float) -> None:
@@ -250,6 +278,51 @@ class Connection(Writer):
         """Answer once with an error of the protocol's own and close."""
         self._write_error(status, reason, is_head)
         self._events.append(RequestRejected(status, reason))
+        self._close(now)
+
+    # ---- another protocol ----
+
+    def switch(
+        self, websocket: WebSocket, fields: Fields, queued: Callable[[int], Awaitable[None]], now: float
+    ) -> None:
+        """Answer 101 and leave HTTP; what has come behind the request is the WebSocket's already.
+
+        Raises: InvalidHeader; ResponseStateError: the request was answered, or has a body that is not read;
+            ClientDisconnected.
+        """
+        if self.lost is not None:
+            raise self.lost
+        if self.responded or self.reader is not AHEAD or (self.outbound and self.outbound.committed):
+            raise ResponseStateError("the connection cannot leave HTTP any more")
+        self._switch(fields, queued)
+        self.websocket = websocket
+        self.reader = SWITCHED
+        websocket.opened(self.queue, now)
+        if self._ahead:
+            websocket.receive_data(self._ahead, now)
+            self._ahead = b""
+        if self.at_eof:
+            websocket.connection_lost()
+        self._end_websocket(now)
+
+    def resume_websocket(self, now: float) -> None:
+        """The application has taken messages, or closes: go on with what has come."""
+        if self.reader is SWITCHED:
+            self.websocket.resumed(now)  # type: ignore[union-attr]
+            self._end_websocket(now)
+
+    def _end_websocket(self, now: float) -> None:
+        """End the connection once the WebSocket is closed, whatever its handler still does."""
+        websocket, outbound = self.websocket, self.outbound
+        assert websocket is not None
+        assert outbound is not None
+        if not websocket.closed:
+            return
+        if websocket.failure is not None:
+            self._events.append(WebSocketFailed(*websocket.failure))
+        outbound.fail(ResponseStateError("the WebSocket is closed"))
+        self.responded = True
+        self.head = None
         self._close(now)
 
     # ---- ends ----
@@ -326,6 +399,8 @@ class Connection(Writer):
             self.reset = unfinished and self.outbound.head.framing is UNTIL_CLOSE
         if self.inbound is not None:
             self.inbound.fail(error)
+        if self.websocket is not None:
+            self.websocket.connection_lost()
         self._keep_alive = False
         self.head = None
         if self.reset:
@@ -364,6 +439,9 @@ class Connection(Writer):
         reader, inbound = self.reader, self.inbound
         received = 0
         awaited: Awaited | None = None
+        if reader is SWITCHED:
+            assert self.websocket is not None
+            return self.websocket.next_deadline()
         if reader is HEAD:
             awaited = Awaited.HEAD if self._first or not self._gate.empty else Awaited.REQUEST
         elif self._draining or (reader is LINGER and self.head is None):
@@ -387,6 +465,10 @@ class Connection(Writer):
         stalled = self.deadlines.write()
         if stalled is not None and now >= stalled:
             self.abort()
+            return
+        if self.reader is SWITCHED:
+            self.websocket.handle_deadline(now)  # type: ignore[union-attr]
+            self._end_websocket(now)
             return
         answer, inbound = self._answer_deadline(), self.inbound
         if answer is not None and now >= answer:

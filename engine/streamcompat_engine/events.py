@@ -77,4 +77,17 @@ class ResponseOverdue:
     """The application has not begun its response in time, while nothing moved."""
 
 
-Event = RequestReceived | RequestRejected | ResponseOverdue
+@dataclass(frozen=True, slots=True)
+class WebSocketFailed:
+    """The peer broke the protocol of a WebSocket; it has been told and the connection is closing.
+
+    Attributes:
+        code: of the Close.
+        reason: one line for the log.
+    """
+
+    code: int
+    reason: str
+
+
+Event = RequestReceived | RequestRejected | ResponseOverdue | WebSocketFailed

@@ -18,6 +18,7 @@ from .suspension import drive, wait
 if TYPE_CHECKING:
     from .service import Event
     from .session import Session
+    from .websocket import WebSocket
 
 T = TypeVar("T")
 OnDisconnect = Literal["raise", "cancel", "ignore"]
@@ -53,6 +54,7 @@ class Exchange:
         "_on_disconnect",
         "_outbound",
         "_readers",
+        "_on_stop",
         "_responded",
         "_session",
         "context",
@@ -74,6 +76,7 @@ class Exchange:
         self._dropped = 0  # bytes of writes since the peer is slow that nobody awaits, so far
         self._readers: list[Event] = []
         self._responded = 0
+        self._on_stop: Callable[[], None] | None = None
 
     # ---- the connection ----
 
@@ -106,6 +109,11 @@ class Exchange:
     def transport(self) -> Any:
         """The driver's own transport or stream."""
         return self._session.transport
+
+    @property
+    def reading_paused(self) -> bool:
+        """Whether the peer has to wait, since too much of what it sent waits here."""
+        return self._session.reading_paused
 
     @property
     def disconnected(self) -> bool:
@@ -291,6 +299,65 @@ class Exchange:
         if not self._over:
             self._session.connection.cut(self._session.now())
             self._session.advance()
+
+    # ---- another protocol ----
+
+    def switch(
+        self, websocket: WebSocket, headers: Sequence[tuple[bytes, bytes]], on_stop: Callable[[], None]
+    ) -> None:
+        """Answer 101 and hand the connection over; `write` then takes the WebSocket's frames.
+
+        The connection ends when the WebSocket is closed or the application returns.
+
+        Args:
+            on_stop: called once, when the server stops.
+        Raises: InvalidHeader; ResponseStateError; ClientDisconnected.
+        """
+        session = self._own_session()
+        connection = session.connection
+        websocket.wake = self._wake_readers
+        connection.switch(websocket, tuple(headers), self._queued, session.now())
+        assert connection.outbound is not None
+        self._outbound = connection.outbound
+        self.write = self._outbound.write
+        self.status = 101
+        session.advance()
+        self._on_stop = on_stop
+        if session.service.stopping:
+            self.server_stops()
+
+    def server_stops(self) -> None:
+        """The server stops: tell whoever has taken the connection over."""
+        tell, self._on_stop = self._on_stop, None
+        if tell is not None:
+            tell()
+
+    async def changed(self) -> None:
+        """Wait until something has happened to the WebSocket."""
+        event = self._session.event()
+        self._readers.append(event)
+        try:
+            await event.wait()
+        finally:
+            self._readers.remove(event)
+
+    def proceed(self) -> None:
+        """Go on with a WebSocket whose messages were taken, or which was told to close."""
+        if not self._over:
+            session = self._session
+            session.connection.resume_websocket(session.now())
+            session.advance()
+
+    def cancel(self) -> None:
+        """Cancel the application."""
+        if not self._over:
+            self._session.cancel()
+
+    def is_cancelled(self, error: BaseException) -> bool:
+        """Within the application: whether this error cancels it, and is not of its own making."""
+        return self._session.is_cancelled(error)
+
+    # ---- waiting ----
 
     async def drain(self) -> None:
         """Wait until the peer has taken enough of what was written.

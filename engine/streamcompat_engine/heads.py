@@ -322,6 +322,26 @@ def response_head(
     return ResponseHead(wire, NONE if bodiless else framing, int(declared or 0), keep_alive)
 
 
+_UPGRADE: Final = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+"""What h11 is shown before a 101, which it writes only to a client that asks for it."""
+
+
+def switching_head(fields: Fields) -> ResponseHead:
+    """A 101, written by h11 (RFC 9110 §15.2.2); what follows it is another protocol's.
+
+    Raises: InvalidHeader.
+    """
+    check_fields(fields)
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(_UPGRADE)
+    connection.next_event()
+    wire = connection.send(
+        h11.InformationalResponse(status_code=101, headers=list(fields), reason=_reason(101))
+    )
+    assert wire is not None
+    return ResponseHead(wire, UNTIL_CLOSE, 0, False)
+
+
 def _reason(status: int) -> bytes:
     try:
         return http.HTTPStatus(status).phrase.encode()

@@ -95,3 +95,27 @@ class Timeouts:
     response: float | None = None
     write_stall: float | None = 30.0
     linger: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketSettings:
+    """Sizes in bytes, times in seconds; `None` switches a limit or a time off.
+
+    Attributes:
+        message_size: the longest message that is received, after it is inflated; 1 MiB as in Sanic and in
+            the websockets library.
+        waiting_messages: that wait for the handler before reading pauses; 32 as in both.
+        waiting_bytes: of such messages; 64 KiB, as both buffer before they pause.
+        deflate: agree to permessage-deflate (RFC 7692) with a client that offers it, as websockets does.
+        ping_interval: of silence, after which the peer is asked for a sign of life; 20 s as in websockets.
+        ping_timeout: for that sign; 20 s as in websockets.
+        close_timeout: for the peer's answer to a Close; 10 s as in Sanic and in websockets.
+    """
+
+    message_size: int | None = 1024 * 1024
+    waiting_messages: int | None = 32
+    waiting_bytes: int | None = 64 * 1024
+    deflate: bool = True
+    ping_interval: float | None = 20.0
+    ping_timeout: float | None = 20.0
+    close_timeout: float | None = 10.0

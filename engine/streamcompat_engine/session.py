@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from .connection import Connection
+from .connection import Connection, Reader
 from .errors import (
     BodyTooLarge,
     ClientDisconnected,
@@ -21,7 +21,7 @@ from .errors import (
     RequestTimeout,
     ResponseStateError,
 )
-from .events import RequestReceived, RequestRejected, ResponseOverdue
+from .events import RequestReceived, RequestRejected, ResponseOverdue, WebSocketFailed
 from .exchange import Exchange
 from .logs import LINE, printable
 from .service import App, Event, Service
@@ -35,6 +35,7 @@ RESET: Final = struct.pack("ii", 1, 0)
 _PLAIN_500: Final = b"500: the application failed\n"
 _TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 _NOT_OURS: Final = (BaseExceptionGroup, GeneratorExit, KeyboardInterrupt, SystemExit)
+_SWITCHED: Final = Reader.SWITCHED
 _STALL_LOOKS: Final = 1.0
 """Seconds between two looks at what a slow peer has taken."""
 
@@ -148,7 +149,7 @@ class Session(ABC):
         """Bytes arrived, not empty."""
         connection = self.connection
         connection.receive_data(data, self.now())
-        if connection.head is not None and self.exchange is not None:
+        if connection.reader is not _SWITCHED and connection.head is not None and self.exchange is not None:
             # the busy path: a body's bytes for a running exchange change nothing but the flow
             if not connection.want_read:
                 self.consider_reading()
@@ -195,6 +196,8 @@ class Session(ABC):
     def on_shutdown(self) -> None:
         """The server stops: close when idle, else after the answer."""
         self.connection.shutdown(self.service.draining)
+        if self.exchange is not None:
+            self.exchange.server_stops()
         self.advance()
 
     # ---- what an exchange calls ----
@@ -265,6 +268,8 @@ class Session(ABC):
                 self._log(f"rejected a request from {self.peer}: {event.status} {event.reason}")
             elif type(event) is ResponseOverdue and self.exchange is not None:
                 self._on_overdue()
+            elif type(event) is WebSocketFailed:
+                self._log(f"closed a WebSocket of {self.peer}: {event.code} {event.reason}")
         if connection.aborted:
             self._abort_now()
             return

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from .errors import BodyLengthError, EngineError, ResponseStateError
 from .events import Fields, RequestHead
 from .gate import check_fields
-from .heads import CHUNKED, LENGTH, NONE, ResponseHead, response_head, trailer_block
+from .heads import CHUNKED, LENGTH, NONE, ResponseHead, response_head, switching_head, trailer_block
 from .pipeline import Outbound
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -145,6 +145,14 @@ class Writer(ABC):
         self.responded = True
         if self.lost is None:
             self.queue += (head.wire, body) if head.framing is not NONE and body else (head.wire,)
+
+    def _switch(self, fields: Fields, queued: Callable[[int], Awaitable[None]]) -> None:
+        """Queue a 101; all that is written afterwards goes on the wire as it is."""
+        head = switching_head(fields)
+        self._replace_outbound()
+        self.outbound = Outbound(self.queue, head, queued)
+        self.outbound.commit()
+        self._keep_alive = False
 
     def _replace_outbound(self) -> None:
         """Whoever still writes to a response that was not committed must not get on the wire."""

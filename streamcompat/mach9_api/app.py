@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from typing import Any
 
 from streamcompat.app import App
@@ -14,6 +15,8 @@ from streamcompat.mach9_api.response import StreamHTTPResponse
 from streamcompat.mach9_api.router import Router
 from streamcompat.mach9_api.server import Server
 from streamcompat.mach9_api.views import CompositionView
+from streamcompat.mach9_api.websocket import WebsocketResponse, messages
+from streamcompat.registration import GET, Decorator, H, Host
 from streamcompat.request import Request as KernelRequest
 
 __all__ = ["Mach9"]
@@ -35,7 +38,7 @@ class Mach9(App):
     """An application in Mach9's words.
 
     Arguments that only Mach9's own server could use are accepted, without effect: `get_current_time`,
-    `stream_http_response_class`, `websocket_response_class`.
+    `stream_http_response_class`.
 
     Attributes:
         composition_view_class: of the views that the router makes of several handlers on a path.
@@ -66,6 +69,7 @@ class Mach9(App):
         self.composition_view_class = composition_view or CompositionView
         super().__init__(name, router, error_handler, load_env, request_class, log_config=log_config)
         self.stream_http_response_class = stream_http_response_class or StreamHTTPResponse
+        self.websocket_response_class = websocket_response_class or WebsocketResponse
         self.server: Server | None = None
         if log is not None:
             self.log = log
@@ -79,6 +83,42 @@ class Mach9(App):
 
     def make_router(self) -> Router:
         return Router(self.composition_view_class)
+
+    def route(  # type: ignore[override]
+        self,
+        uri: str,
+        methods: Collection[str] | None = GET,
+        host: Host = None,
+        strict_slashes: bool | None = None,
+        stream: bool = False,
+        websocket: bool = False,
+        **options: Any,
+    ) -> Decorator:
+        """As in the kernel.
+
+        Args:
+            websocket: the handler returns `response.websocket(...)`, and `request.stream` has the messages.
+        """
+        register = super().route(uri, methods, host, strict_slashes, stream, **options)
+        if not websocket:
+            return register
+
+        def register_websocket(handler: H) -> H:
+            register(messages(handler))
+            return handler
+
+        return register_websocket
+
+    def get(  # type: ignore[override]
+        self,
+        uri: str,
+        host: Host = None,
+        strict_slashes: bool | None = None,
+        websocket: bool = False,
+        **options: Any,
+    ) -> Decorator:
+        """As `route`, for GET."""
+        return self.route(uri, GET, host, strict_slashes, websocket=websocket, **options)
 
     request_max_size = _setting("REQUEST_MAX_SIZE")
     request_timeout = _setting("REQUEST_TIMEOUT")

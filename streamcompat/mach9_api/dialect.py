@@ -28,6 +28,7 @@ MACH9 = Dialect(
     unquote_path=False,
     body_before_middleware=False,
     bad_response="response does not have get_message()",
+    bad_handshake="Invalid Handshake",
     request_stream=BodyChannel,
     response=HTTPResponse,
     composition_view=CompositionView,

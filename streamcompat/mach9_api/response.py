@@ -9,6 +9,7 @@ from streamcompat import response as kernel
 from streamcompat.cookies import Cookie, CookieJar
 from streamcompat.files import Location, file_headers, read
 from streamcompat.mach9_api.http import ReplyChannel
+from streamcompat.mach9_api.websocket import WebsocketResponse, websocket
 from streamcompat.response import json_dumps, redirect_headers, to_bytes
 from streamcompat.statuses import COMMON_STATUS_CODES
 from streamcompat.statuses import STATUS_CODES as ALL_STATUS_CODES
@@ -21,6 +22,7 @@ __all__ = [
     "CookieJar",
     "HTTPResponse",
     "StreamHTTPResponse",
+    "WebsocketResponse",
     "file",
     "html",
     "json",
@@ -29,6 +31,7 @@ __all__ = [
     "redirect",
     "stream",
     "text",
+    "websocket",
 ]
 
 Headers = Mapping[str, Any] | None

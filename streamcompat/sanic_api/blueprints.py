@@ -1,8 +1,15 @@
 """Sanic's blueprints."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
 from streamcompat import blueprints as kernel
+from streamcompat.registration import Host
 from streamcompat.sanic_api.dialect import SANIC
 from streamcompat.sanic_api.streaming import StreamRoutes
+from streamcompat.views import Handler
 
 __all__ = ["Blueprint"]
 
@@ -11,3 +18,29 @@ class Blueprint(StreamRoutes, kernel.Blueprint):
     """A part of an application: (name, url_prefix=None, host=None, version=None, strict_slashes=None)."""
 
     dialect = SANIC
+
+    def websocket(  # type: ignore[override]
+        self,
+        uri: str,
+        host: Host = None,
+        strict_slashes: bool | None = None,
+        version: Any = None,
+        name: str | None = None,
+        subprotocols: Collection[str] | None = None,
+    ) -> Callable[[Any], Any]:
+        """As an application's; `version` comes earlier."""
+        return super().websocket(uri, host, strict_slashes, subprotocols, name, version)
+
+    def add_websocket_route(  # type: ignore[override]
+        self,
+        handler: Handler,
+        uri: str,
+        host: Host = None,
+        version: Any = None,
+        name: str | None = None,
+        strict_slashes: bool | None = None,
+        subprotocols: Collection[str] | None = None,
+    ) -> Handler:
+        """As `websocket`, for a function that is there."""
+        self.websocket(uri, host, strict_slashes, version, name, subprotocols)(handler)
+        return handler

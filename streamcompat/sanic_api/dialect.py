@@ -14,6 +14,7 @@ SANIC = Dialect(
     unquote_path=True,
     body_before_middleware=True,
     bad_response="Invalid response type",
+    bad_handshake="Invalid websocket request",
     request_stream=StreamQueue,
     response=HTTPResponse,
     composition_view=CompositionView,

@@ -15,7 +15,7 @@ from tests.conformance.valid import SOUND
 from tests.serving import ROOT
 
 PAGE = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
-SECTION = r"(?:9110|9112|9113|6585) §\d+(?:\.\d+)*"
+SECTION = r"(?:9110|9112|9113|6585|6455|7692) §\d+(?:\.\d+)*"
 
 
 class Row(NamedTuple):
@@ -29,7 +29,7 @@ class Row(NamedTuple):
 
     @property
     def corpora(self) -> set[str]:
-        return set(re.findall(r"\b[MSA]\b", re.sub(r"`[^`]*`", "", self.shown)))
+        return set(re.findall(r"\b[MSAW]\b", re.sub(r"`[^`]*`", "", self.shown)))
 
 
 def _rows() -> Iterator[Row]:

@@ -1,0 +1,358 @@
+"""One WebSocket, sans-IO: bytes and times in; messages, frames and deadlines out.
+
+Theory of operation. wsproto is the authority on frames: it parses them and writes them. Added here is what
+it leaves to its user: messages are put together and bounded, pings are answered, the closing handshake is
+carried through, and a peer that falls silent is asked for a sign of life.
+
+    open ──► closing (our Close is sent) ──► closed          open ──► closed (the peer's Close, or an error)
+
+The rule: nothing here raises on what a peer sends, reads a clock, or waits; and both the messages that wait
+and the one that is being put together are bounded.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import struct
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from wsproto.connection import Connection, ConnectionState, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
+from wsproto.extensions import Extension
+from wsproto.frame_protocol import CloseReason
+
+from .limits import WebSocketSettings
+from .upgrade import Accepted
+
+NORMAL: Final = 1000
+NO_STATUS: Final = 1005
+ABNORMAL: Final = 1006
+TOO_BIG: Final = 1009
+INTERNAL_ERROR: Final = 1011
+
+_PONGS: Final = 64
+"""Byte strings in the queue from which a further pong takes the last one's place (RFC 6455 §5.5.3)."""
+_MOST_REASON: Final = 123
+"""Bytes of a Close's reason (RFC 6455 §5.5)."""
+
+Message = str | bytes
+
+
+class WebSocket:
+    """The server's side of one WebSocket.
+
+    Args:
+        accepted: by the handshake.
+        settings: see `limits`.
+
+    Attributes:
+        subprotocol: that was agreed on.
+        closing: our Close is on its way; no message can be sent, none is received any more.
+        closed: nothing more comes or goes; messages that wait can still be taken.
+        code, reason: of the peer's Close, or 1006 once the connection is closed without one.
+        failure: what the peer did wrong, as it was told: (code, reason).
+        pings: those without an answer so far, in order: what stands for each, by its payload.
+        want_read: more from the peer can be taken.
+        wake: called when something changes.
+    """
+
+    __slots__ = (
+        "_closing_since",
+        "_count_high",
+        "_full",
+        "_heard",
+        "_messages",
+        "_names",
+        "_part",
+        "_pinged",
+        "_pong",
+        "_protocol",
+        "_queue",
+        "_settings",
+        "_size_high",
+        "_stopped",
+        "_waiting",
+        "closed",
+        "closing",
+        "code",
+        "failure",
+        "pings",
+        "reason",
+        "subprotocol",
+        "wake",
+    )
+
+    def __init__(self, accepted: Accepted, settings: WebSocketSettings) -> None:
+        self.subprotocol = accepted.subprotocol
+        self.closing = False
+        self.closed = False
+        self.code: int | None = None
+        self.reason = ""
+        self.failure: tuple[int, str] | None = None
+        self.pings: dict[bytes, object] = {}
+        self.wake: Callable[[], None] | None = None
+        extensions: list[Extension] = [] if accepted.deflate is None else [accepted.deflate]
+        self._protocol = Connection(ConnectionType.SERVER, extensions)
+        self._settings = settings
+        self._count_high = settings.waiting_messages or math.inf
+        self._size_high = settings.waiting_bytes or math.inf
+        self._messages: deque[tuple[Message, int]] = deque()
+        self._waiting = 0  # bytes of these
+        self._full = False  # too many wait, until half of them are taken
+        self._stopped = False  # because of that, wsproto has not parsed all that it has got
+        self._part = bytearray()  # what has come of a message, text as UTF-8
+        self._queue: list[bytes] = []
+        self._pong = b""  # the last one that was queued
+        self._names = itertools.count(1)  # of pings
+        self._heard = 0.0
+        self._pinged: float | None = None  # when a silent peer was asked
+        self._closing_since: float | None = None
+
+    # ---- in ----
+
+    def opened(self, queue: list[bytes], now: float) -> None:
+        """The handshake's answer is queued; frames go into the same queue."""
+        self._queue = queue
+        self._heard = now
+
+    @property
+    def open(self) -> bool:
+        """Whether messages can be sent."""
+        return not self.closing and not self.closed
+
+    @property
+    def want_read(self) -> bool:
+        return not self._full and not self._stopped
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take bytes that the peer sent, not empty."""
+        self._heard, self._pinged = now, None
+        if not self.closed:
+            self._protocol.receive_data(data)
+            if not self._stopped:
+                self._parse()
+
+    def resumed(self, now: float) -> None:
+        """Go on after messages were taken, while the peer could not be heard, or after `close`."""
+        self._heard, self._pinged = now, None
+        if self.closing and self._closing_since is None:
+            self._closing_since = now
+        if self._stopped and not self._full:
+            self._parse()
+
+    def connection_lost(self) -> None:
+        """Nothing more will come."""
+        self._end()
+
+    def take(self) -> Message | None:
+        """The next message, or `None` where none waits: then see `closed`."""
+        if not self._messages:
+            return None
+        message, size = self._messages.popleft()
+        self._waiting -= size
+        if (
+            self._full
+            and len(self._messages) <= self._count_high // 2
+            and self._waiting <= self._size_high // 2
+        ):
+            self._full = False
+        return message
+
+    def _parse(self) -> None:
+        self._stopped = False
+        for event in self._protocol.events():
+            self._handle(event)
+            if self.closed:
+                return
+            if self._full:  # what is behind it stays bytes
+                self._stopped = True
+                return
+
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, (TextMessage, BytesMessage)):
+            if not self.closing:  # RFC 6455 §1.4: what comes after our Close is of no interest
+                self._gather(event)
+        elif isinstance(event, Ping):
+            if not self.closing:
+                self._answer(event)
+        elif isinstance(event, Pong):
+            self._acknowledge(bytes(event.payload))
+        elif isinstance(event, CloseConnection):
+            if self._protocol.state in (ConnectionState.REMOTE_CLOSING, ConnectionState.CLOSED):
+                self.code, self.reason = int(event.code), event.reason or ""
+                if not self.closing:
+                    self._send(event.response())
+                self._end()
+            else:
+                self.fail(int(event.code), event.reason or "")
+
+    def _gather(self, event: TextMessage | BytesMessage) -> None:
+        """Put a message together, and deliver it once it is whole."""
+        data, part = event.data, self._part
+        is_text = isinstance(data, str)
+        size = len(part) + (len(data.encode()) if is_text and not data.isascii() else len(data))  # type: ignore[union-attr]
+        most = self._settings.message_size
+        if most is not None and size > most:
+            self.fail(TOO_BIG, f"a message of more than {most} bytes")
+            return
+        message: Message
+        if event.message_finished and not part:
+            message = data if isinstance(data, str) else bytes(data)
+        else:
+            # One buffer of bytes, so that a message in tiny frames takes no more memory than another.
+            part += data.encode() if isinstance(data, str) else data
+            if not event.message_finished:
+                return
+            message = part.decode() if is_text else bytes(part)
+            self._part = bytearray()
+        self._messages.append((message, size))
+        self._waiting += size
+        if len(self._messages) >= self._count_high or self._waiting > self._size_high:
+            self._full = True
+        self._changed()
+
+    def _answer(self, ping: Ping) -> None:
+        queue = self._queue
+        frame = self._protocol.send(ping.response())
+        if len(queue) >= _PONGS and queue[-1] is self._pong:
+            queue[-1] = frame
+        else:
+            queue.append(frame)
+        self._pong = frame
+
+    def _acknowledge(self, payload: bytes) -> None:
+        """A pong answers its ping and those before it."""
+        if payload in self.pings:
+            while self.pings:
+                first = next(iter(self.pings))
+                del self.pings[first]
+                if first == payload:
+                    break
+            self._changed()
+
+    # ---- out ----
+
+    def message(self, data: Message) -> bytes:
+        """The frame of a message, for the wire; only while `open`."""
+        event = TextMessage(data) if isinstance(data, str) else BytesMessage(data)
+        return self._protocol.send(event)
+
+    def ping(self, payload: bytes | None) -> tuple[bytes, bytes]:
+        """A ping's payload, one of its own where it is `None`, and its frame; only while `open`.
+
+        Raises: ValueError: it is longer than 125 bytes, or waits for an answer already.
+        """
+        if payload is None:
+            payload = next(name for name in map(self._name, self._names) if name not in self.pings)
+        elif payload in self.pings:
+            raise ValueError("a ping with this payload waits for its answer")
+        _check_control(payload)
+        self.pings[payload] = object()
+        return payload, self._protocol.send(Ping(payload))
+
+    def pong(self, payload: bytes) -> bytes:
+        """The frame of a pong that nobody asked for; only while `open`.
+
+        Raises: ValueError: it is longer than 125 bytes.
+        """
+        _check_control(payload)
+        return self._protocol.send(Pong(payload))
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake, unless it has begun; its time runs from `resumed` on.
+
+        Args:
+            code: 1005 for a Close without a code.
+        Raises: ValueError: a code or reason that may not be sent (RFC 6455 §7.4).
+        """
+        check_close(code, reason)
+        if self.open:
+            # wsproto knows its own value for "no code" by identity.
+            self._send(CloseConnection(CloseReason(code) if code == NO_STATUS else code, reason or None))
+            self.closing = True
+            self._full = False  # what comes is parsed and dropped, up to the peer's Close
+            self._changed()
+
+    def fail(self, code: int, reason: str) -> None:
+        """Fail the connection (RFC 6455 §7.1.7): say why, and wait for no answer."""
+        if self.closed:
+            return
+        self.failure = (code, reason)
+        if not self.closing:
+            self._send(CloseConnection(code, reason))
+        self._end()
+
+    @staticmethod
+    def _name(number: int) -> bytes:
+        return struct.pack("!I", number & 0xFFFFFFFF)
+
+    def _send(self, event: Event) -> None:
+        self._queue.append(self._protocol.send(event))
+
+    def _end(self) -> None:
+        if not self.closed:
+            self.closed = True
+            if self.code is None:
+                self.code = ABNORMAL
+            self._part = bytearray()
+            self._stopped = False
+            self._changed()
+
+    def _changed(self) -> None:
+        if self.wake is not None:
+            self.wake()
+
+    # ---- time ----
+
+    def next_deadline(self) -> float | None:
+        """When `handle_deadline` must be called at the latest, or `None`."""
+        if self.closed:
+            return None
+        settings = self._settings
+        if self.closing:
+            since, timeout = self._closing_since, settings.close_timeout
+            return None if since is None or timeout is None else since + timeout
+        if not self.want_read:
+            return None  # it is the handler that is waited for
+        if self._pinged is not None:
+            return None if settings.ping_timeout is None else self._pinged + settings.ping_timeout
+        return None if settings.ping_interval is None else self._heard + settings.ping_interval
+
+    def handle_deadline(self, now: float) -> None:
+        """Do what is due at `now`; nothing where the deadline has moved."""
+        due = self.next_deadline()
+        if due is None or now < due:
+            return
+        if self.closing:
+            self._end()
+        elif self._pinged is not None:
+            self.fail(INTERNAL_ERROR, "no answer to a ping")
+        else:
+            self._pinged = now
+            self._queue.append(self.ping(None)[1])
+
+
+def _check_control(payload: bytes) -> None:
+    if len(payload) > 125:  # RFC 6455 §5.5
+        raise ValueError("a ping or pong has at most 125 bytes")
+
+
+def check_close(code: int, reason: str) -> None:
+    """Whether a Close may be sent so.
+
+    Raises: ValueError.
+    """
+    if not (3000 <= code <= 4999 or code in _SENDABLE):
+        raise ValueError(f"not a close code that may be sent: {code}")
+    if len(reason.encode()) > _MOST_REASON:
+        raise ValueError(f"a close reason has at most {_MOST_REASON} bytes")
+    if reason and code == NO_STATUS:
+        raise ValueError("a close reason needs a code")
+
+
+_SENDABLE: Final = frozenset(
+    (1000, 1001, 1002, 1003, NO_STATUS, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014)
+)

@@ -1,0 +1,685 @@
+"""WebSockets of both flavours, over real sockets, with the websockets library as the client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import pytest
+import websockets
+from websockets.sync.client import ClientConnection, connect
+
+from streamcompat.app import App
+from streamcompat.mach9_api import Mach9
+from streamcompat.mach9_api.response import text as mach9_text
+from streamcompat.mach9_api.response import websocket
+from streamcompat.sanic_api import Blueprint, Sanic
+from streamcompat.sanic_api.response import text
+from streamcompat.sanic_api.websocket import (
+    ConnectionClosed,
+    WebSocketCommonProtocol,
+    WebSocketConnection,
+    WebSocketProtocol,
+)
+from streamcompat.websocketroutes import settings_of
+from streamcompat_engine import WebSocketSettings
+from tests.engine.frames import handshake
+from tests.engine.serving import PATIENCE, Gate, Served, eventually, get, serve
+
+
+@contextlib.contextmanager
+def serving(
+    app: App, driver: str = "asyncio", logged: tuple[str, ...] = (), **config: Any
+) -> Iterator[Served]:
+    with serve(app.handle, driver, lifespan=app.lifespan(), logged=logged, **config) as served:
+        yield served
+
+
+def open_(served: Served, target: str = "/", **options: Any) -> ClientConnection:
+    return connect(
+        f"ws://{served.server.addresses[0].removeprefix('http://')}{target}",
+        **{"open_timeout": PATIENCE, "close_timeout": PATIENCE, "proxy": None, **options},
+    )
+
+
+def code_of(client: ClientConnection) -> tuple[int, str]:
+    """With which code and reason the server closes; nothing may come before."""
+    with pytest.raises(websockets.ConnectionClosed) as closed:
+        client.recv(PATIENCE)
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code, closed.value.rcvd.reason
+
+
+# ---- messages ----
+
+
+def test_messages_of_both_kinds_and_an_end(app: Sanic, driver: str) -> None:
+    ended: list[str] = []
+
+    @app.websocket("/feed/<name>")
+    async def feed(request: Any, ws: Any, name: str) -> None:
+        assert isinstance(ws, WebSocketCommonProtocol) and ws.open and not ws.closed
+        assert request.scheme == "ws" and request.match_info == {"name": name}
+        assert ws.remote_address == request.socket and ws.local_address is not None
+        await ws.send(name)
+        async for message in ws:
+            assert type(message) in (str, bytes)
+            await ws.send(message)
+        assert (ws.close_code, ws.close_reason, ws.open, ws.closed) == (1000, "bye", False, True)
+        ended.append(repr(ws))
+
+    with serving(app, driver) as served:
+        with open_(served, "/feed/news?x=1") as client:
+            assert client.recv() == "news"
+            for message in ("héllo", b"\x00\xff", "", b"", "x" * 1_000_000):
+                client.send(message)
+                assert client.recv() == message
+            client.send(["in ", "three ", "frames"])
+            assert client.recv() == "in three frames"
+            client.close(1000, "bye")
+        served.until_empty()
+    assert ended == ["<WebSocketConnection closed 1000>"]
+    assert app.websocket_enabled and app.websocket_tasks == set()
+
+
+def test_what_can_be_sent(app: Sanic) -> None:
+    @app.websocket("/")
+    async def feed(request: Any, ws: Any) -> None:
+        await ws.send(bytearray(b"array"))
+        await ws.send(memoryview(b"view"))
+        for wrong in (1, None, ["a"], {"a": 1}):
+            with pytest.raises(TypeError, match="str or bytes"):
+                await ws.send(wrong)
+        with pytest.raises(UnicodeEncodeError):
+            await ws.send("\ud800")
+        await ws.send("sound")
+
+    with serving(app) as served, open_(served) as client:
+        assert [client.recv(), client.recv(), client.recv()] == [b"array", b"view", "sound"]
+        assert code_of(client) == (1000, "")
+
+
+def test_pings_both_ways(app: Sanic, driver: str) -> None:
+    @app.websocket("/")
+    async def feed(request: Any, ws: Any) -> None:
+        first = await ws.ping()
+        second = await ws.ping("named")
+        with pytest.raises(ValueError):
+            await ws.ping(b"named")
+        await second
+        assert first.done() and second.done()
+        await first
+        await ws.pong(b"unasked")
+        await ws.send("answered")
+        await ws.recv()
+
+    with serving(app, driver) as served, open_(served) as client:
+        assert client.recv() == "answered"
+        assert client.ping().wait(PATIENCE)
+
+
+def test_a_ping_that_is_never_answered_fails_with_the_connection(app: Sanic) -> None:
+    ended: list[int] = []
+
+    @app.websocket("/")
+    async def feed(request: Any, ws: Any) -> None:
+        try:
+            await (await ws.ping())
+        except ConnectionClosed as closed:
+            ended.append(closed.code)
+
+    with serving(app) as served:
+        with served.connect() as client:
+            client.send(handshake())
+            assert client.receive()
+        served.until_empty()
+    assert ended == [1006]
+
+
+def test_a_read_that_is_given_up_loses_nothing(app: Sanic) -> None:
+    """The way old handlers looked after silent clients: a timeout, a ping, and on."""
+    gate = Gate()
+
+    @app.websocket("/")
+    async def feed(request: Any, ws: Any) -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(ws.recv(), timeout=0.01)
+        await asyncio.wait_for(await ws.ping(), timeout=PATIENCE)
+        await gate.wait()
+        await ws.send(await asyncio.wait_for(ws.recv(), timeout=PATIENCE))
+
+    with serving(app) as served, open_(served) as client:
+        gate.until_reached()
+        client.send("kept")
+        gate.open()
+        assert client.recv() == "kept"
+
+
+def test_one_task_reads_while_another_writes(app: Sanic) -> None:
+    @app.websocket("/")
+    async def feed(request: Any, ws: Any) -> None:
+        lines: asyncio.Queue[Any] = asyncio.Queue()
+
+        async def read() -> None:
+            async for message in ws:
+                lines.put_nowait(message)
+            lines.put_nowait(None)
+
+        async def write() -> None:
+            while (line := await lines.get()) is not None:
+                await ws.send(line.upper())
+
+        await asyncio.gather(read(), write())
+
+    with serving(app) as served, open_(served) as client:
+        for number in range(100):
+            client.send(f"line {number}")
+        assert [client.recv() for _ in range(100)] == [f"LINE {number}" for number in range(100)]
+
+
+# ---- the end ----
+
+
+def test_a_close_of_the_clients_reaches_reads_and_writes(app: Sanic, driver: str) -> None:
+    ended: list[Any] = []
+    gate = Gate()
+
+    @app.websocket("/")
+    async def feed(request: Any, ws: Any) -> None:
+        await gate.wait()
+        await ws.wait_closed()
+        assert await ws.recv() == "before"
+        for use in (ws.recv, lambda: ws.send("x"), ws.ping, ws.pong):
+            with pytest.raises(ConnectionClosed) as closed:
+                await use()
+            ended.append((closed.value.code, closed.value.reason))
+        ended.append(str(closed.value))
+        await ws.close(4000, "does nothing any more")
+        with pytest.raises(ConnectionClosed):
+            async for _ in ws:
+                pass
+        raise closed.value  # which is no failure of the handler's
+
+    with serving(app, driver) as served:
+        with open_(served) as client:
+            gate.until_reached()
+            client.send("before")
+            client.close(3001, "why")
+        gate.open()
+        served.until_empty()
+    text_ = "WebSocket connection is closed: code = 3001 (registered), reason = why"
+    assert ended == [(3001, "why")] * 4 + [text_]
+
+
+def test_a_close_of_the_handlers(app: Sanic, driver: str) -> None:
+    ended: list[Any] = []
+
+    @app.websocket("/")
+    async def feed(request: Any, ws: Any) -> None:
+        with pytest.raises(ValueError):
+            await ws.close(1006)
+        assert ws.open
+        await ws.close(code=4001, reason="enough")
+        ended.append((ws.closed, ws.close_code))
+        with pytest.raises(ConnectionClosed):
+            await ws.send("x")
+
+    with serving(app, driver) as served, open_(served) as client:
+        assert code_of(client) == (4001, "enough")
+        served.until_empty()
+    assert ended == [(True, 4001)]
+
+
+def test_a_handler_that_returns_or_is_cancelled_by_its_own_doing(app: Sanic) -> None:
+    @app.websocket("/returns")
+    async def returns(request: Any, ws: Any) -> None:
+        pass
+
+    @app.websocket("/cancelled")
+    async def cancelled(request: Any, ws: Any) -> None:
+        task = asyncio.ensure_future(asyncio.sleep(1000))
+        task.cancel()
+        await task
+
+    @app.websocket("/plain")
+    def plain(request: Any, ws: Any) -> None:
+        pass
+
+    with serving(app) as served:
+        for target in ("/returns", "/cancelled", "/plain"):
+            with open_(served, target) as client:
+                assert code_of(client) == (1000, "")
+
+
+def test_a_handler_that_fails_is_1011_and_told_to_the_exception_handlers(app: Sanic, driver: str) -> None:
+    told: list[Any] = []
+
+    @app.exception(ZeroDivisionError)
+    def divided(request: Any, exception: Any) -> Any:
+        told.append((request.path, type(exception)))
+        return text("nobody gets this")
+
+    @app.websocket("/handled")
+    async def handled(request: Any, ws: Any) -> None:
+        raise ZeroDivisionError
+
+    @app.websocket("/unhandled")
+    async def unhandled(request: Any, ws: Any) -> None:
+        raise RuntimeError("as the test wants")
+
+    logged = ("GET /unhandled on route /unhandled (",)
+    with serving(app, driver, logged) as served:
+        for target in ("/handled", "/unhandled"):
+            with open_(served, target) as client:
+                assert code_of(client) == (1011, "")
+    assert told == [("/handled", ZeroDivisionError)]
+
+
+def test_a_task_group_that_fails_for_the_close_alone_is_no_failure(app: Sanic, driver: str) -> None:
+    ended: list[str] = []
+
+    @app.websocket("/")
+    async def feed(request: Any, ws: Any) -> None:
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(ws.recv)
+                group.start_soon(ws.recv)
+        finally:
+            ended.append("cleaned up")
+
+    with serving(app, driver) as served:
+        with open_(served) as client:
+            client.close()
+        served.until_empty()
+    assert ended == ["cleaned up"]
+
+
+def test_a_client_that_vanishes(app: Sanic, driver: str) -> None:
+    ended: list[int] = []
+
+    @app.websocket("/")
+    async def feed(request: Any, ws: Any) -> None:
+        try:
+            while True:
+                await ws.recv()
+        except ConnectionClosed as closed:
+            ended.append(closed.code)
+            raise
+
+    with serving(app, driver) as served:
+        client = served.connect()
+        client.send(handshake())
+        assert client.receive()
+        client.reset()
+        served.until_empty()
+    assert ended == [1006]
+
+
+def test_the_exception_is_caught_by_the_name_that_the_websockets_library_has(app: Sanic) -> None:
+    caught: list[Any] = []
+
+    @app.websocket("/")
+    async def feed(request: Any, ws: Any) -> None:
+        try:
+            await ws.recv()
+        except websockets.exceptions.ConnectionClosed as closed:
+            caught.append((closed.code, closed.reason, isinstance(closed, ConnectionClosed)))
+            raise
+
+    with serving(app) as served:
+        with open_(served) as client:
+            client.close(1001, "gone")
+        served.until_empty()
+    assert caught == [(1001, "gone", True)]
+
+
+# ---- the server's end ----
+
+
+def test_a_stop_cancels_the_handlers_and_closes_with_1001(app: Sanic, driver: str) -> None:
+    ended: list[str] = []
+    gate = Gate()
+
+    @app.websocket("/reads")
+    async def reads(request: Any, ws: Any) -> None:
+        try:
+            await ws.recv()
+        finally:
+            ended.append("reads")
+
+    @app.websocket("/waits")
+    async def waits(request: Any, ws: Any) -> None:
+        try:
+            await gate.wait()
+        finally:
+            ended.append("waits")
+
+    with serving(app, driver) as served:
+        with open_(served, "/reads") as first, open_(served, "/waits") as second:
+            gate.until_reached()
+            eventually(lambda: len(app.websocket_tasks) == 2, "both are served")
+            served.server.stop()
+            assert code_of(first) == code_of(second) == (1001, "")
+        served.until_ended()
+    assert sorted(ended) == ["reads", "waits"]
+    assert app.websocket_tasks == set()
+
+
+def test_a_stopped_handler_on_asyncio_may_clean_up_and_say_goodbye(app: Sanic) -> None:
+    """It is cancelled once, as a task is in asyncio, and goes on from there."""
+    gate = Gate()
+
+    @app.websocket("/")
+    async def feed(request: Any, ws: Any) -> None:
+        try:
+            await gate.wait()
+        finally:
+            await asyncio.sleep(0)
+            await ws.send("goodbye")
+
+    with serving(app) as served:
+        with open_(served) as client:
+            gate.until_reached()
+            served.server.stop()
+            assert client.recv() == "goodbye"
+            assert code_of(client) == (1001, "")
+        served.until_ended()
+
+
+def test_a_client_that_does_not_answer_the_close_does_not_hold_the_server(app: Sanic, driver: str) -> None:
+    @app.websocket("/")
+    async def feed(request: Any, ws: Any) -> None:
+        await ws.recv()
+
+    with serving(app, driver, grace=0.2) as served:
+        with served.connect() as client:
+            client.send(handshake())
+            assert client.receive()
+            served.server.stop()
+            served.until_ended()
+
+
+# ---- before it ----
+
+
+def test_subprotocols_are_the_first_of_the_clients_that_the_route_speaks(app: Sanic) -> None:
+    async def feed(request: Any, ws: Any) -> None:
+        await ws.send(str(ws.subprotocol))
+
+    app.add_websocket_route(feed, "/some", subprotocols=["b", "c"])
+    app.add_websocket_route(feed, "/none", name="none")
+    with serving(app) as served:
+        for target, offered, agreed in [
+            ("/some", ["a", "c", "b"], "c"),
+            ("/some", ["a"], None),
+            ("/some", None, None),
+            ("/none", ["a"], None),
+        ]:
+            with open_(served, target, subprotocols=offered) as client:
+                assert client.subprotocol == agreed and client.recv() == str(agreed)
+
+
+@pytest.mark.parametrize("kind", [Sanic, Mach9])
+def test_what_is_no_handshake_is_answered_over_http(kind: Any) -> None:
+    app = kind("app", load_env=False)
+
+    async def feed(request: Any, ws: Any) -> None:
+        raise AssertionError("nobody comes here")
+
+    app.add_websocket_route(feed, "/")
+    message = {Sanic: b"Invalid websocket request", Mach9: b"Invalid Handshake"}[kind]
+    with serving(app) as served, served.connect() as client:
+        client.send(get("/"))
+        answer = client.response()
+        assert (answer.status, answer.body) == (400, b"Error: " + message)
+        client.send(handshake().replace(b"Version: 13", b"Version: 99"))
+        answer = client.response()
+        assert (answer.status, answer.body) == (426, b"Error: " + message)
+        assert answer.headers[b"sec-websocket-version"] == b"13"
+        assert answer.headers[b"upgrade"] == b"websocket"
+        assert answer.headers[b"connection"].lower() == b"upgrade"
+        client.send(handshake().replace(b"GET", b"POST"))
+        assert client.response().status == 405
+        client.send(handshake(target="/nowhere"))
+        assert client.response().status == 404
+
+
+def test_middleware_runs_before_the_handshake_and_may_answer(app: Sanic) -> None:
+    seen: list[str] = []
+
+    @app.middleware("request")
+    async def check(request: Any) -> Any:
+        request["user"] = request.args.get("user")
+        return None if request["user"] else text("who are you?", status=401)
+
+    @app.middleware("response")
+    async def after(request: Any, response: Any) -> None:
+        seen.append(f"{request.path} {response.status}")
+
+    @app.websocket("/")
+    async def feed(request: Any, ws: Any) -> None:
+        await ws.send(request["user"])
+
+    with serving(app) as served:
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            open_(served)
+        assert refused.value.response.status_code == 401
+        assert refused.value.response.body == b"who are you?"
+        with open_(served, "/?user=ann") as client:
+            assert client.recv() == "ann"
+    assert seen == ["/ 401"]  # a WebSocket has no response
+
+
+def test_blueprints_hosts_versions_and_urls(app: Sanic) -> None:
+    blueprint = Blueprint("bp", url_prefix="/bp")
+
+    @blueprint.websocket("feed", version=2)
+    async def feed(request: Any, ws: Any) -> None:
+        await ws.send(request.uri_template)
+
+    async def other(request: Any, ws: Any) -> None:
+        await ws.send(f"{request.host} {ws.subprotocol}")
+
+    blueprint.add_websocket_route(other, "/other", "h.example", name="named", subprotocols=["x"])
+
+    @app.websocket("strict/", None, True, ["p"], "strict")
+    async def strict(request: Any, ws: Any) -> None:
+        await ws.send(str(ws.subprotocol))
+
+    app.blueprint(blueprint)
+    assert app.url_for("bp.feed") == "/v2/bp/feed"
+    assert app.url_for("bp.named") == "/bp/other"
+    with serving(app) as served:
+        with open_(served, "/v2/bp/feed") as client:
+            assert client.recv() == "/v2/bp/feed"
+        with pytest.raises(websockets.InvalidStatus):
+            open_(served, "/bp/other")
+        with served.connect() as raw:
+            raw.send(
+                handshake("Sec-WebSocket-Protocol: x", target="/bp/other").replace(b"test", b"h.example")
+            )
+            received = raw.receive()
+            while b"h.example x" not in received:
+                received += raw.receive()
+        with open_(served, "/strict/", subprotocols=["p"]) as client:
+            assert client.recv() == "p"
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            open_(served, "/strict")
+        assert refused.value.response.status_code == 404
+
+
+def test_they_can_be_disabled(app: Sanic) -> None:
+    @app.websocket("/")
+    async def feed(request: Any, ws: Any) -> None:
+        raise AssertionError("nobody comes here")
+
+    app.enable_websocket(False)
+    logged = ("answered with a WebSocketResponse", "failed")
+    with serving(app, logged=logged) as served, pytest.raises(websockets.InvalidStatus) as refused:
+        open_(served)
+    assert refused.value.response.status_code == 500
+
+
+# ---- settings ----
+
+
+def test_the_settings_become_the_engines() -> None:
+    config = Sanic("app", load_env=False).config
+    assert settings_of(config) == WebSocketSettings()
+    config.update(
+        WEBSOCKET_MAX_SIZE="10",
+        WEBSOCKET_MAX_QUEUE=None,
+        WEBSOCKET_READ_LIMIT=5,
+        WEBSOCKET_DEFLATE=False,
+        WEBSOCKET_PING_INTERVAL=None,
+        WEBSOCKET_PING_TIMEOUT="1.5",
+    )
+    assert settings_of(config) == WebSocketSettings(10, None, 5, False, None, 1.5)
+
+
+def test_a_message_beyond_the_limit(app: Sanic, driver: str) -> None:
+    app.config.WEBSOCKET_MAX_SIZE = 1000
+    ended: list[int] = []
+
+    @app.websocket("/")
+    async def feed(request: Any, ws: Any) -> None:
+        try:
+            await ws.send(str(len(await ws.recv())))
+            await ws.recv()
+        except ConnectionClosed as closed:
+            ended.append(closed.code)
+
+    with serving(app, driver) as served, open_(served) as client:
+        client.send("x" * 1000)
+        assert client.recv() == "1000"
+        client.send("x" * 1001)
+        assert code_of(client)[0] == 1009
+        served.until_empty()
+    assert ended == [1006]
+
+
+@pytest.mark.parametrize("deflate", [True, False])
+def test_compression_is_agreed_to_unless_switched_off(app: Sanic, deflate: bool) -> None:
+    app.config.WEBSOCKET_DEFLATE = deflate
+
+    @app.websocket("/")
+    async def feed(request: Any, ws: Any) -> None:
+        async for message in ws:
+            await ws.send(message)
+
+    with serving(app) as served, open_(served) as client:
+        assert bool(client.protocol.extensions) is deflate
+        for message in ("x" * 100_000, b"\x00" * 100_000, "short"):
+            client.send(message)
+            assert client.recv() == message
+
+
+def test_a_slow_handler_makes_a_fast_client_wait_and_loses_nothing(app: Sanic, driver: str) -> None:
+    app.config.WEBSOCKET_MAX_QUEUE = 2
+    gate = Gate()
+
+    @app.websocket("/")
+    async def feed(request: Any, ws: Any) -> None:
+        await gate.wait()
+        async for message in ws:
+            await ws.send(str(len(message)))
+
+    with serving(app, driver) as served, open_(served, compression=None) as client:
+        sender = threading.Thread(target=lambda: [client.send(bytes(100_000)) for _ in range(200)])
+        sender.start()
+        gate.until_reached()
+        (session,) = served.server._service.sessions
+        eventually(lambda: session.reading_paused, "reading is paused")
+        gate.open()
+        assert [client.recv() for _ in range(200)] == ["100000"] * 200
+        sender.join(PATIENCE)
+
+
+# ---- Mach9's words ----
+
+
+def test_mach9_messages_and_channel(mach9: Mach9, driver: str) -> None:
+    seen: list[dict[str, Any]] = []
+
+    @mach9.get("/feed/<name>", websocket=True)
+    async def feed(request: Any, name: str) -> Any:
+        with pytest.raises(RuntimeError):
+            await request.stream.get()
+
+        async def serve_it(channel: Any) -> None:
+            await channel.send(name)
+            while True:
+                message = await request.stream.get()
+                seen.append(message)
+                if message["channel"] == "websocket.disconnect":
+                    break
+                await channel.send(message["text"] or message["bytes"])
+            seen.append(await request.stream.receive())
+
+        return websocket(serve_it)
+
+    with serving(mach9, driver) as served:
+        with open_(served, "/feed/news") as client:
+            assert client.recv() == "news"
+            for message in ("héllo", b"\x00"):
+                client.send(message)
+                assert client.recv() == message
+            client.close(1001)
+        served.until_empty()
+    common = {"reply_channel": None, "path": "/feed/news"}
+    receive, disconnect = "websocket.receive", "websocket.disconnect"
+    assert seen == [
+        {"channel": receive, "order": 1, "text": "héllo", "bytes": None, **common},
+        {"channel": receive, "order": 2, "text": None, "bytes": b"\x00", **common},
+        {"channel": disconnect, "order": 3, "code": 1001, **common},
+        {"channel": disconnect, "order": 4, "code": 1001, **common},
+    ]
+
+
+def test_mach9_closes_by_the_channel_and_refuses(mach9: Mach9) -> None:
+    @mach9.get("/close", websocket=True)
+    async def close(request: Any) -> Any:
+        async def serve_it(channel: Any) -> None:
+            await channel.send("last", close=True)
+
+        return websocket(serve_it)
+
+    @mach9.route("/self", websocket=True)
+    async def with_self(self: Any, request: Any) -> Any:
+        assert self is mach9
+        return websocket(lambda channel: channel.send("self"))
+
+    @mach9.get("/refuse", websocket=True)
+    async def refuse(request: Any) -> Any:
+        return websocket(lambda channel: None, accept=False)
+
+    @mach9.get("/answer", websocket=True)
+    async def answer(request: Any) -> Any:
+        return mach9_text("no")
+
+    with serving(mach9) as served:
+        for target, last in (("/close", "last"), ("/self", "self")):
+            with open_(served, target) as client:
+                assert client.recv() == last
+                assert code_of(client) == (1000, "")
+        for target, status in (("/refuse", 403), ("/answer", 200)):
+            with pytest.raises(websockets.InvalidStatus) as refused:
+                open_(served, target)
+            assert refused.value.response.status_code == status
+
+
+# ---- names ----
+
+
+def test_the_names_that_apps_import() -> None:
+    from streamcompat.mach9_api import websocket as mach9_websocket
+    from streamcompat.mach9_api.response import WebsocketResponse
+
+    assert WebSocketCommonProtocol is WebSocketConnection and WebSocketProtocol is not None
+    assert mach9_websocket.WebSocketProtocol is not None
+    response = WebsocketResponse(lambda channel: None, False)
+    assert response.get_message() == {"accept": False}
