@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from functools import cached_property
 from typing import Any
 
 from streamcompat.app import App
+from streamcompat.asgi import ASGI
 from streamcompat.mach9_api.config import Config
 from streamcompat.mach9_api.dialect import MACH9
 from streamcompat.mach9_api.handlers import ErrorHandler
@@ -80,6 +82,11 @@ class Mach9(App):
             self.error_handler = ErrorHandler(self.log)
         if debug is not None:
             self.set_debug(debug)
+
+    @cached_property
+    def asgi(self) -> ASGI:
+        """The app for an ASGI 3 server: `uvicorn module:app.asgi`."""
+        return ASGI(self)
 
     def make_router(self) -> Router:
         return Router(self.composition_view_class)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Self
 
 from streamcompat.app import App
+from streamcompat.asgi import ASGI
 from streamcompat.request import Request as KernelRequest
 from streamcompat.sanic_api import versions
 from streamcompat.sanic_api.config import Config
@@ -53,6 +55,11 @@ class Sanic(StreamRoutes, App):
         )
         self.is_request_stream = is_request_stream
         self.go_fast = self.run
+
+    @cached_property
+    def asgi(self) -> ASGI:
+        """The app for an ASGI 3 server: `uvicorn module:app.asgi`."""
+        return ASGI(self)
 
     def make_router(self) -> Router:
         return Router()

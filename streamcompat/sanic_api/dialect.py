@@ -35,5 +35,10 @@ SANIC = Dialect(
     access_log="sanic.access",
 )
 
-# The loggers' names before 0.7.
-SANIC_BEFORE_07 = replace(SANIC, log="sanic", access_log="network")
+# Before 0.7 the loggers had other names, and a handler that was too slow was the client's timeout.
+SANIC_BEFORE_07 = replace(
+    SANIC,
+    log="sanic",
+    access_log="network",
+    service_unavailable=lambda message: exceptions.RequestTimeout("Request Timeout"),
+)

@@ -132,6 +132,18 @@ async def test_the_loggers(release, names, caplog):
     assert [record.name for record in caplog.records] == list(names)
 
 
+@pytest.mark.parametrize(
+    ("release", "status", "body"),
+    [("0.6", 408, b"Error: Request Timeout"), ("0.7", 503, b"Error: Response Timeout")],
+)
+async def test_a_handler_that_is_too_slow(release, status, body):
+    compat(release)
+    app = Sanic("app", load_env=False)
+    exchange = request_to("GET", "/")
+    await app.answer_overdue(app.default_request_class.of(exchange, app, ""), exchange)
+    assert (exchange.status, exchange.body) == (status, body)
+
+
 async def test_a_removed_route_that_was_cached(app):
     app.get("/a")(lambda request: text("a"))
     app.get("/b/<x>")(lambda request, x: text(x))
