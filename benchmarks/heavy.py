@@ -16,6 +16,7 @@ from benchmarks.client.wire import ResponseReader, WrongResponse
 from benchmarks.figures import Cell, Round, percentile
 from benchmarks.meter import Meter
 from benchmarks.processes import RunningServer
+from benchmarks.servers import ServerSpec
 from benchmarks.workloads import COLUMNS, KIB64, EchoTurn, FirstByte, Get, Plan, Workload
 
 WARM_CONNECTIONS = 100
@@ -149,6 +150,50 @@ class SlowStreams(Workload):
         return Round(share * 100, meter.seconds, meter.client_share, share, extra)
 
 
+class Workers(Workload):
+    """One of our rows with ``count`` worker processes: requests that keep a core busy for a while each."""
+
+    unit, group = "req/s", "workers"
+    fresh = True
+    judged = False
+    row = "ours-sanic-uvloop"
+    numbers = 20_000  # that the handler adds up, about a third of a millisecond
+    connections = 64
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.key, self.title = f"workers-{count}", f"--workers {count}"
+
+    def takes(self, spec: ServerSpec) -> bool:
+        return spec.key == self.row
+
+    def prepared(self, spec: ServerSpec) -> ServerSpec:
+        return spec.with_workers(self.count)
+
+    def rounds(self, plan: Plan) -> int:
+        return min(plan.rounds, 3)
+
+    def verify(self, server: RunningServer) -> dict[str, Any]:
+        with wire.connect(server.port) as connection:
+            connection.sendall(wire.get(f"/work/{self.numbers}"))
+            response = ResponseReader(connection).response()
+        if response.body != b"%d" % sum(range(self.numbers)):
+            raise WrongResponse(f"status {response.status}, body {response.body[:40]!r}")
+        return {}
+
+    def measure(self, server: RunningServer, plan: Plan, cell: Cell) -> Round:
+        time.sleep(0.5)  # until all of them listen
+        server.pids = machine.session_members(server.process.pid)
+        meter = Meter(server)
+        request = wire.get(f"/work/{self.numbers}")
+        seconds = max(plan.seconds, 1.0)
+        load = plan.load.run(
+            server.port, request, self.connections, seconds, plan.warmup, meter.start, meter.stop
+        )
+        extra = {"p50": load.p50, "p99": load.p99, "waited": None}
+        return Round(load.rate, load.seconds, load.client_cpu / load.seconds, meter.server_share, extra)
+
+
 class IdleConnections(Workload):
     """Memory of a keep-alive connection that has had one answer and waits."""
 
@@ -180,17 +225,24 @@ class IdleConnections(Workload):
         return Round(each / 1024, meter.seconds, extra={"connections": plan.idle})
 
 
+def worker_counts() -> list[int]:
+    """1, 2, 4 and so on, up to the number of cores that this process may use."""
+    cores = len(machine.choose_cores().every) or 1
+    return [count for count in (1, 2, 4, 8, 16, 32, 64) if count <= cores]
+
+
 def all_workloads(plan: Plan) -> list[Workload]:
     """In the order in which they run and stand in the report."""
     growing: list[Workload] = [
         Get(f"get-c{count}", f"GET c{count}", count, group="scale") for count in plan.scale
     ]
     own: list[Workload] = [IdleConnections(), SlowStreams(), BigUp(), BigDown()]
-    return [*COLUMNS, FirstByte(), EchoTurn(), *growing, *own]
+    workers = [Workers(count) for count in worker_counts()]
+    return [*COLUMNS, FirstByte(), EchoTurn(), *growing, *own, *workers]
 
 
 def chosen(plan: Plan, names: str | None) -> list[Workload]:
-    """The workloads for ``--workloads``: keys, or groups (main, latency, scale, many, big)."""
+    """The workloads for ``--workloads``: keys, or groups (main, latency, scale, many, big, workers)."""
     every = all_workloads(plan)
     if names is None:
         return every

@@ -22,6 +22,7 @@ class Cores:
 
     server: int | None
     client: int | None
+    every: tuple[int, ...] = ()  # that this process may use
 
     @property
     def apart(self) -> bool:
@@ -38,7 +39,7 @@ def choose_cores() -> Cores:
     server = allowed[0]
     siblings = _siblings(server)
     client = next((core for core in allowed[1:] if core not in siblings), allowed[1])
-    return Cores(server, client)
+    return Cores(server, client, tuple(allowed))
 
 
 def _siblings(core: int) -> set[int]:
@@ -53,10 +54,10 @@ def _siblings(core: int) -> set[int]:
         return {core}
 
 
-def run_on(core: int | None) -> None:
-    """Pins this process, and what it starts from now on, to ``core``."""
-    if core is not None:
-        os.sched_setaffinity(0, {core})
+def run_on(cores: int | tuple[int, ...] | None) -> None:
+    """Pins this process, and what it starts from now on, to these cores; none leaves it as it is."""
+    if cores is not None and cores != ():
+        os.sched_setaffinity(0, {cores} if isinstance(cores, int) else cores)
 
 
 def raise_file_limit() -> int:

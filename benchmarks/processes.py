@@ -65,7 +65,8 @@ class RunningServer:
     def _start(self) -> None:
         self.port = free_port()
         self.log = tempfile.TemporaryFile()
-        machine.run_on(self.cores.server)  # inherited by the server
+        # inherited by the server
+        machine.run_on(self.cores.every if self.spec.everywhere else self.cores.server)
         try:
             self.process = subprocess.Popen(
                 [str(self.environment.python), *self.spec.arguments(self.port)],

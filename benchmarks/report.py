@@ -106,6 +106,7 @@ class Report:
         parts = [self._head()]
         parts += [f"![{name}]({name})" for name in charts if name == "chart.svg"]
         parts += [self._columns(), self._ratios(), self._latency(), self._scale(), self._many(), self._big()]
+        parts.append(self._workers())
         parts += [self._chunks(), self._busy(), self._spread()]
         parts.append(self._failures())  # last: the tables number the reasons
         return "\n\n".join(part for part in parts if part) + "\n"
@@ -320,6 +321,32 @@ class Report:
         size = f"{self.about.plan.big / 2**30:g} GiB"
         words = f"One body of {size}; growth is the peak of resident memory above what it was before."
         return self._columns_by_hand("Big bodies in constant memory", words, header, columns)
+
+    def _workers(self) -> str:
+        """The request rate with several worker processes, beside that of one."""
+        one = self._group("workers")
+        found = [(w, cell) for w in one for spec in self._rows() if (cell := self._cell(spec, w))]
+        if not found:
+            return ""
+        first = found[0][1].value
+        rows = []
+        for workload, cell in found:
+            value, busy = cell.value, cell.share("server_cpu")
+            rows.append(
+                [
+                    workload.title,
+                    "–" if value is None else figure(value),
+                    times(value / first if value and first else None),
+                    "–" if busy is None else figure(busy * 100),
+                ]
+            )
+        words = (
+            "Requests that take a third of a millisecond of Python each, over 64 connections, on every core; "
+            "the client needs some of one too."
+        )
+        return f"## Workers\n\n{words}\n\n" + markdown(
+            ["workers", "req/s", "times one worker", "CPU of all, % of a core"], rows
+        )
 
     def _chunks(self) -> str:
         def shown(spec: ServerSpec, workload: Workload) -> str:

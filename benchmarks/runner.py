@@ -59,7 +59,9 @@ class Runner:
         return [
             spec
             for spec in self.results.servers
-            if spec.key not in self.results.missing and (spec.only is None or workload.key in spec.only)
+            if spec.key not in self.results.missing
+            and (spec.only is None or workload.key in spec.only)
+            and workload.takes(spec)
         ]
 
     def _server(self, spec: ServerSpec) -> RunningServer:
@@ -120,7 +122,7 @@ class Runner:
     def _measure_fresh(
         self, stack: ExitStack, spec: ServerSpec, workload: Workload, cell: Cell, first: bool
     ) -> None:
-        with self._server(spec) as server:
+        with self._server(workload.prepared(spec)) as server:
             cell.verified = workload.verify(server)
             cell.rounds.append(workload.measure(server, self.plan, cell))
 

@@ -1,7 +1,7 @@
 """Which servers are measured, and how each is started. The same order holds in every table."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
@@ -25,6 +25,11 @@ class ServerSpec:
     by_default: bool = True
     only: frozenset[str] | None = None  # keys of the workloads in which this row differs from its sibling
     back_pressure: bool = True  # false: a slow reader lets it buffer without bound
+    everywhere: bool = False  # may run on every core, the client's too
+
+    def with_workers(self, count: int) -> "ServerSpec":
+        """The same with this many worker processes, on every core; only for our own rows."""
+        return replace(self, arguments=lambda port: [*self.arguments(port), str(count)], everywhere=True)
 
     @property
     def headline(self) -> bool:

@@ -15,6 +15,7 @@ from benchmarks.client.wire import LAST_CHUNK, ResponseReader, WrongResponse
 from benchmarks.figures import Cell, Round, chunk_fate, percentile, pieces_for
 from benchmarks.meter import Meter
 from benchmarks.processes import RunningServer
+from benchmarks.servers import ServerSpec
 
 KIB64 = 65536
 
@@ -57,6 +58,14 @@ class Workload(ABC):
     judged = True  # whether a busy client makes the figure the client's
     rounds_share = 1.0  # of the plan's rounds
 
+    def takes(self, spec: ServerSpec) -> bool:
+        """Whether this row is measured."""
+        return True
+
+    def prepared(self, spec: ServerSpec) -> ServerSpec:
+        """How the row is started, for workloads with ``fresh``."""
+        return spec
+
     def rounds(self, plan: Plan) -> int:
         return 1 if self.fresh else max(1, int(plan.rounds * self.rounds_share))
 
@@ -73,10 +82,12 @@ class Get(Workload):
 
     unit = "req/s"
 
-    def __init__(self, key: str, title: str, connections: int, *, unique: bool = False, group: str = "main"):
+    def __init__(
+        self, key: str, title: str, connections: int, *, request: bytes | None = None, group: str = "main"
+    ):
         self.key, self.title, self.connections, self.group = key, title, connections, group
-        self.request = wire.unique_get() if unique else wire.get("/")
-        self.unique = unique
+        self.request = request or wire.get("/")
+        self.unique = wire.MARK in self.request
         if group == "scale":
             self.rounds_share = 0.4
 
@@ -262,5 +273,6 @@ COLUMNS: list[Workload] = [
     Up("up-100", "up chunked 100 B", SMALL, chunked=True),
     Echo("echo-16k", "echo 16 KiB", 16384),
     Echo("echo-100", "echo 100 B", SMALL),
-    Get("get-unique", "GET c32, no two alike", 32, unique=True),
+    Get("get-paths", "GET c32, no two paths alike", 32, request=wire.get(f"/item/{wire.MARK.decode()}")),
+    Get("get-unique", "GET c32, no two heads alike", 32, request=wire.unique_get()),
 ]

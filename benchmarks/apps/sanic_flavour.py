@@ -38,6 +38,11 @@ async def down(request, size: int, count: int) -> StreamingHTTPResponse:
     return stream(streaming, content_type=OCTETS)
 
 
+@app.get("/work/<count:int>")
+async def work(request, count: int) -> HTTPResponse:
+    return text(str(sum(range(count))))
+
+
 @app.post("/up", stream=True)
 async def up(request) -> HTTPResponse:
     total = pieces = 0

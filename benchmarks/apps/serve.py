@@ -1,4 +1,4 @@
-"""Serves one of our own apps: ``python -m benchmarks.apps.serve PORT MODULE DRIVER``.
+"""Serves one of our own apps: ``python -m benchmarks.apps.serve PORT MODULE DRIVER [WORKERS]``.
 
 DRIVER is asyncio, uvloop (the asyncio driver on uvloop), anyio (the anyio driver on asyncio) or trio.
 """
@@ -15,5 +15,6 @@ if __name__ == "__main__":
         driver="asyncio" if driver == "uvloop" else driver,
         uvloop=driver == "uvloop",
         access_log=False,
+        workers=int(sys.argv[4]) if len(sys.argv) > 4 else 1,
         backlog=2048,
     )
