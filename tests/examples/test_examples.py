@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import Any
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
-from tests.serving import ROOT, serve_command
+from tests.serving import PATIENCE, ROOT, serve_command
 
 EXAMPLES = ROOT / "examples"
 BODY = b"one\ntwo\nthree\n" * 20_000
@@ -53,3 +55,25 @@ def test_the_old_apps_behind_the_alias(flavour: str) -> None:
         response = httpx.get(f"{command.url}/")
         assert (response.text, response.headers["content-type"]) == ("foo,bar", "text/csv")
         assert httpx.post(f"{command.url}/lines", content=BODY).text == "60000 lines"
+
+
+def test_the_chat(driver: str) -> None:
+    with serve_command("examples/chat.py", "--driver", driver) as command:
+        url = command.url.replace("http", "ws", 1)
+
+        def join(room: str) -> Any:
+            return connect(f"{url}/room/{room}", proxy=None, open_timeout=PATIENCE, close_timeout=PATIENCE)
+
+        with join("tea") as ann, join("tea") as bob, join("coffee") as eve:
+            for member in (ann, bob, eve):
+                assert member.ping().wait(PATIENCE)  # it has come in
+            ann.send("milk?")
+            assert bob.recv(PATIENCE) == "milk?"
+            bob.send("no")
+            assert ann.recv(PATIENCE) == "no"
+            eve.send("hello?")
+            with pytest.raises(TimeoutError):
+                eve.recv(0)
+            bob.close()
+            ann.send("anybody?")
+            assert ann.ping().wait(PATIENCE)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import ssl
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import anyio
 import pytest
+import trustme
 import websockets
 from websockets.sync.client import ClientConnection, connect
 
@@ -25,6 +28,7 @@ from streamcompat.sanic_api.websocket import (
     WebSocketConnection,
     WebSocketProtocol,
 )
+from streamcompat.site import Site
 from streamcompat.websocketroutes import settings_of
 from streamcompat_engine import WebSocketSettings
 from tests.engine.frames import handshake
@@ -364,6 +368,8 @@ def test_a_stop_cancels_the_handlers_and_closes_with_1001(app: Sanic, driver: st
             eventually(lambda: len(app.websocket_tasks) == 2, "both are served")
             served.server.stop()
             assert code_of(first) == code_of(second) == (1001, "")
+            first.close()
+            second.close()
         served.until_ended()
     assert sorted(ended) == ["reads", "waits"]
     assert app.websocket_tasks == set()
@@ -522,6 +528,67 @@ def test_they_can_be_disabled(app: Sanic) -> None:
     with serving(app, logged=logged) as served, pytest.raises(websockets.InvalidStatus) as refused:
         open_(served)
     assert refused.value.response.status_code == 500
+
+
+def test_over_tls(app: Sanic) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+
+    @app.websocket("/")
+    async def feed(request: Any, ws: Any) -> None:
+        await ws.send(request.scheme)
+        async for message in ws:
+            await ws.send(message)
+
+    async def talk(url: str) -> None:
+        # One thread: two at once in one TLS connection, as the blocking client has them, are not safe.
+        options: dict[str, Any] = {"proxy": None, "open_timeout": PATIENCE, "close_timeout": PATIENCE}
+        async with websockets.connect(url, ssl=trusting, **options) as client:
+            assert await client.recv() == "wss"
+            await client.send(b"x" * 300_000)
+            assert await client.recv() == b"x" * 300_000
+
+    with serving(app, ssl=context) as served:
+        asyncio.run(talk(served.server.addresses[0].replace("https", "wss", 1)))
+        served.until_empty()
+
+
+def test_below_a_prefix_of_a_site(app: Sanic, mach9: Mach9) -> None:
+    @app.websocket("/feed")
+    async def feed(request: Any, ws: Any) -> None:
+        await ws.send(f"{request.root_path} {request.path}")
+
+    @mach9.get("/feed", websocket=True)
+    async def feed9(request: Any) -> Any:
+        return websocket(lambda channel: channel.send("mach9"))
+
+    site = Site()
+    site.mount(app, "/sanic")
+    site.mount(mach9, "/mach9")
+    with serve(site.handle, "asyncio", lifespan=site.lifespan()) as served:
+        with open_(served, "/sanic/feed") as client:
+            assert client.recv() == "/sanic /feed"
+        with open_(served, "/mach9/feed") as client:
+            assert client.recv() == "mach9"
+
+
+def test_the_access_log_has_one_line_with_101_at_the_end(
+    app: Sanic, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.websocket("/")
+    async def feed(request: Any, ws: Any) -> None:
+        await ws.send("hello")
+
+    with caplog.at_level(logging.INFO, logger="sanic.access"), serving(app) as served:
+        with open_(served, compression=None) as client:
+            assert client.recv() == "hello"
+        served.until_empty()
+    (record,) = [one for one in caplog.records if one.name == "sanic.access"]
+    assert (record.status, record.byte) == (101, 2 + 5)  # type: ignore[attr-defined]
+    assert record.request.startswith("GET ws://")  # type: ignore[attr-defined]
 
 
 # ---- settings ----
