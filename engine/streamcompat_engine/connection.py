@@ -110,7 +110,7 @@ class Connection(Writer):
         self.reset = False
         self.at_eof = False
         self._body: LengthBody | ChunkedBody | None = None
-        self._ahead = b""
+        self._ahead: bytes | bytearray = b""
         self._peer_closes = False  # it has said that this request is its last
         self._closes_idle = False  # no next request is waited for
         self._draining = False
@@ -162,6 +162,8 @@ class Connection(Writer):
                 self.deadlines.since = self.deadlines.began = now
             self._receive_head(data, now)
         elif reader is AHEAD:
+            if self._ahead and isinstance(self._ahead, bytes):
+                self._ahead = bytearray(self._ahead)
             self._ahead += data
         elif reader is SWITCHED:
             self.websocket.receive_data(data, now)  # type: ignore[union-attr]
@@ -327,14 +329,13 @@ class Connection(Writer):
 
     # ---- ends ----
 
-    def _can_drain(self) -> bool:
-        """Whether what is left of the request's body is worth reading to keep the connection."""
+    def _can_drain(self, later: bool = False) -> bool:
         if self.reader is AHEAD:
             return True
         if self.reader is not BODY or self._continue_due:
             return False
         remaining = self._body.remaining  # type: ignore[union-attr]
-        return remaining is None or remaining <= self._limits.drain_size
+        return later or remaining is None or remaining <= self._limits.drain_size
 
     def exchange_done(self, now: float) -> None:
         """The application has returned: end the exchange, and the connection where it must end."""
@@ -355,7 +356,7 @@ class Connection(Writer):
 
     def _next(self, now: float) -> None:
         """Begin to wait for the next request, or with what has come of it already."""
-        ahead = self._ahead
+        ahead = bytes(self._ahead)
         self.head = self.inbound = self.outbound = self._body = None
         self._ahead = b""
         self.responded = self._draining = self._continue_due = self._continued = False

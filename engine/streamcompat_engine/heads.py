@@ -21,8 +21,10 @@ from .gate import FORBIDDEN_TRAILERS, check_fields, check_reason
 
 _KNOWN_SIZE: Final = 2048
 """Longer blocks of fields are not kept, in bytes."""
+_KNOWN_FIELDS: Final = 32
+"""Nor are blocks of more fields; browsers send about twenty."""
 _KNOWN_COUNT: Final = 256
-"""How many are kept: with what they mean, less than 2 MiB."""
+"""How many are kept: with what they mean, less than 3 MiB at the worst."""
 
 _SPECIAL: Final = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"))
 _AUTHORITY: Final = re.compile(
@@ -65,7 +67,7 @@ def parse_head(wire: bytes) -> RequestHead:
     meaning = _known.get(block)
     if meaning is None:
         meaning = _ask_h11(wire, version)
-        if len(block) <= _KNOWN_SIZE:
+        if len(block) <= _KNOWN_SIZE and len(meaning.headers) <= _KNOWN_FIELDS:
             if len(_known) >= _KNOWN_COUNT:
                 _known.clear()
             _known[block] = meaning
@@ -241,6 +243,8 @@ _OURS: Final = (b"close", b"keep-alive", b"")
 """Connection options that are the server's to send."""
 _REQUEST_11: Final = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 """What h11 is shown before a chunked response, which it writes only to a client of HTTP/1.1."""
+_CODING_LINE: Final = b"\r\nTransfer-Encoding: chunked\r\n"
+"""What h11 writes with HEAD, as it may (RFC 9112 §6.1); without a body there is nothing to frame."""
 
 
 @functools.lru_cache(256)
@@ -319,6 +323,8 @@ def response_head(
     except h11.LocalProtocolError as error:
         raise InvalidHeader(str(error)) from None
     assert wire is not None
+    if framing == NONE:
+        wire = wire.replace(_CODING_LINE, b"\r\n")
     return ResponseHead(wire, NONE if bodiless else framing, int(declared or 0), keep_alive)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from .errors import BodyLengthError, EngineError, ResponseStateError
 from .events import Fields, RequestHead
 from .gate import check_fields
-from .heads import CHUNKED, LENGTH, NONE, ResponseHead, response_head, switching_head, trailer_block
+from .heads import LENGTH, NONE, ResponseHead, response_head, switching_head, trailer_block
 from .pipeline import Outbound
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -38,6 +38,7 @@ class Writer(ABC):
         "_continued",
         "_date",
         "_keep_alive",
+        "_prepared",
         "_stopping",
         "head",
         "lost",
@@ -57,10 +58,16 @@ class Writer(ABC):
         self._stopping = False  # no answer keeps the connection any more
         self._continue_due = False  # the client waits for a 100
         self._continued = False  # it has got one, and nothing has come since
+        # A response that was started before the client was told to send its body.
+        self._prepared: tuple[int, Sequence[tuple[bytes, bytes]], bytes | None] | None = None
 
     @abstractmethod
-    def _can_drain(self) -> bool:
-        """Whether what is left of the request's body is worth reading to keep the connection."""
+    def _can_drain(self, later: bool = False) -> bool:
+        """Whether what is left of the request's body is worth reading to keep the connection.
+
+        Args:
+            later: the application may read more of it before that is asked again.
+        """
 
     def data_to_send(self) -> list[bytes]:
         """Take the byte strings for the wire, in order."""
@@ -78,6 +85,8 @@ class Writer(ABC):
             if not self.responded and (self.outbound is None or not self.outbound.committed):
                 self.queue.append(_CONTINUE)
                 self._continued = True
+                if self.outbound is not None and self._prepared is not None:
+                    self.outbound.head = self._response_head(*self._prepared, None)
 
     def _response_head(
         self,
@@ -91,7 +100,7 @@ class Writer(ABC):
             raise ResponseStateError("the response is finished")
         if self.outbound is not None and self.outbound.committed:
             raise ResponseStateError("the response has begun")
-        keep_alive = self._keep_alive and not self._stopping and self._can_drain()
+        keep_alive = self._keep_alive and not self._stopping and self._can_drain(later=length is None)
         try:
             return response_head(
                 head.http_version == "1.1",
@@ -121,6 +130,7 @@ class Writer(ABC):
         head = self._response_head(status, fields, reason, None)
         self._replace_outbound()
         self.outbound = Outbound(self.queue, head, queued)
+        self._prepared = (status, fields, reason) if self._continue_due else None
         if self.lost is not None:
             self.outbound.fail(self.lost)
         return self.outbound
@@ -168,9 +178,8 @@ class Writer(ABC):
         outbound = self.outbound
         if outbound is None:
             raise ResponseStateError("the response has not been started")
-        outbound.finish(
-            trailer_block(trailers) if trailers and outbound.head.framing is CHUNKED else _LAST_CHUNK
-        )
+        last = trailer_block(trailers) if trailers else _LAST_CHUNK  # refused alike in every framing
+        outbound.finish(last)
         self._keep_alive = self._keep_alive and outbound.head.keep_alive
         self.responded = True
 

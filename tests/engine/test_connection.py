@@ -14,6 +14,7 @@ from streamcompat_engine import (
     BodyTooLarge,
     ClientDisconnected,
     EngineError,
+    Fields,
     InvalidHeader,
     Limits,
     ProtocolError,
@@ -198,6 +199,62 @@ def test_a_drain_is_bounded_by_the_length_that_is_declared() -> None:
         assert (b"Connection: close" in sent(connection)) is not kept
         assert (connection.reader is Reader.BODY) is kept
         assert connection.half_close is not kept
+
+
+@pytest.mark.parametrize("expects", [False, True])
+def test_an_echo_of_a_long_body_keeps_the_connection(expects: bool) -> None:
+    """A response may begin before its request's body has ended; what becomes of the connection shows then."""
+    body = b"x" * (SMALL.drain_size + 100)
+    wire = post(body, *[b"Expect: 100-continue"] * expects)
+    connection = serving(wire[: -len(body)])
+    outbound = start(connection)
+    connection.send_continue()
+    assert connection.inbound is not None
+    for piece in (body[:50], body[50:]):
+        connection.receive_data(piece, 0.0)
+        outbound.write(b"".join(take_all(connection.inbound)))
+    connection.finish(())
+    connection.exchange_done(0.0)
+    out = sent(connection)
+    assert out.startswith(CONTINUE) is expects
+    (response,) = responses(out, ["POST"])
+    assert (response.body, response.field(b"connection")) == (body, [])
+    connection.receive_data(request(), 0.0)
+    assert connection.head is not None
+
+
+def test_a_long_body_that_is_left_after_a_response_began_ends_the_connection() -> None:
+    """Nothing can have been lost: the client was sending that body still."""
+    body = b"x" * (SMALL.drain_size + 100)
+    connection = serving(post(body)[: -len(body)])
+    start(connection).write(b"hello")
+    connection.finish(())
+    connection.exchange_done(0.0)
+    (response,) = responses(sent(connection), ["POST"])
+    assert (response.body, response.whole) == (b"hello", True)
+    assert connection.half_close
+    assert connection.reader is Reader.LINGER
+
+
+def test_a_client_that_was_never_told_to_send_its_body_is_told_of_the_close() -> None:
+    """RFC 9110 §10.1.1: whether the body follows or not, nobody can know."""
+    connection = serving(EXPECTING)
+    start(connection).write(b"hello")
+    connection.finish(())
+    connection.exchange_done(0.0)
+    (response,) = responses(sent(connection), ["POST"])
+    assert response.field(b"connection") == [b"close"]
+    assert connection.half_close
+
+
+def test_what_a_client_sends_ahead_in_small_pieces_is_held_whole() -> None:
+    connection = serving(request())
+    for byte in bytewise(request(b"GET /next HTTP/1.1")):
+        connection.receive_data(byte, 0.0)
+    connection.respond(200, (), None, b"")
+    connection.exchange_done(0.0)
+    assert connection.head is not None
+    assert connection.head.target == b"/next"
 
 
 def test_a_drain_is_bounded_where_no_length_is_declared() -> None:
@@ -406,7 +463,9 @@ def test_head_has_the_fields_of_get() -> None:
             else:
                 respond(connection, b"hello")
             heads.append(sent(connection).partition(b"\r\n\r\n")[0])
-    assert heads[:2] == heads[2:]
+    streamed = heads[0].replace(b"\r\nTransfer-Encoding: chunked", b"")  # RFC 9112 §6.1: it may be left out
+    assert streamed != heads[0]
+    assert [streamed, heads[1]] == heads[2:]
 
 
 @pytest.mark.parametrize("asked", [True, False])
@@ -492,6 +551,18 @@ def test_a_response_is_begun_once_and_ended_once() -> None:
     with pytest.raises(ResponseStateError):
         respond(connection)
     assert len(list(responses(sent(connection), ["GET"]))) == 1
+
+
+@pytest.mark.parametrize("wire", [request(), request(b"GET / HTTP/1.0"), request(b"HEAD / HTTP/1.1")])
+@pytest.mark.parametrize("fields", [(), ((b"Content-Length", b"1"),)])
+def test_forbidden_trailers_are_an_error_in_every_framing(wire: bytes, fields: Fields) -> None:
+    connection = serving(wire)
+    start(connection, 200, *fields).write(b"x")
+    for name in (b"Content-Length", b"a b"):
+        with pytest.raises(InvalidHeader):
+            connection.finish(((name, b"5"),))
+    connection.finish(((b"Fine", b"1"),))
+    assert connection.responded
 
 
 def test_forbidden_trailers_are_an_error_and_the_response_can_still_end() -> None:
