@@ -476,3 +476,17 @@ def test_many_calls_fail_by_a_thousand_seeds(driver: str, flavour: str, name: st
         except BaseException as failure:
             failure.add_note(f"seed {seed}")
             raise
+
+
+@every_driver
+def test_a_handler_that_is_cancelled_before_it_begins_ends(
+    driver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind in (AsyncioSession, AnyioSession):
+
+        def spawn(self: Any, function: Any, spawn: Any = kind._spawn) -> None:
+            spawn(self, function)
+            self.cancel()
+
+        monkeypatch.setattr(kind, "_spawn", spawn)
+    assert run_session(driver, "mach9", "get").received == b""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import inspect
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -134,8 +135,13 @@ class AsyncioSession(Session, asyncio.Protocol):
         self._task = self._context.copy().run(self._loop.create_task, function)
 
     def cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        task = self._task
+        if task is None:
+            return
+        if inspect.getcoroutinestate(task.get_coro()) == inspect.CORO_CREATED:  # type: ignore[arg-type]
+            self._loop.call_soon(task.cancel)  # before it has begun, it would not end its exchange either
+        else:
+            task.cancel()
 
     def is_cancelled(self, error: BaseException) -> bool:
         task = self._task
