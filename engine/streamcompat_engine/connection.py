@@ -301,7 +301,7 @@ class Connection(Writer):
         self.reader = SWITCHED
         websocket.opened(self.queue, now)
         if self._ahead:
-            websocket.receive_data(self._ahead, now)
+            websocket.receive_data(bytes(self._ahead), now)
             self._ahead = b""
         if self.at_eof:
             websocket.connection_lost()
