@@ -96,6 +96,11 @@ def title(spec: ServerSpec, about: About) -> str:
     return spec.title.replace("{version}", version or "of unknown version")
 
 
+def _telling(rows: list[list[str]]) -> list[list[str]]:
+    """Without the rows that were measured in nothing of the table."""
+    return [row for row in rows if any(cell.strip("– /") for cell in row[1:])]
+
+
 class Report:
     def __init__(self, results: Results, about: About) -> None:
         self.results = results
@@ -206,7 +211,8 @@ class Report:
             return ""
         header = ["server", *(f"{one.title}, {one.unit}" for one in workloads)]
         rows = [[self._name(spec), *(shown(spec, one) for one in workloads)] for spec in self._rows()]
-        return "\n\n".join(part for part in (f"## {heading}", words, markdown(header, rows)) if part)
+        table = markdown(header, _telling(rows))
+        return "\n\n".join(part for part in (f"## {heading}", words, table) if part)
 
     def _columns(self) -> str:
         return self._table("Requests and streams", self._group("main"), self._shown)
@@ -231,7 +237,7 @@ class Report:
                     for one in workloads
                 ]
                 rows.append([self._name(spec), *shown])
-            parts.append(markdown(header, rows))
+            parts.append(markdown(header, _telling(rows)))
         for spec in ours:
             if not (spec.headline or len(ours) == 1):
                 continue
@@ -242,7 +248,7 @@ class Report:
                 rows.append(
                     [self._name(other), *(times(ratio(a, b, one.higher_is_better)) for a, b, one in pairs)]
                 )
-            parts.append(markdown(header, rows))
+            parts.append(markdown(header, _telling(rows)))
         return "\n\n".join(parts)
 
     def _value(self, spec: ServerSpec, workload: Workload) -> float | None:
@@ -284,7 +290,7 @@ class Report:
         if not columns:
             return ""
         rows = [[self._name(spec), *(column(spec) for column in columns)] for spec in self._rows()]
-        return f"## {heading}\n\n{words}\n\n" + markdown(["server", *header], rows)
+        return f"## {heading}\n\n{words}\n\n" + markdown(["server", *header], _telling(rows))
 
     def _many(self) -> str:
         header: list[str] = []
@@ -368,7 +374,7 @@ class Report:
         )
         header = ["server", *(one.title for one in streams)]
         rows = [[self._name(spec), *(shown(spec, one) for one in streams)] for spec in self._rows()]
-        return f"## What became of the chunks\n\n{words}\n\n" + markdown(header, rows)
+        return f"## What became of the chunks\n\n{words}\n\n" + markdown(header, _telling(rows))
 
     def _busy(self) -> str:
         def shown(spec: ServerSpec, workload: Workload) -> str:
@@ -382,7 +388,7 @@ class Report:
             return ""
         header = ["server", *(one.title for one in workloads)]
         rows = [[self._name(spec), *(shown(spec, one) for one in workloads)] for spec in self._rows()]
-        return f"## Who was busy\n\n{words}\n\n" + markdown(header, rows)
+        return f"## Who was busy\n\n{words}\n\n" + markdown(header, _telling(rows))
 
     def _spread(self) -> str:
         def shown(spec: ServerSpec, workload: Workload) -> str:
@@ -396,7 +402,7 @@ class Report:
         header = ["server", *(one.title for one in workloads)]
         rows = [[self._name(spec), *(shown(spec, one) for one in workloads)] for spec in self._rows()]
         words = "(Largest − smallest round) / median: how far the rounds lie apart."
-        return f"## Spread of the rounds\n\n{words}\n\n" + markdown(header, rows)
+        return f"## Spread of the rounds\n\n{words}\n\n" + markdown(header, _telling(rows))
 
     def _failures(self) -> str:
         lines = [

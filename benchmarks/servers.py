@@ -10,6 +10,7 @@ class Family(Enum):
     OURS = "streamcompat"
     ORIGINAL = "original"
     LIMIT = "limit"
+    ABLATION = "without"
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,32 @@ def _ours(app: str, driver: str) -> Callable[[int], list[str]]:
     return arguments
 
 
+def _without(part: str) -> Callable[[int], list[str]]:
+    def arguments(port: int) -> list[str]:
+        return ["-m", "benchmarks.apps.without", part, str(port), "sanic_flavour", "uvloop"]
+
+    return arguments
+
+
+# What our server would be without one thing, in the workloads that the thing is there for.
+WITHOUT = [
+    ServerSpec(
+        f"without-{part}",
+        f"streamcompat, Sanic API, uvloop, without {words}",
+        Family.ABLATION,
+        _without(part),
+        only=frozenset(only),
+    )
+    for part, words, only in (
+        ("coalescing", "coalescing", {"down-100", "down-64k", "first-byte"}),
+        ("lane-out", "the outbound body lane", {"down-100", "down-64k"}),
+        ("lane-in", "the inbound body lane", {"up-100", "up-64k"}),
+        ("remembered-heads", "remembered heads", {"get", "get-paths"}),
+        ("kept-stacks", "kept stacks", {"first-byte"}),
+    )
+]
+
+
 def _our_rows() -> list[ServerSpec]:
     flavours = [
         ("sanic", "Sanic API, un-awaited write", "sanic_flavour", None),
@@ -204,14 +231,20 @@ _DRIVERS = {
     "trio": "anyio driver on trio",
 }
 
-ALL = [*_our_rows(), *PEERS, *ORIGINALS, *LIMITS]
+ALL = [*_our_rows(), *WITHOUT, *PEERS, *ORIGINALS, *LIMITS]
 
 
 def chosen(names: str | None) -> list[ServerSpec]:
-    """The rows for ``--servers``: keys, or families (``ours``, ``peers``, ``originals``, ``limits``)."""
+    """The rows for ``--servers``: keys, or ``ours``, ``peers``, ``originals``, ``limits``, ``without``."""
     if names is None:
         return [spec for spec in ALL if spec.by_default]
-    groups = {"ours": Family.OURS, "peers": Family.PEER, "originals": Family.ORIGINAL, "limits": Family.LIMIT}
+    groups = {
+        "ours": Family.OURS,
+        "peers": Family.PEER,
+        "originals": Family.ORIGINAL,
+        "limits": Family.LIMIT,
+        "without": Family.ABLATION,
+    }
     wanted = {name.strip() for name in names.split(",") if name.strip()}
     known = {spec.key for spec in ALL}
     unknown = wanted - known - set(groups) - {"all"}

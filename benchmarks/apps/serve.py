@@ -6,15 +6,20 @@ DRIVER is asyncio, uvloop (the asyncio driver on uvloop), anyio (the anyio drive
 import importlib
 import sys
 
-if __name__ == "__main__":
-    port, module, driver = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+
+def main(arguments: list[str]) -> None:
+    port, module, driver, *workers = arguments
     app = importlib.import_module(f"benchmarks.apps.{module}").app
     app.run(
         "127.0.0.1",
-        port,
+        int(port),
         driver="asyncio" if driver == "uvloop" else driver,
         uvloop=driver == "uvloop",
         access_log=False,
-        workers=int(sys.argv[4]) if len(sys.argv) > 4 else 1,
+        workers=int(workers[0]) if workers else 1,
         backlog=2048,
     )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
