@@ -16,6 +16,7 @@ from streamcompat.mach9_api.request import Request
 from streamcompat.mach9_api.response import StreamHTTPResponse
 from streamcompat.mach9_api.router import Router
 from streamcompat.mach9_api.server import Server
+from streamcompat.mach9_api.testing import Mach9TestClient
 from streamcompat.mach9_api.views import CompositionView
 from streamcompat.mach9_api.websocket import WebsocketResponse, messages
 from streamcompat.registration import GET, Decorator, H, Host
@@ -87,6 +88,11 @@ class Mach9(App):
     def asgi(self) -> ASGI:
         """The app for an ASGI 3 server: `uvicorn module:app.asgi`."""
         return ASGI(self)
+
+    @property
+    def test_client(self) -> Mach9TestClient:
+        """Asks the app over a real connection: `request, response = app.test_client.get("/")`."""
+        return Mach9TestClient(self)
 
     def make_router(self) -> Router:
         return Router(self.composition_view_class)

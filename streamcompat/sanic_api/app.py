@@ -16,6 +16,7 @@ from streamcompat.sanic_api.handlers import ErrorHandler
 from streamcompat.sanic_api.request import Request
 from streamcompat.sanic_api.router import Router
 from streamcompat.sanic_api.streaming import StreamRoutes
+from streamcompat.sanic_api.testing import SanicTestClient
 from streamcompat.serving import RunningServer
 
 __all__ = ["Sanic", "compat"]
@@ -60,6 +61,11 @@ class Sanic(StreamRoutes, App):
     def asgi(self) -> ASGI:
         """The app for an ASGI 3 server: `uvicorn module:app.asgi`."""
         return ASGI(self)
+
+    @property
+    def test_client(self) -> SanicTestClient:
+        """Asks the app over a real connection: `request, response = app.test_client.get("/")`."""
+        return SanicTestClient(self)
 
     def make_router(self) -> Router:
         return Router()

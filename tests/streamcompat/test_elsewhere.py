@@ -32,6 +32,7 @@ IMPORTED = {
     "sanic.router": "Router Route RouteExists RouteDoesNotExist Parameter REGEX_TYPES",
     "sanic.server": "Signal CIDict",
     "sanic.static": "register",
+    "sanic.testing": "HOST PORT SanicTestClient",
     "sanic.views": "HTTPMethodView CompositionView stream",
     "sanic.worker": "",
     "mach9": "Mach9 Blueprint Server",
@@ -51,6 +52,7 @@ IMPORTED = {
     "mach9.server": "Server",
     "mach9.signal": "Signal",
     "mach9.static": "register",
+    "mach9.testing": "HOST PORT Mach9TestClient",
     "mach9.timer": "get_current_time update_current_time",
     "mach9.views": "HTTPMethodView CompositionView stream",
 }

@@ -1,0 +1,9 @@
+"""Mach9's test client."""
+
+from streamcompat.test_client import HOST, PORT, SocketTestClient
+
+__all__ = ["HOST", "PORT", "Mach9TestClient"]
+
+
+class Mach9TestClient(SocketTestClient):
+    """`Mach9TestClient(app)`; `app.test_client` is one."""

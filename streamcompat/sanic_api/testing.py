@@ -1,0 +1,9 @@
+"""Sanic's test client."""
+
+from streamcompat.test_client import HOST, PORT, SocketTestClient
+
+__all__ = ["HOST", "PORT", "SanicTestClient"]
+
+
+class SanicTestClient(SocketTestClient):
+    """`SanicTestClient(app, port=PORT)`; `app.test_client` is one."""
