@@ -30,7 +30,7 @@ __all__ = ["main"]
 
 FAILED = HOPELESS
 
-_EXTRAS = {"libcst": "porting", "pathspec": "porting", "rich": "porting"}
+_EXTRAS = {"hypothesis": "testing", "libcst": "porting", "pathspec": "porting", "rich": "porting"}
 """Which extra of streamcompat brings a package that a command needs."""
 
 DESCRIPTION = "Serve apps written for the streaming APIs of old Sanic and of Mach9."
@@ -60,8 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name; `sys.argv[1:]` by default.
 
     Returns:
-        The exit status: 0 after a graceful stop, 3 after an error of the user's; 1 where `port --check` finds
-        something to port.
+        The exit status: 0 after a graceful stop, 3 after an error of the user's; 1 where `port` finds
+        something to change, or a difference.
 
     Raises:
         SystemExit: with 0 after `--help` and `--version`, with 2 for a command line that is not one.
@@ -201,7 +201,13 @@ def _mount(text: str) -> tuple[str | None, str, str]:
 
 
 def _port_paths(options: argparse.Namespace) -> int:
+    if bool(options.verify) == bool(options.paths):
+        options.usage_error("give PATHs to port, or --verify BEFORE AFTER")
     try:
+        if options.verify:
+            from streamcompat import verification
+
+            return verification.run(*options.verify, requests=options.requests, alias=options.alias)
         from streamcompat.porting import command
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]

@@ -279,11 +279,13 @@ class Linker:
         for path in self.files:
             objects = self._objects(path, set())
             self.decisions.files[path] = bool(objects) and not objects & self.decisions.stays
-        for reference, (path, thing) in self.things.items():
+        for reference, (path, _) in self.things.items():
+            group = [self.things[one][1] for one in self._group[reference]]
             # What neither streams nor is registered goes with its file.
-            if thing.kind == "function" and not thing.streams and not thing.on and not self._near[reference]:
-                if not self.decisions.files[path]:
-                    self.decisions.stays.add(reference)
+            if any(one.streams or one.on or one.kind != "function" for one in group):
+                continue
+            if not self.decisions.files[path]:
+                self.decisions.stays |= self._group[reference]
 
     def _objects(self, path: str, seen: set[str]) -> set[str]:
         """The apps that a file is for: those in it, or else those of the files that import it."""

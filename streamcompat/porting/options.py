@@ -15,7 +15,15 @@ examples:
   streamcompat port . --write               change the files
   streamcompat port . --check               exit with 1 where something would change
   streamcompat port - --write < old.py      from standard input to standard output
+  streamcompat port --verify old.py new.py --alias
+                                            serve both and look for a request that they answer differently
 """
+
+
+def _count(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of requests")
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -30,7 +38,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "paths",
         metavar="PATH",
-        nargs="+",
+        nargs="*",
         help="files and folders, ported together; what a .gitignore leaves out is left out. "
         "`-` for standard input",
     )
@@ -56,5 +64,17 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         default="text",
         help="how to tell what is left alone; github is for annotations of a workflow (default: %(default)s)",
     )
-    parser.set_defaults(mode="diff", traceback=False)
+    verify = parser.add_argument_group("proof")
+    verify.add_argument(
+        "--verify",
+        nargs=2,
+        metavar=("BEFORE", "AFTER"),
+        help="two TARGETs as for `streamcompat run`: serve both in memory, send both the same generated "
+        "requests, and show the smallest one that they answer differently",
+    )
+    verify.add_argument(
+        "--requests", metavar="N", type=_count, default=100, help="to each route (default: %(default)s)"
+    )
+    verify.add_argument("--alias", action="store_true", help="as for `streamcompat run`")
+    parser.set_defaults(mode="diff", traceback=False, usage_error=parser.error)
     return parser

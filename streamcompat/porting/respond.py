@@ -95,6 +95,12 @@ def _rewrite(scan: Scan, call: cst.Call, owner: str) -> None:
     shared = sorted(_assigned(scan, rest) & outer - {name})
     if shared:
         head += f"{newline}{indent}{step}nonlocal {', '.join(shared)}"
+    scan.facts.edits[:] = [
+        edit._replace(text=edit.text.replace(newline, newline + step))
+        if tree.end(line) < edit.start <= scan.line_end(tree.end(rest[-1]))
+        else edit
+        for edit in scan.facts.edits
+    ]
     scan.replace(line, head, owner)
     for at in _line_starts(
         scan, tree.line_start(scan.line_end(tree.end(line)) + len(newline)), tree.end(rest[-1])

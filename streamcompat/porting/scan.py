@@ -10,7 +10,7 @@ import libcst as cst
 
 from streamcompat.porting import names
 from streamcompat.porting.kinds import Kinds
-from streamcompat.porting.model import FILE, Edit, FileFacts, Finding, Kind, Seeds, Thing
+from streamcompat.porting.model import FILE, Edit, FileFacts, Finding, Handed, Kind, Seeds, Thing
 from streamcompat.porting.roles import OBJECTS, Roles
 from streamcompat.porting.tree import FunctionOrClass, Tree, Variable
 
@@ -81,6 +81,13 @@ class Scan:
                 self.facts.things[key].on |= references
         for near, far in self.roles.links:
             self.link(near, far)
+        for one in self.tree.all(cst.ClassDef):
+            for base in one.bases:
+                for above in self.tree.functions_of(base.value):
+                    self.link(one, above)
+                symbol = self.tree.qualified(base.value)
+                if symbol in self.seeds.known:
+                    self.facts.handed.add(Handed(symbol, 0, "base", by=self.thing_of(one)))
         for handed, node in self.roles.handed:
             self.facts.handed.add(handed._replace(by=self.thing_of(node)))
         for one in self.tree.all(cst.FunctionDef, cst.ClassDef):

@@ -260,12 +260,21 @@ class Tree:
                 for one in self.functions_of(node.value) if isinstance(node.value, cst.Name) else []:
                     owner = one if isinstance(one, cst.ClassDef) else None
             if owner is not None:
-                return [
-                    one
-                    for one in owner.body.body
-                    if isinstance(one, cst.FunctionDef) and one.name.value == node.attr.value
-                ]
+                return self._methods(owner, node.attr.value)
         return []
+
+    def _methods(self, owner: cst.ClassDef, name: str, depth: int = 0) -> list[FunctionOrClass]:
+        """The method of a class, its own or that of a base in this file."""
+        own = [one for one in owner.body.body if isinstance(one, cst.FunctionDef) and one.name.value == name]
+        if own or depth > 8:
+            return list(own)
+        return [
+            found
+            for base in owner.bases
+            for one in self.functions_of(base.value)
+            if isinstance(one, cst.ClassDef) and one is not owner
+            for found in self._methods(one, name, depth + 1)
+        ]
 
     def path_of(self, node: FunctionOrClass) -> str:
         """Its qualified name in the file: `create_app.handler`."""

@@ -25,12 +25,12 @@ def scan_uses(scan: Scan) -> None:
         _import(scan, node)
     for node in tree.all(cst.Name, cst.Attribute):
         above = tree.parent(node)
-        if isinstance(above, cst.Attribute) or node in scan.consumed or _in_import(scan, node):
-            continue
         symbol = tree.qualified(node)
-        if symbol is None:
+        if symbol is None or _in_import(scan, node):
             continue
         scan.facts.imports.add(symbol)
+        if isinstance(above, cst.Attribute) or node in scan.consumed:
+            continue
         if names.split(symbol) is not None:
             _use(scan, node, symbol)
 

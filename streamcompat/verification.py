@@ -1,0 +1,379 @@
+"""Proof that two apps answer alike: one before it was ported, say, and one after.
+
+The rule: both get the same generated requests over the real engine, in memory, and what a client can see is
+compared: status, header fields, the body, where its chunks begin and end, and whether it is whole. Of a
+difference the smallest request that shows it is told.
+
+A test of pytest's is one line: `assert_alike(before, after)`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Flaky
+
+from streamcompat import aliases, targets
+from streamcompat.app import App
+from streamcompat.routing import PARAMETER
+from streamcompat.site import Site
+from streamcompat.testing import Client, Request, Response, strategies
+from streamcompat.testing.response import ResponseReader
+from streamcompat.testing.wire import cut
+from streamcompat_engine import ClientDisconnected
+
+__all__ = ["Case", "Difference", "Route", "Verdict", "assert_alike", "compare", "load"]
+
+DIFFERENT = 1
+PATIENCE = 5.0
+"""Seconds that a handler may take for an answer; the apps' own sleeps run in real time."""
+
+# The engine writes it from the clock.
+_VARYING = frozenset({"date"})
+
+_SAFE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+_VALUES: dict[str, st.SearchStrategy[str]] = {
+    "int": st.integers(0, 100).map(str),
+    "number": st.floats(0, 100).map(lambda number: f"{number:.2f}"),
+    "alpha": st.text(_SAFE[:52], min_size=1, max_size=8),
+    "path": st.lists(st.text(_SAFE, min_size=1, max_size=4), min_size=1, max_size=3).map("/".join),
+    "uuid": st.uuids().map(str),
+}
+
+_LARGE = st.integers(1, 3).map(lambda count: b"0123456789abcdef" * 5000 * count)
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method of one path, on one host or on any.
+
+    Attributes:
+        words: what its handlers compare with, as far as they say so in literals.
+    """
+
+    method: str
+    uri: str
+    host: str | None = None
+    words: tuple[str, ...] = field(default=(), compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.host or ''}{self.uri}"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One request, and what the network and the client do to it.
+
+    Attributes:
+        cuts: at which bytes after the head the network cuts the request; 0 is the end of the head.
+        leaves_after: how many pieces are sent before the client vanishes; `None` if it stays.
+    """
+
+    request: Request
+    cuts: tuple[int, ...] = ()
+    leaves_after: int | None = None
+
+    def __str__(self) -> str:
+        told = [repr(self.request)]
+        if self.cuts:
+            told.append(f"cut at {', '.join(map(str, self.cuts))}")
+        if self.leaves_after is not None:
+            told.append(f"the client leaves after {self.leaves_after} pieces")
+        return "; ".join(told)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a client saw.
+
+    Attributes:
+        chunks: the body, as it was framed.
+        complete: the body came to its end.
+        handled: the handler has returned, also where the client was gone.
+        unseen: bytes of a whole answer that was given to a client that had left before any of it.
+        fault: what kept the client from an answer.
+    """
+
+    status: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
+    chunks: tuple[bytes, ...] = ()
+    complete: bool = False
+    handled: bool = True
+    unseen: int = 0
+    fault: str = ""
+
+
+class Difference(AssertionError):
+    """A request that the two apps answer differently.
+
+    Attributes:
+        route, case: the request.
+        before, after: what each answered; `None` for an app that does not have the route.
+    """
+
+    def __init__(
+        self,
+        route: Route,
+        case: Case | None = None,
+        before: Outcome | None = None,
+        after: Outcome | None = None,
+    ) -> None:
+        self.route = route
+        self.case = case
+        self.before = before
+        self.after = after
+        super().__init__(self._told())
+
+    def _told(self) -> str:
+        if self.case is None or self.before is None or self.after is None:
+            which = "before" if self.before is not None else "after"
+            return f"{self.route}: only the app {which} has this route"
+        lines = [f"{self.route}: answered differently", f"  request: {self.case}"]
+        for name in ("status", "headers", "chunks", "complete", "handled", "unseen", "fault"):
+            before, after = getattr(self.before, name), getattr(self.after, name)
+            if before != after:
+                lines += [f"  {name} before: {before!r}", f"  {name} after:  {after!r}"]
+        return "\n".join(lines)
+
+
+@dataclass
+class Verdict:
+    """What came of a comparison.
+
+    Attributes:
+        routes: those that both apps have.
+        differences: the smallest one of each route, and the routes that only one app has.
+    """
+
+    routes: list[Route] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+
+
+def assert_alike(before: App, after: App, *, requests: int = 100) -> None:
+    """For tests: raises the first `Difference` of `compare`, an AssertionError."""
+    for difference in compare(before, after, requests=requests).differences:
+        raise difference
+
+
+def compare(before: App, after: App, *, requests: int = 100) -> Verdict:
+    """Sends both apps the same requests, `requests` to each route.
+
+    The apps are started and stopped once, so that what they keep between requests is the same for both.
+    """
+    verdict = Verdict()
+    ours, theirs = {route: route for route in routes(before)}, set(routes(after))
+    verdict.routes = [route for route in ours if route in theirs]
+    verdict.differences += [Difference(route, before=Outcome()) for route in ours if route not in theirs]
+    verdict.differences += [
+        Difference(route, after=Outcome()) for route in sorted(theirs - ours.keys(), key=str)
+    ]
+    with (
+        start_blocking_portal("asyncio") as portal,
+        portal.wrap_async_context_manager(Client(before, patience=PATIENCE)) as one,
+        portal.wrap_async_context_manager(Client(after, patience=PATIENCE)) as other,
+    ):
+        for route in verdict.routes:
+            difference = _compare_route(portal, one, other, route, requests)
+            if difference is not None:
+                verdict.differences.append(difference)
+    return verdict
+
+
+def _compare_route(
+    portal: BlockingPortal, one: Client, other: Client, route: Route, requests: int
+) -> Difference | None:
+    @settings(
+        max_examples=requests,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate, Phase.shrink],
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(cases(route))
+    def check(case: Case) -> None:
+        before = portal.call(outcome, one, case)
+        after = portal.call(outcome, other, case)
+        if not _alike(before, after, case):
+            raise Difference(route, case, before, after)
+
+    try:
+        check()
+    except Difference as difference:
+        return difference
+    except Flaky as error:
+        # It does not answer alike from one time to the next: the difference that was seen is still one.
+        for inner in getattr(error, "exceptions", ()):
+            if isinstance(inner, Difference):
+                return inner
+        raise
+    return None
+
+
+def _alike(before: Outcome, after: Outcome, case: Case) -> bool:
+    if before == after:
+        return True
+    if case.leaves_after is None:
+        return False
+    # How far a handler came when the client vanished is a matter of turns of the event loop.
+    if before.complete and after.complete or before.handled != after.handled:
+        return False
+    if before.unseen != after.unseen and not before.status and not after.status:
+        return False
+    if before.status and after.status and (before.status, before.headers) != (after.status, after.headers):
+        return False
+    return all(x == y for x, y in zip(before.chunks[:-1], after.chunks[:-1], strict=False))
+
+
+# ---- requests ----
+
+
+def routes(app: App) -> Iterator[Route]:
+    """Every method of every route that was registered."""
+    for route in app.router.routes_all.values():
+        if route.implied:
+            continue
+        for method, endpoint in route.endpoints.items():
+            words = tuple(sorted(set(_words(endpoint.handler))))
+            for one in [method] if method is not None else ["GET", "POST"]:
+                yield Route(one, route.uri, route.host, words)
+
+
+def _words(handler: Any) -> Iterator[str]:
+    """Short literals of a handler: names that it looks for in the query, say."""
+    stack = [getattr(handler, "__code__", None)]
+    while stack:
+        code = stack.pop()
+        for constant in getattr(code, "co_consts", ()):
+            if isinstance(constant, str) and 0 < len(constant) <= 16 and constant.isidentifier():
+                yield constant
+            elif hasattr(constant, "co_consts"):
+                stack.append(constant)
+
+
+@st.composite
+def cases(draw: st.DrawFn, route: Route) -> Case:
+    """Requests for a route: parameters, query, body, framing, the network's cuts, a client that leaves."""
+    target = PARAMETER.sub(lambda found: draw(_value(found[1])), route.uri)
+    word = st.text(_SAFE, min_size=1, max_size=5)
+    names = st.sampled_from(route.words) | word if route.words else word
+    query = draw(st.lists(st.tuples(names, st.integers(0, 20).map(str) | word), max_size=2))
+    if query:
+        target += "?" + "&".join(f"{name}={value}" for name, value in query)
+    headers = (("Host", route.host),) if route.host else ()
+    body = b""
+    chunks = None
+    if route.method not in ("GET", "HEAD", "OPTIONS", "DELETE") or draw(st.integers(0, 9)) == 9:
+        body = draw(strategies.bodies() | _LARGE)
+        chunks = draw(strategies.chunkings(body))
+    request = Request(route.method, target, headers, body, chunks)
+    cuts = draw(strategies.segmentations(request.framed()))
+    leaves = draw(st.none() | st.none() | st.none() | st.integers(1, 4))
+    return Case(request, cuts, leaves)
+
+
+def _value(parameter: str) -> st.SearchStrategy[str]:
+    kind = parameter.partition(":")[2] or "string"
+    if kind == "string" or kind == "[^/]+":
+        return st.text(_SAFE, min_size=1, max_size=8)
+    if kind in _VALUES:
+        return _VALUES[kind]
+    return st.from_regex(kind, fullmatch=True, alphabet=st.sampled_from(_SAFE + "-_./"))
+
+
+# ---- one request ----
+
+
+async def outcome(client: Client, case: Case) -> Outcome:
+    """What a client sees of one request."""
+    try:
+        if case.leaves_after is None:
+            async with client.start(case.request, case.cuts) as stream:
+                response = await stream.response()
+                return _seen(response)
+        return await _leaving(client, case)
+    except (TimeoutError, ClientDisconnected, AssertionError) as error:
+        return Outcome(fault=type(error).__name__)
+
+
+async def _leaving(client: Client, case: Case) -> Outcome:
+    head, rest = case.request.head(), case.request.framed()
+    reader = ResponseReader()
+    reader.begin(case.request.method)
+    async with client.connect() as connection:
+        pieces = list(cut(head + rest, sorted({len(head) + at for at in case.cuts})))
+        for piece in pieces[: case.leaves_after]:
+            try:
+                await connection.send(piece)
+            except ClientDisconnected:
+                break
+        while connection.unread:
+            reader.feed(await connection.receive())
+            while reader.next_piece() is not None:
+                pass
+        connection.disconnect()
+        await client.settle()
+        handled = all(one.ended for one in connection.exchanges)
+        unseen = 0 if reader.response.status else sum(one.written for one in connection.exchanges)
+    return _seen(reader.response, handled, unseen)
+
+
+def _seen(response: Response, handled: bool = True, unseen: int = 0) -> Outcome:
+    headers = tuple(
+        sorted((name, value) for name, value in response.headers.multi_items() if name not in _VARYING)
+    )
+    framed = "transfer-encoding" in response.headers
+    chunks = tuple(response.chunks) if framed else (response.body,)
+    return Outcome(response.status, headers, chunks, response.complete, handled, unseen)
+
+
+# ---- the command ----
+
+
+def run(before: str, after: str, *, requests: int, alias: bool) -> int:
+    """`streamcompat port --verify BEFORE AFTER`: 0 where every request is answered alike, else 1.
+
+    Raises: TargetError: a TARGET cannot be loaded, or is no app.
+    """
+    if alias:
+        aliases.install()
+    apps = [load(target) for target in (before, after)]
+    logging.disable(logging.CRITICAL)  # what the handlers' errors log is not what this is about
+    try:
+        verdict = compare(*apps, requests=requests)
+    finally:
+        logging.disable(logging.NOTSET)
+    told = {difference.route: difference for difference in verdict.differences}
+    for route in verdict.routes:
+        sys.stdout.write(
+            f"{told[route] if route in told else f'{route}: {requests} requests, answered alike'}\n"
+        )
+    for difference in verdict.differences:
+        if difference.route not in verdict.routes:
+            sys.stdout.write(f"{difference}\n")
+    sys.stdout.write(f"{len(verdict.routes)} routes, {len(verdict.differences)} differences\n")
+    return DIFFERENT if verdict.differences else 0
+
+
+def load(target: str) -> App:
+    """The app of a TARGET; its modules are forgotten, so that the other TARGET's may have the same names."""
+    known, path = set(sys.modules), list(sys.path)
+    app = targets.load(target)
+    if isinstance(app, Site):
+        raise targets.TargetError(f"{target} is a site: give one of its apps")
+    roots = [Path(one).resolve() for one in sys.path if one not in path]
+    for name in set(sys.modules) - known:
+        place = getattr(sys.modules[name], "__file__", None)
+        if place is not None and any(Path(place).resolve().is_relative_to(root) for root in roots):
+            del sys.modules[name]
+    sys.path[:] = path
+    return app

@@ -1,0 +1,5 @@
+from sanic.exceptions import SanicException
+
+
+class OutOfStock(SanicException):
+    status_code = 409
