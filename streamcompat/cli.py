@@ -46,6 +46,9 @@ examples:
 """
 
 
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
+
+
 class CommandError(Exception):
     """The command cannot be carried out; its text is one line that says why."""
 
@@ -129,6 +132,19 @@ def _parser() -> argparse.ArgumentParser:
         "replaces all of them one by one (default: %(default)s)",
     )
     how.add_argument(
+        "--max-requests",
+        metavar="N",
+        type=_number,
+        help="replace a worker once it has served about N requests: the new one serves before the old one "
+        "lets go, and never two at a time, so no request fails and no jitter is needed (default: never)",
+    )
+    how.add_argument(
+        "--max-memory",
+        metavar="SIZE",
+        type=_size,
+        help="the same once a worker holds this much memory, such as 500M or 2G (default: never)",
+    )
+    how.add_argument(
         "--grace",
         metavar="SECONDS",
         type=_seconds,
@@ -181,6 +197,20 @@ def _count(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is no number of processes")
 
 
+def _number(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of requests")
+
+
+def _size(text: str) -> int:
+    """Bytes; K, M and G are powers of 1024."""
+    digits, unit = (text[:-1], text[-1:].upper()) if text[-1:].isalpha() else (text, "")
+    if digits.isascii() and digits.isdigit() and int(digits) > 0 and unit in _UNITS:
+        return int(digits) * _UNITS[unit]
+    raise argparse.ArgumentTypeError(f"{text!r} is no size, such as 500M")
+
+
 def _seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -226,7 +256,7 @@ def _run(options: argparse.Namespace) -> None:
     # First, as a vendored copy of the real package in the current folder counts as installed.
     if (here := os.getcwd()) not in sys.path:
         sys.path.insert(0, here)
-    if options.workers > 1:
+    if options.workers > 1 or options.max_requests is not None or options.max_memory is not None:
         _run_workers(options)
     else:
         app = _imported(options)
@@ -248,12 +278,18 @@ def _imported(options: argparse.Namespace) -> App | Site:
 def _run_workers(options: argparse.Namespace) -> None:
     """Supervise; the app is imported in the workers, so that a new one runs new code."""
 
-    def work(sockets: tuple[socket.socket, ...], ready: Callable[[], None]) -> int:
+    def work(sockets: tuple[socket.socket, ...], ready: Callable[[], None], worn: Callable[[], None]) -> int:
         try:
             app = _imported(options)
             lifespan = app.lifespan(access_log=False if options.no_access_log else None)
-            start = _Start(lifespan, lambda _: ready())
-            _serve(app, start, options, {"sockets": sockets, "drain_on_hangup": True})
+            start = _Start(lifespan, lambda _: ready(), worn)
+            given = {
+                "sockets": sockets,
+                "drain_on_hangup": True,
+                "max_requests": options.max_requests,
+                "max_memory": options.max_memory,
+            }
+            _serve(app, start, options, given)
         except _ERRORS as error:
             _report(error, options)
             return FAILED
@@ -297,14 +333,24 @@ class _Start(Lifespan):
         done: all of the app's listeners for the start have returned.
     """
 
-    def __init__(self, listeners: Lifespan, listening: Callable[[list[str]], None]) -> None:
+    def __init__(
+        self,
+        listeners: Lifespan,
+        listening: Callable[[list[str]], None],
+        worn: Callable[[], None] | None = None,
+    ) -> None:
         self.listeners = listeners
         self._listening = listening
+        self._worn = worn
         self.begun = False
         self.done = False
 
     def listening(self, addresses: list[str]) -> None:
         self._listening(addresses)
+
+    def worn(self) -> None:
+        if self._worn is not None:
+            self._worn()
 
     async def before_start(self, loop: Any) -> None:
         self.begun = True

@@ -75,6 +75,8 @@ class Servable(ABC):
         ssl: Any = None,
         sock: Any = None,
         workers: int = 1,
+        max_requests: int | None = None,
+        max_memory: int | None = None,
         backlog: int = 2048,
         access_log: bool | None = None,
         uds: str | None = None,
@@ -91,6 +93,8 @@ class Servable(ABC):
             ssl: a context, or a dict with `cert` and `key`.
             sock: a bound socket, in place of host and port.
             workers: processes that serve, each with its own loop and its own run of the listeners.
+            max_requests, max_memory: requests served, and bytes of memory, from which on a worker is replaced
+                by a new one, without a failed request and one at a time; a single worker is supervised too.
             backlog: connections that wait to be accepted; 2048 as in uvicorn.
             access_log: whether responses are logged; `None` for what the configuration says.
             uds: the path of a Unix socket, in place of host and port.
@@ -106,10 +110,12 @@ class Servable(ABC):
             driver=driver,
             uvloop=uvloop,
             handle_signals=register_sys_signals,
+            max_requests=max_requests,
+            max_memory=max_memory,
             **_place(host, port, sock, uds, ssl),
         )
         lifespan = self.lifespan(access_log)
-        if workers > 1:
+        if workers > 1 or max_requests is not None or max_memory is not None:
             with Workers(config, workers, functools.partial(self._work, config, lifespan)).bound() as group:
                 lifespan.listening(group.addresses)
                 status = group.run()
@@ -164,8 +170,9 @@ class Servable(ABC):
         lifespan: Lifespan,
         sockets: tuple[socket.socket, ...],
         ready: Callable[[], None],
+        worn: Callable[[], None],
     ) -> int:
-        self._run(worker_config(config, sockets), Passed(lifespan, ready))
+        self._run(worker_config(config, sockets), Passed(lifespan, ready, worn))
         return 0
 
     def stop(self) -> None:
@@ -239,11 +246,12 @@ class _Started:
 class Passed(Lifespan):
     """Passes a server's life on, but says where it listens to somebody else."""
 
-    def __init__(self, lifespan: Lifespan, ready: Callable[[], None]) -> None:
+    def __init__(self, lifespan: Lifespan, ready: Callable[[], None], worn: Callable[[], None]) -> None:
         self.before_start = lifespan.before_start  # type: ignore[method-assign]
         self.after_start = lifespan.after_start  # type: ignore[method-assign]
         self.before_stop = lifespan.before_stop  # type: ignore[method-assign]
         self.after_stop = lifespan.after_stop  # type: ignore[method-assign]
+        self.worn = worn  # type: ignore[method-assign]
         self._ready = ready
 
     def listening(self, addresses: list[str]) -> None:

@@ -7,14 +7,16 @@ error; and what was accepted is answered, within the grace period.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import socket
 import stat
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import anyio
 import anyio.abc
@@ -23,6 +25,11 @@ from .limits import Limits, Timeouts
 from .service import App, Service
 
 Driver = Literal["asyncio", "anyio", "trio"]
+
+logger: Final = logging.getLogger("streamcompat.engine")
+
+_WEAR_LOOKS: Final = 0.5
+_WEAR_REPEATS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,8 @@ class ServerConfig:
         drain_on_hangup: SIGHUP stops the server too, but idle connections may bring one more request, as
             where another process takes over.
         handle_signals: stop on SIGINT and SIGTERM, where the server runs in the main thread.
+        max_requests, max_memory: requests served, and bytes of memory (the resident set), from which on a
+            worker wants to be replaced; none.
         grace: seconds that running exchanges have to finish when the server stops; 15.
         ssl: a context for TLS, for the asyncio driver.
     """
@@ -54,6 +63,8 @@ class ServerConfig:
     reuse_port: bool = False
     drain_on_hangup: bool = False
     handle_signals: bool = True
+    max_requests: int | None = None
+    max_memory: int | None = None
     grace: float = 15.0
     ssl: Any = None
     limits: Limits = field(default_factory=Limits)
@@ -80,6 +91,9 @@ class Lifespan:
 
     def listening(self, addresses: list[str]) -> None:
         """Once the server listens; `addresses` are URLs such as `http://127.0.0.1:8000`."""
+
+    def worn(self) -> None:
+        """Once `max_requests` or `max_memory` is reached, and every half minute from then on."""
 
 
 class Server:
@@ -160,6 +174,8 @@ class Server:
         async with anyio.create_task_group() as group:
             if self.config.handle_signals and threading.current_thread() is threading.main_thread():
                 await group.start(self._watch_signals)
+            if self.config.max_requests is not None or self.config.max_memory is not None:
+                group.start_soon(self._watch_wear)
             try:
                 async with self._listen(sockets, group):
                     self._lifespan.listening(self.addresses)
@@ -205,6 +221,20 @@ class Server:
             async for number in signals:
                 self._on_stop(drain=number == signal.SIGHUP)
 
+    async def _watch_wear(self) -> None:
+        """Look twice a second, which costs nothing, whether the server should be replaced."""
+        most, room = self.config.max_requests, self.config.max_memory
+        if room is not None and _resident() >= room:
+            logger.error("max_memory is %d bytes, which is less than what it takes to begin with", room)
+            room = None
+        while not self._service.stopping:
+            await anyio.sleep(_WEAR_LOOKS)
+            requests, memory = self._service.requests, _resident()
+            if (most is not None and requests >= most) or (room is not None and memory >= room):
+                logger.info("to be replaced after %d requests, with %d bytes of memory", requests, memory)
+                self._lifespan.worn()
+                await anyio.sleep(_WEAR_REPEATS)
+
     @contextlib.asynccontextmanager
     async def _listen(self, sockets: list[socket.socket], group: anyio.abc.TaskGroup) -> AsyncIterator[None]:
         if self.config.driver == "asyncio":
@@ -236,6 +266,18 @@ class Server:
             async with anyio.create_task_group() as group:
                 group.start_soon(_set_after, self._forced.wait, group.cancel_scope)
                 group.start_soon(_set_after, self._service.until_empty, group.cancel_scope)
+
+
+def _resident() -> int:
+    """The bytes of memory that this process holds now; the most it ever held where that is not told."""
+    try:
+        with open("/proc/self/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        import resource
+
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most if sys.platform == "darwin" else most * 1024
 
 
 def _only(error: BaseException) -> BaseException:

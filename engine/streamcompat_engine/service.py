@@ -44,6 +44,7 @@ class Service:
         outliving: those that are closed, while their exchange goes on.
         stopping: no new requests are accepted.
         draining: but idle connections may bring one more.
+        requests: that have begun.
         log_budget: for what peers can cause to be logged.
         exhaustion_budget: for the line that says that no connection can be accepted; one a second.
         stacks: of streaming functions, for the next ones (see `suspension`).
@@ -58,6 +59,7 @@ class Service:
         self.outliving: set[Session] = set()
         self.stopping = False
         self.draining = False
+        self.requests = 0
         self.log_budget = LogBudget()
         self.exhaustion_budget = LogBudget(burst=1)
         self.stacks: list[Any] = []

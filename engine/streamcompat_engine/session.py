@@ -261,6 +261,7 @@ class Session(ABC):
         connection = self.connection
         for event in connection.events():
             if type(event) is RequestReceived:
+                self.service.requests += 1
                 self.exchange = Exchange(self, event.head)
                 self._cancelled = False
                 self._spawn(self._serve(self.exchange, self.service.app))

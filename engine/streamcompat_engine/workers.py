@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import os
 import selectors
@@ -23,8 +24,9 @@ from .server import ServerConfig, bound_sockets, url
 
 logger: Final = logging.getLogger("streamcompat.engine")
 
-Serve = Callable[[tuple[socket.socket, ...], Callable[[], None]], int]
-"""Serves on bound sockets, calls its second argument once it does, and returns an exit status."""
+Serve = Callable[[tuple[socket.socket, ...], Callable[[], None], Callable[[], None]], int]
+"""Serves on bound sockets, calls its second argument once it does and the third one when it wants to be
+replaced, and returns an exit status."""
 
 HOPELESS: Final = 3
 """The exit status of a worker that no new try would help; before it was ready, it ends the whole."""
@@ -32,6 +34,8 @@ _SOUND: Final = 10.0
 """Seconds after which a worker that ends is not taken for one that crashes at its start."""
 _FIRST_DELAY: Final = 0.1
 _LONGEST_DELAY: Final = 30.0
+_READY: Final = b"1"
+_WORN: Final = b"2"
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 
 
@@ -40,7 +44,7 @@ class _Worker:
 
     def __init__(self, pid: int, pipe: int, slot: _Slot) -> None:
         self.pid = pid
-        self.pipe = pipe  # one byte comes through it when the worker serves; then its end
+        self.pipe = pipe  # a byte comes through it when the worker serves, and when it wants to be replaced
         self.slot = slot
         self.started = time.monotonic()
         self.ready = False
@@ -63,7 +67,8 @@ class Workers:
 
     A worker that ends is replaced at once, one that crashes again and again after growing pauses (0.1 s
     to 30 s). SIGHUP replaces the workers one by one: the new one serves before the old one lets go, and
-    the old one finishes what it has. A second SIGINT or SIGTERM does not wait for running exchanges.
+    the old one finishes what it has. A worker that asks for it is replaced likewise, and never two at a
+    time. A second SIGINT or SIGTERM does not wait for running exchanges.
 
     Args:
         config: where to listen; each worker gets sockets of its own for the address (SO_REUSEPORT), or
@@ -130,7 +135,7 @@ class Workers:
                         with contextlib.suppress(BlockingIOError):
                             woken.recv(4096)
                     else:
-                        self._on_ready(key.data)
+                        self._on_told(key.data)
                 while received:
                     self._on_signal(received.pop(0))
                 self._start_due()
@@ -168,11 +173,12 @@ class Workers:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             self._selector.close()
 
-            def ready() -> None:
+            def tell(what: bytes) -> None:
                 with contextlib.suppress(OSError):
-                    os.write(pipe, b"1")
+                    os.write(pipe, what)
 
-            status = self._serve(slot.sockets, ready)
+            ready, worn = functools.partial(tell, _READY), functools.partial(tell, _WORN)
+            status = self._serve(slot.sockets, ready, worn)
         except KeyboardInterrupt:
             status = 130
         except SystemExit as leave:
@@ -185,17 +191,20 @@ class Workers:
                 sys.stderr.flush()
             os._exit(status)
 
-    def _on_ready(self, worker: _Worker) -> None:
-        """The worker serves, or has ended before it did."""
+    def _on_told(self, worker: _Worker) -> None:
+        """The worker serves, wants to be replaced, or has ended."""
         data = os.read(worker.pipe, 1)
-        self._selector.unregister(worker.pipe)
-        os.close(worker.pipe)
-        if data:
+        if not data:
+            self._selector.unregister(worker.pipe)
+            os.close(worker.pipe)
+        elif data == _READY:
             worker.ready = True
             self._retire(worker.slot, signal.SIGHUP)
             if self._rolling and worker.slot is self._rolling[0]:
                 self._rolling.pop(0)
                 self._roll_next()
+        elif worker.slot.worker is worker and not self._stops and worker.slot not in self._rolling:
+            self._roll([worker.slot])
 
     def _start_due(self) -> None:
         now = time.monotonic()
@@ -213,9 +222,9 @@ class Workers:
         if number == signal.SIGCHLD:
             self._reap()
         elif number == signal.SIGHUP:
-            if not self._stops and not self._rolling:
-                self._rolling = list(self._slots)
-                self._roll_next()
+            if not self._stops:
+                del self._rolling[1:]
+                self._roll(self._slots)
         else:
             self._stop()
 
@@ -236,6 +245,13 @@ class Workers:
             self._leaving[slot.retiring.pid] = slot.retiring
             _signal(slot.retiring.pid, number)
             slot.retiring = None
+
+    def _roll(self, slots: list[_Slot]) -> None:
+        """Replace the workers of these slots, after the one that is being replaced now."""
+        rolls = bool(self._rolling)
+        self._rolling += slots
+        if not rolls:
+            self._roll_next()
 
     def _roll_next(self) -> None:
         """Start the next slot's new worker; the old one serves beside it until the new one is ready."""

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,6 +28,15 @@ app = Sanic("workers")
 
 @app.get("/pid")
 async def pid(request):
+    return text(str(os.getpid()))
+
+
+kept = []
+
+
+@app.get("/grow")
+async def grow(request):
+    kept.append(b"x" * 40_000_000)
     return text(str(os.getpid()))
 
 
@@ -49,10 +58,10 @@ def served(folder: Path) -> Iterator[Command]:
         yield command
 
 
-def ask(url: str) -> int:
+def ask(url: str, path: str = "/pid") -> int:
     """The process that answers a fresh connection."""
     with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)) as connection:
-        connection.request("GET", "/pid")
+        connection.request("GET", path)
         return int(connection.getresponse().read())
 
 
@@ -73,6 +82,36 @@ def both(url: str) -> set[int]:
 
     until(ask_once)
     return seen
+
+
+@contextmanager
+def asking(url: str) -> Iterator[None]:
+    """Four clients ask all the time, on connections that they keep; none of their requests may fail."""
+    failures: list[BaseException] = []
+    over = threading.Event()
+
+    def keep_asking() -> None:
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)
+        try:
+            while not over.is_set():
+                # http.client connects again by itself after an answer that closes.
+                connection.request("GET", "/pid")
+                connection.getresponse().read()
+        except BaseException as failure:
+            failures.append(failure)
+        finally:
+            connection.close()
+
+    clients = [threading.Thread(target=keep_asking, daemon=True) for _ in range(4)]
+    for client in clients:
+        client.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for client in clients:
+            client.join(PATIENCE)
+    assert failures == []
 
 
 def test_two_processes_answer_and_the_address_is_said_once(served: Command) -> None:
@@ -97,31 +136,10 @@ def test_a_killed_worker_is_replaced_and_no_fresh_connection_fails(served: Comma
 def test_hangup_replaces_every_worker_without_a_failed_request(served: Command) -> None:
     """Keep-alive connections too: a request on one is answered, by the old worker, as its last."""
     old = both(served.url)
-    failures: list[BaseException] = []
-    over = threading.Event()
-
-    def keep_asking() -> None:
-        connection = http.client.HTTPConnection(urlsplit(served.url).netloc, timeout=PATIENCE)
-        try:
-            while not over.is_set():
-                # http.client connects again by itself after an answer that closes.
-                connection.request("GET", "/pid")
-                connection.getresponse().read()
-        except BaseException as failure:
-            failures.append(failure)
-        finally:
-            connection.close()
-
-    clients = [threading.Thread(target=keep_asking, daemon=True) for _ in range(4)]
-    for client in clients:
-        client.start()
-    served.process.send_signal(signal.SIGHUP)
-    until(lambda: ask(served.url) not in old)
-    until(lambda: both(served.url).isdisjoint(old))
-    over.set()
-    for client in clients:
-        client.join(PATIENCE)
-    assert failures == []
+    with asking(served.url):
+        served.process.send_signal(signal.SIGHUP)
+        until(lambda: ask(served.url) not in old)
+        until(lambda: both(served.url).isdisjoint(old))
 
 
 def test_stopping_runs_the_listeners_of_every_worker(folder: Path) -> None:
@@ -158,6 +176,62 @@ def test_an_app_that_cannot_start_ends_the_whole_with_its_status(folder: Path) -
     assert done.returncode == 3
     assert "RuntimeError: no" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_worker_that_has_served_enough_is_replaced_without_a_failed_request(
+    folder: Path, workers: str
+) -> None:
+    arguments = ("--workers", workers, "--max-requests", "20", "--no-access-log")
+    with serve_command("app.py", *arguments, cwd=folder) as command, asking(command.url):
+        seen: set[int] = set()
+
+        def replaced_twice() -> bool:
+            seen.add(ask(command.url))
+            return len(seen) >= int(workers) + 2
+
+        until(replaced_twice)
+
+
+def test_a_worker_that_has_grown_is_replaced(folder: Path) -> None:
+    with serve_command("app.py", "--max-memory", "150m", "--no-access-log", cwd=folder) as command:
+        first = ask(command.url)
+        for _ in range(4):
+            ask(command.url, "/grow")
+        until(lambda: ask(command.url) != first)
+
+
+def test_a_limit_of_memory_below_what_it_takes_to_begin_with_is_an_error_in_the_log(folder: Path) -> None:
+    with serve_command("app.py", "--max-memory", "1K", "--no-access-log", cwd=folder) as command:
+        first = ask(command.url)
+        for _ in range(20):
+            assert ask(command.url) == first
+
+
+def test_new_code_is_served_after_a_hangup_in_the_middle_of_a_replacement(folder: Path) -> None:
+    arguments = ("--workers", "2", "--max-requests", "1", "--no-access-log")
+    with serve_command("app.py", *arguments, cwd=folder) as command:
+        both(command.url)
+        (folder / "app.py").write_text(APP.replace("str(os.getpid())", "'1'"))
+        command.process.send_signal(signal.SIGHUP)
+        until(lambda: ask(command.url) == 1)
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--max-requests=0", "--max-requests=many", "--max-memory=0", "--max-memory=1X", "--max-memory="],
+)
+def test_a_limit_that_is_none(option: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "streamcompat", "run", "app.py", option],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 2
+    assert "is no " in done.stderr
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "two", "99999"])
