@@ -30,9 +30,15 @@ from .upgrade import Accepted
 NORMAL: Final = 1000
 NO_STATUS: Final = 1005
 ABNORMAL: Final = 1006
+INVALID_DATA: Final = 1007
 TOO_BIG: Final = 1009
 INTERNAL_ERROR: Final = 1011
 
+_REASONS: Final = {
+    INVALID_DATA: "text that is not UTF-8, or data that cannot be inflated",
+    TOO_BIG: "a message that is too big",
+}
+"""In place of wsproto's, which tell where in a read something was found, and so depend on the cut."""
 _PONGS: Final = 64
 """Byte strings in the queue from which a further pong takes the last one's place (RFC 6455 §5.5.3)."""
 _MOST_REASON: Final = 123
@@ -187,7 +193,8 @@ class WebSocket:
                     self._send(event.response())
                 self._end()
             else:
-                self.fail(int(event.code), event.reason or "")
+                code = int(event.code)
+                self.fail(code, _REASONS.get(code) or event.reason or "")
 
     def _gather(self, event: TextMessage | BytesMessage) -> None:
         """Put a message together, and deliver it once it is whole."""
@@ -196,7 +203,7 @@ class WebSocket:
         size = len(part) + (len(data.encode()) if is_text and not data.isascii() else len(data))  # type: ignore[union-attr]
         most = self._settings.message_size
         if most is not None and size > most:
-            self.fail(TOO_BIG, f"a message of more than {most} bytes")
+            self.fail(TOO_BIG, _REASONS[TOO_BIG])
             return
         message: Message
         if event.message_finished and not part:

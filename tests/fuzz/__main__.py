@@ -14,7 +14,7 @@ from pathlib import Path
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
 FOUND = Path(".fuzz")
-NAMES = ("head", "chunked", "connection")
+NAMES = ("head", "chunked", "connection", "websocket")
 MOST = 1024
 """Bytes of one input."""
 
@@ -23,7 +23,7 @@ def _fuzz(target: str, arguments: list[str]) -> None:
     """In a process of its own, since the fuzzer ends it."""
     import atheris
 
-    with atheris.instrument_imports(include=["streamcompat_engine", "h11"]):
+    with atheris.instrument_imports(include=["streamcompat_engine", "h11", "wsproto"]):
         from tests.fuzz.targets import TARGETS
     atheris.Setup([sys.argv[0], *arguments], TARGETS[target])
     atheris.Fuzz()

@@ -1,4 +1,5 @@
-"""What is fuzzed: the head, the chunked body, and a whole connection with all that can happen to it.
+"""What is fuzzed: the head, the chunked body, a whole connection with all that can happen to it, and the
+frames of a WebSocket, compressed and not.
 
 The invariant: a peer's bytes give typed protocol errors and nothing else, an application's calls give the
 engine's errors and nothing else; what is held is bounded; a verdict does not depend on the cut.
@@ -11,13 +12,22 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from streamcompat_engine import EngineError, ProtocolError, RequestHead
+from streamcompat_engine import (
+    EngineError,
+    ProtocolError,
+    RequestHead,
+    WebSocket,
+    WebSocketSettings,
+    accept,
+)
 from streamcompat_engine.body import ChunkedBody
 from streamcompat_engine.connection import Connection
 from streamcompat_engine.events import Fields, RequestReceived
 from streamcompat_engine.gate import HeadGate
 from streamcompat_engine.heads import parse_head, primed
 from streamcompat_engine.pipeline import Outbound
+from streamcompat_engine.upgrade import Handshake
+from tests.engine.frames import Frame, closing, frames
 from tests.engine.wire import SMALL, connect, held, most_held, no_wait, request, take_all
 
 _POST: Final = parse_head(request(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked"))
@@ -229,8 +239,48 @@ def connection(data: bytes) -> None:
         application.look()
 
 
+_SOCKET: Final = WebSocketSettings(message_size=600, waiting_messages=4, waiting_bytes=800)
+_DEFLATE: Final = ((("server_max_window_bits", "9"), ("client_max_window_bits", "9")),)
+
+
+def _frames(pieces: list[bytes], deflate: bool) -> tuple[list[str | bytes], list[Frame], int | None]:
+    """The messages, what is sent, and the code that it ends with.
+
+    Of a frame that is broken in several ways, which of them is found first may depend on the cut.
+    """
+    shaken = Handshake(b"", (), _DEFLATE if deflate else ())
+    accepted = accept(shaken, None, True, _SOCKET.message_size)
+    socket, queue = WebSocket(accepted, _SOCKET), []  # type: WebSocket, list[bytes]
+    socket.opened(queue, 0.0)
+    messages: list[str | bytes] = []
+    for piece in pieces:
+        socket.receive_data(piece, 0.0)
+        while True:
+            waiting = list(iter(socket.take, None))
+            assert len(waiting) <= 4
+            assert all(len(message) <= 600 for message in waiting)
+            messages += waiting
+            if socket.want_read or socket.closed:
+                break
+            socket.resumed(0.0)
+    assert not socket.closed or socket.next_deadline() is None
+    assert socket.failure is None or socket.closed
+    sent = frames(b"".join(queue))
+    if socket.failure is not None:
+        sent[-1] = closing(1002)
+    return messages, sent, socket.code
+
+
+def websocket(data: bytes) -> None:
+    """A WebSocket's frames; whether they may be compressed is a bit of the first byte, which also cuts."""
+    whole, pieces = _pieces(data)
+    deflate = bool(data and data[0] & 0x40)
+    assert _frames(pieces, deflate) == _frames([whole] if whole else [], deflate)
+
+
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "head": head,
     "chunked": chunked,
     "connection": connection,
+    "websocket": websocket,
 }
