@@ -74,6 +74,7 @@ def _show(result: Result, mode: str, form: str, is_filter: bool) -> None:
             said = "would be ported" if mode == "check" else "ported"
             text = "".join(f"{said}: {file.path}\n" for file in changed) + text
     # A diff on standard output stays one that `patch` can read.
+    sys.stdout.flush()
     (sys.stderr if is_filter or (form == "text" and mode == "diff") else sys.stdout).write(text)
 
 

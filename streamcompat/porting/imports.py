@@ -182,6 +182,11 @@ class ImportEdits:
         for _, target, alias in moved:
             module, _, last = target.rpartition(".")
             parts.setdefault(module, []).append(f"{last} as {alias}" if alias else last)
+        for module in list(self._added):
+            # Beside what moves to the same module, where that is seen by the whole file.
+            if module in parts and statement.joint == self.facts.newline:
+                for last, alias in self._added.pop(module).items():
+                    parts[module].append(f"{last} as {alias}" if alias else last)
         others = [
             f"{name.qualified.rpartition('.')[2]} as {name.alias}" if name.alias else name.binding
             for name in kept

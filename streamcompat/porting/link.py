@@ -325,6 +325,12 @@ class Linker:
                     f"`{thing.title}` shares an app or a function with what stays at {where}",
                     "port that first",
                 )
+        self._told = {
+            refer(path, one.owner)
+            for path, findings in self.decisions.findings.items()
+            for one in findings
+            if one.kind != "note"
+        }
         for findings in self.decisions.findings.values():
             findings.sort(key=lambda one: (one.line, one.kind, one.reason))
 
@@ -334,7 +340,8 @@ class Linker:
             kind = self._causes.get(reference, ("left", ""))[0]
             if reference not in self.decisions.stays:
                 counts["ported"] += thing.handlers
-            elif kind == "unknown":
-                counts["unknown"] += max(thing.handlers, 1 if thing.kind == "function" else 0)
-            else:
-                counts["left alone"] += thing.handlers
+                continue
+            # A function that nobody registers is counted where it is told of by itself.
+            told = reference in self._told and thing.kind == "function" and not self._has_app(reference)
+            name = "unknown" if kind == "unknown" else "left alone"
+            counts[name] += max(thing.handlers, int(told))

@@ -1,10 +1,9 @@
 import csv
 
 from mach9 import Mach9
-from mach9.response import text
+from mach9.response import text, stream as mach9_stream
 from sanic.response import stream
 from mach9.exceptions import ClientDisconnected
-from mach9.response import stream as mach9_stream
 
 app = Mach9(__name__, load_env=False)
 
