@@ -1,4 +1,4 @@
-"""The command `streamcompat`: serve an app, or several, from the command line.
+"""The command `streamcompat`: serve an app, or several, port them, and probe them, from the command line.
 
 The rule: what the user got wrong is one line on standard error and exit status 3, without a traceback;
 a misspelt option is argparse's own message and status 2.
@@ -24,6 +24,7 @@ from streamcompat.porting import options as porting
 from streamcompat.sanic_api import compat
 from streamcompat.sanic_api.versions import RELEASES
 from streamcompat.site import Site
+from streamcompat.testing import options as probing
 from streamcompat_engine import HOPELESS, Lifespan, Server, ServerConfig, Workers
 
 __all__ = ["main"]
@@ -64,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 after a graceful stop, 3 after an error of the user's; 1 where `port` finds
-        something to change, or a difference.
+        something to change or a difference, or `probe` something broken.
 
     Raises:
         SystemExit: with 0 after `--help` and `--version`, with 2 for a command line that is not one.
@@ -175,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(usage_error=run.error, carry_out=_run)
     porting.add_parser(commands).set_defaults(carry_out=_port_paths)
+    probing.add_parser(commands).set_defaults(carry_out=_probe)
     return parser
 
 
@@ -246,6 +248,32 @@ def _port_paths(options: argparse.Namespace) -> int:
             raise
         raise CommandError(f"this needs {package}: pip install 'streamcompat[{extra}]'") from error
     return command.run(options.paths, origin=options.origin, mode=options.mode, form=options.report)
+
+
+def _probe(options: argparse.Namespace) -> int:
+    if importlib.util.find_spec("hypothesis") is None:
+        raise CommandError("this needs hypothesis: pip install 'streamcompat[testing]'")
+    from streamcompat.testing import command, probe
+
+    try:
+        samples = [(path.name, path.read_bytes()) for path in options.body]
+    except OSError as error:
+        raise CommandError(f"cannot read {error.filename}: {error.strerror}") from error
+    if options.alias:
+        aliases.install()
+    app = targets.load(options.target)
+    try:
+        return command.run(
+            app,
+            options.target,
+            routes=options.route,
+            samples=samples,
+            examples=options.examples,
+            seed=options.seed,
+            form=options.report,
+        )
+    except probe.NoSuchRoute as error:
+        raise CommandError(str(error)) from error
 
 
 def _run(options: argparse.Namespace) -> None:

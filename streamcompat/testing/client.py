@@ -134,6 +134,11 @@ class Client:
                     await self._lifespan.after_stop(self._loop)
 
     @property
+    def limits(self) -> Limits:
+        """Those of the engine."""
+        return self._service.limits
+
+    @property
     def stall_limit(self) -> float:
         """Seconds after which the server has given up a client that does not read, if it ever does."""
         # Its looks at the client are a second apart.
@@ -404,6 +409,11 @@ class Connection:
         return self._session in self._session.service.sessions and not self._peer.at_eof
 
     @property
+    def ended(self) -> bool:
+        """The server has closed its sending side; what it sent before can still be read."""
+        return self._peer.at_eof
+
+    @property
     def reset(self) -> bool:
         """The server has closed it without sending all that it had."""
         return self._peer.reset
@@ -548,6 +558,19 @@ class Stream:
             if self._reader.next_piece() is None and not self._reader.done:
                 await self._feed()
         return self.received
+
+    async def available(self) -> bytes:
+        """What has come of the response's body, without waiting for more."""
+        await self.connection.client.settle()
+        pieces: list[bytes] = []
+        while not self._reader.done:
+            while (piece := self._reader.next_piece()) is not None:
+                pieces.append(piece)
+            if self._reader.done or not (self.connection.unread or self.connection.ended):
+                break
+            await self._feed()
+        await self.connection.client.settle()
+        return b"".join(pieces)
 
     async def response(self) -> Response:
         """The response, read to its end."""

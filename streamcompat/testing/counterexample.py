@@ -52,8 +52,9 @@ class Counterexample:
                     [f"-> {answer(outcome)}"],
                 ]
             )
-        lines = [self.what, "", f"  {self.request!r}", ""]
-        lines += [f"  {line}" for line in _beside(rows)]
+        lines = [self.what, "", f"  {self.request!r}"]
+        if rows:
+            lines += ["", *(f"  {line}" for line in _beside(rows))]
         if self.differences:
             lines += ["", *(f"  {line}" for line in self.differences)]
         if self.advice:

@@ -101,18 +101,19 @@ class ObservedExchange:
 
     @property
     def write(self) -> Callable[[bytes], Awaitable[None]]:
-        write, observed, unsent = self._exchange.write, self._observed, self._unsent
+        write: Callable[[bytes], Awaitable[None]] = self._exchange.write
+        observed, unsent = self._observed, self._unsent
 
         def observe(data: bytes) -> Awaitable[None]:
             # Before the call: it may come back only when the client has caught up.
             observed.peak = max(observed.peak, unsent() + len(data))
+            observed.written += len(data)
             try:
-                done: Awaitable[None] = write(data)
+                return write(data)
             except ResponseStateError:
+                observed.written -= len(data)
                 observed.late_writes += 1
                 raise
-            observed.written += len(data)
-            return done
 
         return observe
 

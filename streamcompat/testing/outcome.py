@@ -67,7 +67,7 @@ class Outcome:
             found.append(f"status: {self.status or 'none'} and {other.status or 'none'}")
         if self.complete != other.complete:
             found.append(f"the response is {_whole(self)} and {_whole(other)}")
-        if self.body != other.body:
+        if self.body != other.body and self.status == other.status:
             found.append(f"body: {shown(self.body)} and {shown(other.body)}")
         if self.effects != other.effects:
             found.append(f"side effects: {list(self.effects)!r} and {list(other.effects)!r}")

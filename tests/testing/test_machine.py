@@ -1,0 +1,140 @@
+"""The machine that users subclass: on the project's own engine, on both flavours, and on what is broken."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis.stateful import invariant, rule, run_state_machine_as_test
+
+from streamcompat.testing.machine import StreamMachine
+from streamcompat_engine import Exchange, Limits, Timeouts
+from tests.testing.apps import mach9_app, sanic_app
+
+SHORT = settings(max_examples=25, stateful_step_count=25)
+UNTIL_FOUND = settings(SHORT, max_examples=100, report_multiple_bugs=False, phases=[Phase.generate])
+LONG = settings(max_examples=1000, stateful_step_count=50)
+
+SMALL = Limits(inbound_high=512, inbound_low=128, outbound_high=1024, outbound_low=256, flush_size=512)
+"""Limits that a few chunks reach."""
+
+
+async def engine_echo(exchange: Exchange) -> None:
+    """Without a framework."""
+    exchange.start(200, [])
+    exchange.commit()
+    while (piece := await exchange.receive()) is not None:
+        await exchange.write(piece)
+    exchange.finish()
+
+
+class EchoMachine(StreamMachine):
+    """One that knows what its app answers."""
+
+    target = "/echo"
+
+    @invariant()
+    def the_echo_is_what_was_sent(self) -> None:
+        if self.stream is not None and self.stream.received.status == 200:
+            assert self.sent.startswith(self.stream.received.body)
+
+    @rule()
+    def ask_for_something_else(self) -> None:
+        if not self.stopped and self.target == "/echo":
+            assert self.client.get("/").status == 200
+
+
+class EngineMachine(StreamMachine):
+    app = engine_echo
+    limits = SMALL
+    slack = 64
+
+
+class TrioEngineMachine(EngineMachine):
+    backend = "trio"
+
+
+class SanicMachine(EchoMachine):
+    app = sanic_app
+    timeouts = Timeouts(body_idle=10, write_stall=5)
+
+
+class Mach9Machine(EchoMachine):
+    app = mach9_app
+
+
+class LargeMachine(StreamMachine):
+    app = sanic_app
+    method, target = "GET", "/large"
+
+
+MACHINES = [EngineMachine, TrioEngineMachine, SanicMachine, Mach9Machine, LargeMachine]
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_what_is_sound_passes(machine: type[StreamMachine]) -> None:
+    few = settings(SHORT, max_examples=6)  # of those that take a while
+    run_state_machine_as_test(machine, settings=few if machine is LargeMachine else SHORT)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("machine", MACHINES)
+def test_what_is_sound_passes_at_length(machine: type[StreamMachine]) -> None:
+    run_state_machine_as_test(machine, settings=LONG)
+
+
+_KEPT: list[Any] = []
+
+
+async def leaks(exchange: Exchange) -> None:
+    _KEPT.append(asyncio.create_task(asyncio.sleep(3600)))
+    await engine_echo(exchange)
+
+
+async def never_ends(exchange: Exchange) -> None:
+    try:
+        await engine_echo(exchange)
+    except Exception:
+        await asyncio.Event().wait()
+
+
+async def writes_more_than_it_says(exchange: Exchange) -> None:
+    """Something on the wire that no handler wrote."""
+    exchange.start(200, [])
+    exchange.commit()
+    await asyncio.sleep(0)
+    while await exchange.receive() is not None:
+        exchange.transport.take(b"4\r\nmore\r\n")
+    exchange.finish()
+
+
+async def loses_what_it_writes(exchange: Exchange) -> None:
+    exchange.start(200, [])
+    exchange.commit()
+    await asyncio.sleep(0)
+    while (piece := await exchange.receive()) is not None:
+        await exchange.write(piece)
+        await asyncio.sleep(0)
+        exchange.transport._received.clear()
+    exchange.finish()
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (leaks, "tasks are left behind"),
+        (never_ends, "the handler goes on without a client"),
+        (writes_more_than_it_says, "more came than was written"),
+        (loses_what_it_writes, "bytes were written|not a valid HTTP response"),
+    ],
+)
+def test_what_is_broken_is_found(broken: Any, said: str) -> None:
+    class Broken(StreamMachine):
+        app = broken
+
+    with pytest.raises(AssertionError, match=said):
+        run_state_machine_as_test(
+            Broken, settings=settings(SHORT, max_examples=100, report_multiple_bugs=False)
+        )
