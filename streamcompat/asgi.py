@@ -350,6 +350,10 @@ class ASGIExchange:
         """Without the last message the server closes the connection, so that the client sees the cut."""
         self.committed = self.finished = True
 
+    @property
+    def blocked(self) -> bool:
+        return self._queued > self._limits.outbound_low or self._error is not None
+
     async def drain(self) -> None:
         while self._queued > self._limits.outbound_low:
             await self._room.wait()

@@ -359,6 +359,12 @@ class Exchange:
 
     # ---- waiting ----
 
+    @property
+    def blocked(self) -> bool:
+        """Whether `drain` would wait or raise now."""
+        outbound = self._outbound
+        return self._session.blocked or (outbound is not None and outbound.error is not None)
+
     async def drain(self) -> None:
         """Wait until the peer has taken enough of what was written.
 

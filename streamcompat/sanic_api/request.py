@@ -85,7 +85,8 @@ class StreamQueue(RequestStream):
 
         Raises: ClientDisconnected: the client is gone and the body is cut.
         """
-        if self._exchange.status is None:
+        exchange = self._exchange
+        if exchange.status is None or not exchange.blocked:
             return self._receive()
         return self._drain_and_receive()
 
