@@ -1,0 +1,264 @@
+"""Compares the facades with every public name of the originals, and writes `docs/compatibility.md`.
+
+    python -m tests.parity.originals.compatibility           writes the page
+    python -m tests.parity.originals.compatibility --names   asks the originals for their names first
+
+`names/` has the names (`dump_names.py` finds them), `names.toml` what is not there or differs, and why.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import subprocess
+import sys
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from json import loads
+from pathlib import Path
+from typing import Any
+
+from streamcompat.config import Config
+from tests.parity.originals.dump_names import constructed
+from tests.parity.originals.environments import environment
+from tests.parity.originals.surface.cases import RELEASES
+
+HERE = Path(__file__).parent
+NAMES = HERE / "names"
+PAGE = HERE.parents[2] / "docs" / "compatibility.md"
+FACADES = {"sanic": "streamcompat.sanic_api", "mach9": "streamcompat.mach9_api"}
+
+Described = dict[str, Any]
+
+
+@dataclass
+class Name:
+    """One public name of an original.
+
+    Attributes:
+        path: as in `sanic.app.Sanic.run`.
+        kind: class, function, method, attribute or constant.
+        arguments: by release; as `dump_names.arguments` writes them.
+        there: whether ours has it.
+        differences: what ours takes otherwise.
+        why: the reason that is declared.
+    """
+
+    path: str
+    module: str
+    kind: str
+    arguments: dict[str, list[str]] = field(default_factory=dict)
+    there: bool = False
+    differences: list[str] = field(default_factory=list)
+    why: str | None = None
+
+    @property
+    def state(self) -> str:
+        if not self.there:
+            return "not there"
+        return "differs" if self.differences or self.why else "same"
+
+
+@dataclass
+class Declared:
+    """`names.toml`: reasons by pattern, for names that are absent and for names that differ."""
+
+    absent: dict[str, str]
+    differs: dict[str, str]
+
+    @classmethod
+    def read(cls) -> Declared:
+        return cls(**tomllib.loads((HERE / "names.toml").read_text()))
+
+    def reason(self, name: Name) -> str | None:
+        for pattern, why in (self.differs if name.there else self.absent).items():
+            if fnmatchcase(name.path, pattern):
+                return why
+        return None
+
+
+def names() -> list[Name]:
+    """Every name of every release, compared with ours."""
+    found: dict[str, Name] = {}
+    for release in RELEASES:
+        dumped = loads((NAMES / f"{release}.json").read_text())
+        for path, module, described in walk(dumped):
+            name = found.setdefault(path, Name(path, module, described["kind"]))
+            name.arguments[release] = described.get("arguments", [])
+    declared = Declared.read()
+    for name in found.values():
+        ours = look_up(name)
+        name.there = ours is not _NOTHING
+        if name.there and name.kind in ("class", "function", "method"):
+            name.differences = sorted(
+                {text for given in name.arguments.values() for text in compare(given, ours, name.kind)}
+            )
+        name.why = declared.reason(name)
+    return sorted(
+        found.values(), key=lambda name: (not name.path.startswith("sanic"), name.module, name.path)
+    )
+
+
+def walk(dumped: dict[str, dict[str, Described]]) -> Iterator[tuple[str, str, Described]]:
+    for module, described in dumped.items():
+        yield module, module, {"kind": "module"}
+        for name, one in described.items():
+            yield f"{module}.{name}", module, one
+            for member, inner in one.get("members", {}).items():
+                yield f"{module}.{name}.{member}", module, inner
+
+
+_NOTHING = object()
+
+
+def look_up(name: Name) -> Any:
+    """What ours has under a name, or `_NOTHING`."""
+    flavour = name.module.partition(".")[0]
+    try:
+        module = importlib.import_module(FACADES[flavour] + name.module.removeprefix(flavour))
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith(FACADES[flavour]):
+            raise
+        return _NOTHING
+    found: Any = module
+    for part in name.path.removeprefix(name.module).split(".")[1:]:
+        owner, found = found, getattr(found, part, _NOTHING)
+        if found is _NOTHING and inspect.isclass(owner) and part in set_on_instances(owner):
+            return None
+    return found
+
+
+def set_on_instances(cls: type) -> set[str]:
+    """What the constructors of a class and its bases set, and what it says that instances have."""
+    if issubclass(cls, Config):
+        return set(cls(load_env=False))
+    ours = [one for one in cls.__mro__ if one.__module__.startswith("streamcompat")]
+    return {name for one in ours for name in constructed(one) | set(inspect.get_annotations(one))}
+
+
+def compare(given: list[str], ours: Any, kind: str) -> Iterator[str]:
+    """Which arguments of an original ours does not take, or takes elsewhere."""
+    try:
+        parameters = list(inspect.signature(ours).parameters.values())
+    except (TypeError, ValueError):
+        return
+    if kind == "method" and parameters and parameters[0].name in ("self", "cls"):
+        parameters = parameters[1:]
+    takes = {parameter.name for parameter in parameters if parameter.kind is not parameter.POSITIONAL_ONLY}
+    kinds = {parameter.kind for parameter in parameters}
+    any_name = inspect.Parameter.VAR_KEYWORD in kinds
+    any_number = inspect.Parameter.VAR_POSITIONAL in kinds
+    in_order = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    for index, argument in enumerate(given):
+        name = argument.strip("*=")
+        if argument.startswith("**"):
+            if not any_name:
+                yield f"takes no `{argument}`"
+        elif argument.startswith("*"):
+            if not any_number:
+                yield f"takes no `{argument}`"
+        elif name not in takes and not any_name:
+            yield f"takes no `{name}`"
+        elif not any_number and in_order[index : index + 1] != [name]:
+            yield f"`{name}` only by its name"
+    required = {p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD}
+    for name in sorted(required - {argument for argument in given if not argument.endswith("=")}):
+        yield f"`{name}` must be given"
+
+
+def undeclared(found: list[Name]) -> list[str]:
+    """Names that are not there, or take other arguments, without a reason."""
+    return [
+        f"{name.path}: {name.state} {'; '.join(name.differences)}"
+        for name in found
+        if name.why is None and (not name.there or name.differences)
+    ]
+
+
+def unused(found: list[Name]) -> list[str]:
+    """Patterns of `names.toml` that no name needs."""
+    declared = Declared.read()
+    stale = []
+    for there, patterns in ((False, declared.absent), (True, declared.differs)):
+        paths = [name.path for name in found if name.there is there]
+        stale += [pattern for pattern in patterns if not any(fnmatchcase(path, pattern) for path in paths)]
+    return stale
+
+
+def page(found: list[Name]) -> str:
+    """`docs/compatibility.md`."""
+    counts: dict[tuple[str, str], int] = defaultdict(int)
+    for name in found:
+        for release in name.arguments:
+            counts[release, name.state] += 1
+    lines = [
+        "# Compatibility, name by name",
+        "",
+        "Every public name of each original: modules, classes, functions, methods and their arguments,",
+        "attributes and constants. *same* is there and takes what the original took; *differs* says how;",
+        "*not there* says why. How names behave is compared by asking both, see",
+        "[differences](differences.md). Most of what is not there is the machinery of the original's own",
+        "server: its protocol classes, its book-keeping, its worker.",
+        "",
+        "Made by `python -m tests.parity.originals.compatibility`; a test fails when a name is neither there",
+        "nor declared in `tests/parity/originals/names.toml`.",
+        "",
+        "| release | names | same | differs | not there |",
+        "|---|---|---|---|---|",
+    ]
+    for release in RELEASES:
+        numbers = [counts[release, state] for state in ("same", "differs", "not there")]
+        lines.append(
+            f"| {release.replace('-', ' ')} | {sum(numbers)} | " + " | ".join(map(str, numbers)) + " |"
+        )
+    by_module: dict[str, list[Name]] = defaultdict(list)
+    for name in found:
+        by_module[name.module].append(name)
+    for module, members in by_module.items():
+        lines += ["", f"## `{module}`", "", "| name | in | arguments | streamcompat |", "|---|---|---|---|"]
+        lines += [row(name) for name in members if name.path != module or name.state != "same"]
+    return "\n".join(lines) + "\n"
+
+
+def row(name: Name) -> str:
+    latest = next(reversed(name.arguments.values()))
+    arguments = f"`({', '.join(latest)})`" if latest else ""
+    said = name.state
+    if name.state == "differs":
+        said += ": " + "; ".join([*name.differences, *([name.why] if name.why else [])])
+    elif name.state == "not there":
+        said += f": {name.why}"
+    short = name.path.removeprefix(name.module + ".")
+    return f"| `{short}` | {releases(list(name.arguments))} | {arguments} | {said} |"
+
+
+def releases(having: list[str]) -> str:
+    """The numbers of the releases that have a name; a run of them as first and last."""
+    family = [release for release in RELEASES if release.startswith(having[0].split("-")[0])]
+    numbers = [release.split("-")[1] for release in having]
+    first, last = family.index(having[0]), family.index(having[-1])
+    if len(having) > 1 and having == family[first : last + 1]:
+        return f"{numbers[0]}–{numbers[-1]}"
+    return ", ".join(numbers)
+
+
+def ask_originals() -> None:
+    """Writes `names/`."""
+    for release in RELEASES:
+        command = [str(environment(release).python), str(HERE / "dump_names.py"), release.partition("-")[0]]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        (NAMES / f"{release}.json").write_text(done.stdout + "\n")
+
+
+if __name__ == "__main__":
+    if "--names" in sys.argv:
+        ask_originals()
+    every = names()
+    PAGE.write_text(page(every))
+    for line in undeclared(every):
+        print("undeclared:", line)  # noqa: T201
+    for line in unused(every):
+        print("unused:", line)  # noqa: T201
