@@ -4,7 +4,7 @@
 #   PYTHON=python3.12   which Python makes the environment
 #   VENV=.venv          where the environment lives
 #   HOST= PORT=         where `make run` listens
-#   ARGS=               handed on to pytest, to the benchmarks, or to the fuzzer
+#   ARGS=               handed on to pytest, to the benchmarks, to the fuzzer, or to the soak
 #   SECONDS=60          how long `make fuzz` takes
 
 VENV ?= .venv
@@ -22,14 +22,15 @@ FIND_PYTHON = for name in python3 python3.13 python3.12 python3.11 python3.14 py
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; \
 	done
 
-.PHONY: help setup run test test-all test-long fuzz lint format wheel bench clean
+.PHONY: help setup run test test-all test-long fuzz soak lint format wheel bench clean
 
 help:
 	@echo "make run        serve the example site on http://$(HOST):$(PORT)/"
 	@echo "make test       run the test suite"
 	@echo "make test-all   run it on every Python of 3.11, 3.12, 3.13 that is here"
-	@echo "make test-long  run the tests that take minutes"
+	@echo "make test-long  run the long tests, ten thousand examples each: about half an hour"
 	@echo "make fuzz       fuzz the engine, guided by coverage, for SECONDS=$(SECONDS)"
+	@echo "make soak       slow, vanishing and hostile clients by the thousand: about five minutes"
 	@echo "make lint       formatting, ruff, mypy --strict, the import rules"
 	@echo "make format     let ruff put the formatting right"
 	@echo "make wheel      build the wheel into dist/ and check what is in it"
@@ -73,6 +74,10 @@ fuzz: $(READY)
 	@$(PIP) install --upgrade --target $(VENV)/fuzz --requirement tests/fuzz/requirements.txt || { \
 		echo "atheris does not install for this Python on this platform: nothing was fuzzed" >&2; exit 1; }
 	PYTHONPATH=$(VENV)/fuzz $(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
+
+# Longer: make soak ARGS='--runs 5 --gigabytes 50'; one of them: make soak ARGS='idle --server trio'.
+soak: $(READY)
+	@$(BIN)/python -m tests.resilience $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check
