@@ -13,6 +13,7 @@ _PROTOCOL = "middleware and `request.transport`: the engine speaks HTTP, no clas
 _SERVE = "`app.run()` or `await app.create_server()`"
 _ERROR_PAGE = "an `ErrorHandler` of your own: override `default`"
 _FUTURE = "`blueprint.routes`, `.middlewares`, `.exceptions` and `.listeners`: a blueprint keeps plain tuples"
+_HANDSHAKE = "a route for WebSockets: the engine shakes hands"
 _HEADERS = "`streamcompat.datastructures.Headers`, which holds several values of a name"
 _ROUTER_CACHE = "nothing: the router keeps no cache"
 
@@ -20,7 +21,7 @@ INSTEAD: Final = {
     "__main__": _COMMAND,
     "app.LOGGING": "`config.LOGGING`",
     "app.ReplyChannelProxy": "`http.ReplyChannel`",
-    "app.WebSocketReplyChannelProxy": "what a WebSocket's handler is called with",
+    "app.WebSocketReplyChannelProxy": "`websocket.ReplyChannel`",
     "blueprints.FutureException": _FUTURE,
     "blueprints.FutureListener": _FUTURE,
     "blueprints.FutureMiddleware": _FUTURE,
@@ -39,6 +40,8 @@ INSTEAD: Final = {
     "server.serve_multiple": "`app.run(workers=N)`",
     "server.trigger_events": "`@app.listener`: the server calls the listeners",
     "server.update_current_time": "`time.time()`",
+    "websocket.handshake": _HANDSHAKE,
+    "websocket.upgrade_to_websocket": _HANDSHAKE,
     "worker": _COMMAND,
     "worker.GunicornWorker": "the command `streamcompat run --workers N`",
 } | {

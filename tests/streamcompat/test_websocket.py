@@ -666,6 +666,26 @@ def test_a_slow_handler_makes_a_fast_client_wait_and_loses_nothing(app: Sanic, d
         sender.join(PATIENCE)
 
 
+def test_the_test_client_sees_the_handshake(app: Sanic) -> None:
+    """As the tests of Sanic's own routes looked at it."""
+    agreed: list[str | None] = []
+
+    @app.websocket("/ws", subprotocols=["foo", "bar"])
+    async def feed(request: Any, ws: Any) -> None:
+        agreed.append(ws.subprotocol)
+
+    fields = {
+        "Upgrade": "websocket",
+        "Connection": "upgrade",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version": "13",
+    }
+    for offer in ({}, {"Sec-WebSocket-Protocol": "baz, bar, foo"}):
+        request, response = app.test_client.get("/ws", headers={**fields, **offer})
+        assert response.status == 101 and request.path == "/ws"
+    assert agreed == [None, "bar"]
+
+
 # ---- Mach9's words ----
 
 
