@@ -1,19 +1,28 @@
-"""Finds the bugs in handlers that the network's cuts cause: a client in memory that streams for real.
+"""Finds the bugs in handlers that the network's cuts cause: a client in memory that streams for real,
+assertions of one line, strategies and a state machine for Hypothesis, and a probe.
 
-The rule: neither Hypothesis nor pytest is needed to import this; what needs them says so when it is used.
+The rule: importing this imports neither Hypothesis nor pytest, and hardly anything else: the plugins of both
+do it in every run. A name is imported when it is first used; what needs Hypothesis is in modules of its own
+(`strategies`, `machine`, `probe`), and says so where it is missing.
 """
 
-from streamcompat.testing.assertions import (
-    assert_boundary_invariant,
-    assert_bounded_memory,
-    assert_same_behaviour,
-    assert_survives_disconnect,
-)
-from streamcompat.testing.behaviour import Behaviour
-from streamcompat.testing.blocking import BlockingStream, TestClient
-from streamcompat.testing.client import Client, Connection, Stream
-from streamcompat.testing.response import InvalidResponse, Response
-from streamcompat.testing.wire import Request
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from streamcompat.testing.assertions import (
+        assert_boundary_invariant,
+        assert_bounded_memory,
+        assert_same_behaviour,
+        assert_survives_disconnect,
+    )
+    from streamcompat.testing.behaviour import Behaviour
+    from streamcompat.testing.blocking import BlockingStream, TestClient
+    from streamcompat.testing.client import Client, Connection, Stream
+    from streamcompat.testing.response import InvalidResponse, Response
+    from streamcompat.testing.wire import Request
 
 __all__ = [
     "Behaviour",
@@ -30,3 +39,23 @@ __all__ = [
     "assert_same_behaviour",
     "assert_survives_disconnect",
 ]
+
+_MODULES = {
+    "Behaviour": "behaviour",
+    "BlockingStream": "blocking",
+    "TestClient": "blocking",
+    "Client": "client",
+    "Connection": "client",
+    "Stream": "client",
+    "InvalidResponse": "response",
+    "Response": "response",
+    "Request": "wire",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_MODULES.get(name, 'assertions')}")
+    value = globals()[name] = getattr(module, name)
+    return value

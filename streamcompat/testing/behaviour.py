@@ -6,11 +6,13 @@ The rule: a behaviour is a value; carried out, it gives the responses that its c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from streamcompat.testing import wire
-from streamcompat.testing.client import Client
-from streamcompat.testing.response import Response
-from streamcompat_engine import ClientDisconnected
+
+if TYPE_CHECKING:
+    from streamcompat.testing.client import Client
+    from streamcompat.testing.response import Response
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Behaviour:
 
         Raises: TimeoutError: a handler hangs; InvalidResponse.
         """
+        from streamcompat_engine import ClientDisconnected  # not before: Hypothesis imports this module
+
         head, framed = request.head(), request.framed()
         data = (head + framed) * self.times
         if self.vanish_at is not None:

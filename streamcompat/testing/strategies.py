@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from streamcompat.testing import cuts as cutting
 from streamcompat.testing.behaviour import Behaviour
-from streamcompat.testing.wire import Request
+from streamcompat.testing.wire import MalformedRequest, Request
 
 try:
     from hypothesis import strategies as st
@@ -208,19 +207,6 @@ def requests(
         data = draw(_of(kind))
         fields = (*fields, ("Content-Type", CONTENT_TYPES[kind]))
     return Request(method, target, fields, data, draw(chunkings(data)))
-
-
-@dataclass(frozen=True)
-class MalformedRequest:
-    """Bytes that no server may take for a request, and why.
-
-    Attributes:
-        why: what is wrong with it, and where HTTP says so.
-        wire: all of it, as it is sent.
-    """
-
-    why: str
-    wire: bytes
 
 
 _HOST: Final = b"Host: testserver\r\n"

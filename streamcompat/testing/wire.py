@@ -57,6 +57,19 @@ class Request:
         return request_head(self.method, self.target, self.headers, None if chunked else length, chunked)
 
 
+@dataclass(frozen=True)
+class MalformedRequest:
+    """Bytes that no server may take for a request, and why.
+
+    Attributes:
+        why: what is wrong with it, and where HTTP says so.
+        wire: all of it, as it is sent.
+    """
+
+    why: str
+    wire: bytes
+
+
 def pairs(headers: Headers) -> list[tuple[str, str]]:
     """The fields, in their order."""
     return list(headers.items() if isinstance(headers, Mapping) else headers)

@@ -1,0 +1,29 @@
+"""What Hypothesis calls when it is imported: from then on `from_type` knows the toolkit's own types.
+
+The rule: the strategies are imported when one is first needed, since they import Hypothesis themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def register() -> None:
+    """Tell Hypothesis how requests, malformed requests and behaviours are made."""
+    from hypothesis.strategies import SearchStrategy, register_type_strategy
+
+    from streamcompat.testing.behaviour import Behaviour
+    from streamcompat.testing.wire import MalformedRequest, Request
+
+    def made_by(name: str) -> Any:
+        def make(_: type) -> SearchStrategy[Any]:
+            from streamcompat.testing import strategies
+
+            strategy: SearchStrategy[Any] = getattr(strategies, name)()
+            return strategy
+
+        return make
+
+    register_type_strategy(Request, made_by("requests"))
+    register_type_strategy(MalformedRequest, made_by("malformed_requests"))
+    register_type_strategy(Behaviour, made_by("client_behaviours"))
