@@ -54,6 +54,9 @@ SAMPLES: Final = {
     "binary": bytes(range(256)),
 }
 
+_TINY: Final = ("é".encode(), b"ab", b" a", b"a\n", b"\r\n", b"{}", b"a b", b"a\nb")
+"""Bodies that show most of what is broken, and are as small as can be."""
+
 _VALUES: Final = ("x", "1", "1.0", "00000000-0000-0000-0000-000000000000", "x/y")
 
 Progress = Callable[[int, int, str], None]
@@ -313,7 +316,17 @@ class _Search:
         found = self._smallest(self._examples if known is None else max(self._examples, _TO_SHRINK))
         if known is not None and (found is None or _size(known) < _size(found)):
             found = known
+        if found is not None:
+            found = self._tinier(found)
         return Verdict(CUTS, found is None, counterexample=found)
+
+    def _tinier(self, found: Counterexample) -> Counterexample:
+        """A counterexample that is as small or smaller, and plainer; Hypothesis may have stopped before."""
+        for body in _TINY:
+            request = self.taken[0].request(self._route, body)
+            if len(body) <= len(found.request.framed()) and (plainer := self._boundary(request)):
+                return plainer
+        return found
 
     def _boundary(self, request: Request) -> Counterexample | None:
         return self._portal.call(invariants.boundary, self._runner, request, None, _WAYS)
