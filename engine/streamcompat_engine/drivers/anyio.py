@@ -9,9 +9,7 @@ import asyncio
 import contextlib
 import contextvars
 import logging
-import math
 import socket
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +20,7 @@ import anyio.lowlevel
 from ..service import Event, Service
 from ..session import RESET, Session
 from .accept import BACK_OFF, Exhausted, accept
+from .timers import Timer, Timers
 
 if TYPE_CHECKING:
     from ..server import ServerConfig
@@ -37,94 +36,118 @@ logger: Final = logging.getLogger("streamcompat.engine")
 
 
 class AnyioSession(Session):
-    """One connection on an anyio byte stream; `run` serves it to its end."""
+    """One connection on an anyio byte stream; `run` serves it to its end.
 
-    def __init__(self, service: Service, stream: anyio.abc.ByteStream) -> None:
+    Args:
+        timers: those of the server; a connection by itself makes its own.
+    """
+
+    def __init__(self, service: Service, stream: anyio.abc.ByteStream, timers: Timers | None = None) -> None:
         super().__init__(service, self.now())
         self._stream = self.transport = stream
         self.peer, self.sockname = _addresses(stream)
-        self._pending: deque[bytes] = deque()
+        self._timers = timers
+        self._timer: Timer | None = None
+        self._pending: list[memoryview] = []
         self._unsent = 0
         self._callbacks: list[Callable[[], None]] = []
-        self._to_write = anyio.Event()
-        self._readable = anyio.Event()
-        self._timer_changed = anyio.Event()
-        self._timer: float | None = None
+        self._writer: anyio.CancelScope | None = None  # of the task that writes, while there is one
+        self._readable: anyio.Event | None = None  # set when reading goes on
         self._exchange_scope: anyio.CancelScope | None = None
-        self._exchanges: anyio.abc.TaskGroup
-        self._io: anyio.abc.TaskGroup
+        self._tasks: anyio.abc.TaskGroup
+        self._io: anyio.CancelScope  # of the task that reads
         self._closing = False
+        self._eof_sent = False
         self._context = contextvars.copy_context()
 
     async def run(self) -> None:
         """Serve the connection until both it and its last exchange have ended."""
+        if self._timers is not None:
+            await self._run()
+            return
+        self._timers = Timers()
+        async with anyio.create_task_group() as keeper:
+            keeper.start_soon(self._timers.run)
+            await self._run()
+            keeper.cancel_scope.cancel()
+
+    async def _run(self) -> None:
         self.service.sessions.add(self)
         try:
-            async with anyio.create_task_group() as self._exchanges:
+            async with anyio.create_task_group() as self._tasks:
                 try:
-                    async with anyio.create_task_group() as self._io:
-                        self._io.start_soon(self._write)
-                        self._io.start_soon(self._keep_time)
+                    with anyio.CancelScope() as self._io:
                         if self.service.stopping:
                             self.on_shutdown()
                         self.advance()
                         await self._read()
                 finally:
+                    if self._writer is not None:
+                        self._writer.cancel()
+                    if self._timer is not None:
+                        self._timer.cancel()
                     with anyio.CancelScope(shield=True):
                         await self._stream.aclose()
                     self.on_lost()
         finally:
             self.on_lost()
 
-    # ---- the three tasks of a connection ----
+    # ---- the tasks of a connection: one reads, one writes while there is something to write ----
 
     async def _read(self) -> None:
         stream = self._stream
         try:
             while True:
                 while self.reading_paused:
+                    assert self._readable is not None
                     await self._readable.wait()
                 self.on_data(await stream.receive(_READ))
         except anyio.EndOfStream:
             self.on_eof()
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
-            self._io.cancel_scope.cancel()
-
-    async def _write(self) -> None:
-        pending, low = self._pending, self.limits.outbound_low
-        half_closed = False
-        try:
-            while True:
-                while self._callbacks:
-                    self._callbacks.pop(0)()
-                if pending:
-                    piece = pending.popleft()
-                    for start in range(0, len(piece), _SLICE):
-                        part = piece if len(piece) <= _SLICE else piece[start : start + _SLICE]
-                        await self._stream.send(part)
-                        self._unsent -= len(part)
-                    if self.blocked and self._unsent <= low:
-                        self.on_writable()
-                elif self._closing:
-                    break
-                elif self._half_closed and not half_closed:
-                    half_closed = True
-                    await self._stream.send_eof()
-                else:
-                    self._to_write = anyio.Event()
-                    await self._to_write.wait()
+            await anyio.sleep_forever()  # until it is closed
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
             pass
-        self._io.cancel_scope.cancel()
 
-    async def _keep_time(self) -> None:
+    def _wake_writer(self) -> None:
+        if self._writer is None:
+            self._writer = anyio.CancelScope()
+            self._tasks.start_soon(self._write, self._writer)
+
+    async def _write(self, scope: anyio.CancelScope) -> None:
+        try:
+            with scope:
+                if not await self._write_pending():
+                    return
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+            pass
+        finally:
+            self._writer = None
+        self._io.cancel()
+
+    async def _write_pending(self) -> bool:
+        """Send what waits, until nothing does.
+
+        Returns: whether the connection is to be closed then.
+        """
+        pending, low = self._pending, self.limits.outbound_low
         while True:
-            with anyio.CancelScope(deadline=math.inf if self._timer is None else self._timer) as scope:
-                await self._timer_changed.wait()
-            self._timer_changed = anyio.Event()
-            if scope.cancelled_caught:
-                self._timer = None
-                self.on_timer()
+            while self._callbacks:
+                self._callbacks.pop(0)()
+            if pending:
+                piece = pending.pop(0)
+                for start in range(0, len(piece), _SLICE):
+                    part = bytes(piece[start : start + _SLICE])
+                    await self._stream.send(part)
+                    self._unsent -= len(part)
+                if self.blocked and self._unsent <= low:
+                    self.on_writable()
+            elif self._closing:
+                return True
+            elif self._half_closed and not self._eof_sent:
+                self._eof_sent = True
+                await self._stream.send_eof()
+            else:
+                return False
 
     async def _run_exchange(self, function: Coroutine[Any, Any, None], scope: anyio.CancelScope) -> None:
         with scope:
@@ -145,21 +168,26 @@ class AnyioSession(Session):
         return self._unsent + self.queued
 
     def _transmit(self, data: list[bytes]) -> None:
-        self._pending.append(b"".join(data))
-        self._unsent += len(self._pending[-1])
+        piece = memoryview(data[0] if len(data) == 1 else b"".join(data))
+        if self._writer is None and isinstance(self._stream, SocketByteStream):
+            piece = piece[self._stream.send_now(piece) :]
+            if not piece:
+                return
+        self._pending.append(piece)
+        self._unsent += len(piece)
         if self._unsent > self.limits.outbound_high:
             self.on_blocked()
-        self._to_write.set()
+        self._wake_writer()
 
     def _call_soon(self, callback: Callable[[], None]) -> None:
         self._callbacks.append(callback)
-        self._to_write.set()
+        self._wake_writer()
 
     def _spawn(self, function: Coroutine[Any, Any, None]) -> None:
         self._exchange_scope = anyio.CancelScope()
         # Not in the context of a handler that has just ended, as with a pipelined request.
         context = self._context.copy()
-        context.run(self._exchanges.start_soon, self._run_exchange, function, self._exchange_scope)
+        context.run(self._tasks.start_soon, self._run_exchange, function, self._exchange_scope)
 
     def cancel(self) -> None:
         if self._exchange_scope is not None:
@@ -176,14 +204,16 @@ class AnyioSession(Session):
         self._readable = anyio.Event()
 
     def _resume_reading(self) -> None:
-        self._readable.set()
+        if self._readable is not None:
+            self._readable.set()
+            self._readable = None
 
     def _half_close(self) -> None:
-        self._to_write.set()
+        self._wake_writer()
 
     def _close(self) -> None:
         self._closing = True
-        self._to_write.set()
+        self._wake_writer()
 
     def _reset_on_close(self) -> None:
         sock = self._stream.extra(anyio.abc.SocketAttribute.raw_socket, None)
@@ -192,11 +222,13 @@ class AnyioSession(Session):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
     def _abort(self) -> None:
-        self._io.cancel_scope.cancel()
+        self._io.cancel()
 
     def _set_timer(self, when: float) -> None:
-        self._timer = when
-        self._timer_changed.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._timers is not None:
+            self._timer = self._timers.call_at(when, self.on_timer)
 
 
 class SocketByteStream(anyio.abc.ByteStream):
@@ -229,6 +261,13 @@ class SocketByteStream(anyio.abc.ByteStream):
                 if not data:
                     raise anyio.EndOfStream
                 return data
+
+    def send_now(self, item: memoryview) -> int:
+        """Send what the system takes at once; how many bytes. `send` meets an error again, and raises it."""
+        try:
+            return self._sock.send(item)
+        except OSError:
+            return 0
 
     async def send(self, item: bytes) -> None:
         await anyio.lowlevel.checkpoint()
@@ -265,10 +304,12 @@ async def listen(
 ) -> AsyncIterator[None]:
     """Accept connections on the sockets within this context, and close them then; `group` runs the
     connections beyond it."""
+    timers = Timers()
+    group.start_soon(timers.run)
     try:
         async with anyio.create_task_group() as accepting:
             for sock in sockets:
-                accepting.start_soon(_accept, sock, service, group)
+                accepting.start_soon(_accept, sock, service, group, timers)
             try:
                 yield
             finally:
@@ -280,7 +321,7 @@ async def listen(
             sock.close()
 
 
-async def _accept(sock: socket.socket, service: Service, group: anyio.abc.TaskGroup) -> None:
+async def _accept(sock: socket.socket, service: Service, group: anyio.abc.TaskGroup, timers: Timers) -> None:
     """Wait, which can be cancelled, and accept, which cannot: so no connection is lost in between."""
     while True:
         await anyio.wait_readable(sock)
@@ -290,15 +331,15 @@ async def _accept(sock: socket.socket, service: Service, group: anyio.abc.TaskGr
             await anyio.sleep(BACK_OFF)
         else:
             if connection is not None:
-                group.start_soon(_serve, service, connection)
+                group.start_soon(_serve, service, connection, timers)
 
 
-async def _serve(service: Service, connection: socket.socket) -> None:
+async def _serve(service: Service, connection: socket.socket, timers: Timers) -> None:
     try:
         with connection:
             if connection.family in (socket.AF_INET, socket.AF_INET6):
                 with contextlib.suppress(OSError):  # the peer has left again
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await AnyioSession(service, SocketByteStream(connection)).run()
+            await AnyioSession(service, SocketByteStream(connection), timers).run()
     except Exception:
         logger.exception("a connection failed, and no other with it")

@@ -6,8 +6,6 @@ the same code that serves real sockets, at the same calls, and nothing depends o
 
 from __future__ import annotations
 
-import heapq
-import itertools
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -18,51 +16,31 @@ import anyio.lowlevel
 from ..errors import ClientDisconnected
 from ..service import Event, Service
 from ..session import Session
+from .timers import Timer, TimerHeap
 
 _WINDOW: Final = 64 * 1024
 """Bytes that the network holds for a peer that does not read."""
 
 
-class Timer:
-    """One call that is due at a time of a virtual clock."""
-
-    __slots__ = ("callback", "when")
-
-    def __init__(self, when: float, callback: Callable[[], None]) -> None:
-        self.when = when
-        self.callback: Callable[[], None] | None = callback
-
-    def cancel(self) -> None:
-        """Never call."""
-        self.callback = None
-
-
-class VirtualClock:
+class VirtualClock(TimerHeap):
     """A clock in seconds that stands still until `advance`."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._now = 0.0
-        self._timers: list[tuple[float, int, Timer]] = []
-        self._order = itertools.count()
 
     def now(self) -> float:
         """Seconds since the clock was made."""
         return self._now
 
-    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        """Call back when the clock gets there."""
-        timer = Timer(when, callback)
-        heapq.heappush(self._timers, (when, next(self._order), timer))
-        return timer
-
     def advance(self, seconds: float) -> None:
         """Move on, calling what falls due on the way in the order of time."""
         end = self._now + seconds
-        while self._timers and self._timers[0][0] <= end:
-            when, _, timer = heapq.heappop(self._timers)
-            self._now = max(self._now, when)
-            if timer.callback is not None:
-                timer.callback()
+        while self.next <= end:
+            self._now = max(self._now, self.next)
+            callback = self.pop().callback
+            if callback is not None:
+                callback()
         self._now = end
 
 
