@@ -1,6 +1,6 @@
-"""Every public name of the originals is there, or `names.toml` says why not; `docs/compatibility.md` has all.
+"""Every public name of the originals is there, or `names.toml` says why not.
 
-`python -m tests.parity.originals.compatibility` writes the page, and prints what is missing from `names.toml`.
+`python -m tests.parity.originals.compatibility` writes the page, and prints what is not declared.
 """
 
 from __future__ import annotations
