@@ -80,7 +80,8 @@ class WebSocketResponse:
             raise app.dialect.base("Forbidden", 403)
         spoken = (name for name in handshake.subprotocols if name in self.subprotocols)
         accepted = accept(handshake, next(spoken, None), settings.deflate, settings.message_size)
-        core = WebSocket(accepted, settings)
+        # An ASGI server frames the messages by itself.
+        core = getattr(exchange, "websocket", WebSocket)(accepted, settings)
         connection = WebSocketConnection(exchange, core)
         exchange.switch(core, accepted.fields, connection.cancel)
         return connection
