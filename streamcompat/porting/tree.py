@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ast
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import libcst as cst
@@ -50,7 +52,9 @@ class Tree:
         self._qualified: Any = found[QualifiedNameProvider]
         self._scopes: Any = found[ScopeProvider]
         # Every node, in the order of the text.
-        self.nodes: list[cst.CSTNode] = list(self._walk(module))
+        self._by_kind: dict[type, list[tuple[int, cst.CSTNode]]] = defaultdict(list)
+        for place, node in enumerate(self._walk(module)):
+            self._by_kind[type(node)].append((place, node))
 
     def _walk(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         stack = [node]
@@ -61,7 +65,10 @@ class Tree:
 
     def all(self, *kinds: type[cst.CSTNode]) -> Iterator[Any]:
         """Every node of these kinds, in the order of the text."""
-        return (node for node in self.nodes if isinstance(node, kinds))
+        found = [one for kind in kinds for one in self._by_kind.get(kind, ())]
+        if len(kinds) > 1:
+            found.sort(key=itemgetter(0))
+        return (node for _, node in found)
 
     def below(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         """The node and all below it."""
