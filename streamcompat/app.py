@@ -26,6 +26,7 @@ from streamcompat.request import Request
 from streamcompat.response import BaseHTTPResponse, to_bytes
 from streamcompat.routing import Endpoint, Options, Router
 from streamcompat.serving import AppLifespan, Servable, settings_of
+from streamcompat.tasks import Tasks
 from streamcompat.urls import build_url
 from streamcompat.views import Handler
 from streamcompat.websocketroutes import WebSocketResponse, WebSocketSwitch
@@ -42,7 +43,7 @@ from streamcompat_engine import (
 _CLOSE = (b"Connection", b"close")
 
 
-class App(Registration, WebSocketSwitch, Servable):
+class App(Registration, WebSocketSwitch, Tasks, Servable):
     """The base of both flavours' applications.
 
     Args:
@@ -71,6 +72,7 @@ class App(Registration, WebSocketSwitch, Servable):
         configure_logging: bool = True,
         log_config: dict[str, Any] | None = None,
     ) -> None:
+        super().__init__()
         if log_config and configure_logging:
             logging.config.dictConfig(log_config)
         self.log_config = log_config
@@ -90,8 +92,6 @@ class App(Registration, WebSocketSwitch, Servable):
         self.is_running = False
         self.websocket_tasks: set[Any] = set()  # connections, each with `cancel`
         self._configure_logging = configure_logging
-        self._tasks: list[Any] = []
-        self._loop: Any = None
         self._logs_access = False
         self._closes = False
 
@@ -208,46 +208,13 @@ class App(Registration, WebSocketSwitch, Servable):
 
     # Running
 
-    @property
-    def loop(self) -> Any:
-        """The event loop of asyncio that serves the app; RuntimeError while none does."""
-        if self._loop is None:
-            raise RuntimeError("the app has a loop only while it is served on asyncio")
-        return self._loop
-
-    def add_task(self, task: Any) -> None:
-        """Runs a coroutine, or what a callable returns for the app or for nothing, beside the server.
-
-        Before the server runs the task is kept until it does. asyncio only.
-        """
-        if self._loop is None:
-            self._tasks.append(task)
-        else:
-            self._start_task(task)
-
-    def _start_task(self, task: Any) -> None:
-        if callable(task):
-            try:
-                task = task(self)
-            except TypeError:
-                task = task()
-        running = self._loop.create_task(task)
-        # A loop keeps no strong reference to its tasks.
-        self._tasks.append(running)
-        running.add_done_callback(self._tasks.remove)
-
     def started(self, loop: Any, access_log: bool | None) -> None:
         """The server is about to start; for its lifespan."""
-        self._loop = loop
         self.is_running = True
         self._closes = not self.config.KEEP_ALIVE
         enabled = self.config.ACCESS_LOG if access_log is None else access_log
         self._logs_access = bool(enabled) and self.access_log.isEnabledFor(logging.INFO)
-        if self._tasks and loop is None:
-            raise RuntimeError("add_task needs asyncio: this server runs on trio")
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            self._start_task(task)
+        self._loop_started(loop)
 
     def stopped(self) -> None:
         """The server has stopped; for its lifespan."""

@@ -87,6 +87,22 @@ class TestTasks:
             assert done.wait(PATIENCE)
         assert ran == ["coroutine", "app", "without"]
 
+    def test_a_function_is_called_for_each_run_and_a_coroutine_once(self, app):
+        ran = []
+
+        async def task(app):
+            ran.append("function")
+
+        async def once():
+            ran.append("coroutine")
+
+        app.add_task(task)
+        app.add_task(once())
+        for _ in range(2):
+            with serve(app):
+                pass
+        assert sorted(ran) == ["coroutine", "function", "function"]
+
     def test_while_it_runs(self, app):
         done = threading.Event()
 

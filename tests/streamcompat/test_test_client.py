@@ -182,6 +182,25 @@ class TestWhatComesBack:
             assert app.test_client.get(url.removeprefix("http:"))[1].text == "the other one"
 
 
+def test_a_websockets_handshake(app):
+    opened = []
+
+    @app.websocket("/feed")
+    async def feed(request, ws):
+        opened.append(ws.subprotocol)
+
+    request, response = app.test_client.get(
+        "/feed",
+        headers={
+            "Upgrade": "websocket",
+            "Connection": "upgrade",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Version": "13",
+        },
+    )
+    assert (response.status, request.scheme, opened) == (101, "ws", [None])
+
+
 class TestTheServer:
     def test_it_starts_and_stops_for_each_request(self, flavour):
         app, responses, _ = flavour

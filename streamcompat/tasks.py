@@ -1,0 +1,56 @@
+"""Tasks that an application runs beside its server, in the loop of asyncio that serves it.
+
+The rule: what was added before the server runs waits for it; a function is called each time that it does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Tasks:
+    """`add_task` and `loop` of an application."""
+
+    def __init__(self) -> None:
+        self._loop: Any = None
+        self._waiting: list[Any] = []
+        # A loop keeps no strong reference to its tasks.
+        self._running: set[Any] = set()
+
+    @property
+    def loop(self) -> Any:
+        """The event loop of asyncio that serves the app; RuntimeError while none does."""
+        if self._loop is None:
+            raise RuntimeError("the app has a loop only while it is served on asyncio")
+        return self._loop
+
+    def add_task(self, task: Any) -> None:
+        """Runs a coroutine, or what a callable returns for the app or for nothing, beside the server.
+
+        Before the server runs the task is kept until it does; a callable then for each later run, too.
+        asyncio only.
+        """
+        if self._loop is None:
+            self._waiting.append(task)
+        else:
+            self._run_task(task)
+
+    def _run_task(self, task: Any) -> None:
+        if callable(task):
+            try:
+                task = task(self)
+            except TypeError:
+                task = task()
+        running = self._loop.create_task(task)
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
+
+    def _loop_started(self, loop: Any) -> None:
+        """The server is about to start; `loop` is `None` on trio, which is an error where tasks wait."""
+        if self._waiting and loop is None:
+            raise RuntimeError("add_task needs asyncio: this server runs on trio")
+        self._loop = loop
+        waiting = self._waiting
+        self._waiting = [task for task in waiting if callable(task)]
+        for task in waiting:
+            self._run_task(task)
