@@ -1,8 +1,9 @@
 """One WebSocket, sans-IO: bytes and times in; messages, frames and deadlines out.
 
-Theory of operation. wsproto is the authority on frames: it parses them and writes them. Added here is what
-it leaves to its user: messages are put together and bounded, pings are answered, the closing handshake is
-carried through, and a peer that falls silent is asked for a sign of life.
+Theory of operation. wsproto is the authority on frames: it judges and parses whatever is not a small, plain
+message, which takes a short way (see `frames`). Added here is what it leaves to its user: messages are put
+together and bounded, pings are answered, the closing handshake is carried through, and a peer that falls
+silent is asked for a sign of life.
 
     open ──► closing (our Close is sent) ──► closed          open ──► closed (the peer's Close, or an error)
 
@@ -24,6 +25,7 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, Tex
 from wsproto.extensions import Extension
 from wsproto.frame_protocol import CloseReason
 
+from .frames import BINARY, SHORT, TEXT, Header, frame, is_shortest, read_header, unmasked
 from .limits import WebSocketSettings
 from .upgrade import Accepted
 
@@ -66,21 +68,26 @@ class WebSocket:
     """
 
     __slots__ = (
+        "_at",
         "_closing_since",
         "_count_high",
+        "_deflates",
         "_full",
         "_heard",
         "_messages",
         "_names",
+        "_owed",
         "_part",
         "_pinged",
         "_pong",
         "_protocol",
         "_queue",
+        "_rest",
         "_settings",
         "_size_high",
         "_stopped",
         "_waiting",
+        "_within",
         "closed",
         "closing",
         "code",
@@ -108,7 +115,12 @@ class WebSocket:
         self._messages: deque[tuple[Message, int]] = deque()
         self._waiting = 0  # bytes of these
         self._full = False  # too many wait, until half of them are taken
-        self._stopped = False  # because of that, wsproto has not parsed all that it has got
+        self._stopped = False  # because of that, not all is parsed that has come
+        self._rest = b""  # in which what is not begins at `_at`
+        self._at = 0
+        self._owed = 0  # bytes that wsproto still waits for of a frame
+        self._within = False  # a message has begun that wsproto is given
+        self._deflates = bool(extensions)
         self._part = bytearray()  # what has come of a message, text as UTF-8
         self._queue: list[bytes] = []
         self._pong = b""  # the last one that was queued
@@ -137,7 +149,8 @@ class WebSocket:
         """Take bytes that the peer sent, not empty."""
         self._heard, self._pinged = now, None
         if not self.closed:
-            self._protocol.receive_data(data)
+            self._rest = self._rest[self._at :] + data if self._at < len(self._rest) else data
+            self._at = 0
             if not self._stopped:
                 self._parse()
 
@@ -168,14 +181,52 @@ class WebSocket:
         return message
 
     def _parse(self) -> None:
-        self._stopped = False
-        for event in self._protocol.events():
-            self._handle(event)
-            if self.closed:
-                return
-            if self._full:  # what is behind it stays bytes
-                self._stopped = True
-                return
+        """Take frame after frame, until no more of them are wanted; what is behind stays bytes."""
+        data, at = self._rest, self._at
+        while at < len(data) and not self._full and not self.closed:
+            if not self._owed:
+                header = read_header(data, at)
+                if header is None:
+                    break
+                end = header.start + header.size
+                if end <= len(data) and self._take_short(header, at, data):
+                    at = end
+                    continue
+                self._owed = end - at
+                if not header.first & 0x08:
+                    self._within = not header.first & 0x80
+            handed = min(self._owed, len(data) - at)
+            self._owed -= handed
+            self._protocol.receive_data(data[at : at + handed])
+            at += handed
+            for event in self._protocol.events():
+                self._handle(event)
+        self._at = at
+        self._stopped = self._full and not self.closed and at < len(data)
+        if at == len(data) or self.closed:
+            self._rest, self._at = b"", 0
+
+    def _take_short(self, header: Header, at: int, data: bytes) -> bool:
+        """Deliver a small message that came whole in one plain frame; whether it is one."""
+        first, start, size = header
+        most = self._settings.message_size
+        if (
+            (first != BINARY and first != TEXT)
+            or size > SHORT
+            or self._within
+            or self.closing
+            or (most is not None and size > most)
+            or not is_shortest(header, at)
+        ):
+            return False
+        message: Message = unmasked(data, start, start + size)
+        if first == TEXT:
+            try:
+                message = message.decode()  # type: ignore[union-attr]
+            except UnicodeDecodeError:
+                return False
+        self._deliver(message, size)
+        return True
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, (TextMessage, BytesMessage)):
@@ -215,6 +266,9 @@ class WebSocket:
                 return
             message = part.decode() if is_text else bytes(part)
             self._part = bytearray()
+        self._deliver(message, size)
+
+    def _deliver(self, message: Message, size: int) -> None:
         self._messages.append((message, size))
         self._waiting += size
         if len(self._messages) >= self._count_high or self._waiting > self._size_high:
@@ -244,8 +298,9 @@ class WebSocket:
 
     def message(self, data: Message) -> bytes:
         """The frame of a message, for the wire; only while `open`."""
-        event = TextMessage(data) if isinstance(data, str) else BytesMessage(data)
-        return self._protocol.send(event)
+        if self._deflates:
+            return self._protocol.send(TextMessage(data) if isinstance(data, str) else BytesMessage(data))
+        return frame(TEXT, data.encode()) if isinstance(data, str) else frame(BINARY, data)
 
     def ping(self, payload: bytes | None) -> tuple[bytes, bytes]:
         """A ping's payload, one of its own where it is `None`, and its frame; only while `open`.
@@ -305,7 +360,7 @@ class WebSocket:
             if self.code is None:
                 self.code = ABNORMAL
             self._part = bytearray()
-            self._stopped = False
+            self._rest, self._at, self._stopped = b"", 0, False
             self._changed()
 
     def _changed(self) -> None:
