@@ -27,6 +27,8 @@ _next_size: Final = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})\r\n").match
 _known_sizes: Final[dict[bytes, int]] = {}
 """CRLF, size, CRLF, and what it says, of sizes other than the last: a flood of tiny chunks in turns would
 else cost three times as much. Padding and case make no more of them than a client's bytes pay for."""
+_tiny_sizes: Final = {b"\r\n%x\r\n" % size: size for size in range(1, 16)}
+"""The same of sizes of one digit, which need no search for their end."""
 _KNOWN_COUNT: Final = 4096
 _LONGEST: Final = _MAX_SIZE_DIGITS + 4
 _first_size: Final = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n").match
@@ -165,6 +167,9 @@ class ChunkedBody:
         while position < end:
             if crlf_due and data.startswith(separator, position):
                 start = position + len(separator)
+            elif crlf_due and size < 16 and (known := _tiny_sizes.get(line := data[position : position + 5])):
+                separator, size = line, known
+                start = position + 5
             elif crlf_due and (
                 known := _known_sizes.get(
                     line := data[position : data.find(b"\n", position + 3, position + _LONGEST) + 1]
