@@ -50,7 +50,7 @@ class ServerConfig:
         max_requests, max_memory: requests served, and bytes of memory (the resident set), from which on a
             worker wants to be replaced; none.
         grace: seconds that running exchanges have to finish when the server stops; 15.
-        ssl: a context for TLS, for the asyncio driver.
+        ssl: a context for TLS.
     """
 
     host: str = "127.0.0.1"
@@ -239,8 +239,6 @@ class Server:
     async def _listen(self, sockets: list[socket.socket], group: anyio.abc.TaskGroup) -> AsyncIterator[None]:
         if self.config.driver == "asyncio":
             from .drivers import asyncio as driver
-        elif self.config.ssl is not None:
-            raise ValueError("TLS is spoken by the asyncio driver only")
         else:
             from .drivers import anyio as driver  # type: ignore[no-redef]
         async with driver.listen(self._service, sockets, group, self.config):

@@ -10,12 +10,14 @@ import contextlib
 import contextvars
 import logging
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.abc
 import anyio.lowlevel
+from anyio.streams.tls import TLSStream
 
 from ..service import Event, Service
 from ..session import RESET, Session
@@ -29,6 +31,8 @@ _READ: Final = 64 * 1024
 """The most bytes of one read."""
 _SLICE: Final = 64 * 1024
 """The most bytes handed to the stream at once, so that a slow peer's progress shows."""
+_FAREWELL: Final = 1.0
+"""Seconds that a peer over TLS has to answer that the connection is closed."""
 _TURNS: Final = 8
 """Turns of the loop within which an accepted connection has its session."""
 
@@ -46,6 +50,8 @@ class AnyioSession(Session):
         super().__init__(service, self.now())
         self._stream = self.transport = stream
         self.peer, self.sockname = _addresses(stream)
+        if isinstance(stream, TLSStream):
+            self.scheme = "https"
         self._timers = timers
         self._timer: Timer | None = None
         self._pending: list[memoryview] = []
@@ -86,11 +92,19 @@ class AnyioSession(Session):
                         self._writer.cancel()
                     if self._timer is not None:
                         self._timer.cancel()
-                    with anyio.CancelScope(shield=True):
-                        await self._stream.aclose()
+                    await self._farewell()
                     self.on_lost()
         finally:
             self.on_lost()
+
+    async def _farewell(self) -> None:
+        """Close the stream; over TLS a peer that listens is told so, and waited for a while."""
+        seconds = 0.0 if self.connection.aborted else _FAREWELL
+        with (
+            contextlib.suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError),
+            anyio.move_on_after(seconds, shield=True),
+        ):
+            await self._stream.aclose()
 
     # ---- the tasks of a connection: one reads, one writes while there is something to write ----
 
@@ -152,6 +166,8 @@ class AnyioSession(Session):
     async def _run_exchange(self, function: Coroutine[Any, Any, None], scope: anyio.CancelScope) -> None:
         with scope:
             await function
+        if self._exchange_scope is scope:
+            self._exchange_scope = None
 
     # ---- called by the session ----
 
@@ -209,6 +225,8 @@ class AnyioSession(Session):
             self._readable = None
 
     def _half_close(self) -> None:
+        if self.scheme == "https":  # which closes both ways at once
+            self._closing = True
         self._wake_writer()
 
     def _close(self) -> None:
@@ -287,6 +305,28 @@ class SocketByteStream(anyio.abc.ByteStream):
             self._sock.close()
 
 
+class _OneAtATime(SocketByteStream):
+    """Below TLS, whose reading side may have to send as well, and must not do so within a record."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self._sending = anyio.Lock()
+
+    async def send(self, item: bytes) -> None:
+        async with self._sending:
+            await super().send(item)
+
+
+async def _over_tls(connection: socket.socket, context: ssl.SSLContext, service: Service) -> TLSStream | None:
+    """The connection after the handshake; `None` where there was none, which is the peer's business."""
+    with (
+        contextlib.suppress(OSError, anyio.BrokenResourceError, anyio.EndOfStream),
+        anyio.move_on_after(service.timeouts.head),
+    ):
+        return await TLSStream.wrap(_OneAtATime(connection), server_side=True, ssl_context=context)
+    return None
+
+
 def _addresses(stream: anyio.abc.ByteStream) -> tuple[tuple[Any, ...] | None, Any]:
     """The peer's and the local address, where the stream has any."""
     attribute = anyio.abc.SocketAttribute
@@ -309,7 +349,7 @@ async def listen(
     try:
         async with anyio.create_task_group() as accepting:
             for sock in sockets:
-                accepting.start_soon(_accept, sock, service, group, timers)
+                accepting.start_soon(_accept, sock, service, group, timers, config.ssl)
             try:
                 yield
             finally:
@@ -321,7 +361,9 @@ async def listen(
             sock.close()
 
 
-async def _accept(sock: socket.socket, service: Service, group: anyio.abc.TaskGroup, timers: Timers) -> None:
+async def _accept(
+    sock: socket.socket, service: Service, group: anyio.abc.TaskGroup, timers: Timers, context: Any
+) -> None:
     """Wait, which can be cancelled, and accept, which cannot: so no connection is lost in between."""
     while True:
         await anyio.wait_readable(sock)
@@ -331,15 +373,19 @@ async def _accept(sock: socket.socket, service: Service, group: anyio.abc.TaskGr
             await anyio.sleep(BACK_OFF)
         else:
             if connection is not None:
-                group.start_soon(_serve, service, connection, timers)
+                group.start_soon(_serve, service, connection, timers, context)
 
 
-async def _serve(service: Service, connection: socket.socket, timers: Timers) -> None:
+async def _serve(service: Service, connection: socket.socket, timers: Timers, context: Any) -> None:
     try:
         with connection:
             if connection.family in (socket.AF_INET, socket.AF_INET6):
                 with contextlib.suppress(OSError):  # the peer has left again
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await AnyioSession(service, SocketByteStream(connection), timers).run()
+            stream: anyio.abc.ByteStream | None = SocketByteStream(connection)
+            if context is not None:
+                stream = await _over_tls(connection, context, service)
+            if stream is not None:
+                await AnyioSession(service, stream, timers).run()
     except Exception:
         logger.exception("a connection failed, and no other with it")
