@@ -61,6 +61,7 @@ def assert_boundary_invariant(
         patience: real seconds after which a handler is taken to hang.
     Raises: AssertionError.
     """
+    __tracebackhide__ = True
 
     async def check() -> Counterexample | None:
         async with invariants.running(app, effects, patience) as runner:
@@ -79,6 +80,7 @@ def assert_bounded_memory(
 
     Raises: AssertionError: it grows; ValueError: the repeated body is refused, so that it cannot be told.
     """
+    __tracebackhide__ = True
 
     async def check() -> Counterexample | str | None:
         async with invariants.running(app, None, patience) as runner:
@@ -98,6 +100,7 @@ def assert_survives_disconnect(
 
     Raises: AssertionError.
     """
+    __tracebackhide__ = True
 
     async def check() -> Counterexample | None:
         async with invariants.running(app, None, patience) as runner:
@@ -125,6 +128,7 @@ def assert_same_behaviour(
         names: of the two, for the message.
     Raises: AssertionError.
     """
+    __tracebackhide__ = True
     ignored = frozenset(name.lower() for name in ignore_headers)
 
     async def check() -> Counterexample | None:

@@ -109,6 +109,8 @@ def answer(outcome: Outcome) -> str:
     """What was answered, in one line."""
     if not outcome.status:
         text = "no answer"
+    elif outcome.status >= 500 and outcome.error:
+        text = str(outcome.status)  # what the page says is nobody's words
     else:
         text = f"{outcome.status} {shown(outcome.body)}" + ("" if outcome.complete else ", cut")
     if outcome.error:
