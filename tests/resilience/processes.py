@@ -109,10 +109,11 @@ def serve(driver: str, keep_alive: float = 5.0, send_buffer: int = 0) -> Iterato
 
 
 @contextlib.contextmanager
-def serve_workers(count: int) -> Iterator[Served]:
-    """The site by the command line, with several workers."""
+def serve_workers(driver: str, count: int) -> Iterator[Served]:
+    """The site by the command line, with several workers; `asyncio` means uvloop as well, where it is."""
     line = [sys.executable, "-m", "streamcompat", "run", "tests/resilience/apps.py:site", "--port", "0"]
     line += ["--workers", str(count), "--no-access-log"]
+    line += ["--driver", "asyncio" if driver == "uvloop" else driver]
     with _running(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         for text in process.stdout:
