@@ -94,6 +94,9 @@ class ASGIExchange:
         # Over HTTP/1 a request without either field has no body; over HTTP/2 only its end tells.
         self._body_ended = self.head.http_version in ("1.0", "1.1") and not self.head.has_body
         self._watched = False
+        self._ahead: Message | None = None
+        self._reading = anyio.Lock(fast_acquire=True)
+        self._taken = anyio.Event()
         self._start: Message | None = None
         self._declared: int | None = None
         self._error: EngineError | None = None
@@ -117,17 +120,35 @@ class ASGIExchange:
             self._watch()
 
     def _watch(self) -> None:
-        """Begin to look out for the client's leaving, which only a read tells: not before the body's end."""
-        if self._body_ended and not self._watched:
+        """Begin to look out for the client's leaving."""
+        if not self._watched:
             self._watched = True
             self._group.start_soon(self._look_out)
 
     async def _look_out(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        # A server says so too once the response is whole.
-        if not self.finished:
-            self._gone()
+        """Only a read tells that the client has left, so one message of the body is read ahead."""
+        while True:
+            if self._ahead is not None and self._ahead.get("more_body", False):
+                self._taken = anyio.Event()
+                await self._taken.wait()
+            async with self._reading:
+                message = await self._receive()
+            if message["type"] == "http.disconnect":
+                # A server says so too once the response is whole.
+                if not self.finished:
+                    self._gone()
+                return
+            if not self._body_ended and self._ahead is None:
+                self._ahead = message
+
+    async def _next_message(self) -> Message:
+        if self._ahead is None:
+            async with self._reading:  # not every server lets two read at once
+                if self._ahead is None:
+                    return {"type": "http.disconnect"} if self.disconnected else await self._receive()
+        message, self._ahead = self._ahead, None
+        self._taken.set()
+        return message
 
     def _gone(self) -> None:
         if self.disconnected:
@@ -171,7 +192,7 @@ class ASGIExchange:
             self._check_limit()
             if self.disconnected:
                 raise ClientDisconnected
-            message = await self._receive()
+            message = await self._next_message()
             if message["type"] == "http.disconnect":
                 self._gone()
                 raise ClientDisconnected
@@ -180,8 +201,6 @@ class ASGIExchange:
             self._check_limit()
             if not message.get("more_body", False):
                 self._body_ended = True
-                if self.status is not None or self._on_disconnect == "cancel":
-                    self._watch()
             if piece:
                 return piece
         return None

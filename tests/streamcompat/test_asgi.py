@@ -313,6 +313,44 @@ class TestAClientThatLeaves:
         assert not peer.whole
         assert caplog.records == []
 
+    @pytest.mark.parametrize("body", [[], [b"unread"], [b"a", b""]])
+    async def test_while_a_response_is_streamed_and_nobody_reads_the_request(self, app, body):
+        peer = Peer("POST", body=body)
+
+        @app.stream("/")
+        async def handler(request):
+            async def produce(response):
+                await response.write("x")
+                if len(body) > 1:
+                    assert await request.stream.get() == b"a"
+                peer.gone.set()
+                while True:
+                    await response.write("x")
+                    await anyio.lowlevel.checkpoint()
+
+            return stream(produce)
+
+        await peer.ask(app)
+        assert not peer.whole
+
+    async def test_what_was_read_ahead_is_not_lost(self, app):
+        peer = Peer("POST", body=[b"a", b"b", b"", b"c"])
+        left = []
+
+        @app.stream("/", on_disconnect="cancel")
+        async def handler(request):
+            await anyio.wait_all_tasks_blocked()
+            left.append(len(peer.body))
+            pieces = []
+            async for piece in request.stream:
+                pieces.append(piece)
+                await anyio.wait_all_tasks_blocked()
+            await anyio.wait_all_tasks_blocked()
+            return text(b" ".join(pieces).decode())
+
+        assert (await peer.ask(app)).chunks == [b"a b c"]
+        assert left == [3]
+
     async def test_while_the_handler_reads(self, flavour):
         app, _, _ = flavour
         peer = Peer("POST", body=[b"a", b"b"])
