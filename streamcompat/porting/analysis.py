@@ -41,6 +41,7 @@ def analyse(path: str, data: bytes, seeds: Seeds) -> FileFacts:
     Writes(scan)
     scan_objects(scan)
     scan_uses(scan)
+    scan.find_mixed()
     scan.exports()
     return facts
 

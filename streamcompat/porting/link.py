@@ -111,6 +111,7 @@ class Linker:
         self._near: dict[str, set[str]] = defaultdict(set)
         self._on: dict[str, set[str]] = defaultdict(set)
         self._edges()
+        self._drop_neutral()
         self._group = self._groups()
         self.decisions = Decisions()
         self._causes: dict[str, tuple[Kind, str]] = {}
@@ -146,6 +147,29 @@ class Linker:
                 return titles[name]
             name = name.rpartition(".")[0]
         return None
+
+    def _drop_neutral(self) -> None:
+        """Helpers that are handed a request and do nothing with its stream hold nobody together."""
+        helpers = {
+            reference
+            for reference, (_, thing) in self.things.items()
+            if thing.kind == "function" and not self._on[reference] and not thing.handlers
+        }
+        told = {refer(path, one.owner) for path, facts in self.files.items() for one in facts.findings}
+        seen: set[str] = set()
+        for start in helpers:
+            if start in seen:
+                continue
+            found, stack = {start}, [start]
+            while stack:
+                for other in (self._near[stack.pop()] & helpers) - found:
+                    found.add(other)
+                    stack.append(other)
+            seen |= found
+            if not any(self.things[one][1].streams or one in told for one in found):
+                for one in found:
+                    for other in self._near.pop(one, set()):
+                        self._near[other].discard(one)
 
     def _groups(self) -> dict[str, frozenset[str]]:
         """The things that go together with each thing, itself among them."""
@@ -196,6 +220,14 @@ class Linker:
                     f"nothing that was given registers or calls `{thing.title}`",
                     "port it together with the file that makes the app",
                 )
+        for reference in [one for one in self.decisions.stays if one in self.things]:
+            path, thing = self.things[reference]
+            # Somebody may call it with the requests of an app of this file, for all that can be seen.
+            if thing.reads and not self._has_app(reference):
+                where = causes.get(reference, ("unknown", f"{path}:{thing.line}"))[1]
+                for one in self._objects(path, set()) & self.things.keys():
+                    stays.add(one)
+                    causes.setdefault(one, ("left", where))
         self._spread()
         self._files()
         self._explain()

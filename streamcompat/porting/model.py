@@ -130,7 +130,7 @@ class Handed(NamedTuple):
         symbol: the function, as the file imports it.
         parameter: its position or its name; -1 for what the file exports under the symbol.
         role: `request`, `stream`, `response`; `app`, `blueprint` or `view` with the object's reference;
-            `base` for the class that another one is derived from.
+            `base` for the class that another one is derived from, and for a handler's decorator.
         handler: the function is registered as a handler, on `reference`.
         by: the thing that hands it over.
     """

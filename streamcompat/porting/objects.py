@@ -65,6 +65,15 @@ def scan_objects(scan: Scan) -> None:
         if what == "exception":
             for reference in references:
                 rename_exception_handler(scan, function, reference)
+    for node, references in scan.roles.unseen.items():
+        for reference in references:
+            scan.say(
+                node,
+                "unknown",
+                f"`{scan.tree.code(node)}` is registered, and cannot be seen from here",
+                "port the file together with the one that has it, or register a function by its name",
+                reference,
+            )
     _patches(scan)
 
 

@@ -44,6 +44,28 @@ def scan_reads(scan: Scan) -> None:
         if scan.is_load(node) and scan.roles.has(node, STREAM):
             owner = scan.thing_of(node)
             _use(scan, node, owner, canonical)
+    for node in tree.all(cst.Await):
+        if _looks_like_a_read(scan, node):
+            owner = scan.thing_of(node)
+            if owner in scan.facts.things:
+                scan.facts.things[owner].streams = scan.facts.things[owner].reads = True
+            code = tree.code(node.expression)
+            scan.say(
+                node, "unknown", f"`{code}` may read a request's body: whose it is cannot be seen", _LOOP
+            )
+
+
+def _looks_like_a_read(scan: Scan, node: cst.Await) -> bool:
+    """`await x.stream.get()` of an `x` that nothing is known of."""
+    call = node.expression
+    if not isinstance(call, cst.Call) or call.args or not isinstance(call.func, cst.Attribute):
+        return False
+    value = call.func.value
+    if call.func.attr.value not in _READS or not isinstance(value, cst.Attribute):
+        return False
+    if value.attr.value != "stream" or scan.roles.has(value, STREAM) or not scan.is_sanics:
+        return False
+    return not scan.roles.is_assigned(value)
 
 
 def _use(scan: Scan, node: cst.CSTNode, owner: str, canonical: dict[cst.Await, cst.If]) -> None:

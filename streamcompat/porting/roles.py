@@ -47,6 +47,7 @@ class Roles:
         handed: roles that leave the file.
         views: references of views, with those of what they are registered on.
         beside: middleware, handlers of exceptions and listeners, with what they are registered on.
+        unseen: handlers that cannot be seen, with what they are registered on.
         blind: arguments of `stream(...)` whose function cannot be seen.
     """
 
@@ -60,6 +61,7 @@ class Roles:
         self.handed: set[tuple[Handed, cst.CSTNode]] = set()
         self.views: set[tuple[str, str]] = set()
         self.blind: set[cst.CSTNode] = set()
+        self.unseen: dict[cst.CSTNode, set[str]] = {}
         self.beside: dict[cst.FunctionDef, tuple[str, set[str]]] = {}
         self.from_outside: set[FunctionOrClass] = set()
         self._objects = {symbol: Value(kind, reference) for symbol, reference, kind in seeds.objects}
@@ -119,6 +121,41 @@ class Roles:
         symbol = self.tree.qualified(node)
         parts = names.split(symbol) if symbol else None
         return parts[1] if parts else None
+
+    def is_assigned(self, node: cst.CSTNode) -> bool:
+        """Whether the file itself says what a variable is."""
+        variable = self.tree.variable(node)
+        return variable is not None and any(
+            self.tree.variable(target) == variable for target, _ in self._assigned
+        )
+
+    def mixed(self) -> Iterator[tuple[cst.CSTNode, Value]]:
+        """Where a variable that has a stream or a response is given something else as well."""
+        for target, given in self._assigned:
+            variable = self.tree.variable(target)
+            for value in self.values.get(variable, ()) if variable is not None else ():
+                if value in (STREAM, RESPONSE) and value not in self.of(given) and not _is_nothing(given):
+                    yield target, value
+        for call in self._calls:
+            for function in self.tree.functions_of(call.func):
+                if isinstance(function, cst.FunctionDef):
+                    yield from self._mixed_arguments(call, function)
+
+    def _mixed_arguments(
+        self, call: cst.Call, function: cst.FunctionDef
+    ) -> Iterator[tuple[cst.CSTNode, Value]]:
+        params = parameters(function)
+        offset = bound_offset(self.tree, function) if isinstance(call.func, cst.Attribute) else 0
+        for at, one in enumerate(call.args):
+            if one.star:
+                return
+            named = [param for param in params if one.keyword and param.name.value == one.keyword.value]
+            placed = params[at + offset : at + offset + 1] if one.keyword is None else named
+            for param in placed:
+                variable = self.tree.variable(param)
+                for value in self.values.get(variable, ()) if variable is not None else ():
+                    if value in (STREAM, RESPONSE) and value not in self.of(one.value):
+                        yield one.value, value
 
     def is_view_class(self, node: cst.ClassDef, depth: int = 0) -> bool:
         for base in node.bases:
@@ -218,9 +255,20 @@ class Roles:
                     self._decorated(function, call.func)
                 elif isinstance(call, cst.Attribute):
                     self._decorated(function, call)
+        for handler in self.handlers:
+            for decorator in handler.decorators:
+                self._goes_with(handler, decorator.decorator)
         for call in self._calls:
             if not self._registers(call) and not self._streams(call):
                 self._passes(call)
+
+    def _goes_with(self, handler: FunctionOrClass, node: cst.BaseExpression) -> None:
+        """A decorator calls the handler with the request that it was given itself."""
+        maker = node.func if isinstance(node, cst.Call) else node
+        self.links.update((handler, one) for one in self.tree.functions_of(maker))
+        symbol = self.tree.qualified(maker)
+        if symbol in self.seeds.known:
+            self.handed.add((Handed(symbol, 0, "base"), handler))
 
     def _decorated(self, function: cst.FunctionDef, func: cst.Attribute) -> None:
         references = self.objects(func.value)
@@ -270,30 +318,39 @@ class Roles:
         if isinstance(handler, cst.FunctionDef):
             self._give(handler, bound_offset(self.tree, handler), REQUEST)
 
-    def _register_expression(
-        self, node: cst.BaseExpression, references: dict[str, str], depth: int = 0
-    ) -> None:
+    def _register_expression(self, node: cst.BaseExpression, references: dict[str, str]) -> None:
+        if self._registers_seen(node, references):
+            self.unseen.pop(node, None)
+        else:
+            self.unseen[node] = set(references)
+
+    def _registers_seen(self, node: cst.BaseExpression, references: dict[str, str], depth: int = 0) -> bool:
+        if isinstance(node, cst.Lambda):
+            self._give(node, 0, REQUEST)
+            return True
         if isinstance(node, cst.Call):
             if isinstance(node.func, cst.Attribute) and node.func.attr.value == "as_view":
-                self._register_name(node.func.value, references)
-            elif depth < 8:
-                # partial(handler, ...), or a decorator that is called on it.
-                for one in node.args:
-                    self._register_expression(one.value, references, depth + 1)
-            return
-        for view, kind in self.objects(node).items():
-            if kind == "view":
-                self.views.update((view, reference) for reference in references)
-                return
-        self._register_name(node, references)
+                return self._register_name(node.func.value, references)
+            # partial(handler, ...), or a decorator that is called on it.
+            given = [one.value for one in node.args] if depth < 8 else []
+            # All of them, as each may be a handler.
+            seen = [self._registers_seen(one, references, depth + 1) for one in given]
+            return any(seen)
+        views = [view for view, kind in self.objects(node).items() if kind == "view"]
+        if views:
+            self.views.update((view, reference) for view in views for reference in references)
+            return True
+        return self._register_name(node, references)
 
-    def _register_name(self, node: cst.BaseExpression, references: dict[str, str]) -> None:
-        for one in self.tree.functions_of(node):
+    def _register_name(self, node: cst.BaseExpression, references: dict[str, str]) -> bool:
+        functions = self.tree.functions_of(node)
+        for one in functions:
             self._register(one, references)
         symbol = self.tree.qualified(node)
         if symbol in self.seeds.known:
             for reference in references:
                 self.handed.add((Handed(symbol, 0, "request", reference, handler=True), node))
+        return bool(functions) or symbol in self.seeds.known
 
     def _streams(self, call: cst.Call) -> bool:
         """`stream(fn)`, by whatever name: its function gets the response."""
@@ -396,3 +453,7 @@ class Roles:
                     self._give(target, where + offset if isinstance(where, int) else where, value)
                     if value.role not in OBJECT_ROLES:
                         self._link(call, target)
+
+
+def _is_nothing(node: cst.BaseExpression) -> bool:
+    return isinstance(node, cst.Name) and node.value == "None"

@@ -93,6 +93,22 @@ class Scan:
         for one in self.tree.all(cst.FunctionDef, cst.ClassDef):
             self.facts.defines.add(self.tree.path_of(one))
 
+    def find_mixed(self) -> None:
+        """Says where something is sometimes a request's stream or a response, and sometimes not."""
+        for node, value in self.roles.mixed():
+            owner = self.thing_of(node)
+            if owner in self.facts.things:
+                thing = self.facts.things[owner]
+                thing.streams = True
+                thing.reads = thing.reads or value.role == "stream"
+            remedy = "use one name for one thing"
+            self.say(
+                node,
+                "left",
+                f"`{self.tree.code(node)}` stands where a {value.role} of Sanic's stands as well",
+                remedy,
+            )
+
     def thing_of(self, node: cst.CSTNode) -> str:
         """The key of what a node belongs to; `FILE` for what stands in no function and no class."""
         around = self.tree.chain(node)

@@ -68,7 +68,7 @@ def test_ported_and_alike(
     assert main(["port", str(tmp_path / "after"), "--check"]) == 0, "a second run would change it again"
     ours, theirs = load(str(before)), load(str(after))
     assert type(theirs).__name__ == "Mach9"
-    verdict = compare(ours, theirs, requests=15)
+    verdict = compare(ours, theirs, requests=8)
     assert verdict.routes
     assert [str(difference) for difference in verdict.differences] == []
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -188,3 +190,23 @@ def test_from_sanic_takes_every_request_for_one_of_sanics(
     assert "0 unknown" in capsys.readouterr().err
     assert main(["port", "helper.py", "--from", "sanic"]) == 0
     assert "helper.py:2: " in capsys.readouterr().err
+
+
+def test_a_large_tree_has_a_progress_bar_on_a_terminal(tree: Path) -> None:
+    for number in range(60):
+        put(tree, **{f"part{number}__app": BEFORE})
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "streamcompat", "port", ".", "--check"],
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # which is how a terminal without a writer ends
+        while data := os.read(ours, 65536):
+            shown += data
+    os.close(ours)
+    assert child.wait() == 1
+    assert b"reading" in shown and b"100%" in shown

@@ -23,7 +23,7 @@ def ported(source: str) -> Result:
 
 
 @given(programs())
-@settings(SLOW, max_examples=60)
+@settings(SLOW, max_examples=30)
 def test_it_compiles_and_a_second_run_changes_nothing(program: tuple[str, list[str]]) -> None:
     source, untouched = program
     result = ported(source)
@@ -49,7 +49,7 @@ def _is_text(node: ast.stmt) -> bool:
 
 
 @given(programs())
-@settings(SLOW, max_examples=30)
+@settings(SLOW, max_examples=12)
 def test_line_ends_and_marks_stay(program: tuple[str, list[str]]) -> None:
     source, _ = program
     after = ported(source).files[0].after

@@ -1,0 +1,29 @@
+from mach9 import Mach9
+from mach9.response import text, stream as mach9_stream
+from sanic.response import stream
+import asyncio
+from streamcompat.ported import encoded
+app = Mach9('a', load_env=False)
+
+import csv
+def user_of(request):
+    return request.args.get("user")
+def authorized(f):
+    async def wrapper(request, *a, **k):
+        user_of(request)
+        return await f(request, *a, **k)
+    return wrapper
+@app.get("/csv")
+@authorized
+async def table(request):
+    user = user_of(request)
+    async def s(response):
+        csv.writer(response).writerow([user])
+    return stream(s)
+@app.get("/x")
+@authorized
+async def x(request):
+    user = user_of(request)
+    async def s(channel):
+        await channel.send(encoded(user))
+    return mach9_stream(s)
