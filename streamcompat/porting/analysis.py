@@ -47,8 +47,12 @@ def analyse(path: str, data: bytes, seeds: Seeds) -> FileFacts:
 
 
 def _after_imports(tree: Tree) -> int:
-    """The end of the last import at the top of the file, or of the docstring; 0 where there is neither."""
+    """The end of the last import at the top of the file, or of the docstring; else the first line of code."""
     at = 0
+    for line in tree.source.splitlines(keepends=True):
+        if line.strip() and not line.startswith(b"#"):
+            break
+        at += len(line)
     for number, statement in enumerate(tree.module.body):
         if not isinstance(statement, cst.SimpleStatementLine):
             break

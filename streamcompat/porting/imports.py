@@ -218,7 +218,8 @@ class ImportEdits:
             return
         newline, at = self.facts.newline, self.facts.insert_at
         text = newline.join(lines)
-        self.edits.append(Edit(at, at, newline + text if at else text + newline, FILE))
+        starts_line = self._source[at - 1 : at] in (b"", b"\n", b"\r")
+        self.edits.append(Edit(at, at, text + newline if starts_line else newline + text, FILE))
 
 
 def _is_of(use: Use, name: ImportedName) -> bool:

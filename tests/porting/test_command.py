@@ -7,13 +7,16 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from streamcompat.cli import main
+from tests.serving import ROOT
 
 BEFORE = 'from sanic import Sanic\n\napp = Sanic("app", load_env=False)\n'
 AFTER = BEFORE.replace("sanic import Sanic", "mach9 import Mach9").replace("= Sanic", "= Mach9")
@@ -210,3 +213,11 @@ def test_a_large_tree_has_a_progress_bar_on_a_terminal(tree: Path) -> None:
     os.close(ours)
     assert child.wait() == 1
     assert b"reading" in shown and b"100%" in shown
+
+
+def test_the_hook_for_pre_commit_is_the_command(tree: Path) -> None:
+    hook = dict(re.findall(r"^  (\w+): (.*)$", (ROOT / ".pre-commit-hooks.yaml").read_text(), re.MULTILINE))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert json.loads(hook["additional_dependencies"]) == project["optional-dependencies"]["porting"]
+    put(tree, app=BEFORE)
+    assert main([*hook["entry"].split()[1:], *json.loads(hook["args"])]) == 1

@@ -97,3 +97,19 @@ def test_a_file_that_is_not_python_is_named_and_left(source: bytes, line: int, r
     assert ported.error is not None
     assert ported.error[0] == line
     assert reason in ported.error[1]
+
+
+def test_a_new_import_goes_below_what_has_to_be_first() -> None:
+    head = "#!/usr/bin/env python\n# coding: latin-1\n\n"
+    helper = "async def size(incoming):\n    return len(await incoming.get())  # ÿ\n"
+    main = (
+        "from helper import size\nfrom sanic import Sanic\nfrom sanic.response import text\n"
+        "app = Sanic('a')\n@app.stream('/')\nasync def h(request):\n"
+        "    return text(await size(request.stream))\n"
+    )
+    result = port({"main.py": main.encode(), "helper.py": (head + helper).encode("latin-1")})
+    assert result.files[1].after.decode("latin-1") == (
+        head
+        + "from streamcompat.ported import content\n"
+        + helper.replace("await", "content(await").replace(".get())", ".receive()))")
+    )
