@@ -327,13 +327,7 @@ def rename_exception_handler(scan: Scan, function: cst.FunctionDef, owner: str) 
                 owner,
             )
             return
-        variable = tree.variable(parameter)
-        for name in tree.all(cst.Name):
-            above = tree.parent(name)
-            is_part = isinstance(above, cst.Attribute) and above.attr is name
-            is_keyword = isinstance(above, cst.Arg) and above.keyword is name
-            if name.value == old and tree.variable(name) == variable and not is_part and not is_keyword:
-                scan.replace(name, wanted, owner)
+        scan.rename(parameter, wanted, owner)
 
 
 # ---- what reaches into Sanic itself ----

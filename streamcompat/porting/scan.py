@@ -147,6 +147,16 @@ class Scan:
         if after:
             self.facts.edits.append(Edit(end, end, after, owner, level))
 
+    def rename(self, parameter: cst.Param, new: str, owner: str) -> None:
+        """Gives a parameter another name, wherever it is used; not where calls give it by name."""
+        old, variable = parameter.name.value, self.tree.variable(parameter)
+        for name in self.tree.all(cst.Name):
+            above = self.tree.parent(name)
+            is_part = isinstance(above, cst.Attribute) and above.attr is name
+            is_keyword = isinstance(above, cst.Arg) and above.keyword is name
+            if name.value == old and self.tree.variable(name) == variable and not is_part and not is_keyword:
+                self.replace(name, new, owner)
+
     def say(
         self,
         node: cst.CSTNode,

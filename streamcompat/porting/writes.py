@@ -362,15 +362,7 @@ class Writes:
         names = tree.names_below(function)
         if old == "channel" or "channel" in names or self._by_keyword(function, old):
             return
-        variable = tree.variable(parameter)
-        for name in tree.all(cst.Name):
-            if name.value == old and tree.variable(name) == variable:
-                above = tree.parent(name)
-                if isinstance(above, cst.Attribute) and above.attr is name:
-                    continue
-                if isinstance(above, cst.Arg) and above.keyword is name:
-                    continue
-                scan.replace(name, "channel", owner)
+        scan.rename(parameter, "channel", owner)
 
     def _by_keyword(self, function: cst.FunctionDef, name: str) -> bool:
         return any(
