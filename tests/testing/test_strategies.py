@@ -19,7 +19,7 @@ LONG = "Zeile eins: äöü\r\nZeile zwei: 中文\r\n".encode() * 4
 
 def smallest(strategy: Any, condition: Any) -> Any:
     """What the strategy shrinks to under a condition."""
-    return find(strategy, condition, settings=settings(max_examples=1000, database=None, derandomize=True))
+    return find(strategy, condition, settings=settings(max_examples=300, database=None, derandomize=True))
 
 
 # ---- bodies ----
@@ -172,6 +172,7 @@ def test_every_malformed_request_is_refused(malformed: streams.MalformedRequest)
     assert 400 <= CLIENT.call(ask) < 600
 
 
+@pytest.mark.long
 def test_requests_shrink_to_a_plain_one() -> None:
     assert smallest(streams.requests("/x"), lambda request: True) == Request(
         "POST", "/x", (("Content-Type", "text/plain; charset=utf-8"),)
