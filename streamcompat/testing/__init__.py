@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     )
     from streamcompat.testing.behaviour import Behaviour
     from streamcompat.testing.blocking import BlockingStream, TestClient
-    from streamcompat.testing.client import Client, Connection, Stream
+    from streamcompat.testing.client import Client
+    from streamcompat.testing.connection import Connection, Stream
     from streamcompat.testing.response import InvalidResponse, Response
     from streamcompat.testing.wire import Request
 
@@ -45,8 +46,8 @@ _MODULES = {
     "BlockingStream": "blocking",
     "TestClient": "blocking",
     "Client": "client",
-    "Connection": "client",
-    "Stream": "client",
+    "Connection": "connection",
+    "Stream": "connection",
     "InvalidResponse": "response",
     "Response": "response",
     "Request": "wire",

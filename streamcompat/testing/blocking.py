@@ -14,7 +14,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from streamcompat.serving import Servable
 from streamcompat.testing import wire
-from streamcompat.testing.client import Client, EngineApp, Stream
+from streamcompat.testing.client import Client, EngineApp
+from streamcompat.testing.connection import Stream
 from streamcompat.testing.observed import Observed
 from streamcompat.testing.response import Response
 

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from streamcompat.serving import Servable
-from streamcompat.testing.client import Client, EngineApp, Stream
+from streamcompat.testing.client import Client, EngineApp
+from streamcompat.testing.connection import Stream
 
 try:
     import httpx

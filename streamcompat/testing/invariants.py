@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from streamcompat.testing import cuts as cutting
-from streamcompat.testing.client import Client, Connection
+from streamcompat.testing.client import Client
+from streamcompat.testing.connection import Connection
 from streamcompat.testing.counterexample import Counterexample, cut_advice, reproduced
 from streamcompat.testing.outcome import Effects, Outcome, Runner, failures_of
 from streamcompat.testing.wire import Request, chunk, request_head

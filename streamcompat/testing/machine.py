@@ -13,7 +13,8 @@ import anyio
 
 from streamcompat.serving import Servable
 from streamcompat.testing.blocking import TestClient
-from streamcompat.testing.client import EngineApp, Stream
+from streamcompat.testing.client import EngineApp
+from streamcompat.testing.connection import Stream
 from streamcompat.testing.response import Response
 from streamcompat_engine import ClientDisconnected, Limits, Timeouts
 

@@ -15,7 +15,8 @@ from typing import Any, Final
 import anyio
 
 from streamcompat.serving import Servable
-from streamcompat.testing.client import Client, Stream
+from streamcompat.testing.client import Client
+from streamcompat.testing.connection import Stream
 from streamcompat.testing.observed import Observed
 from streamcompat.testing.response import Response
 from streamcompat.testing.wire import Request

@@ -1,0 +1,331 @@
+"""The client's end of a connection, and one request and its response on it.
+
+The rule: each wait is bounded by the client's patience, and after each thing that is sent the server has done
+all that it can.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
+from typing import TYPE_CHECKING, Final, Self
+
+import anyio
+
+from streamcompat.testing import wire
+from streamcompat.testing.observed import Observed
+from streamcompat.testing.response import Response, ResponseReader
+from streamcompat_engine import ClientDisconnected
+from streamcompat_engine.drivers.memory import MemorySession
+
+if TYPE_CHECKING:
+    from streamcompat.testing.client import Client
+
+Content = str | bytes | Iterable[bytes] | AsyncIterable[bytes] | None
+
+WINDOW: Final = 64 * 1024
+"""Bytes that the network holds for a client that does not read, as many as a small socket buffer does."""
+
+
+class Body:
+    """A request's body as the caller gave it.
+
+    Attributes:
+        chunked: what is sent of it is framed in HTTP chunks.
+        length: what Content-Length is to say, where nothing else frames it.
+        is_bytes: it is here, whole.
+    """
+
+    def __init__(
+        self, method: str, headers: wire.Headers, content: Content, chunks: Sequence[int] | None
+    ) -> None:
+        self._content = content.encode() if isinstance(content, str) else content
+        self._chunks = chunks
+        self.is_bytes = isinstance(self._content, bytes | bytearray | memoryview)
+        if chunks is not None and not self.is_bytes:
+            raise ValueError("`chunks` are offsets into bytes: an iterable's items are chunks already")
+        declared = wire.declared_framing(headers)
+        if declared is not None:
+            self.chunked = declared == "chunked"
+        elif content is None:
+            self.chunked = method in wire.WITH_BODY
+        else:
+            self.chunked = chunks is not None or not self.is_bytes
+        self.length = len(self._content) if self.is_bytes and not self.chunked else None  # type: ignore[arg-type]
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Its parts: what leaves together, before any cut."""
+        content = self._content
+        if isinstance(content, AsyncIterable):
+            iterator = aiter(content)
+            try:
+                async for item in iterator:
+                    yield item
+            finally:
+                if isinstance(iterator, AsyncGenerator):
+                    await iterator.aclose()
+        elif content is not None and not isinstance(content, bytes | bytearray | memoryview):
+            for item in content:
+                yield item
+
+    def whole(self) -> bytes:
+        """All of it as it goes on the wire, where it is bytes."""
+        body = bytes(self._content)  # type: ignore[arg-type]
+        if not self.chunked:
+            return body
+        return b"".join(map(wire.chunk, wire.cut(body, self._chunks or ()))) + wire.LAST_CHUNK
+
+
+class Connection:
+    """One connection to the server.
+
+    Attributes:
+        exchanges: what is known of the handlers of its requests, in their order.
+    """
+
+    def __init__(self, client: Client, session: MemorySession) -> None:
+        self.client = client
+        self.exchanges: list[Observed] = []
+        self._session = session
+        self._peer = session.client
+        self._reader = ResponseReader()
+
+    # ---- what the client does ----
+
+    async def send(self, data: bytes) -> None:
+        """Send bytes that arrive together, then let the server work; waits while it does not read.
+
+        Raises: ClientDisconnected: the connection is closed; TimeoutError.
+        """
+        with anyio.fail_after(self.client.patience):
+            await self._peer.send(data)
+        await self.client.settle()
+
+    async def receive(self, most: int = WINDOW) -> bytes:
+        """Bytes that the server has sent, at most `most`; `b""` once it has closed. Raises TimeoutError."""
+        with anyio.fail_after(self.client.patience):
+            return await self._peer.receive(most)
+
+    async def response(self, method: str = "GET") -> Response:
+        """The next response, which answers a request with this method."""
+        reader = self._reader
+        reader.begin(method)
+        while not reader.done:
+            if reader.next_piece() is None and not reader.done:
+                reader.feed(await self.receive())
+        return reader.response
+
+    def half_close(self) -> None:
+        """Close the client's sending side."""
+        self._peer.send_eof()
+
+    def disconnect(self) -> None:
+        """Vanish."""
+        self._peer.disconnect()
+
+    async def aclose(self) -> None:
+        """Vanish, and let the server notice."""
+        self.disconnect()
+        self.client._connections.pop(self._peer, None)
+        with anyio.CancelScope(shield=True):
+            await self.client.settle()
+
+    # ---- what can be asserted of it ----
+
+    @property
+    def open(self) -> bool:
+        """Neither side has closed it."""
+        return self._session in self._session.service.sessions and not self._peer.at_eof
+
+    @property
+    def ended(self) -> bool:
+        """The server has closed its sending side; what it sent before can still be read."""
+        return self._peer.at_eof
+
+    @property
+    def reset(self) -> bool:
+        """The server has closed it without sending all that it had."""
+        return self._peer.reset
+
+    @property
+    def unread(self) -> int:
+        """Bytes that the server has sent and the client has not read."""
+        return self._peer.waiting
+
+    @property
+    def outbound_held(self) -> int:
+        """Bytes of responses that wait in the server, beyond what the network holds."""
+        return self._session.unsent()
+
+    @property
+    def inbound_held(self) -> int:
+        """Bytes of the running request's body that wait in the server for the handler."""
+        inbound = self._session.connection.inbound
+        return 0 if inbound is None else inbound.size
+
+    @property
+    def reading_paused(self) -> bool:
+        """The server does not read, so that `send` waits."""
+        return self._session.reading_paused
+
+
+class Stream:
+    """One request and its response, piece by piece.
+
+    Attributes:
+        connection: that carries it.
+        received: the response as far as it has been read.
+    """
+
+    def __init__(self, connection: Connection, method: str, cutter: wire.Cutter, chunked: bool) -> None:
+        self.connection = connection
+        self._cutter = cutter
+        self._chunked = chunked
+        self._reader = connection._reader
+        self._reader.begin(method)
+        self.received = self._reader.response
+        self._sending: anyio.CancelScope | None = None
+        self._failure: Exception | None = None  # of the iterable that makes the request's body
+
+    # ---- the request ----
+
+    async def send(self, data: bytes) -> None:
+        """Send some of the body, as one HTTP chunk where the body is chunked."""
+        await self.send_raw(wire.chunk(data) if self._chunked else data)
+
+    async def finish(self) -> None:
+        """End a chunked body; one framed by its length ends with its last byte."""
+        if self._chunked:
+            await self.send_raw(wire.LAST_CHUNK)
+
+    async def send_raw(self, data: bytes) -> None:
+        """Send bytes as they are, cut at the stream's `cuts`.
+
+        Raises: ClientDisconnected: the connection is closed; TimeoutError.
+        """
+        for piece in self._cutter.feed(data):
+            await self.connection.send(piece)
+
+    def _begin_sending(self, head: bytes, body: Body | None) -> None:
+        """Send the head, and the body if it is not in there, while the response is read."""
+        tasks = self.connection.client._tasks
+        assert tasks is not None
+        self._sending = anyio.CancelScope()
+        tasks.start_soon(self._send_all, head, body)
+
+    async def _send_all(self, head: bytes, body: Body | None) -> None:
+        assert self._sending is not None
+        with self._sending:
+            try:
+                if body is None:
+                    await self.send_raw(head)
+                elif body.is_bytes:
+                    await self.send_raw(head + body.whole())
+                else:
+                    await self.send_raw(head)
+                    async with contextlib.aclosing(body.pieces()) as pieces:
+                        async for piece in pieces:
+                            await self.send(piece)
+                    await self.finish()
+            except ClientDisconnected:
+                pass  # a server may answer and close before it has read everything: its answer says why
+            except Exception as error:
+                self._failure = error
+                self.disconnect()
+
+    async def aclose(self) -> None:
+        """Vanish, and stop sending. Raises what the iterable of the body has raised."""
+        if self._sending is not None:
+            self._sending.cancel()
+        await self.connection.aclose()
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def half_close(self) -> None:
+        """Close the client's sending side."""
+        self.connection.half_close()
+
+    def disconnect(self) -> None:
+        """Vanish: the server finds the connection gone."""
+        self.connection.disconnect()
+
+    # ---- the response ----
+
+    async def receive(self) -> bytes | None:
+        """The next piece of the response's body; `None` at its end, or where it was cut.
+
+        Raises: TimeoutError; InvalidResponse.
+        """
+        while not self._reader.done:
+            piece = self._reader.next_piece()
+            if piece:
+                return piece
+            if piece is None and not self._reader.done:
+                await self._feed()
+        return None
+
+    async def _feed(self) -> None:
+        self._reader.feed(await self.connection.receive())
+        self._raise_failure()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await self.receive()
+        if piece is None:
+            raise StopAsyncIteration
+        return piece
+
+    async def head(self) -> Response:
+        """The response once its head has come; no status where the server closed without one."""
+        while not self._reader.done and not self.received.status:
+            if self._reader.next_piece() is None and not self._reader.done:
+                await self._feed()
+        return self.received
+
+    async def available(self) -> bytes:
+        """What has come of the response's body, without waiting for more."""
+        await self.connection.client.settle()
+        pieces: list[bytes] = []
+        while not self._reader.done:
+            while (piece := self._reader.next_piece()) is not None:
+                pieces.append(piece)
+            if self._reader.done or not (self.connection.unread or self.connection.ended):
+                break
+            await self._feed()
+        await self.connection.client.settle()
+        return b"".join(pieces)
+
+    async def response(self) -> Response:
+        """The response, read to its end."""
+        while await self.receive() is not None:
+            pass
+        return self.received
+
+    # ---- what can be asserted of it ----
+
+    @property
+    def seen(self) -> Observed:
+        """What is known of the handler; one that has not run has seen nothing."""
+        exchanges = self.connection.exchanges
+        return exchanges[-1] if exchanges else Observed()
+
+    @property
+    def unread(self) -> int:
+        """Bytes that the server has sent and the client has not read."""
+        return self.connection.unread
+
+    @property
+    def outbound_held(self) -> int:
+        """Bytes of the response that wait in the server, beyond what the network holds."""
+        return self.connection.outbound_held
+
+    @property
+    def inbound_held(self) -> int:
+        """Bytes of the request's body that wait in the server for the handler."""
+        return self.connection.inbound_held
