@@ -14,7 +14,7 @@ from streamcompat_engine import Exchange, Limits, Timeouts
 from tests.testing.apps import mach9_app, sanic_app
 
 SHORT = settings(max_examples=25, stateful_step_count=25)
-UNTIL_FOUND = settings(SHORT, max_examples=100, report_multiple_bugs=False, phases=[Phase.generate])
+UNTIL_FOUND = settings(SHORT, max_examples=300, report_multiple_bugs=False, phases=[Phase.generate])
 LONG = settings(max_examples=1000, stateful_step_count=50)
 
 SMALL = Limits(inbound_high=512, inbound_low=128, outbound_high=1024, outbound_low=256, flush_size=512)
@@ -116,7 +116,8 @@ async def loses_what_it_writes(exchange: Exchange) -> None:
     await asyncio.sleep(0)
     while (piece := await exchange.receive()) is not None:
         await exchange.write(piece)
-        await asyncio.sleep(0)
+        for _ in range(5):  # until it has left, and before the client looks
+            await asyncio.sleep(0)
         exchange.transport._received.clear()
     exchange.finish()
 
@@ -136,5 +137,5 @@ def test_what_is_broken_is_found(broken: Any, said: str) -> None:
 
     with pytest.raises(AssertionError, match=said):
         run_state_machine_as_test(
-            Broken, settings=settings(SHORT, max_examples=100, report_multiple_bugs=False)
+            Broken, settings=settings(SHORT, max_examples=300, report_multiple_bugs=False)
         )
