@@ -411,7 +411,7 @@ class App(Registration, WebSocketSwitch, Tasks, Servable):
         if isinstance(failure, HTTPException):
             response: BaseHTTPResponse = handler.default(request, failure)
             return response
-        return handler.failed(request, failure)
+        return handler.failed_within(request, failure)
 
     def _in_flavour(self, error: Exception) -> Exception:
         """What the engine says of a request's body, as the flavour's exception."""

@@ -91,6 +91,13 @@ class ErrorHandler:
         self.log(message)
         return self.response_class(message if self.debug else ERROR_IN_ERROR, 500, content_type=_TEXT)
 
+    def failed_within(self, request: Any, error: BaseException) -> BaseHTTPResponse:
+        """The answer where a handler that was awaited failed, or `response` itself."""
+        trace = _traceback(error)
+        self.log(f"An exception handler of {describe(request)} failed\n{trace}")
+        message = f"Error while handling error: {error}\nStack: {trace}" if self.debug else ERROR_IN_ERROR
+        return self.response_class(message, 500, content_type="text/plain")
+
     def log(self, message: str, level: str = "error") -> None:
         """Logs an exception; override it to keep the log quiet."""
         getattr(self._log, level)(message)

@@ -279,6 +279,7 @@ class Router:
         self.routes_static_files: dict[str, tuple[str, Route]] = {}
         self.hosts: set[str] = set()
         self._removed: dict[str, Route] = {}  # routes that go on answering
+        self._gone: set[str] = set()  # removed with the spelling that implied them
         self._tables: dict[str | None, _Table] | None = None
         self._default = _Table(())
 
@@ -333,10 +334,13 @@ class Router:
         new = Route(uri, host, handler, methods)
         new.implied = implied
         name = options.name or getattr(handler, "__name__", None)
-        new.name = f"{options.prefix}.{name}" if options.prefix and name else name
+        if options.prefix and name and not (options.static and name.startswith(f"{options.prefix}.")):
+            name = f"{options.prefix}.{name}"
+        new.name = name
         new.endpoints = self._endpoints(new, options)
         key = _key(uri, host)
         self._removed.pop(key, None)
+        self._gone.discard(key)
         old = self.routes_all.get(key)
         if old is None or (old.implied and not implied):
             self.routes_all[key] = new
@@ -389,12 +393,18 @@ class Router:
         did, until its path is registered anew or another route is removed with it.
         """
         key = _key(uri, host)
+        if key in self._gone:
+            # The originals kept the other spelling, so an app may remove it by itself.
+            self._gone.remove(key)
+            return
         if key not in self.routes_all:
             raise RouteDoesNotExist(f"Route was not registered: {key}")
         removed = {key: self.routes_all.pop(key)}
         twin = self.routes_all.get(_key(_other_slash(uri), host))
         if twin is not None and twin.implied:
-            removed[_key(twin.uri, host)] = self.routes_all.pop(_key(twin.uri, host))
+            other = _key(twin.uri, host)
+            removed[other] = self.routes_all.pop(other)
+            self._gone.add(other)
         self._removed = {} if clean_cache else self._removed | removed
         for names in (self.routes_names, self.routes_static_files):
             for name, (named, route) in list(names.items()):

@@ -54,8 +54,20 @@ class Sanic(StreamRoutes, App):
             configure_logging,
             log_config,
         )
-        self.is_request_stream = is_request_stream
+        self._is_request_stream = is_request_stream
         self.go_fast = self.run
+
+    @property
+    def is_request_stream(self) -> bool:
+        """Whether some route streams its request's body, or the app was told that they do."""
+        endpoints = (
+            endpoint for route in self.router.routes_all.values() for endpoint in route.endpoints.values()
+        )
+        return self._is_request_stream or any(endpoint.stream for endpoint in endpoints)
+
+    @is_request_stream.setter
+    def is_request_stream(self, value: bool) -> None:
+        self._is_request_stream = value
 
     @cached_property
     def asgi(self) -> ASGI:

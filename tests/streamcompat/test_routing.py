@@ -282,6 +282,18 @@ class TestRemoving:
         router.add("/x", ("GET",), handler("again"))
         assert found(router, "/x/")[0] == "again"
 
+    def test_the_other_spelling_may_be_removed_too_once(self):
+        router = router_of(("/x",))
+        router.remove("/x")
+        router.remove("/x/")
+        with pytest.raises(RouteDoesNotExist):
+            router.remove("/x/")
+        router.add("/x/", ("GET",), handler("again"))
+        router.remove("/x/")
+        router.add("/x", ("GET",), handler("strict"), strict_slashes=True)
+        with pytest.raises(RouteDoesNotExist):
+            router.remove("/x/")
+
     def test_one_that_is_not_there(self):
         with pytest.raises(RouteDoesNotExist, match="/x"):
             router_of(("/x",), host="a").remove("/x")

@@ -7,24 +7,33 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from streamcompat import aliases
+from streamcompat.sanic_api import compat
 from tests.parity.originals import answers
 from tests.parity.originals.surface import framework
 from tests.parity.originals.surface.cases import Case
 from tests.parity.originals.surface.catalogue import APPS
 from tests.serving import PATIENCE, serve
 
+LATEST = "0.8"
+
 
 @contextmanager
-def served(flavour: str, name: str) -> Iterator[tuple[str, int]]:
-    """An application of `surface`, with `import sanic` and `import mach9` finding the facades."""
+def served(flavour: str, name: str, release: str = LATEST) -> Iterator[tuple[str, int]]:
+    """An application of `surface`, with `import sanic` and `import mach9` finding the facades.
+
+    Args:
+        release: of Sanic, that decides where its releases contradict each other.
+    """
     make, _, debug = APPS[name]
     aliases.install()
+    compat(release)
     try:
         app = make(framework(flavour))
         app.set_debug(debug)
         with serve(app) as url:
             yield (urlsplit(url).hostname or "", urlsplit(url).port or 0)
     finally:
+        compat(LATEST)
         aliases.uninstall()
 
 

@@ -46,6 +46,19 @@ def test_only_what_is_declared_differs(served: tuple[str, str, tuple[str, int]])
     assert not wrong, "\n\n".join(wrong)
 
 
+@pytest.mark.parametrize("release", ["sanic-0.5.4", "sanic-0.6.0", "sanic-0.7.0"])
+@pytest.mark.parametrize("name", APPS)
+def test_a_release_that_decides_brings_ours_nearer_to_it(name: str, release: str) -> None:
+    with ours.served("sanic", name, release.removeprefix("sanic-")) as address:
+        asked = [case for case in APPS[name][1] if release in case.releases]
+        found = {case.name: ours.ask(address, case) for case in asked}
+    declared = DECLARED.get(f"sanic {name}", {})
+    for case, answer in found.items():
+        if answer != RECORDS[release][name][case]:
+            assert release in declared.get(case, {"releases": []})["releases"], (case, answer)
+            assert answer == declared[case]["ours"], case
+
+
 def judge(flavour: str, name: str, case: Case, releases: list[str], found: list[Any]) -> Iterator[str]:
     """What is wrong with an answer of ours."""
     declared = DECLARED.get(f"{flavour} {name}", {}).get(case.name, {"releases": []})

@@ -5,6 +5,7 @@ from . import errors, parts, requests, responses, routes, static, streaming
 APPS = {
     "routes": (routes.app, routes.CASES, False),
     "requests": (requests.app, requests.CASES, False),
+    "limited": (requests.limited, requests.LIMITED, False),
     "responses": (responses.app, responses.CASES, False),
     "static": (static.app, static.CASES, False),
     "errors": (errors.app, errors.CASES, False),

@@ -27,6 +27,10 @@ class Text(Exception):
     """One whose handler gives what is no response."""
 
 
+class FailingLater(Exception):
+    """One whose handler is a coroutine that fails."""
+
+
 class Awaited(Exception):
     """One whose handler is a coroutine."""
 
@@ -72,6 +76,7 @@ def app(web):
     simple("streamed", Streamed)
     simple("silent", Silent)
     simple("failing", Failing)
+    simple("failing-later", FailingLater)
     simple("text", Text)
     simple("awaited", Awaited)
     simple("system", lambda: exceptions.ServerError("x", status_code=503))
@@ -148,6 +153,10 @@ def app(web):
     def on_failing(request, exception):
         raise RuntimeError("in the handler")
 
+    @app.exception(FailingLater)
+    async def on_failing_later(request, exception):
+        raise RuntimeError("in the coroutine")
+
     @app.exception(Text)
     def on_text(request, exception):
         return "text"
@@ -184,7 +193,7 @@ def handled(web):
 NAMES = """
 not-found invalid-usage invalid-usage-status server-error server-error-status too-large timeout file-not-found
 header-not-found url-build base base-status base-markup base-unicode builtin key-error custom derived streamed
-silent failing text awaited system unknown-status
+silent failing failing-later text awaited system unknown-status
 """.split()
 ABORTS = [400, 401, 403, 404, 405, 408, 413, 416, 418, 500, 501, 503]
 
@@ -224,6 +233,11 @@ DEBUG = [
         "debug handler that fails",
         get("/raise/failing"),
         find=r"(?s)^(Exception raised in exception handler.*?for uri|Error while).*(in the handler)",
+    ),
+    case(
+        "debug coroutine that fails",
+        get("/raise/failing-later"),
+        find=r"(?s)^(Error while handling error: in the coroutine\nStack: Traceback)",
     ),
     case("debug not found", get("/raise/not-found")),
     case("debug unknown", get("/unknown")),

@@ -126,6 +126,22 @@ def app(web):
     return app
 
 
+def limited(web):
+    """An application that takes small requests only."""
+    app = web.App("limited")
+    app.config.REQUEST_MAX_SIZE = app.request_max_size = 1000
+
+    @app.route("/body", methods=["GET", "POST"])
+    def body(request):
+        return web.response.text(str(len(request.body)))
+
+    @app.exception(web.exceptions.PayloadTooLarge)
+    def too_large(request, exception):
+        return web.response.text("own: %s" % exception, status=413)
+
+    return app
+
+
 JSON = "application/json"
 
 CASES = [
@@ -252,7 +268,7 @@ CASES = [
     case("where with an empty host", request("GET", "/where/a", host="")),
     case("where in HTTP/1.0", request("GET", "/where/a", version="1.0")),
     case("match_info", get("/match/a/5"), since="0.6.0"),
-    case("address", get("/address"), since="0.6.0"),
+    case("address", get("/address"), since="0.7.0"),
     case("remote none", get("/remote"), since="0.6.0"),
     case("remote", get("/remote", x_forwarded_for="1.2.3.4, 5.6.7.8"), since="0.6.0"),
     case("remote blank", get("/remote", x_forwarded_for=" , 5.6.7.8"), since="0.6.0"),
@@ -305,4 +321,15 @@ CASES = [
     case("path in UTF-8", b"GET /where/\xc3\xa4 HTTP/1.1\r\nHost: a\r\n\r\n"),
     case("path in Latin-1", b"GET /where/\xe4 HTTP/1.1\r\nHost: a\r\n\r\n"),
     case("long query", get("/args?a=" + "x" * 4000)),
+]
+
+LIMITED = [
+    case("a small body", post("/body", b"x" * 500)),
+    case("a body of the limit", post("/body", b"x" * 1000)),
+    case("a large body", post("/body", b"x" * 2000)),
+    case("a large body that is announced", post("/body", content_length="2000", connection="close")),
+    case("a large body in chunks", chunked("/body", b"x" * 1500, b"y" * 1500)),
+    case("a large body for nobody", post("/nobody", b"x" * 2000)),
+    case("a large head", get("/body", x_large="x" * 1000)),
+    case("a small body after another", post("/body", b"x" * 600) + post("/body", b"x" * 600), answers=2),
 ]

@@ -148,7 +148,13 @@ def app(web):
         app.blueprint(web.Blueprint("twin"))
         app.blueprint(web.Blueprint("twin"))
 
+    def removed_in_both_spellings():
+        app.route("/both")(partial_named(show))
+        app.remove_route("/both")
+        app.remove_route("/both/")
+
     refusals = {
+        "removed-in-both-spellings": removed_in_both_spellings,
         "again": lambda: app.route("/get", methods=["GET"])(view),
         "again-any": lambda: app.route("/some", methods=["PUT"])(view),
         "no-name": lambda: app.route("/x/<:int>")(view),
@@ -359,6 +365,7 @@ CASES = [
     case("refused blueprints", get("/refused/blueprints")),
     case("refused removal", get("/refused/remove")),
     case("removed", get("/removed")),
+    case("removed in both spellings", get("/refused/removed-in-both-spellings")),
     case("removed with parameter", get("/removed/x")),
     case("removed from a host", get("/removed-host", host="one.example")),
     case("blueprint route", get("/area/x")),

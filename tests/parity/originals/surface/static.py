@@ -33,6 +33,7 @@ def app(web):
     blueprint = web.Blueprint("area", url_prefix="/area")
     blueprint.static("/hello.txt", hello)
     blueprint.static("/folder", FILES, **flag(app.static, name="folder"))
+    blueprint.static("/named.txt", hello, **flag(app.static, name="area.named"))
     app.blueprint(blueprint)
 
     urls = {
@@ -46,6 +47,7 @@ def app(web):
         "anchor": lambda: app.url_for("static", name="folder", filename="style.css", _anchor="x", q="1"),
         "blueprint": lambda: app.url_for("area.static", filename=""),
         "blueprint-folder": lambda: app.url_for("static", name="area.folder", filename="style.css"),
+        "blueprint-named": lambda: app.url_for("static", name="area.named"),
         "unknown": lambda: app.url_for("static", name="nobody", filename="x"),
     }
 
@@ -134,6 +136,7 @@ CASES = [
         "anchor",
         "blueprint",
         "blueprint-folder",
+        "blueprint-named",
         "unknown",
     )
 ]

@@ -123,6 +123,10 @@ def app(web):
         kind.__name__ = "kind_" + name
         app.route("/kind/" + name)(kind)
 
+    @app.route("/is-request-stream")
+    def is_request_stream(request):
+        return text(repr(app.is_request_stream))
+
     @app.route("/bare")
     def bare(request):
         async def one(channel):
@@ -263,6 +267,7 @@ CASES = [
     case("a bare streaming response", get("/bare")),
     case("cookies", get("/cookie")),
     case("HEAD", request("HEAD", "/two")),
+    case("is_request_stream", get("/is-request-stream"), since="0.6.0", flavours=("sanic",)),
     case("POST", post("/two")),
     case("writes that are not awaited", get("/sync-write"), since="0.5.4"),
 ]
