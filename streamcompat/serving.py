@@ -296,6 +296,7 @@ def settings_of(config: Any) -> dict[str, Any]:
     timeouts = Timeouts(
         head=None if defaults.head is None else _shorter(defaults.head, request),
         keep_alive=_seconds(config.KEEP_ALIVE_TIMEOUT),
+        tell_keep_alive=True,
         body_grace=_shorter(defaults.body_grace, request),
         request=request,
         response=_seconds(config.RESPONSE_TIMEOUT),
@@ -317,7 +318,7 @@ def longest(settings: Sequence[dict[str, Any]]) -> dict[str, Any]:
         times[name] = None if None in given else max(given)
     return {
         "grace": max(one["grace"] for one in settings),
-        "timeouts": dataclasses.replace(Timeouts(), **times),
+        "timeouts": dataclasses.replace(Timeouts(), tell_keep_alive=True, **times),
     }
 
 

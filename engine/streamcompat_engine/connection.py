@@ -98,7 +98,8 @@ class Connection(Writer):
     )
 
     def __init__(self, limits: Limits, timeouts: Timeouts, now: float, date: Callable[[], bytes]) -> None:
-        super().__init__(date)
+        seconds = timeouts.keep_alive
+        super().__init__(date, int(seconds) if timeouts.tell_keep_alive and seconds is not None else None)
         self.deadlines = Deadlines(timeouts, now)
         self._limits = limits
         self._gate = HeadGate(limits)

@@ -257,6 +257,7 @@ def response_head(
     fields: Fields,
     date: bytes,
     length: int | None,
+    kept_for: int | None = None,
 ) -> ResponseHead:
     """Decide a response's framing and let h11 write its head.
 
@@ -267,6 +268,7 @@ def response_head(
         fields: of the handler; no Transfer-Encoding.
         date: added where the handler gave none (RFC 9110 §6.6.1).
         length: of the body, where it is known and `fields` do not declare it.
+        kept_for: seconds for which the client is told that the connection is kept.
     Raises: InvalidHeader.
     """
     if not 200 <= status <= 999:
@@ -309,8 +311,10 @@ def response_head(
         framing, keep_alive = UNTIL_CLOSE, False
     if not keep_alive:
         kept.append((b"Connection", b"close"))
-    elif not http11:
+    elif not http11 or kept_for is not None:
         kept.append((b"Connection", b"keep-alive"))
+        if kept_for is not None:
+            kept.append((b"Keep-Alive", b"timeout=%d" % kept_for))
     if reason is None:
         reason = _reason(status)
     check_reason(reason)

@@ -69,6 +69,9 @@ class Timeouts:
         head: from a request's first byte (on a new connection: from its start) to the end of its head;
             10 s (Apache's RequestReadTimeout starts at 20 s).
         keep_alive: an idle connection between two requests; 5 s as in uvicorn, Node and the originals.
+        tell_keep_alive: say in each response that keeps the connection for how long, in whole seconds, with
+            `Keep-Alive: timeout=5` (RFC 2068 §19.7.1.1), as Node does: a client that minds it sends no
+            request into a connection that is being closed.
         body_idle: between two arrivals of a body that a handler reads; 60 s as nginx's
             client_body_timeout. It does not run while the handler is the slow side.
         body_rate: the least bytes a second of a body that the engine gathers (`read_body`), after
@@ -88,6 +91,7 @@ class Timeouts:
 
     head: float | None = 10.0
     keep_alive: float | None = 5.0
+    tell_keep_alive: bool = False
     body_idle: float | None = 60.0
     body_rate: int | None = 500
     body_grace: float = 10.0

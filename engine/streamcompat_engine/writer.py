@@ -24,6 +24,7 @@ class Writer(ABC):
 
     Args:
         date: gives the value of Date for a response head.
+        kept_for: seconds for which a client is told that its connection is kept.
 
     Attributes:
         head: of the request being served, or `None`.
@@ -38,6 +39,7 @@ class Writer(ABC):
         "_continued",
         "_date",
         "_keep_alive",
+        "_kept_for",
         "_prepared",
         "_stopping",
         "head",
@@ -47,8 +49,9 @@ class Writer(ABC):
         "responded",
     )
 
-    def __init__(self, date: Callable[[], bytes]) -> None:
+    def __init__(self, date: Callable[[], bytes], kept_for: int | None) -> None:
         self._date = date
+        self._kept_for = kept_for
         self.queue: list[bytes] = []
         self.head: RequestHead | None = None
         self.outbound: Outbound | None = None
@@ -111,6 +114,7 @@ class Writer(ABC):
                 tuple(fields),
                 self._date(),
                 length,
+                self._kept_for,
             )
         except TypeError:  # not to be looked up in a cache, so not bytes
             check_fields(fields)

@@ -217,8 +217,9 @@ def _head(
     status: int = 200,
     reason: bytes | None = None,
     length: int | None = None,
+    kept_for: int | None = None,
 ) -> ResponseHead:
-    return response_head(http11, is_head, keep_alive, status, reason, fields, DATE, length)
+    return response_head(http11, is_head, keep_alive, status, reason, fields, DATE, length, kept_for)
 
 
 def _parsed(head: ResponseHead) -> h11.Response:
@@ -456,3 +457,16 @@ def test_a_trailer_is_checked_like_a_field(evil: bytes) -> None:
     for field in ((b"A", b"b" + evil), (b"A" + evil, b"b"), (b"", b"b"), (b"A ", b"b")):
         with pytest.raises(InvalidHeader):
             trailer_block((field,))
+
+
+@pytest.mark.parametrize("http11", [True, False])
+def test_a_client_is_told_for_how_long_its_connection_is_kept(http11: bool) -> None:
+    kept = _parsed(_head(http11=http11, length=1, kept_for=5)).headers
+    assert (b"keep-alive", b"timeout=5") in kept
+    assert (b"connection", b"keep-alive") in kept
+    closed = _parsed(_head(http11=http11, length=1, kept_for=5, keep_alive=False)).headers
+    assert (b"connection", b"close") in closed
+    assert b"keep-alive" not in dict(closed)
+    unsaid = dict(_parsed(_head(length=1)).headers)
+    assert b"keep-alive" not in unsaid
+    assert b"connection" not in unsaid

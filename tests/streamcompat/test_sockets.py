@@ -67,6 +67,24 @@ def told():
     return Told()
 
 
+def test_a_client_is_told_for_how_long_its_connection_is_kept(flavour, driver):
+    app, response, _ = flavour
+    app.config.KEEP_ALIVE_TIMEOUT = 7
+    app.get("/")(lambda request: response.text("x"))
+    app.get("/stream")(lambda request: response.stream(nothing))
+    with serve(app, driver) as url, httpx.Client(base_url=url) as client:
+        for path in ("/", "/stream", "/nowhere"):
+            headers = client.get(path).headers
+            assert (headers["connection"], headers["keep-alive"]) == ("keep-alive", "timeout=7")
+        last = client.get("/", headers={"Connection": "close"}).headers
+        assert last["connection"] == "close"
+        assert "keep-alive" not in last
+
+
+async def nothing(sink):
+    pass
+
+
 class TestFailures:
     def test_before_the_first_chunk_there_is_an_error_page(self, flavour, driver, caplog):
         app, response, _ = flavour
