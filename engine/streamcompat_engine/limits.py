@@ -20,8 +20,8 @@ class Limits:
         chunk_extension: the extension of one chunk; 256, which holds the longest that is in use, the
             signature of a chunk of Amazon's S3 (81).
         chunk_extensions: all chunk extensions of a body; 16 KiB as what Go's net/http allows beside data.
-        extended_chunks: chunks of a body that have an extension, since h11 judges each of them; 256, which
-            is `chunk_extensions` in extensions of 64 bytes. Plain chunks need no such budget: a flood of
+        extended_chunks: chunks of a body that have an extension, since h11 judges each of them; 128, which
+            is `chunk_extensions` in extensions of 128 bytes. Plain chunks need no such budget: a flood of
             tiny ones costs less for each byte than any other request, see docs/conformance.md.
         trailer_fields: the trailer section; 8 KiB (Apache allows each field as much).
         trailer_count: trailer fields; 32, a third of what a head may have.
@@ -47,7 +47,7 @@ class Limits:
     field_count: int = 100
     chunk_extension: int = 256
     chunk_extensions: int = 16 * 1024
-    extended_chunks: int = 256
+    extended_chunks: int = 128
     trailer_fields: int = 8 * 1024
     trailer_count: int = 32
     inbound_high: int = 128 * 1024
