@@ -38,7 +38,7 @@ class VirtualClock(TimerHeap):
         end = self._now + seconds
         while self.next <= end:
             self._now = max(self._now, self.next)
-            callback = self.pop().callback
+            callback = self.pop()
             if callback is not None:
                 callback()
         self._now = end

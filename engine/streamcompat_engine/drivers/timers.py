@@ -1,6 +1,7 @@
 """Calls that are due at a time, for drivers whose event loop has none of its own.
 
-The rule: one heap for all connections of a server, so that a timer costs a connection no task.
+The rule: one heap for all connections of a server, so that a timer costs a connection no task; what was
+cancelled is never more than half of it, so that nothing stays long of connections that have left.
 """
 
 from __future__ import annotations
@@ -14,21 +15,27 @@ from typing import Final
 
 import anyio
 
+_SPARE: Final = 64
+"""Cancelled timers that may stay whatever their share."""
+
 logger: Final = logging.getLogger("streamcompat.engine")
 
 
 class Timer:
     """One call that is due at a time."""
 
-    __slots__ = ("callback", "when")
+    __slots__ = ("_heap", "callback", "when")
 
-    def __init__(self, when: float, callback: Callable[[], None]) -> None:
+    def __init__(self, when: float, callback: Callable[[], None], heap: TimerHeap) -> None:
         self.when = when
         self.callback: Callable[[], None] | None = callback
+        self._heap = heap
 
     def cancel(self) -> None:
         """Never call."""
-        self.callback = None
+        if self.callback is not None:
+            self.callback = None
+            self._heap.count_cancelled()
 
 
 class TimerHeap:
@@ -37,6 +44,10 @@ class TimerHeap:
     def __init__(self) -> None:
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
+        self._cancelled = 0
+
+    def __len__(self) -> int:
+        return len(self._timers)
 
     @property
     def next(self) -> float:
@@ -45,13 +56,28 @@ class TimerHeap:
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Call back at this time."""
-        timer = Timer(when, callback)
+        timer = Timer(when, callback, self)
         heapq.heappush(self._timers, (when, next(self._order), timer))
         return timer
 
-    def pop(self) -> Timer:
-        """Take the first one."""
-        return heapq.heappop(self._timers)[2]
+    def pop(self) -> Callable[[], None] | None:
+        """Take the first one.
+
+        Returns: what to call; `None` where it was cancelled.
+        """
+        timer = heapq.heappop(self._timers)[2]
+        callback, timer.callback = timer.callback, None  # to cancel it has no effect any more
+        if callback is None:
+            self._cancelled -= 1
+        return callback
+
+    def count_cancelled(self) -> None:
+        """One of them was cancelled: from time to time leave those out."""
+        self._cancelled += 1
+        if self._cancelled > _SPARE and self._cancelled * 2 > len(self._timers):
+            self._timers = [entry for entry in self._timers if entry[2].callback is not None]
+            heapq.heapify(self._timers)
+            self._cancelled = 0
 
 
 class Timers(TimerHeap):
@@ -74,7 +100,7 @@ class Timers(TimerHeap):
             self._changed = anyio.Event()
             now = anyio.current_time()
             while self.next <= now:
-                callback = self.pop().callback
+                callback = self.pop()
                 if callback is not None:
                     try:
                         callback()
