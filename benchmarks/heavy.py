@@ -6,6 +6,7 @@ the kernel's socket buffers are not in it.
 
 import threading
 import time
+from abc import abstractmethod
 from types import TracebackType
 from typing import Any
 
@@ -85,8 +86,8 @@ class Big(Workload):
         extra = {"growth": guard.growth, "base": guard.base, "bytes": plan.big}
         return Round(value, meter.seconds, meter.client_share, meter.server_share, extra)
 
-    def exchange(self, connection: Any, pieces: int) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def exchange(self, connection: Any, pieces: int) -> None: ...
 
 
 class BigUp(Big):
@@ -175,7 +176,7 @@ class Workers(Workload):
 
     def verify(self, server: RunningServer) -> dict[str, Any]:
         with wire.connect(server.port) as connection:
-            connection.sendall(wire.get(f"/work/{self.numbers}"))
+            connection.sendall(wire.get(f"/sum/{self.numbers}"))
             response = ResponseReader(connection).response()
         if response.body != b"%d" % sum(range(self.numbers)):
             raise WrongResponse(f"status {response.status}, body {response.body[:40]!r}")
@@ -185,7 +186,7 @@ class Workers(Workload):
         time.sleep(0.5)  # until all of them listen
         server.pids = machine.session_members(server.process.pid)
         meter = Meter(server)
-        request = wire.get(f"/work/{self.numbers}")
+        request = wire.get(f"/sum/{self.numbers}")
         seconds = max(plan.seconds, 1.0)
         load = plan.load.run(
             server.port, request, self.connections, seconds, plan.warmup, meter.start, meter.stop

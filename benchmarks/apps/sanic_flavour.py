@@ -38,8 +38,8 @@ async def down(request, size: int, count: int) -> StreamingHTTPResponse:
     return stream(streaming, content_type=OCTETS)
 
 
-@app.get("/work/<count:int>")
-async def work(request, count: int) -> HTTPResponse:
+@app.get("/sum/<count:int>")
+async def total(request, count: int) -> HTTPResponse:
     return text(str(sum(range(count))))
 
 

@@ -117,9 +117,9 @@ class TestOneRequest:
     async def test_a_path_below_the_servers_root(self, flavour):
         app, responses, _ = flavour
         app.get("/x")(lambda request: responses.text(f"{request.root_path} {request.path}"))
-        peer = await Peer(path="/root/x", root_path="/root").ask(app)
-        assert peer.chunks == [b"/root /x"]
-        assert (await Peer(path="/x", root_path="/root").ask(app)).chunks == [b" /x"]
+        peer = await Peer(path="/below/x", root_path="/below").ask(app)
+        assert peer.chunks == [b"/below /x"]
+        assert (await Peer(path="/x", root_path="/below").ask(app)).chunks == [b" /x"]
 
     async def test_several_apps(self, flavour):
         app, responses, _ = flavour
