@@ -127,6 +127,14 @@ class ChunkedBody:
             self._crlf_due = not self._in_chunk
             pieces.append(data)
             return None
+        if not (self._in_chunk or self._crlf_due or self._line or self._to_judge or self._trailer_gate):
+            # A peer that sends chunk by chunk is read chunk by chunk.
+            matched = _first_size(data)
+            if matched is not None and data.endswith(b"\r\n"):
+                size, start = int(matched[1], 16), matched.end()
+                if size and start + size + 2 == len(data):
+                    pieces.append(data[start:-2])
+                    return None
         cut: list[bytes] = []
         try:
             rest = self._cut(data, cut)

@@ -154,6 +154,31 @@ def test_trailers_are_given_with_lowered_names() -> None:
         assert body.trailers == ((b"a", b"b"), (b"c", b"d"))
 
 
+CHUNKS = [
+    *(b"1\r\nx\r\n", b"001\r\n\n\r\n", b"4\r\nx\r\ny\r\n", b"2\r\n\r\n\r\n", b"10\r\n%b\r\n" % bytes(16)),
+    *(b"1;a\r\nx\r\n", b"0\r\n\r\n", b"0\r\nA: b\r\n\r\n"),
+    *(b"1\r\nxy\r\n", b"2\r\nx\r\n", b"3\r\n\r\n", b"1\n\nx\r\n", b"x\r\n\r\n", b"-1\r\nx\r\n", b"\r\n"),
+]
+
+
+@given(st.lists(st.sampled_from(CHUNKS), min_size=1, max_size=5))
+def test_chunks_that_come_one_by_one_are_read_as_those_that_come_together(wires: list[bytes]) -> None:
+    def outcome(pieces: list[bytes]) -> tuple[bytes, bytes | None, str]:
+        out: list[bytes] = []
+        body, rest, error = chunked(), None, ""
+        try:
+            for index, piece in enumerate(pieces):
+                rest = body.feed(piece, out)
+                if rest is not None:
+                    rest += b"".join(pieces[index + 1 :])
+                    break
+        except ProtocolError as broken:
+            error = str(broken)
+        return b"".join(out), rest, error
+
+    assert outcome(wires) == outcome([b"".join(wires)])
+
+
 FORGED = st.text("\r\nx01;", min_size=2, max_size=5).map(str.encode).filter(lambda text: text[:2] != b"\r\n")
 
 

@@ -632,6 +632,47 @@ def test_a_task_that_is_cancelled_while_it_writes(driver: str) -> None:
         assert set(chunks[:-1]) == {chunk}
 
 
+@every_driver
+def test_one_of_several_that_wait_for_the_client_is_cancelled(driver: str) -> None:
+    """The others go on when there is room."""
+    gate = Gate()
+    done: list[int] = []
+    caught: list[bool] = []
+
+    async def app(exchange: Exchange) -> None:
+        scope = anyio.CancelScope()
+
+        async def write(number: int) -> None:
+            await exchange.drain()
+            done.append(number)
+
+        async def write_at_times() -> None:
+            with scope:
+                await write(0)
+            caught.append(scope.cancelled_caught)
+
+        exchange.start(200, ())
+        while not exchange.blocked:
+            exchange.write(bytes(100_000))
+        async with anyio.create_task_group() as group:
+            group.start_soon(write, 1)
+            group.start_soon(write_at_times)
+            group.start_soon(write, 2)
+            await anyio.wait_all_tasks_blocked()
+            scope.cancel()
+            await anyio.wait_all_tasks_blocked()
+            await gate.wait()
+        exchange.finish()
+
+    with serve(app, driver, send_buffer=64 * 1024) as served, served.connect(receive_buffer=4096) as client:
+        client.send(get())
+        gate.until_reached()
+        assert (caught, done) == ([True], [])
+        gate.open()
+        client.response()
+        assert sorted(done) == [1, 2]
+
+
 # ---- writes that nobody awaits, outside of `run` ----
 
 

@@ -33,6 +33,32 @@ _TURNS: Final = 8
 """Turns of the loop within which an accepted connection has its session."""
 
 
+class _Event:
+    """`asyncio.Event` at half its price, for one loop and to be set once."""
+
+    __slots__ = ("_is_set", "_loop", "_waiters")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._is_set = False
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def set(self) -> None:
+        self._is_set = True
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def wait(self) -> None:
+        if not self._is_set:
+            waiter = self._loop.create_future()
+            self._waiters.append(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiters.remove(waiter)
+
+
 class AsyncioSession(Session, asyncio.Protocol):
     """One connection on asyncio."""
 
@@ -91,7 +117,7 @@ class AsyncioSession(Session, asyncio.Protocol):
         return self._loop.time()
 
     def event(self) -> Event:
-        return asyncio.Event()
+        return _Event(self._loop)
 
     async def checkpoint(self) -> None:
         await asyncio.sleep(0)
