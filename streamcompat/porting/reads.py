@@ -195,12 +195,7 @@ def _plain_loop(scan: Scan, node: cst.Await) -> cst.If | None:
         return None
     if name.value in tree.names_below(ending.body) or ending.test.lpar and _is_spread(tree.code(ending.test)):
         return None
-    variable = tree.variable(name)
-    inside = set(tree.below(loop))
-    for other in tree.all(cst.Name):
-        if other.value == name.value and other not in inside and tree.variable(other) == variable:
-            return None
-    return ending
+    return ending if _only_inside(scan, name, loop) else None
 
 
 def _is_spread(code: str) -> bool:
@@ -300,13 +295,9 @@ def _async_for(scan: Scan, node: cst.For, owner: str) -> None:
         scan.insert(tree.start(first), f"{tree.code(target)} = {variable}{breaks}", owner)
 
 
-def _only_inside(scan: Scan, name: cst.Name, loop: cst.For) -> bool:
-    inside = set(scan.tree.below(loop))
-    variable = scan.tree.variable(name)
-    return not any(
-        other.value == name.value and other not in inside and scan.tree.variable(other) == variable
-        for other in scan.tree.all(cst.Name)
-    )
+def _only_inside(scan: Scan, name: cst.Name, loop: cst.For | cst.While) -> bool:
+    """Whether the variable is used nowhere but in the loop."""
+    return set(scan.tree.names_of(name)).issubset(scan.tree.below(loop))
 
 
 def _handed(scan: Scan, node: cst.CSTNode, call: cst.Call, owner: str) -> None:

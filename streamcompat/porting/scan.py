@@ -23,6 +23,9 @@ HELPERS = {
 }
 """What edits call, by the name that they like best."""
 
+_WITH_TARGET = (cst.AssignTarget, cst.AnnAssign, cst.AugAssign, cst.NamedExpr, cst.For, cst.CompFor)
+_NAMING = (cst.Param, cst.FunctionDef, cst.ClassDef, cst.AsName, cst.ImportAlias, cst.NameItem)
+
 
 class Scan:
     """One file while it is looked at.
@@ -149,13 +152,8 @@ class Scan:
 
     def rename(self, parameter: cst.Param, new: str, owner: str) -> None:
         """Gives a parameter another name, wherever it is used; not where calls give it by name."""
-        old, variable = parameter.name.value, self.tree.variable(parameter)
-        for name in self.tree.all(cst.Name):
-            above = self.tree.parent(name)
-            is_part = isinstance(above, cst.Attribute) and above.attr is name
-            is_keyword = isinstance(above, cst.Arg) and above.keyword is name
-            if name.value == old and self.tree.variable(name) == variable and not is_part and not is_keyword:
-                self.replace(name, new, owner)
+        for name in self.tree.names_of(parameter):
+            self.replace(name, new, owner)
 
     def say(
         self,
@@ -229,15 +227,11 @@ class Scan:
         above = self.tree.parent(node)
         if isinstance(above, cst.Attribute) and above.attr is node:
             return False
-        if isinstance(
-            above, cst.AssignTarget | cst.AnnAssign | cst.AugAssign | cst.NamedExpr | cst.For | cst.CompFor
-        ):
+        if isinstance(above, _WITH_TARGET):
             return getattr(above, "target", None) is not node
         if isinstance(above, cst.Arg):
             return above.keyword is not node
-        return not isinstance(
-            above, cst.Param | cst.FunctionDef | cst.ClassDef | cst.AsName | cst.ImportAlias | cst.NameItem
-        )
+        return not isinstance(above, _NAMING)
 
     def is_generator(self, function: cst.FunctionDef) -> bool:
         return any(

@@ -7,10 +7,11 @@ same bytes afterwards.
 from __future__ import annotations
 
 import ast
+import dataclasses
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Collection, Iterator
+from functools import cache, cached_property
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -20,8 +21,7 @@ from libcst.metadata import (
     ByteSpanPositionProvider,
     ImportAssignment,
     MetadataWrapper,
-    ParentNodeProvider,
-    QualifiedNameProvider,
+    QualifiedName,
     QualifiedNameSource,
     ScopeProvider,
 )
@@ -44,24 +44,38 @@ class Tree:
         self.source = text.encode()
         self.module = module
         wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
-        found = wrapper.resolve_many(
-            [ByteSpanPositionProvider, ParentNodeProvider, QualifiedNameProvider, ScopeProvider]
-        )
+        found = wrapper.resolve_many([ByteSpanPositionProvider, ScopeProvider])
         self._spans: Any = found[ByteSpanPositionProvider]
-        self._parents: Any = found[ParentNodeProvider]
-        self._qualified: Any = found[QualifiedNameProvider]
         self._scopes: Any = found[ScopeProvider]
-        # Every node, in the order of the text.
+        self._qualified: dict[cst.CSTNode, Collection[QualifiedName]] = {}
+        # Every node in the order of the text, so that what is below one comes right after it.
+        self._nodes: list[cst.CSTNode] = []
+        self._places: dict[cst.CSTNode, int] = {}
+        self._parents: dict[cst.CSTNode, cst.CSTNode] = {}
         self._by_kind: dict[type, list[tuple[int, cst.CSTNode]]] = defaultdict(list)
-        for place, node in enumerate(self._walk(module)):
-            self._by_kind[type(node)].append((place, node))
+        self._walk()
+        self._ends = self._find_ends()
 
-    def _walk(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-        stack = [node]
+    def _walk(self) -> None:
+        # LibCST's own `children` and `visit` build every node anew, which takes several times as long.
+        stack: list[cst.CSTNode] = [self.module]
         while stack:
             node = stack.pop()
-            yield node
-            stack.extend(reversed(node.children))
+            place = self._places[node] = len(self._nodes)
+            self._nodes.append(node)
+            self._by_kind[type(node)].append((place, node))
+            children = list(_children(node))
+            self._parents.update(dict.fromkeys(children, node))
+            children.sort(key=self.start, reverse=True)
+            stack.extend(children)
+
+    def _find_ends(self) -> list[int]:
+        """For each node the place after all that is below it."""
+        ends = list(range(1, len(self._nodes) + 1))
+        for place in range(len(self._nodes) - 1, 0, -1):
+            above = self._places[self._parents[self._nodes[place]]]
+            ends[above] = max(ends[above], ends[place])
+        return ends
 
     def all(self, *kinds: type[cst.CSTNode]) -> Iterator[Any]:
         """Every node of these kinds, in the order of the text."""
@@ -70,9 +84,10 @@ class Tree:
             found.sort(key=itemgetter(0))
         return (node for _, node in found)
 
-    def below(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-        """The node and all below it."""
-        return self._walk(node)
+    def below(self, node: cst.CSTNode) -> list[cst.CSTNode]:
+        """The node and all below it, in the order of the text."""
+        place = self._places[node]
+        return self._nodes[place : self._ends[place]]
 
     # Places
 
@@ -119,8 +134,7 @@ class Tree:
     # Relations
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
-        found: cst.CSTNode | None = self._parents.get(node)
-        return found
+        return self._parents.get(node)
 
     def above(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         """The nodes around it, from the inside out."""
@@ -176,9 +190,11 @@ class Tree:
                 return str(name.name).removeprefix("builtins.")
         return None
 
-    def _names(self, node: cst.CSTNode) -> Any:
-        found = self._qualified.get(node, ())
-        return found() if callable(found) else found
+    def _names(self, node: cst.CSTNode) -> Collection[QualifiedName]:
+        if node not in self._qualified:
+            scope = self.scope(node)
+            self._qualified[node] = () if scope is None else scope.get_qualified_names_for(node)
+        return self._qualified[node]
 
     def assignments(self, name: cst.Name) -> list[Any]:
         """What may have bound the name where it stands."""
@@ -241,15 +257,29 @@ class Tree:
 
     def names_below(self, node: cst.CSTNode) -> set[str]:
         """All names that occur below a node, without attributes and keywords of calls."""
-        found = set()
-        for one in self.below(node):
-            if isinstance(one, cst.Name):
-                above = self.parent(one)
-                is_part = isinstance(above, cst.Attribute) and above.attr is one
-                is_keyword = isinstance(above, cst.Arg) and above.keyword is one
-                if not is_part and not is_keyword:
-                    found.add(one.value)
+        return {
+            one.value for one in self.below(node) if isinstance(one, cst.Name) and self._stands_alone(one)
+        }
+
+    def names_of(self, node: cst.CSTNode) -> list[cst.Name]:
+        """Every name in the file for the variable that a name or a parameter is, in the order of the text."""
+        variable = self.variable(node)
+        return self._by_variable.get(variable, []) if variable is not None else []
+
+    @cached_property
+    def _by_variable(self) -> dict[Variable, list[cst.Name]]:
+        found: dict[Variable, list[cst.Name]] = defaultdict(list)
+        for name in self.all(cst.Name):
+            variable = self.variable(name) if self._stands_alone(name) else None
+            if variable is not None:
+                found[variable].append(name)
         return found
+
+    def _stands_alone(self, name: cst.Name) -> bool:
+        """Whether it is no attribute of something, and no keyword of a call."""
+        above = self.parent(name)
+        is_part = isinstance(above, cst.Attribute) and above.attr is name
+        return not is_part and not (isinstance(above, cst.Arg) and above.keyword is name)
 
     def functions_of(self, node: cst.CSTNode) -> list[FunctionOrClass]:
         """The functions or classes of this file that a name or `self.method` may be."""
@@ -286,6 +316,23 @@ class Tree:
     def path_of(self, node: FunctionOrClass) -> str:
         """Its qualified name in the file: `create_app.handler`."""
         return ".".join([*(one.name.value for one in self.chain(node)), node.name.value])
+
+
+_WITHOUT_CODE = ("whitespace", "leading_lines", "lines_after", "header", "footer", "indent", "trailing")
+
+
+@cache
+def _fields(kind: type[cst.CSTNode]) -> tuple[str, ...]:
+    """The fields in which nodes of this kind have others, but for white space and comments."""
+    return tuple(one.name for one in dataclasses.fields(kind) if not one.name.startswith(_WITHOUT_CODE))
+
+
+def _children(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    for name in _fields(type(node)):
+        value = getattr(node, name)
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(one, cst.CSTNode):
+                yield one
 
 
 def parameters(function: cst.FunctionDef) -> list[cst.Param]:

@@ -7,13 +7,15 @@ it or because it stands in a lambda, the whole handler stays as it is.
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
+from functools import cached_property
 
 import libcst as cst
 
 from streamcompat.porting.names import is_extension
 from streamcompat.porting.roles import RESPONSE
 from streamcompat.porting.scan import Scan
-from streamcompat.porting.tree import Variable, argument, parameters
+from streamcompat.porting.tree import argument, parameters
 
 _WRITES = {"write", "send"}
 _WAITING = {
@@ -325,13 +327,7 @@ class Writes:
         tree, name = self.tree, function.name.value
         if tree.class_of(function) is not None:
             return list(self._attributes.get(name, []))
-        variable: Variable | None = tree.variable(function.name)
-        found: list[cst.CSTNode] = [
-            one
-            for one in tree.all(cst.Name)
-            if one.value == name and one is not function.name and tree.variable(one) == variable
-        ]
-        return [one for one in found if self.scan.is_load(one)]
+        return [one for one in tree.names_of(function.name) if self.scan.is_load(one)]
 
     def _await_call(self, call: cst.Call) -> None:
         tree, owner = self.tree, self.scan.thing_of(call)
@@ -365,12 +361,19 @@ class Writes:
         scan.rename(parameter, "channel", owner)
 
     def _by_keyword(self, function: cst.FunctionDef, name: str) -> bool:
+        """Whether a call gives the function a parameter by this name."""
         return any(
-            one.keyword is not None and one.keyword.value == name
-            for call in self.tree.all(cst.Call)
-            if function in self.tree.functions_of(call.func)
-            for one in call.args
+            function in self.tree.functions_of(call.func) for call in self._calls_with_keyword.get(name, ())
         )
+
+    @cached_property
+    def _calls_with_keyword(self) -> dict[str, list[cst.Call]]:
+        found: dict[str, list[cst.Call]] = defaultdict(list)
+        for call in self.tree.all(cst.Call):
+            for one in call.args:
+                if one.keyword is not None:
+                    found[one.keyword.value].append(call)
+        return found
 
 
 def _is_ascii(node: cst.SimpleString) -> bool:
