@@ -97,12 +97,17 @@ class Connection:
 
         Raises: ClientDisconnected: the connection is closed; TimeoutError.
         """
-        with anyio.fail_after(self.client.patience):
+        if self.reading_paused:
+            with anyio.fail_after(self.client.patience):
+                await self._peer.send(data)
+        else:
             await self._peer.send(data)
         await self.client.settle()
 
     async def receive(self, most: int = WINDOW) -> bytes:
         """Bytes that the server has sent, at most `most`; `b""` once it has closed. Raises TimeoutError."""
+        if self.unread or self.ended:
+            return await self._peer.receive(most)
         with anyio.fail_after(self.client.patience):
             return await self._peer.receive(most)
 

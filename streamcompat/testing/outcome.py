@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, MutableSequence, Sequence
+from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -178,6 +178,7 @@ class Runner:
     async def faults(self, seen: Observed) -> list[str]:
         """What the handler of a request did that none may do; waits for its end, for a while."""
         found: list[str] = []
+        await self.client.settle()
         if not await self._eventually(lambda: seen.ended or seen.spins):
             found.append("the handler goes on after its response")
         if seen.spins:
@@ -188,13 +189,12 @@ class Runner:
             found.append("wrote after the end of its response")
         return found
 
-    async def _eventually(self, condition: Any) -> bool:
-        await self.client.settle()
+    async def _eventually(self, condition: Callable[[], bool]) -> bool:
         for _ in range(_LOOKS):
             if condition():
                 return True
             await anyio.sleep(GRACE / _LOOKS)
-        return bool(condition())
+        return condition()
 
     def _left(self) -> list[str]:
         """The tasks that were not there before."""

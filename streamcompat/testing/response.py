@@ -5,6 +5,7 @@ The rule: whatever is not a valid HTTP/1.1 response is an error of the test's, n
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,6 +55,12 @@ class Response:
         return json.loads(self.body)
 
 
+@functools.cache
+def _request(method: str) -> h11.Request:
+    """What h11 has to know of a request to read its response."""
+    return h11.Request(method=method, target="/", headers=[("Host", "testserver")])
+
+
 class ResponseReader:
     """Reads the responses of one connection, one after the other.
 
@@ -74,7 +81,7 @@ class ResponseReader:
         self.response = Response()
         # h11 bounds a head by this; what the engine sends is no attack on a test.
         self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=16 * 1024 * 1024)
-        self._parser.send(h11.Request(method=method, target="/", headers=[("Host", "testserver")]))
+        self._parser.send(_request(method))
         self._parser.send(h11.EndOfMessage())
         self._told_eof = False
         held, self._held = self._held, b""
