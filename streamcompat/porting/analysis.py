@@ -42,6 +42,7 @@ def analyse(path: str, data: bytes, seeds: Seeds) -> FileFacts:
     scan_objects(scan)
     scan_uses(scan)
     scan.find_mixed()
+    scan.find_users()
     scan.exports()
     return facts
 

@@ -110,6 +110,8 @@ class Linker:
         self._users = self._find_users()
         self._near: dict[str, set[str]] = defaultdict(set)
         self._on: dict[str, set[str]] = defaultdict(set)
+        self._used: dict[str, set[str]] = defaultdict(set)
+        self._titles: dict[str, dict[str, str]] = {}
         self._edges()
         self._drop_neutral()
         self._group = self._groups()
@@ -122,9 +124,14 @@ class Linker:
             for other in thing.near:
                 self._join(reference, refer(path, other))
             self._on[reference] |= {refer(path, one) for one in thing.on} & self.things.keys()
+            for user in thing.users:
+                self._used[refer(path, user)].add(reference)
         for path, facts in self.files.items():
             for handed in facts.handed:
                 target = self.target(path, handed)
+                if target is not None and handed.role == "use":
+                    self._used[refer(path, handed.by)].add(target)
+                    continue
                 if target is None or handed.by == FILE or handed.role in ("app", "blueprint", "view"):
                     continue
                 if not handed.handler:
@@ -140,8 +147,10 @@ class Linker:
         found = self.modules.resolve(path, handed.symbol)
         if found is None:
             return None
-        titles = {thing.title: refer(found[0], key) for key, thing in self.files[found[0]].things.items()}
-        name = found[1]
+        if found[0] not in self._titles:
+            things = self.files[found[0]].things
+            self._titles[found[0]] = {thing.title: refer(found[0], key) for key, thing in things.items()}
+        titles, name = self._titles[found[0]], found[1]
         while name:
             if name in titles:
                 return titles[name]
@@ -205,22 +214,25 @@ class Linker:
                     stays.add(reference)
                     causes.setdefault(reference, (finding.kind, where))
         self._registered_bases()
+        reached = self._reached(set())
         for reference, (path, thing) in self.things.items():
             if path in everywhere or reference in forced:
                 stays.add(reference)
                 causes.setdefault(reference, ("left", everywhere.get(path, f"{path}:{thing.line}")))
-            elif thing.streams and thing.kind == "function" and not self._has_app(reference):
+            elif thing.streams and thing.kind == "function" and not self._is_for_an_app(reference, reached):
                 stays.add(reference)
                 if causes.setdefault(reference, ("unknown", ""))[1]:
                     continue  # it is told already
                 causes[reference] = ("unknown", f"{path}:{thing.line}")
+                handed = f"registers `{thing.title}` or hands it a request"
+                used = handed if self._reads(reference) else f"registers or uses `{thing.title}`"
                 self._say(
                     reference,
                     "unknown",
-                    f"nothing that was given registers or calls `{thing.title}`",
+                    f"nothing that was given {used}",
                     "port it together with the file that makes the app",
                 )
-        for reference in [one for one in self.decisions.stays if one in self.things]:
+        for reference in sorted(self.decisions.stays & self.things.keys()):
             path, thing = self.things[reference]
             # Somebody may call it with the requests of an app of this file, for all that can be seen.
             if thing.reads and not self._has_app(reference):
@@ -229,6 +241,7 @@ class Linker:
                     stays.add(one)
                     causes.setdefault(one, ("left", where))
         self._spread()
+        self._users_stay()
         self._files()
         self._explain()
         self._count()
@@ -262,13 +275,36 @@ class Linker:
     def _has_app(self, reference: str) -> bool:
         return any(self._on[one] for one in self._group[reference])
 
+    def _is_for_an_app(self, reference: str, reached: set[str]) -> bool:
+        """Whether it is a handler's, or makes responses for one; what reads has to be handed the request."""
+        return self._has_app(reference) or (reference in reached and not self._reads(reference))
+
+    def _reached(self, without: set[str]) -> set[str]:
+        """What handlers and the files of apps use, but for those that are told."""
+        stack = [one for one, objects in self._on.items() if objects and one not in without]
+        stack += [refer(path, FILE) for path in self.files if self._objects(path, set()) - without]
+        found = set(stack)
+        while stack:
+            one = stack.pop()
+            for other in (self._group.get(one, frozenset()) | self._used[one]) & self.things.keys() - found:
+                found.add(other)
+                stack.append(other)
+        return found
+
+    def _users_stay(self) -> None:
+        """What makes responses only for handlers that stay, stays."""
+        for reference in self._reached(set()) - self._reached(self.decisions.stays) - self.decisions.stays:
+            if reference in self.things and self.things[reference][1].kind == "function":
+                self.decisions.stays.add(reference)
+                self._causes.setdefault(reference, ("left", ""))
+
     def _spread(self) -> None:
         """What has to stay with what stays."""
         handlers: dict[str, set[str]] = defaultdict(set)
         for reference, objects in self._on.items():
             for one in objects:
                 handlers[one].add(reference)
-        stack = list(self.decisions.stays)
+        stack = sorted(self.decisions.stays)  # in the same order each time, as the causes are told
         while stack:
             reference = stack.pop()
             if reference not in self.things:
@@ -278,7 +314,7 @@ class Linker:
                 along |= handlers[reference]
             elif self._reads(reference):
                 along |= self._on[reference]
-            for other in along - self.decisions.stays:
+            for other in sorted(along - self.decisions.stays):
                 self.decisions.stays.add(other)
                 self._causes.setdefault(other, ("left", self._causes[reference][1]))
                 stack.append(other)

@@ -107,6 +107,7 @@ class Thing:
         key: unique in the file.
         on: the apps and blueprints that it is registered on, as references.
         near: other things that share a request's body or a response with it, as references.
+        users: other things that use it by its name, as references.
         reads: it reads a request's body in the flavour's words.
         handlers: how many handlers it counts for.
         streams: it has something of the streaming API, so that somebody must know who calls it.
@@ -118,6 +119,7 @@ class Thing:
     kind: Literal["function", "app", "blueprint", "view"] = "function"
     on: set[str] = field(default_factory=set)
     near: set[str] = field(default_factory=set)
+    users: set[str] = field(default_factory=set)
     reads: bool = False
     streams: bool = False
     handlers: int = 0
@@ -130,7 +132,8 @@ class Handed(NamedTuple):
         symbol: the function, as the file imports it.
         parameter: its position or its name; -1 for what the file exports under the symbol.
         role: `request`, `stream`, `response`; `app`, `blueprint` or `view` with the object's reference;
-            `base` for the class that another one is derived from, and for a handler's decorator.
+            `base` for the class that another one is derived from, and for a handler's decorator; `use`
+            for what is only used by its name.
         handler: the function is registered as a handler, on `reference`.
         by: the thing that hands it over.
     """

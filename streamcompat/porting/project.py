@@ -103,6 +103,8 @@ def _seeds(files: Mapping[str, FileFacts], sanic: bool) -> dict[str, Seeds]:
                     reference, kind = other.exports[name]
                     objects[path].add((symbol + suffix, refer(found[0], reference), kind))
         for one in facts.handed:
+            if one.role == "use":
+                continue  # what only the linker asks for
             found = linker.modules.resolve(path, one.symbol)
             if found is not None and found[0] != path:
                 reference = refer(path, one.reference) if one.reference else ""

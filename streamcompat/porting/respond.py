@@ -1,178 +1,278 @@
 """What becomes of `response = await request.respond(...)`, which Sanic has had since 21.x.
 
 The rule: all that follows it in the handler becomes a streaming function, one step further in, which the
-handler returns in `stream(...)`. That is only done where `respond` stands in the handler's own block.
+handler returns in `stream(...)`. That is only done where nothing else of the handler can run after it: it
+stands in the handler's own block, or in branches of an `if` that nothing follows. A `try` that begins with
+it goes into the streaming function as a whole.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import libcst as cst
 
-from streamcompat.porting.roles import REQUEST
+from streamcompat.porting.model import Edit
+from streamcompat.porting.roles import REQUEST, VERBS
 from streamcompat.porting.scan import Scan
 
 _REMEDY = "put what writes into `async def streaming(channel)` and return `stream(streaming)`"
 _TAKES = {"status", "headers", "content_type"}
 
 
+class _Place(NamedTuple):
+    """Where `name = await request.respond(...)` stands.
+
+    Attributes:
+        line: the statement itself.
+        rest: what the streaming function is made of: the statements after it, or the `try` that begins
+            with it and the statements after that.
+    """
+
+    call: cst.Call
+    name: cst.Name
+    line: cst.SimpleStatementLine
+    function: cst.FunctionDef
+    rest: Sequence[cst.BaseStatement]
+
+
 def scan_responds(scan: Scan) -> None:
     """Looks at every `request.respond(...)`."""
+    found = []
     for call in scan.tree.all(cst.Call):
         func = call.func
         if (
-            isinstance(func, cst.Attribute)
-            and func.attr.value == "respond"
-            and scan.roles.has(func.value, REQUEST)
+            not isinstance(func, cst.Attribute)
+            or func.attr.value != "respond"
+            or not scan.roles.has(func.value, REQUEST)
         ):
-            owner = scan.thing_of(call)
-            if owner in scan.facts.things:
-                scan.facts.things[owner].streams = True
-            reason = _obstacle(scan, call)
-            if reason is not None and owner in scan.facts.things:
-                scan.facts.things[owner].reads = True
-            if reason is None:
-                _rewrite(scan, call, owner)
-            else:
-                scan.say(call, "left", reason, _REMEDY)
+            continue
+        thing = scan.facts.things.get(scan.thing_of(call))
+        if thing is not None:
+            thing.streams = True
+        place = _place(scan, call)
+        reason = place if isinstance(place, str) else _obstacle(scan, place)
+        if reason is not None and thing is not None:
+            thing.reads = True
+        if reason is not None:
+            scan.say(call, "left", reason, _REMEDY)
+        elif isinstance(place, _Place):
+            found.append(place)
+    for place in found:
+        _Rewrite(scan, place, [one for one in found if one.function is place.function])
 
 
-def _parts(scan: Scan, call: cst.Call) -> tuple[cst.FunctionDef, cst.SimpleStatementLine, str] | None:
-    """The handler, the statement and the response's name, for `name = await request.respond(...)`."""
+def _place(scan: Scan, call: cst.Call) -> _Place | str:
+    """Where it stands, or why what follows it cannot become a function."""
     tree = scan.tree
     waits = tree.parent(call)
     assign = tree.parent(waits) if isinstance(waits, cst.Await) else None
-    line = tree.parent(assign) if isinstance(assign, cst.Assign) else None
-    block = tree.parent(line) if isinstance(line, cst.SimpleStatementLine) else None
-    function = tree.parent(block) if isinstance(block, cst.IndentedBlock) else None
-    if not isinstance(assign, cst.Assign) or not isinstance(line, cst.SimpleStatementLine):
-        return None
-    target = assign.targets[0].target
-    if isinstance(function, cst.FunctionDef) and isinstance(target, cst.Name) and len(line.body) == 1:
-        return function, line, target.value
-    return None
-
-
-def _obstacle(scan: Scan, call: cst.Call) -> str | None:
-    parts = _parts(scan, call)
-    if parts is None:
+    name: cst.CSTNode | None = None
+    if isinstance(assign, cst.Assign):
+        name = assign.targets[0].target
+    elif isinstance(assign, cst.AnnAssign):
+        name = assign.target
+    line = tree.parent(assign) if assign is not None else None
+    if not isinstance(name, cst.Name) or not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
+        return "what `respond` returns is not given a name in a statement of its own"
+    variable = tree.variable(name)
+    if variable is not None:
+        scan.responded.add(variable)
+    outer: cst.BaseStatement = line
+    rest = tree.following(line)
+    block, around = tree.parent(line), tree.enclosing(line)
+    if isinstance(around, cst.Try) and around.body is block and around.body.body[0] is line and rest:
+        if not _is_plain(call):
+            return "what is given to `respond` may fail, inside of a `try`"
+        outer, rest = around, [around, *tree.following(around)]
+    function = _function(scan, outer, rest)
+    if function is None:
         return "`respond` stands inside of another statement, so what follows it cannot become a function"
-    if any(one.keyword is None or one.keyword.value not in _TAKES for one in call.args):
+    return _Place(call, name, line, function, rest)
+
+
+def _is_plain(call: cst.Call) -> bool:
+    """Whether its arguments are only literals and names."""
+    plain = (cst.Name, cst.SimpleString, cst.Integer, cst.Dict)
+    return all(isinstance(one.value, plain) for one in call.args)
+
+
+def _function(
+    scan: Scan, statement: cst.CSTNode, rest: Sequence[cst.BaseStatement]
+) -> cst.FunctionDef | None:
+    """The function that the statement is in, if nothing of it runs after the rest."""
+    returns = bool(rest) and _returns(rest[-1])
+    while True:
+        around = scan.tree.enclosing(statement)
+        if isinstance(around, cst.FunctionDef):
+            return around
+        if not isinstance(around, cst.If) or (scan.tree.following(around) and not returns):
+            return None
+        statement = around
+
+
+def _returns(statement: cst.BaseStatement) -> bool:
+    return isinstance(statement, cst.SimpleStatementLine) and isinstance(
+        statement.body[-1], cst.Return | cst.Raise
+    )
+
+
+def _obstacle(scan: Scan, place: _Place) -> str | None:
+    tree, name = scan.tree, place.name.value
+    if any(one.keyword is None or one.keyword.value not in _TAKES for one in place.call.args):
         return "`respond` is given a response that was made before"
-    function, line, name = parts
-    rest = _rest(function, line)
-    if not rest:
+    if not place.rest:
         return "nothing is sent after `respond`"
-    for one in (each for statement in rest for each in scan.tree.below(statement)):
-        if isinstance(one, cst.Return) and scan.tree.function(one) is function:
+    if not _is_handler(scan, place.function):
+        return f"`{place.function.name.value}` responds, and its callers do not return what it returns"
+    for one in _inside(scan, place):
+        if isinstance(one, cst.Return) and tree.function(one) is place.function:
             value = one.value
             if value is not None and not (isinstance(value, cst.Name) and value.value in (name, "None")):
-                return f"another response is returned in line {scan.tree.line(one)}"
+                return f"another response is returned in line {tree.line(one)}"
     return None
 
 
-def _rest(function: cst.FunctionDef, line: cst.SimpleStatementLine) -> list[cst.CSTNode]:
-    body = list(function.body.body)
-    return list(body[body.index(line) + 1 :])
-
-
-def _rewrite(scan: Scan, call: cst.Call, owner: str) -> None:
+def _is_handler(scan: Scan, function: cst.FunctionDef) -> bool:
+    """Whether the app gets what the function returns, whoever calls it."""
     tree = scan.tree
-    parts = _parts(scan, call)
-    assert parts is not None
-    function, line, name = parts
-    rest = _rest(function, line)
-    assign = line.body[0]
-    assert isinstance(assign, cst.Assign)
-    variable = tree.variable(assign.targets[0].target)
-    assert variable is not None
-    scan.responded.add(variable)
-    indent, step, newline = tree.indent(line), tree.module.default_indent, tree.newline
-    names = tree.names_below(function)
-    channel = "channel" if "channel" not in names else name
-    streaming = scan.free("streaming", names)
-    head = f"async def {streaming}({channel}):"
-    outer = _bound(tree.below(function), set(rest), tree) | {one.name.value for one in function.params.params}
-    shared = sorted(_assigned(scan, rest) & outer - {name})
-    if shared:
-        head += f"{newline}{indent}{step}nonlocal {', '.join(shared)}"
-    scan.facts.edits[:] = [
-        edit._replace(text=edit.text.replace(newline, newline + step))
-        if tree.end(line) < edit.start <= scan.line_end(tree.end(rest[-1]))
-        else edit
-        for edit in scan.facts.edits
-    ]
-    scan.replace(line, head, owner)
-    for at in _line_starts(
-        scan, tree.line_start(scan.line_end(tree.end(line)) + len(newline)), tree.end(rest[-1])
-    ):
-        scan.insert(at, step, owner)
-    inside = {one for statement in rest for one in tree.below(statement)}
-    for one in inside:
-        if isinstance(one, cst.Name) and one.value == name and channel != name:
-            above = tree.parent(one)
-            if isinstance(above, cst.Attribute) and above.attr is one or isinstance(above, cst.Return):
-                continue
-            scan.replace(one, channel, owner)
-        if isinstance(one, cst.Return) and tree.function(one) is function and one.value is not None:
-            _plain_return(scan, one, rest, owner)
-    after = tree.end(rest[-1])
-    given = [tree.code(one) for one in call.args]
-    if not any(one.keyword is not None and one.keyword.value == "content_type" for one in call.args):
-        given.append("content_type=None")  # which is what `respond` takes where it is given none
-    arguments = "".join(f", {one}" for one in given)
-    text = f"{newline}{newline}{indent}return {scan.helper('stream', owner)}({streaming}{arguments})"
-    scan.insert(scan.line_end(after), text, owner)
-
-
-def _plain_return(scan: Scan, node: cst.Return, rest: list[cst.CSTNode], owner: str) -> None:
-    """`return response` becomes `return`; at the end of the function it goes."""
-    tree = scan.tree
-    line = tree.parent(node)
-    last = line is rest[-1] and len(rest) > 1
-    if last and isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1:
-        start, end = tree.start(line), tree.end(line)
-        # With the white space before it, and the line break before that.
-        start = tree.line_start(start) - len(tree.newline)
-        scan.edit(start, end, "", owner)
+    owner = tree.class_of(function)
+    if owner is None:
+        references: list[cst.CSTNode] = list(tree.names_of(function.name))
     else:
-        assert node.value is not None
-        scan.edit(tree.start(node) + len("return"), tree.end(node), "", owner)
+        references = [one for one in tree.all(cst.Attribute) if one.attr.value == function.name.value]
+        references = [one for one in references if function in tree.functions_of(one)]
+    for one in references:
+        call = tree.parent(one)
+        if isinstance(call, cst.Call) and call.func is one:
+            waits = tree.parent(call)
+            if not isinstance(waits, cst.Await) or not isinstance(tree.parent(waits), cst.Return):
+                return False
+    handlers = scan.roles.handlers
+    return function in handlers or (owner in handlers and function.name.value in VERBS)
 
 
-def _line_starts(scan: Scan, start: int, end: int) -> list[int]:
-    """Where the lines from `start` to `end` begin, but for empty ones and those inside of a string."""
-    tree = scan.tree
-    strings = [
-        (tree.start(one), tree.end(one))
-        for one in tree.all(cst.SimpleString, cst.FormattedString)
-        if len(tree.code(one).splitlines()) > 1
-    ]
-    found = []
-    at = start
-    while at < end:
-        line = tree.source[at : scan.line_end(at)]
-        if line.strip() and not any(first < at <= last for first, last in strings):
-            found.append(at)
-        at = scan.line_end(at) + len(tree.newline)
-    return found
+def _inside(scan: Scan, place: _Place) -> list[cst.CSTNode]:
+    return [one for statement in place.rest for one in scan.tree.below(statement)]
 
 
-def _assigned(scan: Scan, rest: list[cst.CSTNode]) -> set[str]:
-    return _bound((one for statement in rest for one in scan.tree.below(statement)), set(), scan.tree)
+class _Rewrite:
+    """The edits for one of them.
 
+    Args:
+        beside: all of its function, itself among them.
+    """
 
-def _bound(nodes: object, skip: set[cst.CSTNode], tree: object) -> set[str]:
-    """The names that statements bind in their own function."""
-    from streamcompat.porting.tree import Tree
+    def __init__(self, scan: Scan, place: _Place, beside: Sequence[_Place]) -> None:
+        self.scan, self.tree, self.place = scan, scan.tree, place
+        self.owner = scan.thing_of(place.call)
+        self._moved = [set(_inside(scan, one)) for one in beside]
+        self._inside = self._moved[beside.index(place)]
+        self._newline, self._step = self.tree.newline, self.tree.module.default_indent
+        names = self.tree.names_below(place.function)
+        self._channel = "channel" if "channel" not in names else place.name.value
+        self._streaming = scan.free("streaming", names)
+        self._further_in()
+        self._head()
+        self._names()
+        self._end()
 
-    assert isinstance(tree, Tree)
-    found = set()
-    for one in nodes:  # type: ignore[attr-defined]
-        target = getattr(one, "target", None)
-        if isinstance(one, cst.AssignTarget | cst.AugAssign | cst.NamedExpr | cst.For | cst.AnnAssign):
-            if any(above in skip for above in [one, *tree.above(one)]):
-                continue
-            found |= (
-                {name.value for name in tree.below(target) if isinstance(name, cst.Name)} if target else set()
-            )
-    return found
+    def _head(self) -> None:
+        tree, line, first = self.tree, self.place.line, self.place.rest[0]
+        inner = tree.parent(line) is not tree.parent(first)
+        indent = tree.indent(first if inner else line)
+        head = f"async def {self._streaming}({self._channel}):"
+        if inner:  # the comment after it
+            head += tree.source[tree.end(line) : self.scan.line_end(tree.end(line))].decode().rstrip()
+        for declared in self._declarations():
+            head += f"{self._newline}{indent}{self._step}{declared}"
+        if inner:
+            at = tree.line_start(tree.start(first))
+            self.scan.facts.edits.append(Edit(at, at, f"{indent}{head}{self._newline}", self.owner, -1))
+            start, end = tree.line_start(tree.start(line)), self._next_line(tree.end(line))
+            self.scan.edit(start, end, "", self.owner)
+        else:
+            self.scan.replace(line, head, self.owner)
+
+    def _declarations(self) -> list[str]:
+        """What the streaming function has to say of variables that it shares with the handler."""
+        tree, name = self.tree, self.place.name.value
+        inner, outer = set(), set()
+        for one in tree.scope(self.place.line).assignments:
+            if one.node in self._inside or tree.parent(one.node) in self._inside:
+                inner.add(one.name)
+            elif not any(one.node in moved for moved in self._moved):
+                outer.add(one.name)
+        found = {"nonlocal": inner & outer - {name}, "global": set()}
+        used = {one.value for one in self._inside if isinstance(one, cst.Name)}
+        for node in tree.below(self.place.function):
+            if isinstance(node, cst.Global | cst.Nonlocal) and node not in self._inside:
+                word = "global" if isinstance(node, cst.Global) else "nonlocal"
+                found[word] |= {one.name.value for one in node.names} & used
+        return [f"{word} {', '.join(sorted(names))}" for word, names in found.items() if names]
+
+    def _further_in(self) -> None:
+        """Moves the lines one step to the right, but for empty ones and those inside of a string."""
+        tree, scan, rest = self.tree, self.scan, self.place.rest
+        end = tree.end(rest[-1])
+        line = tree.line_start(tree.start(self.place.line))
+        at = min(self._next_line(tree.end(self.place.line)), tree.line_start(tree.start(rest[0])))
+        before = min(tree.end(self.place.line), at)
+        strings = [
+            (tree.start(one), tree.end(one))
+            for one in self._inside
+            if isinstance(one, cst.SimpleString | cst.FormattedString)
+            and "\n" in tree.code(one).replace("\r", "\n")
+        ]
+        scan.facts.edits[:] = [
+            edit._replace(text=edit.text.replace(self._newline, self._newline + self._step))
+            if before < edit.start <= scan.line_end(end)
+            else edit
+            for edit in scan.facts.edits
+        ]
+        while at < end:
+            text = tree.source[at : scan.line_end(at)]
+            if text.strip() and at != line and not any(first < at <= last for first, last in strings):
+                scan.insert(at, self._step, self.owner)
+            at = self._next_line(at)
+
+    def _next_line(self, at: int) -> int:
+        return self.scan.line_end(at) + len(self._newline)
+
+    def _names(self) -> None:
+        """The response is the channel now, and is not returned."""
+        tree, name = self.tree, self.place.name
+        for used in tree.names_of(name) if self._channel != name.value else ():
+            if used in self._inside and not isinstance(tree.parent(used), cst.Return):
+                self.scan.replace(used, self._channel, self.owner)
+        for one in self._inside:
+            if isinstance(one, cst.Return) and tree.function(one) is self.place.function:
+                self._plain_return(one)
+
+    def _plain_return(self, node: cst.Return) -> None:
+        """`return response` becomes `return`; at the end of the function it goes."""
+        tree, rest = self.tree, self.place.rest
+        line = tree.parent(node)
+        if (
+            line is rest[-1]
+            and len(rest) > 1
+            and isinstance(line, cst.SimpleStatementLine)
+            and len(line.body) == 1
+        ):
+            # With the white space before it, and the line break before that.
+            start = tree.line_start(tree.start(line)) - len(self._newline)
+            self.scan.edit(start, tree.end(line), "", self.owner)
+        elif node.value is not None:
+            self.scan.edit(tree.start(node) + len("return"), tree.end(node), "", self.owner)
+
+    def _end(self) -> None:
+        tree, call, rest = self.tree, self.place.call, self.place.rest
+        given = [tree.code(one) for one in call.args]
+        if not any(one.keyword is not None and one.keyword.value == "content_type" for one in call.args):
+            given.append("content_type=None")  # which is what `respond` takes where it is given none
+        arguments = "".join(f", {one}" for one in given)
+        stream = self.scan.helper("stream", self.owner)
+        text = f"return {stream}({self._streaming}{arguments})"
+        at = self.scan.line_end(tree.end(rest[-1]))
+        self.scan.insert(at, f"{self._newline * 2}{tree.indent(rest[0])}{text}", self.owner)

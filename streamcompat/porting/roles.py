@@ -395,7 +395,7 @@ class Roles:
         return False
 
     def _stream_with_made(self, node: cst.Call, call: cst.Call, depth: int) -> bool:
-        """partial(fn, ...), or a function of this file that returns the streaming function."""
+        """partial(fn, ...), a function that returns the streaming function, or an object that is called."""
         if self.tree.qualified(node.func) == "functools.partial" and node.args:
             given = [one for one in node.args[1:] if one.keyword is None and not one.star]
             done = False
@@ -407,7 +407,16 @@ class Roles:
             return done
         makers = self.tree.functions_of(node.func)
         for maker in makers:
-            if not isinstance(maker, cst.FunctionDef) or not self._returns[maker]:
+            if isinstance(maker, cst.ClassDef):
+                methods = self.tree.methods(maker, "__call__")
+                for method in methods:
+                    if isinstance(method, cst.FunctionDef):
+                        self._stream_with(method, bound_offset(self.tree, method))
+                        self._link(call, method)
+                if not methods:
+                    return False
+                continue
+            if not self._returns[maker]:
                 return False
             self._link(call, maker)
             if not all(self._stream_with_expression(one, call, depth + 1) for one in self._returns[maker]):

@@ -36,7 +36,7 @@ class Scan:
         consumed: names of Sanic's that an edit has replaced.
         is_sanics: it imports Sanic's names, or is given requests by a file that does; a `request` of any
             other file may be anybody's.
-        responded: responses that `request.respond()` gave, and that an edit has taken away.
+        responded: variables that `request.respond()` gave a response to.
     """
 
     def __init__(self, tree: Tree, seeds: Seeds, facts: FileFacts) -> None:
@@ -95,6 +95,18 @@ class Scan:
             self.facts.handed.add(handed._replace(by=self.thing_of(node)))
         for one in self.tree.all(cst.FunctionDef, cst.ClassDef):
             self.facts.defines.add(self.tree.path_of(one))
+
+    def find_users(self) -> None:
+        """Who uses the functions and classes of this file and of the others, by their names."""
+        for one in self.tree.all(cst.FunctionDef, cst.ClassDef):
+            users = {self.thing_of(name) for name in self.tree.names_of(one.name)}
+            key = self.thing_of(one)
+            if key != FILE:
+                self.facts.things[key].users |= users - {key}
+        for node in self.tree.all(cst.Name, cst.Attribute):
+            symbol = self.tree.qualified(node) if self.seeds.known else None
+            if symbol in self.seeds.known:
+                self.facts.handed.add(Handed(str(symbol), 0, "use", by=self.thing_of(node)))
 
     def find_mixed(self) -> None:
         """Says where something is sometimes a request's stream or a response, and sometimes not."""

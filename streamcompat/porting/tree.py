@@ -171,6 +171,24 @@ class Tree:
             return node
         return next((above for above in self.above(node) if isinstance(above, cst.BaseStatement)), None)
 
+    def following(self, statement: cst.CSTNode) -> list[cst.BaseStatement]:
+        """The statements after it in its block."""
+        block = self.parent(statement)
+        if not isinstance(block, cst.IndentedBlock):
+            return []
+        place = self._places[statement]
+        return [one for one in block.body if isinstance(one, cst.BaseStatement) and self._places[one] > place]
+
+    def enclosing(self, statement: cst.CSTNode) -> cst.CSTNode | None:
+        """The statement whose block it is in; an `elif`, an `else` or an `except` is part of the whole."""
+        block = self.parent(statement)
+        above = self.parent(block) if isinstance(block, cst.IndentedBlock) else None
+        while isinstance(above, cst.Else | cst.ExceptHandler | cst.Finally) or (
+            isinstance(above, cst.If) and isinstance(self.parent(above), cst.If)
+        ):
+            above = self.parent(above)
+        return above
+
     # Names
 
     def scope(self, node: cst.CSTNode) -> Any:
@@ -184,8 +202,8 @@ class Tree:
         return None
 
     def builtin(self, node: cst.CSTNode) -> str | None:
-        """The builtin that the name is."""
-        for name in self._names(node):
+        """The builtin that a name is; what belongs to one, such as `str.join`, is none."""
+        for name in self._names(node) if isinstance(node, cst.Name) else ():
             if name.source is QualifiedNameSource.BUILTIN:
                 return str(name.name).removeprefix("builtins.")
         return None
@@ -281,8 +299,8 @@ class Tree:
         is_part = isinstance(above, cst.Attribute) and above.attr is name
         return not is_part and not (isinstance(above, cst.Arg) and above.keyword is name)
 
-    def functions_of(self, node: cst.CSTNode) -> list[FunctionOrClass]:
-        """The functions or classes of this file that a name or `self.method` may be."""
+    def functions_of(self, node: cst.CSTNode, depth: int = 0) -> list[FunctionOrClass]:
+        """The functions or classes of this file that a name may be, or a method of `self` or of an object."""
         if isinstance(node, cst.Name):
             assignments = self.assignments(node)
             found = [
@@ -291,16 +309,31 @@ class Tree:
                 if isinstance(getattr(one, "node", None), cst.FunctionDef | cst.ClassDef)
             ]
             return found if len(found) == len(assignments) else []
-        if isinstance(node, cst.Attribute):
-            owner = self.instance_of(node.value)
-            if owner is None:
-                for one in self.functions_of(node.value) if isinstance(node.value, cst.Name) else []:
-                    owner = one if isinstance(one, cst.ClassDef) else None
-            if owner is not None:
-                return self._methods(owner, node.attr.value)
+        if isinstance(node, cst.Attribute) and depth < 8:
+            owner = self.owner_of(node, depth)
+            return self.methods(owner, node.attr.value) if owner is not None else []
         return []
 
-    def _methods(self, owner: cst.ClassDef, name: str, depth: int = 0) -> list[FunctionOrClass]:
+    def owner_of(self, node: cst.Attribute, depth: int = 0) -> cst.ClassDef | None:
+        """The class of this file whose attribute it is: that of `self`, of an object of it, or itself."""
+        owner = self.instance_of(node.value) or self._made_of(node.value, depth)
+        if owner is None and isinstance(node.value, cst.Name):
+            for one in self.functions_of(node.value, depth + 1):
+                owner = one if isinstance(one, cst.ClassDef) else None
+        return owner
+
+    def _made_of(self, node: cst.CSTNode, depth: int) -> cst.ClassDef | None:
+        """The class of `Class(...)`, or of a name that is only ever given that."""
+        if isinstance(node, cst.Name):
+            bound = self.assignments(node)
+            target = self.parent(bound[0].node) if len(bound) == 1 and hasattr(bound[0], "node") else None
+            assign = self.parent(target) if isinstance(target, cst.AssignTarget) else target
+            value = assign.value if isinstance(assign, cst.Assign | cst.AnnAssign) else None
+            node = value if value is not None else node
+        made = self.functions_of(node.func, depth + 1) if isinstance(node, cst.Call) else []
+        return made[0] if len(made) == 1 and isinstance(made[0], cst.ClassDef) else None
+
+    def methods(self, owner: cst.ClassDef, name: str, depth: int = 0) -> list[FunctionOrClass]:
         """The method of a class, its own or that of a base in this file."""
         own = [one for one in owner.body.body if isinstance(one, cst.FunctionDef) and one.name.value == name]
         if own or depth > 8:
@@ -310,7 +343,7 @@ class Tree:
             for base in owner.bases
             for one in self.functions_of(base.value)
             if isinstance(one, cst.ClassDef) and one is not owner
-            for found in self._methods(one, name, depth + 1)
+            for found in self.methods(one, name, depth + 1)
         ]
 
     def path_of(self, node: FunctionOrClass) -> str:

@@ -209,11 +209,13 @@ class Writes:
             else:
                 scan.wrap(tree.start(value), tree.end(value), "(", ").encode()", owner, 3)
             return
+        # A tuple's span leaves its parentheses out, and without them it would be several arguments.
+        opening, closing = ("(", ")") if isinstance(value, cst.Tuple) else ("", "")
         if kind == "other" and not self._shadows_str():
-            scan.wrap(tree.start(value), tree.end(value), "str(", ").encode()", owner, 3)
-            return
-        encoded = scan.helper("encoded", owner)
-        scan.wrap(tree.start(value), tree.end(value), f"{encoded}(", ")", owner, 3)
+            opening, closing = f"str({opening}", f"{closing}).encode()"
+        else:
+            opening, closing = f"{scan.helper('encoded', owner)}({opening}", f"{closing})"
+        scan.wrap(tree.start(value), tree.end(value), opening, closing, owner, 3)
 
     def _shadows_str(self) -> bool:
         return any(
@@ -226,17 +228,19 @@ class Writes:
     # ---- the end of a response, as 21.x spells it ----
 
     def _is_last(self, call: cst.Call) -> bool:
-        """Whether nothing of its function runs after it: it is the last statement, or a `return` follows."""
-        statement = self.tree.statement(call)
-        block = self.tree.parent(statement) if statement is not None else None
-        if statement is None or not isinstance(block, cst.IndentedBlock):
-            return False
-        body = list(block.body)
-        rest = body[body.index(statement) + 1 :]
-        if rest:
-            first = rest[0]
-            return isinstance(first, cst.SimpleStatementLine) and isinstance(first.body[0], cst.Return)
-        return isinstance(self.tree.parent(block), cst.FunctionDef)
+        """Whether nothing of its function runs after it, or only a `return`."""
+        tree = self.tree
+        around: cst.CSTNode | None = tree.statement(call)
+        while around is not None and not isinstance(around, cst.FunctionDef):
+            rest = tree.following(around)
+            if rest:
+                return isinstance(rest[0], cst.SimpleStatementLine) and isinstance(
+                    rest[0].body[0], cst.Return
+                )
+            around = tree.enclosing(around)
+            if isinstance(around, cst.For | cst.While):
+                return False
+        return around is not None
 
     def _ends(self, call: cst.Call, ends: cst.Arg, owner: str) -> bool:
         value = self.tree.code(ends.value)
@@ -307,6 +311,8 @@ class Writes:
         references = self._references(function)
         calls: list[cst.Call] = []
         for node in references:
+            if isinstance(node, cst.Attribute) and function not in tree.functions_of(node):
+                return f"`{tree.code(node)}` in line {tree.line(node)} may be it"
             call = tree.parent(node)
             if not isinstance(call, cst.Call) or call.func is not node:
                 return f"it is handed over as a function in line {tree.line(node)}"
@@ -326,7 +332,12 @@ class Writes:
     def _references(self, function: cst.FunctionDef) -> list[cst.CSTNode]:
         tree, name = self.tree, function.name.value
         if tree.class_of(function) is not None:
-            return list(self._attributes.get(name, []))
+            return [
+                one
+                for one in self._attributes.get(name, [])
+                if function in tree.functions_of(one)
+                or (tree.owner_of(one) is None and tree.qualified(one) is None)
+            ]
         return [one for one in tree.names_of(function.name) if self.scan.is_load(one)]
 
     def _await_call(self, call: cst.Call) -> None:

@@ -29,6 +29,7 @@ IMPORTS = (
 VALUES = (
     '"a"', "'é'", 'b"b"', "1", "name", "name + '!'", 'f"{name}\\n"', "str(name)", "name.encode()", "[name]",
     '"%s" % name', "len(name)", "None", "('a' 'b')", "name if name else 'x'", "body", "json.dumps(name)",
+    "repr(name).encode()", "('a', name)", "(name)", "str.join('-', name)", "int.to_bytes(65, 1, 'big')",
 )  # fmt: skip
 LOOPS = (
     "while True:\n    body = await request.stream.get()\n    if body is None:\n        break\n{uses}",

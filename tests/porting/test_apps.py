@@ -32,7 +32,7 @@ CASES = {
     "server.py": (2, 0, 0),
     "chat.py": (2, 0, 0),
     "formats.py": (4, 0, 0),
-    "newer.py": (3, 0, 0),
+    "newer.py": (4, 0, 0),
 }
 
 

@@ -83,6 +83,31 @@ def test_a_helper_of_another_file_goes_with_its_callers() -> None:
     assert stays["helper"] == helper
 
 
+ANSWERS = """
+from sanic.response import stream
+
+def lines(words):
+    async def write(response):
+        for word in words:
+            response.write(f"{word}\\n")
+    return stream(write)
+"""
+
+
+def test_a_helper_that_makes_responses_is_ported_while_a_ported_handler_uses_it() -> None:
+    use = "from answers import lines\n@app.get('/a')\ndef a(request):\n    return lines(request.args)\n"
+    queue = '@app.stream("/q")\nasync def q(request):\n    return str(request.stream.qsize())\n'
+    other = MAIN.replace("app", "other") + use.replace("app", "other")
+    goes = ported(main=MAIN + use, answers=ANSWERS)
+    assert 'await channel.send(f"{word}\\n".encode())' in after(goes)["answers"]
+    assert goes.counts == {"ported": 1, "left alone": 0, "unknown": 0}
+    assert "mach9" in after(ported(main=MAIN + use + queue, other=other, answers=ANSWERS))["answers"]
+    assert after(ported(main=MAIN + use + queue, answers=ANSWERS))["answers"] == ANSWERS
+    unused = ported(main=MAIN, answers=ANSWERS)
+    assert after(unused)["answers"] == ANSWERS
+    assert ("answers.py", 4, "unknown") in kinds(unused)
+
+
 def test_a_sync_helper_of_another_file_that_writes_cannot_become_async() -> None:
     helper = "def emit(response, x):\n    response.write(x)\n"
     main = (

@@ -30,3 +30,22 @@ async def total(request):
 @app.get("/plain")
 async def plain(request):
     return text("plain")
+
+
+@app.get("/lines/<word>")
+async def lines(request, word):
+    count = 0
+    if word.isdigit():
+        response = await request.respond(content_type="text/plain")
+        for digit in word:
+            count += int(digit)
+            await response.send(f"{count}\n")
+    elif request.args:
+        return text("no lines")
+    else:
+        try:
+            response = await request.respond(status=201)
+            await response.send(str(int(word)))
+        except ValueError as error:
+            await response.send(str(error))
+            await response.eof()

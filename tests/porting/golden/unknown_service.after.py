@@ -1,12 +1,12 @@
 from sanic import Sanic
 from sanic.response import stream, text
-import asyncio
+from elsewhere import build
 app = Sanic('a', load_env=False)
 
 class Service:
     async def process(self, req):
         return await req.stream.get()
-service = Service()
+service = build(Service)
 @app.stream("/x")
 async def x(request):
     return text(str(await service.process(request)))

@@ -46,6 +46,12 @@ async def kinds(request, name):
         data = name
         data = data.encode()
         await channel.send(data)
+        await channel.send(str(name).encode())
+        await channel.send(repr(name).encode("utf-8"))
+        await channel.send(encoded(str.join("-", name)))
+        await channel.send(int.to_bytes(65, 1, "big"))
+        await channel.send((str(("a", name)).encode()))
+        await channel.send((str(1).encode()))
         await channel.send(
             ("spread "
             + name).encode()

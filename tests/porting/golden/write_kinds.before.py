@@ -45,6 +45,12 @@ async def kinds(request, name):
         data = name
         data = data.encode()
         response.write(data)
+        response.write(str(name).encode())
+        response.write(repr(name).encode("utf-8"))
+        response.write(str.join("-", name))
+        response.write(int.to_bytes(65, 1, "big"))
+        response.write(("a", name))
+        response.write((1))
         await response.write(
             "spread "
             + name

@@ -1,0 +1,26 @@
+from mach9 import Mach9
+from sanic.response import stream
+
+from elsewhere import canvas_of
+
+app = Mach9(__name__, load_env=False)
+
+
+class Table:
+    async def run(self, response):
+        self.line(response, "a")
+
+    def line(self, response, row):
+        response.write(row)
+
+
+@app.get("/table")
+async def table(request):
+    return stream(Table().run)
+
+
+@app.get("/picture")
+async def picture(request):
+    canvas = canvas_of(request.args)
+    canvas.line(1, 2)
+    return canvas.image()
