@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any
 
 import anyio
 import pytest
-import trustme
 
 from streamcompat_engine import Exchange, Lifespan, Server
 from streamcompat_engine.server import bound_sockets
@@ -408,81 +406,3 @@ def test_more_connections_than_there_are_descriptors(driver: str, tmp_path: Path
         script.process.terminate()
         assert script.process.wait(PATIENCE) == 0
         assert "Traceback" not in script.errors() or driver in ("asyncio", "uvloop")  # their loop's own log
-
-
-# ---- TLS ----
-
-
-def certified() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """The context of a server, and that of a client who trusts it."""
-    authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
-    return context, trusting
-
-
-def over_tls(served: Served, trusting: ssl.SSLContext) -> Client:
-    return Client(trusting.wrap_socket(served.connect().socket, server_hostname="127.0.0.1"))
-
-
-@every_driver
-def test_tls(driver: str) -> None:
-    context, trusting = certified()
-    body = os.urandom(300_000)
-
-    async def app(exchange: Exchange) -> None:
-        if exchange.head.has_body:
-            exchange.respond(200, (), await exchange.read_body())
-        else:
-            await who(exchange)
-
-    with serve(app, driver, ssl=context) as served:
-        assert served.server.addresses[0].startswith("https://127.0.0.1:")
-        with over_tls(served, trusting) as client:
-            client.send(get())
-            assert eval(client.response().body)[2] == "https"
-            client.send(post(body))
-            assert client.response().body == body
-        for leave in (ssl.SSLSocket.close, ssl.SSLSocket.unwrap):  # without and with a farewell
-            with trusting.wrap_socket(served.connect().socket, server_hostname="127.0.0.1") as gone:
-                gone.sendall(post(b"x" * 1000)[:-1])
-                leave(gone)
-                served.until_empty()
-
-
-@every_driver
-def test_a_handshake_that_fails_concerns_nobody_else(driver: str) -> None:
-    """Of a peer that leaves, of one that says nothing, and of one that speaks something else."""
-    context, trusting = certified()
-    with serve(who, driver, ssl=context) as served:
-        served.connect().close()
-        with served.connect(), served.connect() as plain:
-            plain.send(get())
-            with over_tls(served, trusting) as client:
-                client.send(get())
-                assert client.response().status == 200
-            plain.until_closed()
-
-
-@every_driver
-def test_what_is_sent_over_tls_arrives_whole_before_the_close(driver: str) -> None:
-    context, trusting = certified()
-    body = os.urandom(3_000_000)
-
-    async def app(exchange: Exchange) -> None:
-        exchange.start(200, ())
-        for start in range(0, len(body), 10_000):
-            await exchange.write(body[start : start + 10_000])
-        exchange.finish()
-
-    with serve(app, driver, ssl=context) as served:
-        for wire in (get(), get("/", "Connection: close")):
-            with over_tls(served, trusting) as client:
-                client.send(wire)
-                assert client.response().body == body
-        with over_tls(served, trusting) as client:
-            client.send(b"nonsense\r\n\r\n")
-            assert client.response().status == 400
-        served.until_empty()

@@ -10,6 +10,7 @@ import contextlib
 import contextvars
 import inspect
 import os
+import selectors
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -31,6 +32,12 @@ _ACCEPTED: Final = 64
 """Connections that are accepted in one turn of the loop."""
 _TURNS: Final = 8
 """Turns of the loop within which an accepted connection has its session."""
+_SLICE: Final = 64 * 1024
+"""The most bytes handed to TLS at once, so that it hides no more of them."""
+_NO_LIMIT: Final = 24 * 3600.0
+"""Seconds for a handshake where heads may take any time."""
+_FAREWELL: Final = 1.0
+"""Seconds that a peer over TLS has to answer that the connection is closed."""
 
 
 class _Event:
@@ -81,11 +88,9 @@ class AsyncioSession(Session, asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self.peer = peer if isinstance(peer, tuple) else None
         self.sockname = transport.get_extra_info("sockname")
-        if transport.get_extra_info("sslcontext") is not None:
-            self.scheme = "https"
-        else:
-            sock = transport.get_extra_info("socket")
-            self._fd = -1 if sock is None else sock.fileno()
+        sock = transport.get_extra_info("socket")
+        if sock is not None and self.scheme == "http":
+            self._fd = sock.fileno()
         self.service.sessions.add(self)
         if self.service.stopping:
             self.on_shutdown()
@@ -96,8 +101,7 @@ class AsyncioSession(Session, asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self.on_eof()
-        # Otherwise asyncio would close before the answer is out; over TLS it always does.
-        return not self._ended and self.scheme == "http"
+        return not self._ended  # otherwise asyncio would close before the answer is out
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._timer is not None:
@@ -180,9 +184,6 @@ class AsyncioSession(Session, asyncio.Protocol):
         self._transport.resume_reading()
 
     def _half_close(self) -> None:
-        if not self._transport.can_write_eof():
-            self._transport.close()
-            return
         try:
             self._transport.write_eof()
         except OSError:  # the peer has reset the connection; asyncio's own loop does not look for that
@@ -206,6 +207,83 @@ class AsyncioSession(Session, asyncio.Protocol):
         self._timer = self._loop.call_at(when, self.on_timer)
 
 
+class _TlsSession(AsyncioSession):
+    """One connection on asyncio, over TLS.
+
+    Of what is written, asyncio's transport for TLS hides all that it has handed on below, however little the
+    system has taken of it, and half a minute after `close` it drops the rest. So most of what waits is kept
+    here, and the close waits for it. There is no half-close: it closes, and waits for the peer to answer.
+    """
+
+    scheme = "https"
+
+    def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(service, loop)
+        self._waiting = memoryview(b"")  # not handed over; only while the transport has enough
+        self._full = False  # it has
+        self._closing = False
+        self._leaving: asyncio.TimerHandle | None = None
+
+    def eof_received(self) -> bool:
+        self.on_eof()
+        return False  # asyncio closes in any case
+
+    def pause_writing(self) -> None:
+        self._full = True
+        self.on_blocked()
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self._hand_over()
+        if not self._full:
+            self.on_writable()
+            if self._closing:
+                self._close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._leaving is not None:
+            self._leaving.cancel()
+        super().connection_lost(error)
+
+    def unsent(self) -> int:
+        return len(self._waiting) + super().unsent()
+
+    def _transmit(self, data: list[bytes]) -> None:
+        self._waiting = memoryview(data[0] if len(data) == 1 else b"".join(data))
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        while self._waiting and not self._full and not self._transport.is_closing():
+            part, self._waiting = self._waiting[:_SLICE], self._waiting[_SLICE:]
+            self._transport.write(part)
+
+    def _half_close(self) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        self._closing = True
+        if not self._full and not self._transport.is_closing():
+            self._transport.close()
+            self._leaving = self._loop.call_later(_FAREWELL, self._leave)
+
+    def _leave(self) -> None:
+        """Wait no longer for a peer that has been sent everything; asyncio waits for half a minute."""
+        if _takes_more(self._transport.get_extra_info("socket")):
+            self._transport.abort()
+        else:
+            self._leaving = self._loop.call_later(_FAREWELL, self._leave)
+
+
+def _takes_more(sock: Any) -> bool:
+    """Whether the system takes more for this socket; then nothing waits in the process."""
+    with selectors.DefaultSelector() as selector:
+        try:
+            selector.register(sock.fileno(), selectors.EVENT_WRITE)
+        except ValueError:  # it is closed
+            return True
+        return bool(selector.select(0))
+
+
 class _Acceptor:
     """Accepts on one listening socket.
 
@@ -214,11 +292,17 @@ class _Acceptor:
     """
 
     def __init__(
-        self, service: Service, loop: asyncio.AbstractEventLoop, sock: socket.socket, ssl: Any
+        self,
+        service: Service,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        group: anyio.abc.TaskGroup,
+        ssl: Any,
     ) -> None:
         self._service = service
         self._loop = loop
         self._sock = sock
+        self._group = group
         self._ssl = ssl
         self._retry: asyncio.TimerHandle | None = None
         self._connecting: set[asyncio.Task[None]] = set()
@@ -233,8 +317,7 @@ class _Acceptor:
             self._retry.cancel()
 
     async def until_connected(self) -> None:
-        """Wait until what was accepted has its session; only TLS may take longer, and meets a server that
-        stops."""
+        """Wait until what was accepted has its session; over TLS it meets a server that stops."""
         for _ in range(_TURNS):
             if self._connecting:
                 await asyncio.sleep(0)
@@ -245,6 +328,9 @@ class _Acceptor:
                 connection = accept(self._sock, self._service, self._loop.time())
                 if connection is None:
                     break
+                if self._ssl is not None:
+                    self._group.start_soon(self._connect_over_tls, connection)
+                    continue
                 task = self._loop.create_task(self._connect(connection))
                 self._connecting.add(task)
                 task.add_done_callback(self._connecting.discard)
@@ -255,9 +341,20 @@ class _Acceptor:
     async def _connect(self, connection: socket.socket) -> None:
         try:
             await self._loop.connect_accepted_socket(
-                lambda: AsyncioSession(self._service, self._loop), connection, ssl=self._ssl
+                lambda: AsyncioSession(self._service, self._loop), connection
             )
-        except OSError:  # it has left again, or does not speak TLS
+        except OSError:  # it has left again
+            connection.close()
+
+    async def _connect_over_tls(self, connection: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: _TlsSession(self._service, self._loop),
+                connection,
+                ssl=self._ssl,
+                ssl_handshake_timeout=self._service.timeouts.head or _NO_LIMIT,
+            )
+        except OSError:  # it does not speak TLS, or not in time
             connection.close()
 
 
@@ -265,9 +362,10 @@ class _Acceptor:
 async def listen(
     service: Service, sockets: list[socket.socket], group: anyio.abc.TaskGroup, config: ServerConfig
 ) -> AsyncIterator[None]:
-    """Accept connections on the sockets within this context, and close them then."""
+    """Accept connections on the sockets within this context, and close them then; `group` runs handshakes
+    of TLS beyond it."""
     loop = asyncio.get_running_loop()
-    acceptors = [_Acceptor(service, loop, sock, config.ssl) for sock in sockets]
+    acceptors = [_Acceptor(service, loop, sock, group, config.ssl) for sock in sockets]
     try:
         for acceptor in acceptors:
             acceptor.start()
