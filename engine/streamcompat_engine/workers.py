@@ -199,10 +199,11 @@ class Workers:
             os.close(worker.pipe)
         elif data == _READY:
             worker.ready = True
-            self._retire(worker.slot, signal.SIGHUP)
-            if self._rolling and worker.slot is self._rolling[0]:
-                self._rolling.pop(0)
-                self._roll_next()
+            if worker.slot.worker is worker:  # and has not ended since
+                self._retire(worker.slot)
+                if self._rolling and worker.slot is self._rolling[0]:
+                    self._rolling.pop(0)
+                    self._roll_next()
         elif worker.slot.worker is worker and not self._stops and worker.slot not in self._rolling:
             self._roll([worker.slot])
 
@@ -233,17 +234,18 @@ class Workers:
         self._rolling.clear()
         for slot in self._slots:
             slot.start_at = None
-            if slot.worker is not None:
-                self._leaving[slot.worker.pid] = slot.worker
-                slot.worker = None
-            self._retire(slot, signal.SIGTERM)
-        for pid in self._leaving:
+            for worker in (slot.worker, slot.retiring):
+                if worker is not None:
+                    self._leaving[worker.pid] = worker
+            slot.worker = slot.retiring = None
+        for pid in self._leaving:  # once: a worker does not wait for its exchanges after a second signal
             _signal(pid, signal.SIGTERM)
 
-    def _retire(self, slot: _Slot, number: int) -> None:
+    def _retire(self, slot: _Slot) -> None:
+        """Let the old worker go: it answers what it has."""
         if slot.retiring is not None:
             self._leaving[slot.retiring.pid] = slot.retiring
-            _signal(slot.retiring.pid, number)
+            _signal(slot.retiring.pid, signal.SIGHUP)
             slot.retiring = None
 
     def _roll(self, slots: list[_Slot]) -> None:

@@ -19,6 +19,7 @@ import pytest
 from tests.serving import PATIENCE, ROOT, Command, environment, serve_command
 
 APP = """
+import asyncio
 import os
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api.response import text
@@ -29,6 +30,14 @@ app = Sanic("workers")
 @app.get("/pid")
 async def pid(request):
     return text(str(os.getpid()))
+
+
+@app.get("/slow")
+async def slow(request):
+    open(f"slow-{os.getpid()}", "w").close()
+    while not os.path.exists("answer"):
+        await asyncio.sleep(0.01)
+    return text("answered")
 
 
 kept = []
@@ -215,6 +224,34 @@ def test_new_code_is_served_after_a_hangup_in_the_middle_of_a_replacement(folder
         (folder / "app.py").write_text(APP.replace("str(os.getpid())", "'1'"))
         command.process.send_signal(signal.SIGHUP)
         until(lambda: ask(command.url) == 1)
+
+
+def test_a_stop_in_the_middle_of_a_replacement_waits_for_what_runs(folder: Path) -> None:
+    answers: list[bytes] = []
+
+    def ask_slowly(url: str) -> None:
+        with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)) as connection:
+            connection.request("GET", "/slow")
+            answers.append(connection.getresponse().read())
+
+    with serve_command("app.py", "--workers", "2", "--no-access-log", cwd=folder) as command:
+        clients: list[threading.Thread] = []
+
+        def both_are_busy() -> bool:
+            clients.append(threading.Thread(target=ask_slowly, args=(command.url,), daemon=True))
+            clients[-1].start()
+            time.sleep(0.05)
+            return len(list(folder.glob("slow-*"))) == 2
+
+        until(both_are_busy)
+        (folder / "app.py").write_text("open('replacing', 'w').close()\nwhile True: pass")
+        command.process.send_signal(signal.SIGHUP)
+        until((folder / "replacing").exists)
+        command.process.terminate()
+        (folder / "answer").touch()
+        for client in clients:
+            client.join(PATIENCE)
+        assert answers == [b"answered"] * len(clients)
 
 
 @pytest.mark.parametrize(
