@@ -375,6 +375,8 @@ class Connection(Writer):
 
     def _close(self, now: float) -> None:
         """End the connection so that the peer gets what is queued and not a reset."""
+        if self.half_close:  # a WebSocket's handler returns later
+            return
         # Who said that it sends no more needs no care; any other may have sent something meanwhile.
         quiet = self._peer_closes and self.reader is AHEAD and not self._ahead
         self._draining = False

@@ -112,10 +112,10 @@ class Session(ABC):
     def cancel(self) -> None:
         """Cancel the task of the running exchange."""
 
+    @abstractmethod
     def is_cancelled(self, error: BaseException) -> bool:
         """Within that task: whether this error cancels it, and is not of the application's own making, as
         when it awaits a task that somebody has cancelled."""
-        return True
 
     @abstractmethod
     def _pause_reading(self) -> None: ...
@@ -175,8 +175,8 @@ class Session(ABC):
     def on_writable(self) -> None:
         """It has gone below the low-water mark."""
         self.blocked = False
-        if self.connection.half_close:
-            # The lingering begins once the answer has left.
+        if self.connection.half_close or self.connection.idle:
+            # The lingering, or the wait for the next request, begins once the answer has left.
             self.connection.deadlines.reading_resumed(self.now())
         self.flush()
         self._wake_writers()
@@ -186,11 +186,11 @@ class Session(ABC):
         """The time set by `_set_timer` has come."""
         self._armed = None
         if not self._lost:
-            now = self.now()
-            if self.connection.half_close and self.unsent():
-                self.connection.deadlines.reading_resumed(now)  # and does not before
+            now, connection = self.now(), self.connection
+            if (connection.half_close or connection.idle) and self.unsent():
+                connection.deadlines.reading_resumed(now)  # and does not before
             self._look_at_peer(now)
-            self.connection.handle_deadline(now)
+            connection.handle_deadline(now)
             self.advance()
 
     def on_shutdown(self) -> None:

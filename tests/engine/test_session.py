@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import anyio
 import anyio.lowlevel
+import pytest
 
 from streamcompat_engine import Exchange, Limits, RequestTimeout, Timeouts
 from streamcompat_engine.drivers.memory import MemorySession, VirtualClock
@@ -112,6 +114,38 @@ async def test_the_lingering_begins_when_the_answer_has_left() -> None:
         assert session in session.service.sessions
         clock.advance(2.1)
         assert session not in session.service.sessions
+
+
+async def test_a_connection_is_not_idle_while_its_answer_is_taken() -> None:
+    """The client has all of the keep-alive time for its next request."""
+    async with connected(large, Timeouts(keep_alive=5, write_stall=None)) as (session, clock):
+        await session.client.send(get())
+        await settle()
+        while session.unsent():
+            clock.advance(4)
+            assert await session.client.receive(MIB)
+        clock.advance(4)
+        await session.client.send(get())
+        await settle()
+        assert session.unsent()
+        clock.advance(100)
+        while session.unsent():
+            assert await session.client.receive(MIB)
+        clock.advance(6)
+        assert session not in session.service.sessions
+
+
+async def test_a_cancellation_of_the_applications_own_is_a_failure_like_any_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def app(exchange: Exchange) -> None:
+        raise asyncio.CancelledError
+
+    async with connected(app, Timeouts()) as (session, _):
+        await session.client.send(get())
+        await settle()
+        assert (await session.client.receive()).startswith(b"HTTP/1.1 500 ")
+    assert "the application failed on GET /" in caplog.text
 
 
 async def test_what_is_written_leaves_when_the_application_waits() -> None:

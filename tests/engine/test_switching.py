@@ -405,6 +405,23 @@ async def test_a_closed_one_ends_its_connection_though_the_handler_goes_on() -> 
         assert session.exchange is None and not session.service.outliving
 
 
+async def test_a_handler_that_returns_late_does_not_make_the_end_later() -> None:
+    async def busy(exchange: Exchange) -> None:
+        switch(exchange)
+        await go_on.wait()
+
+    go_on = anyio.Event()
+    async with connected(busy, Timeouts(linger=2)) as (session, clock):
+        await session.client.send(close(1000))
+        assert frames(await session.client.receive()) == [closing(1000)]
+        clock.advance(1.5)
+        go_on.set()
+        await settle()
+        assert session.exchange is None and session in session.service.sessions
+        clock.advance(0.5)
+        assert session not in session.service.sessions
+
+
 async def test_one_that_begins_while_the_server_stops_is_told_at_once() -> None:
     told: list[str] = []
     go_on = anyio.Event()

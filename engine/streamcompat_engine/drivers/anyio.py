@@ -210,11 +210,7 @@ class AnyioSession(Session):
             self._exchange_scope.cancel()
 
     def is_cancelled(self, error: BaseException) -> bool:
-        if not isinstance(error, anyio.get_cancelled_exc_class()):
-            return False
-        # On trio nobody can make one up.
-        task = asyncio.current_task() if isinstance(error, asyncio.CancelledError) else None
-        return task is None or task.cancelling() > 0
+        return cancels(error)
 
     def _pause_reading(self) -> None:
         self._readable = anyio.Event()
@@ -325,6 +321,15 @@ async def _over_tls(connection: socket.socket, context: ssl.SSLContext, service:
     ):
         return await TLSStream.wrap(_OneAtATime(connection), server_side=True, ssl_context=context)
     return None
+
+
+def cancels(error: BaseException) -> bool:
+    """Whether an error cancels the running task, and is not of its own making."""
+    if not isinstance(error, anyio.get_cancelled_exc_class()):
+        return False
+    # On trio nobody can make one up.
+    task = asyncio.current_task() if isinstance(error, asyncio.CancelledError) else None
+    return task is None or task.cancelling() > 0
 
 
 def _addresses(stream: anyio.abc.ByteStream) -> tuple[tuple[Any, ...] | None, Any]:

@@ -16,6 +16,7 @@ import anyio.lowlevel
 from ..errors import ClientDisconnected
 from ..service import Event, Service
 from ..session import Session
+from .anyio import cancels
 from .timers import Timer, TimerHeap
 
 _WINDOW: Final = 64 * 1024
@@ -116,6 +117,9 @@ class MemorySession(Session):
     def cancel(self) -> None:
         if self._scope is not None:
             self._scope.cancel()
+
+    def is_cancelled(self, error: BaseException) -> bool:
+        return cancels(error)
 
     def _pause_reading(self) -> None:
         pass  # the peer looks at `reading_paused` before it sends
