@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import logging.config
 import sys
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection
 from inspect import isawaitable
 from types import CoroutineType
@@ -87,7 +87,7 @@ class App(Registration, WebSocketSwitch, Tasks, Servable):
         self.debug: bool | None = None
         self.request_middleware: deque[Handler] = deque()
         self.response_middleware: deque[Handler] = deque()
-        self.listeners: dict[str, list[Handler]] = {}
+        self.listeners: dict[str, list[Handler]] = defaultdict(list)
         self.blueprints: dict[str, Blueprint] = {}
         self.is_running = False
         self.websocket_tasks: set[Any] = set()  # connections, each with `cancel`
@@ -151,7 +151,13 @@ class App(Registration, WebSocketSwitch, Tasks, Servable):
         self.websocket_enabled |= getattr(handler, "is_websocket", False)
         strict = self.strict_slashes if strict_slashes is None else strict_slashes
         self.router.add(
-            uri, methods, handler, host, strict, version, options=Options(owner=owner or self, **options)
+            uri if uri.startswith("/") else "/" + uri,
+            methods,
+            handler,
+            host,
+            strict,
+            version,
+            options=Options(owner=owner or self, **options),
         )
 
     def register_middleware(self, middleware: H, attach_to: str = "request") -> H:
@@ -172,7 +178,7 @@ class App(Registration, WebSocketSwitch, Tasks, Servable):
                 self.error_handler.add(exception, handler)
 
     def register_listener(self, listener: H, event: str) -> H:
-        self.listeners.setdefault(event, []).append(listener)
+        self.listeners[event].append(listener)
         return listener
 
     def blueprint(self, blueprint: Any, **options: Any) -> None:
@@ -250,7 +256,7 @@ class App(Registration, WebSocketSwitch, Tasks, Servable):
                 host = exchange.head.host if router.hosts else None
                 endpoint, values = router.resolve(request.path, request.method, host)
                 request.endpoint = endpoint
-                request.match_info = values
+                request._match_info = values
                 if endpoint.tunes:
                     endpoint.tune(exchange)
                 if endpoint.stream:
@@ -363,6 +369,8 @@ class App(Registration, WebSocketSwitch, Tasks, Servable):
         else:
             body = response.body
             if body.__class__ is not bytes:
+                if body is None:
+                    raise TypeError("a response's body is None")
                 body = to_bytes(body)
             exchange.respond(response.status, headers, body)
         if self._logs_access:

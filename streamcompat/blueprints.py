@@ -6,6 +6,7 @@ registered there.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -59,7 +60,7 @@ class Blueprint(Registration):
         self.routes: list[FutureRoute] = []
         self.middlewares: list[tuple[Handler, str]] = []
         self.exceptions: list[tuple[tuple[Any, ...], Handler]] = []
-        self.listeners: dict[str, list[Handler]] = {}
+        self.listeners: dict[str, list[Handler]] = defaultdict(list)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
@@ -87,7 +88,7 @@ class Blueprint(Registration):
         self.exceptions.append((tuple(exceptions), handler))
 
     def register_listener(self, listener: H, event: str) -> H:
-        self.listeners.setdefault(event, []).append(listener)
+        self.listeners[event].append(listener)
         return listener
 
     def register(self, app: App, options: dict[str, Any]) -> None:

@@ -97,10 +97,10 @@ class Cookie(dict[str, Any]):
     def __setitem__(self, key: str, value: Any) -> None:
         if key not in self._attributes:
             raise KeyError("Unknown cookie property")
-        if value is False:
-            self.pop(key, None)
-        else:
+        if value is not False:
             super().__setitem__(key, value)
+        elif key in self._flags:
+            self.pop(key, None)
 
     def __str__(self) -> str:
         parts = [f"{self.key}={quote(str(self.value))}"]
@@ -112,6 +112,8 @@ class Cookie(dict[str, Any]):
                 continue
             if isinstance(value, datetime):
                 value = _netscape_date(value)
+            elif key == "max-age" and isinstance(value, float):
+                value = int(value)
             parts.append(f"{name}={value}")
         return "; ".join(parts)
 

@@ -153,7 +153,7 @@ class Headers(dict[str, Any]):
 
     def extend(self, given: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
         """Adds every field of `given`, repeated names included."""
-        for name, value in _pairs(given):
+        for name, value in pairs(given):
             self.add(name, value)
 
     def clear(self) -> None:
@@ -182,7 +182,8 @@ def _text(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def _pairs(given: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> Iterable[tuple[str, Any]]:
+def pairs(given: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> Iterable[tuple[str, Any]]:
+    """Header fields in any form as (name, value), repeated ones included."""
     if isinstance(given, Headers):
         return given.multi_items()
-    return given.items() if isinstance(given, Mapping) else given
+    return given.items() if isinstance(given, (dict, Mapping)) else given

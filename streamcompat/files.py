@@ -14,7 +14,7 @@ import anyio
 
 from streamcompat.datastructures import Headers
 from streamcompat.dialect import Dialect
-from streamcompat.response import BaseHTTPResponse
+from streamcompat.response import BaseHTTPResponse, GivenHeaders
 from streamcompat_engine import Exchange
 
 Location = str | os.PathLike[str]
@@ -75,7 +75,7 @@ class ContentRange:
 def file_headers(
     location: Location,
     mime_type: str | None,
-    headers: Mapping[str, Any] | None,
+    headers: GivenHeaders,
     filename: str | None = None,
     part: Any = None,
 ) -> tuple[Headers, str]:

@@ -90,14 +90,12 @@ class Registration(WebSocketRoutes):
         body_rate: int | None = None,
     ) -> Decorator:
         """Registers the decorated handler for `methods`, or for any method if `None`."""
-        if not uri.startswith("/"):
-            uri = "/" + uri
 
         def register(handler: H) -> H:
             self._add_route(
                 handler,
                 uri,
-                view_methods(handler, methods),
+                methods,
                 host=host,
                 strict_slashes=strict_slashes,
                 stream=stream,
@@ -131,7 +129,7 @@ class Registration(WebSocketRoutes):
         """Registers a handler, a class view's `as_view()` or a composed view; views bring their methods."""
         return self.route(
             uri,
-            methods,
+            view_methods(handler, methods),
             host,
             strict_slashes,
             stream,
@@ -261,7 +259,6 @@ class Registration(WebSocketRoutes):
         if not os.path.isfile(file_or_directory):
             uri += f"<file_uri:{pattern}>"
             strict_slashes = True
-        uri = uri if uri.startswith("/") else "/" + uri
         self._add_route(
             handler,
             uri,

@@ -11,11 +11,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import parse_qs, urlunsplit
 
-from ujson import loads as json_loads
-
 from streamcompat.cookies import parse_cookies
 from streamcompat.datastructures import File, Headers, RequestParameters
 from streamcompat.forms import parse_form
+from streamcompat.jsontext import json_loads
 from streamcompat.parts import MOST, Parts, Receive
 from streamcompat_engine import Exchange
 
@@ -50,7 +49,6 @@ class Request(dict[str, Any]):
         version: "1.0" or "1.1".
         body: all of it, on a route that does not stream; `b""` on one that does.
         stream: the body on a route that streams, else `None`.
-        match_info: what the route's parameters matched.
     """
 
     __slots__ = (
@@ -63,10 +61,10 @@ class Request(dict[str, Any]):
         "_form",
         "_headers",
         "_json",
+        "_match_info",
         "app",
         "body",
         "endpoint",
-        "match_info",
         "method",
         "path",
         "root_path",
@@ -82,7 +80,7 @@ class Request(dict[str, Any]):
     body: bytes
     stream: RequestStream | None
     endpoint: Endpoint | None
-    match_info: dict[str, Any]
+    _match_info: dict[str, Any]  # once a route is chosen
     _begun: BaseHTTPResponse  # only where the handler has begun its response by itself
     _exchange: Exchange
     _headers: Headers | None
@@ -245,6 +243,16 @@ class Request(dict[str, Any]):
     def uri_template(self) -> str | None:
         """The route as it was registered, `/post/<id>`; `None` while no route is chosen."""
         return self.endpoint.uri if self.endpoint is not None else None
+
+    @property
+    def match_info(self) -> dict[str, Any]:
+        """What the route's parameters match; for request middleware it asks the router, which raises where no
+        route does."""
+        try:
+            return self._match_info
+        except AttributeError:
+            values: dict[str, Any] = self.app.router.get(self)[2]
+            return values
 
     @property
     def ctx(self) -> SimpleNamespace:

@@ -7,19 +7,18 @@ once per process.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote_plus
 
-from ujson import dumps
-
 from streamcompat.cookies import CookieJar
-from streamcompat.datastructures import Headers
+from streamcompat.datastructures import Headers, pairs
 from streamcompat.statuses import STATUS_CODES
 from streamcompat_engine import Exchange
 
 Fields = Sequence[tuple[bytes, bytes]]
+GivenHeaders = Mapping[str, Any] | Iterable[tuple[str, Any]] | None
 
 # The engine decides the framing and whether the connection is kept; these would contradict it.
 _ENGINE_FIELDS = frozenset({b"transfer-encoding", b"keep-alive"})
@@ -47,19 +46,6 @@ def _content_type_only(content_type: str) -> Fields:
     return (_field("Content-Type", content_type),)
 
 
-def json_dumps(value: Any, **options: Any) -> str:
-    """JSON as ujson writes it: no white space, `/` and what is not ASCII escaped.
-
-    Raises: OverflowError: `value` has a number that JSON cannot say (NaN, an infinity), or is recursive;
-    TypeError: it has something that is no JSON value.
-    """
-    text: str = dumps(value, **options)
-    # The option costs more than a look for what it forbids.
-    if "NaN" in text or "Infinity" in text:
-        return str(dumps(value, **{"allow_nan": False} | options))
-    return text
-
-
 class BaseHTTPResponse:
     """What plain and streaming responses share.
 
@@ -79,7 +65,7 @@ class BaseHTTPResponse:
     def __init__(
         self,
         status: int = 200,
-        headers: Mapping[str, Any] | None = None,
+        headers: GivenHeaders = None,
         content_type: str | None = "text/plain",
     ) -> None:
         self.status = status
@@ -96,7 +82,7 @@ class BaseHTTPResponse:
         return headers
 
     @headers.setter
-    def headers(self, headers: Mapping[str, Any] | None) -> None:
+    def headers(self, headers: GivenHeaders) -> None:
         self._headers = headers
 
     @property
@@ -115,7 +101,7 @@ class BaseHTTPResponse:
             return _content_type_only(self.content_type)
         fields = []
         has_type = False
-        for name, value in given.multi_items() if isinstance(given, Headers) else given.items():
+        for name, value in given.items() if given.__class__ is dict else pairs(given):
             if name.__class__ is str and value.__class__ is str:
                 field = _field(name, value)
             else:
@@ -166,7 +152,7 @@ class HTTPResponse(BaseHTTPResponse):
         self,
         body: Any = None,
         status: int = 200,
-        headers: Mapping[str, Any] | None = None,
+        headers: GivenHeaders = None,
         content_type: str | None = "text/plain",
         body_bytes: Any = b"",
     ) -> None:
@@ -183,7 +169,7 @@ class HTTPResponse(BaseHTTPResponse):
             self.body = to_bytes(body)
 
 
-def redirect_headers(to: str, headers: Mapping[str, Any] | None, safe: str | None) -> Mapping[str, Any]:
+def redirect_headers(to: str, headers: GivenHeaders, safe: str | None) -> Mapping[str, Any]:
     """`headers` with a Location: `to`, percent-encoded but for the characters of `safe`; as it is if None."""
     located = Headers(headers or ())
     located["Location"] = to if safe is None else quote_plus(to, safe=safe)

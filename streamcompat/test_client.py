@@ -116,7 +116,7 @@ class SocketTestClient:
 
         if gather_request:
             app.request_middleware.appendleft(gather)
-        asking = app.listeners.setdefault("after_server_start", [])
+        asking = app.listeners["after_server_start"]
         asking.append(ask)
         given: dict[str, Any] = {"host": HOST, "port": 0 if self.port == PORT else self.port, "debug": debug}
         given |= server_kwargs or {}

@@ -180,7 +180,7 @@ class WebSocketRoutes:
         def register(handler: Handler) -> Handler:
             self._add_route(
                 upgrading(handler, subprotocols or ()),
-                uri if uri.startswith("/") else "/" + uri,
+                uri,
                 ("GET",),
                 host=host,
                 strict_slashes=strict_slashes,

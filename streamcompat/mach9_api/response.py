@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from streamcompat import response as kernel
 from streamcompat.cookies import Cookie, CookieJar
+from streamcompat.datastructures import Headers
 from streamcompat.files import Location, file_headers, read
+from streamcompat.jsontext import json_dumps
 from streamcompat.mach9_api.http import ReplyChannel
 from streamcompat.mach9_api.websocket import WebsocketResponse, websocket
-from streamcompat.response import json_dumps, redirect_headers, to_bytes
+from streamcompat.response import GivenHeaders, redirect_headers, to_bytes
 from streamcompat.statuses import COMMON_STATUS_CODES
 from streamcompat.statuses import STATUS_CODES as ALL_STATUS_CODES
 from streamcompat_engine import Exchange
@@ -34,7 +36,6 @@ __all__ = [
     "websocket",
 ]
 
-Headers = Mapping[str, Any] | None
 Handler = Callable[[Any], Awaitable[Any]]
 
 
@@ -42,6 +43,19 @@ class HTTPResponse(kernel.HTTPResponse):
     """A response whose body is there at once."""
 
     __slots__ = ()
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields, by name whatever its case, the content type among them."""
+        first = self._headers.__class__ is not Headers
+        headers = super().headers
+        if first and self.content_type is not None and self.status != 304:
+            headers.setdefault("Content-Type", self.content_type)
+        return headers
+
+    @headers.setter
+    def headers(self, headers: GivenHeaders) -> None:
+        self._headers = headers
 
     def get_message(self, more_content: bool = False) -> dict[str, Any]:
         """The response as the message that Mach9's own server took."""
@@ -64,7 +78,7 @@ class StreamHTTPResponse(HTTPResponse):
         self,
         handler: Handler,
         status: int = 200,
-        headers: Headers = None,
+        headers: GivenHeaders = None,
         content_type: str | None = "text/plain",
     ) -> None:
         super().__init__(None, status, headers, content_type)
@@ -77,39 +91,42 @@ class StreamHTTPResponse(HTTPResponse):
 def stream(
     handler: Handler,
     status: int = 200,
-    headers: Headers = None,
+    headers: GivenHeaders = None,
     content_type: str = "text/plain; charset=utf-8",
 ) -> StreamHTTPResponse:
     """What `handler(channel)` sends, as it sends it."""
     return StreamHTTPResponse(handler, status, headers, content_type)
 
 
-def json(body: Any, status: int = 200, headers: Headers = None, **kwargs: Any) -> HTTPResponse:
+def json(body: Any, status: int = 200, headers: GivenHeaders = None, **kwargs: Any) -> HTTPResponse:
     """JSON; keywords are handed to ujson."""
     return HTTPResponse(json_dumps(body, **kwargs), status, headers, "application/json")
 
 
 def text(
-    body: Any, status: int = 200, headers: Headers = None, content_type: str = "text/plain; charset=utf-8"
+    body: Any,
+    status: int = 200,
+    headers: GivenHeaders = None,
+    content_type: str = "text/plain; charset=utf-8",
 ) -> HTTPResponse:
     """Plain text."""
     return HTTPResponse(body, status, headers, content_type)
 
 
 def raw(
-    body: Any, status: int = 200, headers: Headers = None, content_type: str = "application/octet-stream"
+    body: Any, status: int = 200, headers: GivenHeaders = None, content_type: str = "application/octet-stream"
 ) -> HTTPResponse:
     """Bytes as they are."""
     return HTTPResponse(None, status, headers, content_type, body)
 
 
-def html(body: Any, status: int = 200, headers: Headers = None) -> HTTPResponse:
+def html(body: Any, status: int = 200, headers: GivenHeaders = None) -> HTTPResponse:
     """HTML."""
     return HTTPResponse(body, status, headers, "text/html; charset=utf-8")
 
 
 async def file(
-    location: Location, mime_type: str | None = None, headers: Headers = None, _range: Any = None
+    location: Location, mime_type: str | None = None, headers: GivenHeaders = None, _range: Any = None
 ) -> HTTPResponse:
     """A file, read at once; OSError when it cannot be read."""
     fields, kind = file_headers(location, mime_type, headers, None, _range)
@@ -117,7 +134,7 @@ async def file(
 
 
 def redirect(
-    to: str, headers: Headers = None, status: int = 302, content_type: str = "text/html; charset=utf-8"
+    to: str, headers: GivenHeaders = None, status: int = 302, content_type: str = "text/html; charset=utf-8"
 ) -> HTTPResponse:
     """Sends the client to another URL, which is taken as it is."""
     return HTTPResponse(None, status, redirect_headers(to, headers, None), content_type)

@@ -15,9 +15,22 @@ __all__ = ["Blueprint"]
 
 
 class Blueprint(StreamRoutes, kernel.Blueprint):
-    """A part of an application: (name, url_prefix=None, host=None, version=None, strict_slashes=None)."""
+    """A part of an application.
+
+    `strict_slashes` is the blueprint's own and not the application's; that is `None`.
+    """
 
     dialect = SANIC
+
+    def __init__(
+        self,
+        name: str,
+        url_prefix: str | None = None,
+        host: Host = None,
+        version: Any = None,
+        strict_slashes: bool | None = False,
+    ) -> None:
+        super().__init__(name, url_prefix, host, version, strict_slashes)
 
     def websocket(  # type: ignore[override]
         self,

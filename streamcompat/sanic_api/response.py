@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from streamcompat import response as kernel
 from streamcompat.files import Location, file_headers, pieces, read
-from streamcompat.response import BaseHTTPResponse, json_dumps, redirect_headers, to_bytes
+from streamcompat.jsontext import json_dumps
+from streamcompat.response import BaseHTTPResponse, GivenHeaders, redirect_headers, to_bytes
 from streamcompat.sanic_api import versions
 from streamcompat.statuses import COMMON_STATUS_CODES, STATUS_CODES
 from streamcompat_engine import Exchange
@@ -33,7 +34,6 @@ __all__ = [
 ALL_STATUS_CODES = STATUS_CODES
 """Its name before 0.7."""
 
-Headers = Mapping[str, Any] | None
 StreamingFn = Callable[[Any], Awaitable[Any]]
 
 
@@ -98,7 +98,7 @@ class StreamingHTTPResponse(Sendable, BaseHTTPResponse):
         self,
         streaming_fn: StreamingFn,
         status: int = 200,
-        headers: Headers = None,
+        headers: GivenHeaders = None,
         content_type: str | None = "text/plain",
     ) -> None:
         super().__init__(status, headers, content_type)
@@ -138,7 +138,7 @@ def _not_started(data: bytes) -> Awaitable[None]:
 def json(
     body: Any,
     status: int = 200,
-    headers: Headers = None,
+    headers: GivenHeaders = None,
     content_type: str = "application/json",
     dumps: Callable[..., str] = json_dumps,
     **kwargs: Any,
@@ -148,20 +148,23 @@ def json(
 
 
 def text(
-    body: Any, status: int = 200, headers: Headers = None, content_type: str = "text/plain; charset=utf-8"
+    body: Any,
+    status: int = 200,
+    headers: GivenHeaders = None,
+    content_type: str = "text/plain; charset=utf-8",
 ) -> HTTPResponse:
     """Plain text."""
     return HTTPResponse(body, status, headers, content_type)
 
 
 def raw(
-    body: Any, status: int = 200, headers: Headers = None, content_type: str = "application/octet-stream"
+    body: Any, status: int = 200, headers: GivenHeaders = None, content_type: str = "application/octet-stream"
 ) -> HTTPResponse:
     """Bytes as they are."""
     return HTTPResponse(None, status, headers, content_type, body)
 
 
-def html(body: Any, status: int = 200, headers: Headers = None) -> HTTPResponse:
+def html(body: Any, status: int = 200, headers: GivenHeaders = None) -> HTTPResponse:
     """HTML."""
     return HTTPResponse(body, status, headers, "text/html; charset=utf-8")
 
@@ -169,7 +172,7 @@ def html(body: Any, status: int = 200, headers: Headers = None) -> HTTPResponse:
 def stream(
     streaming_fn: StreamingFn,
     status: int = 200,
-    headers: Headers = None,
+    headers: GivenHeaders = None,
     content_type: str = "text/plain; charset=utf-8",
 ) -> StreamingHTTPResponse:
     """What `streaming_fn(response)` writes, as it writes it."""
@@ -181,7 +184,7 @@ async def file(
     location: Location,
     status: int = 200,
     mime_type: str | None = None,
-    headers: Headers = None,
+    headers: GivenHeaders = None,
     filename: str | None = None,
     _range: Any = None,
 ) -> HTTPResponse:
@@ -196,7 +199,7 @@ async def file_stream(
     status: int = 200,
     chunk_size: int = 4096,
     mime_type: str | None = None,
-    headers: Headers = None,
+    headers: GivenHeaders = None,
     filename: str | None = None,
     _range: Any = None,
 ) -> StreamingHTTPResponse:
@@ -211,7 +214,7 @@ async def file_stream(
 
 
 def redirect(
-    to: str, headers: Headers = None, status: int = 302, content_type: str = "text/html; charset=utf-8"
+    to: str, headers: GivenHeaders = None, status: int = 302, content_type: str = "text/html; charset=utf-8"
 ) -> HTTPResponse:
     """Sends the client to another URL, percent-encoded where it has to be."""
     located = redirect_headers(to, headers, ":/%#?&=@[]!$&'()*+,;")

@@ -11,6 +11,7 @@ from streamcompat.mach9_api import response as mach9_response
 from streamcompat.mach9_api.http import BodyChannel
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api import response as sanic_response
+from streamcompat.sanic_api.exceptions import NotFound
 from streamcompat.sanic_api.request import StreamQueue
 from streamcompat.sanic_api.response import text
 from streamcompat.sanic_api.views import CompositionView, HTTPMethodView, stream
@@ -74,6 +75,26 @@ class TestHandlers:
             return text(f"{request.uri_template} {request.match_info}")
 
         assert (await ask(app, "GET", "/a/5")).text == "/a/<b:int> {'b': 5}"
+
+    async def test_middleware_may_ask_which_route_it_will_be(self, app):
+        seen = []
+
+        @app.middleware
+        def before(request):
+            try:
+                seen.append(request.match_info)
+            except NotFound as error:
+                seen.append(error.status_code)
+
+        app.get("/a/<b:int>")(lambda request, b: text(str(request.match_info)))
+        assert (await ask(app, "GET", "/a/5")).text == "{'b': 5}"
+        assert (await ask(app, "GET", "/nowhere")).status == 404
+        assert seen == [{"b": 5}, 404]
+
+    async def test_a_body_of_none_is_an_error(self, flavour):
+        app, response, _ = flavour
+        app.get("/")(lambda request: response.raw(None))
+        assert (await ask(app, "GET", "/")).status == 500
 
     async def test_self_of_a_function_is_the_app_or_the_blueprint(self, mach9):
         from streamcompat.mach9_api import Blueprint

@@ -21,7 +21,7 @@ def answering(name):
 async def test_routes_get_the_prefix_and_the_name(app):
     part = Blueprint("part", url_prefix="/part")
     part.get("/x")(answering("x"))
-    part.post("y", name="other")(answering("y"))
+    part.post("/y", name="other")(answering("y"))
     part.add_route(answering("z"), "/z/<a:int>", methods=["PUT"])
     app.blueprint(part)
     assert (await ask(app, "GET", "/part/x")).text == "x"
@@ -45,6 +45,42 @@ async def test_a_prefix_that_ends_with_a_slash(app):
     part.get("/x")(answering("x"))
     app.blueprint(part)
     assert (await ask(app, "GET", "/x")).text == "x"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "uri", "path"),
+    [
+        ("/part", "", "/part"),
+        ("/part", "y", "/party"),
+        ("/part/", "y", "/part/y"),
+        ("/part/", "/y", "/part//y"),
+        (None, "y", "/y"),
+        ("part", "/y", "/part/y"),
+    ],
+)
+async def test_prefix_and_path_are_put_together_as_they_are(app, tmp_path, prefix, uri, path):
+    part = Blueprint("part", url_prefix=prefix, strict_slashes=True)
+    part.get(uri)(answering("x"))
+    part.static(uri + ".css", __file__)
+    part.add_websocket_route(answering("ws"), uri + "/ws", strict_slashes=True)
+    app.blueprint(part)
+    assert set(app.router.routes_all) == {path, path + ".css", path + "/ws"}
+
+
+async def test_a_blueprint_says_by_itself_whether_slashes_count():
+    app = Sanic("app", load_env=False, strict_slashes=True)
+    for name, options in (
+        ("own", {}),
+        ("apps", {"strict_slashes": None}),
+        ("strict", {"strict_slashes": True}),
+    ):
+        part = Blueprint(name, url_prefix=f"/{name}", **options)
+        part.get("/x")(answering("x"))
+        part.get("/strict", strict_slashes=True)(answering("strict"))
+        app.blueprint(part)
+    statuses = {name: (await ask(app, "GET", f"/{name}/x/")).status for name in ("own", "apps", "strict")}
+    assert statuses == {"own": 200, "apps": 404, "strict": 404}
+    assert (await ask(app, "GET", "/own/strict/")).status == 404
 
 
 async def test_defaults_of_its_routes(app):
@@ -99,8 +135,12 @@ def test_listeners_are_the_apps(app):
     def listener(app, loop):
         pass
 
+    part.listeners["after_server_stop"].append(listener)
     app.blueprint(part)
-    assert app.listeners == {"before_server_start": [listener]}
+    app.listeners["after_server_start"].append(listener)
+    assert app.listeners == {
+        event: [listener] for event in ("before_server_start", "after_server_stop", "after_server_start")
+    }
 
 
 async def test_one_blueprint_on_two_apps(app, mach9):

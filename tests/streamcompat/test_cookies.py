@@ -72,6 +72,18 @@ class TestCookie:
         with pytest.raises(KeyError, match="Unknown cookie property"):
             Cookie("a", "b")["colour"] = "red"
 
+    def test_false_takes_a_flag_back_and_leaves_the_rest(self):
+        cookie = Cookie("a", "b")
+        cookie["path"], cookie["secure"] = "/p", True
+        cookie["path"] = cookie["secure"] = False
+        assert str(cookie) == "a=b; Path=/p"
+
+    @pytest.mark.parametrize(("given", "written"), [(1.9, "1"), (-1, "-1"), ("60", "60")])
+    def test_max_age_is_in_whole_seconds(self, given, written):
+        cookie = Cookie("a", "b")
+        cookie["max-age"] = given
+        assert str(cookie) == f"a=b; Max-Age={written}"
+
 
 class TestCookieJar:
     def test_each_cookie_is_a_field_of_its_own(self):

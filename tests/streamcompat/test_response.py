@@ -43,6 +43,22 @@ class TestHeaders:
     def test_a_given_content_type_wins(self, name):
         assert list(HTTPResponse("x", headers={name: "a/b"}).wire_headers()) == [(name.encode(), b"a/b")]
 
+    def test_pairs_may_repeat_a_name(self):
+        pairs = [("Link", "a"), ("Link", "b")]
+        for response in (HTTPResponse("x", headers=pairs), HTTPResponse("x", headers=iter(pairs))):
+            assert response.headers.getall("link") == ["a", "b"]
+            assert list(response.wire_headers())[:2] == [(b"Link", b"a"), (b"Link", b"b")]
+        assert list(HTTPResponse("x", headers=pairs).wire_headers())[:2] == [(b"Link", b"a"), (b"Link", b"b")]
+
+    def test_mach9_has_the_content_type_among_them(self):
+        response = mach9.text("x", headers={"X-A": "1"})
+        assert response.headers["content-type"] == "text/plain; charset=utf-8"
+        response.headers["Content-Type"] = "a/b"
+        assert list(response.wire_headers()) == [(b"X-A", b"1"), (b"Content-Type", b"a/b")]
+        assert "content-type" not in mach9.text("", status=304).headers
+        response.headers = {"Content-Type": "c/d"}
+        assert response.headers == {"Content-Type": "c/d"}
+
     def test_the_callers_dict_is_left_alone(self):
         given = {"X-A": "1"}
         response = HTTPResponse("x", headers=given)

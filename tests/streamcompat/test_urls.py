@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from streamcompat.mach9_api import Mach9
 from streamcompat.sanic_api import Blueprint, Sanic
 from streamcompat.sanic_api.exceptions import URLBuildError
 
@@ -46,6 +47,20 @@ def app():
 )
 def test_urls(app, name, values, url):
     assert app.url_for(name, **values) == url
+
+
+@pytest.mark.parametrize(("kind", "which"), [(Sanic, "second"), (Mach9, "first")])
+def test_of_several_routes_with_one_name(kind, which, tmp_path):
+    app = kind("urls", load_env=False)
+
+    async def handler(request):
+        pass
+
+    for path in ("first", "second"):
+        app.add_route(handler, f"/{path}")
+        app.static(f"/files/{path}", tmp_path)
+    assert app.url_for("handler") == f"/{which}"
+    assert app.url_for("static", filename="x") == f"/files/{which}/x"
 
 
 def test_the_servers_name_is_a_setting(app):

@@ -7,7 +7,9 @@ import pytest
 
 from streamcompat.mach9_api import views as mach9
 from streamcompat.sanic_api import views as sanic
+from streamcompat.sanic_api.response import text
 from streamcompat.views import marked_stream
+from tests.streamcompat.exchanges import ask
 
 GET, POST = SimpleNamespace(method="GET"), SimpleNamespace(method="POST")
 
@@ -31,6 +33,19 @@ class TestHTTPMethodView:
         assert view(GET)[0] is not first
         assert view(POST) == "post"
         assert (view.view_class, view.__name__) == (View, "View")
+
+    async def test_only_add_route_takes_the_methods_of_the_view(self, app):
+        class View(sanic.HTTPMethodView):
+            def get(self, request):
+                return text("get")
+
+            def delete(self, request):
+                return text("deleted")
+
+        app.route("/shown")(View.as_view())
+        app.add_route(View.as_view(), "/all")
+        answers = [(await ask(app, "DELETE", path)).status for path in ("/shown", "/all")]
+        assert answers == [405, 200]
 
     def test_decorators_are_applied_in_order(self):
         def adding(letter):

@@ -483,7 +483,7 @@ def test_middleware_runs_before_the_handshake_and_may_answer(app: Sanic) -> None
 def test_blueprints_hosts_versions_and_urls(app: Sanic) -> None:
     blueprint = Blueprint("bp", url_prefix="/bp")
 
-    @blueprint.websocket("feed", version=2)
+    @blueprint.websocket("/feed", version=2)
     async def feed(request: Any, ws: Any) -> None:
         await ws.send(request.uri_template)
 

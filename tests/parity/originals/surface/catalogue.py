@@ -1,6 +1,6 @@
 """Every application of this folder by name: what makes it, its cases, and whether it is debugged."""
 
-from . import errors, parts, requests, responses, routes, static, streaming
+from . import arrangement, errors, parts, requests, responses, routes, static, streaming, values
 
 APPS = {
     "routes": (routes.app, routes.CASES, False),
@@ -13,4 +13,6 @@ APPS = {
     "debug": (errors.app, errors.DEBUG, True),
     "parts": (parts.app, parts.CASES, False),
     "streaming": (streaming.app, streaming.CASES, False),
+    "values": (values.app, values.CASES, False),
+    "arrangement": (arrangement.app, arrangement.CASES, False),
 }
