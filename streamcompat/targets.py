@@ -41,9 +41,9 @@ def load(target: str) -> App | Site:
         TargetError: there is no such module, it cannot be imported, or what is named is no app.
     """
     place, _, attribute = target.partition(":")
-    if not place:
+    is_file = place.endswith(".py") or os.sep in place or Path(place).is_file()
+    if not place or (place.startswith(".") and not is_file):
         raise TargetError(f"{target!r} names no module: give package.module:app or path/to/file.py:app")
-    is_file = place.endswith(".py") or os.sep in place
     module = _import_file(place) if is_file else _import_module(place)
     return _named(module, place, attribute) if attribute else _only(module, place)
 
@@ -66,6 +66,8 @@ def _import_file(place: str) -> ModuleType:
     if not path.is_file():
         what = "is a folder, not a Python file" if path.is_dir() else "is not there"
         raise TargetError(f"{place} {what}")
+    if path.suffix != ".py":
+        raise TargetError(f"{place} is not a Python file")
     path = path.resolve()
     root, names = path.parent, [path.stem]
     while (root / "__init__.py").is_file():

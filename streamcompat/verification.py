@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -360,8 +360,12 @@ def run(before: str, after: str, *, requests: int, alias: bool) -> int:
     for difference in verdict.differences:
         if difference.route not in verdict.routes:
             sys.stdout.write(f"{difference}\n")
-    sys.stdout.write(f"{len(verdict.routes)} routes, {len(verdict.differences)} differences\n")
+    sys.stdout.write(f"{_count(verdict.routes, 'route')}, {_count(verdict.differences, 'difference')}\n")
     return DIFFERENT if verdict.differences else 0
+
+
+def _count(items: Sized, name: str) -> str:
+    return f"{len(items)} {name}" if len(items) == 1 else f"{len(items)} {name}s"
 
 
 def load(target: str) -> App:

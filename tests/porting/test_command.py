@@ -123,6 +123,12 @@ def test_a_path_that_is_not_there(tree: Path, capsys: pytest.CaptureFixture[str]
     assert (tree / "good.py").read_text() == AFTER
 
 
+def test_a_folder_without_a_python_file(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tree / "notes.txt").write_text("notes\n")
+    assert main(["port", ".", "--check"]) == 0
+    assert capsys.readouterr().err == "streamcompat: no Python file in .\n"
+
+
 def test_a_file_that_cannot_be_written_stays(
     tree: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

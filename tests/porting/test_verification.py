@@ -182,12 +182,12 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     capsys.readouterr()
     assert main(["port", "--verify", before, after, "--requests", "20"]) == 0
     assert capsys.readouterr().out == (
-        "GET /words/<name:[a-z]{1,3}>: 20 requests, answered alike\n1 routes, 0 differences\n"
+        "GET /words/<name:[a-z]{1,3}>: 20 requests, answered alike\n1 route, 0 differences\n"
     )
     assert main(["port", "--verify", before, f"{wrong}:app"]) == 1
     out = capsys.readouterr().out
     assert re.search(r"request: Request\('GET', '/words/[a-z]'\)\n", out)
-    assert out.endswith("1 routes, 1 differences\n")
+    assert out.endswith("1 route, 1 difference\n")
     assert main(["port", "--verify", before, str(tmp_path / "gone.py")]) == 3
     assert capsys.readouterr().err == f"streamcompat: {tmp_path / 'gone.py'} is not there\n"
 

@@ -60,6 +60,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "two.py").write_text(SANIC)
     (tmp_path / "old.py").write_text(OLD)
     (tmp_path / "waiting.py").write_text(WAITING)
+    (tmp_path / "notes.txt").write_text("notes\n")
     package = tmp_path / "web"
     package.mkdir()
     (package / "__init__.py").write_text("")
@@ -264,7 +265,9 @@ def test_a_line_for_each_request_unless_unwanted(folder: Path, option: tuple[str
     [
         ("nothing.py", "nothing.py is not there"),
         ("web/", "web/ is a folder, not a Python file"),
+        ("notes.txt", "notes.txt is not a Python file"),
         ("nothing", "there is no module nothing"),
+        (".", "'.' names no module: give package.module:app or path/to/file.py:app"),
         ("web.nothing:app", "there is no module web.nothing"),
         (":app", "':app' names no module: give package.module:app or path/to/file.py:app"),
         ("one.py:ap", "one.py has no 'ap': its apps are app"),
