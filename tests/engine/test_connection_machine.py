@@ -8,6 +8,7 @@ a close; what is held is bounded; and nothing but a typed error ever comes out.
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import dataclass
 
 import pytest
@@ -25,7 +26,7 @@ from streamcompat_engine import (
     Timeouts,
 )
 from streamcompat_engine.connection import Reader
-from streamcompat_engine.events import RequestReceived
+from streamcompat_engine.events import RequestReceived, RequestRejected, ResponseOverdue
 from streamcompat_engine.pipeline import Outbound
 from tests.engine.catalogue import BAD_BODY, BAD_HEAD, GOOD
 from tests.engine.wire import (
@@ -80,14 +81,18 @@ class Exchange:
     written: bytes = b""
     responded: bool = False
     status: int = 0
+    overdue: bool = False
 
 
 class ConnectionMachine(RuleBasedStateMachine):
-    @initialize(now=st.sampled_from([0.0, 1e6]), calm=st.integers(0, 30))
-    def begin(self, now: float, calm: int) -> None:
+    @initialize(
+        now=st.sampled_from([0.0, 1e6]), calm=st.integers(0, 30), response=st.sampled_from([None, 4.0])
+    )
+    def begin(self, now: float, calm: int, response: float | None) -> None:
         self.now = now
+        self.timeouts = Timeouts(response=response)
         self.calm = calm  # calls until something may go wrong, so that much has happened before
-        self.connection = connect(SMALL, Timeouts(), now)
+        self.connection = connect(SMALL, self.timeouts, now)
         self.before = Reader.HEAD
         self.stream = b""  # what the client has yet to send
         self.overrun = 0  # reads since the connection asked for a pause
@@ -104,12 +109,19 @@ class ConnectionMachine(RuleBasedStateMachine):
         self.calm -= 1
         for event in connection.events():
             assert not self.rejected
+            if isinstance(event, ResponseOverdue):
+                assert self.head is not None
+                assert connection.outbound is None
+                assert not (self.exchange.responded or self.exchange.overdue)
+                self.exchange.overdue = True
+                continue
             assert self.head is None
             if isinstance(event, RequestReceived):
                 assert connection.head is event.head
                 self.head = event.head
                 self.exchanges.append(Exchange(event.head.method))
             else:
+                assert isinstance(event, RequestRejected)
                 self.rejected = True
                 bodiless = connection.queue[-1].endswith(b"\r\n\r\n")
                 self.exchanges.append(
@@ -173,6 +185,8 @@ class ConnectionMachine(RuleBasedStateMachine):
         self.connection.handle_deadline(self.now)
         if deadline is None or deadline > self.now:
             assert before == (self.connection.reader, len(self.connection.queue))
+        due = self.connection.next_deadline()
+        assert due is None or due > self.now, "a driver would call again at once, for ever"
         self.after()
 
     @precondition(lambda self: self.connection.lost is None)
@@ -206,6 +220,25 @@ class ConnectionMachine(RuleBasedStateMachine):
             self.connection.deadlines.gather(self.now)
         if self.connection.inbound is not None:
             self.connection.inbound.limit = limit
+
+    @precondition(lambda self: self.head is not None)
+    @rule(
+        idle=st.sampled_from([None, 0.3, 30.0, math.inf]),
+        rate=st.sampled_from([None, 0, 10, 500]),
+        answers=st.booleans(),
+    )
+    def application_has_times_of_its_own(self, idle: float | None, rate: int | None, answers: bool) -> None:
+        deadlines, inbound = self.connection.deadlines, self.connection.inbound
+        deadlines.pace(idle, rate)
+        if answers:
+            deadlines.answer_begins(self.now, 0 if inbound is None else inbound.taken)
+            self.exchange.overdue = False
+
+    @precondition(lambda self: self.head is not None and self.exchange.overdue)
+    @rule()
+    def application_is_late_and_answered_for(self) -> None:
+        self.application_responds(503, b"late")
+        self.application_returns(False)
 
     @precondition(lambda self: self.head is not None)
     @rule(status=st.sampled_from([200, 204, 304, 500]), body=st.binary(max_size=9))
@@ -327,7 +360,7 @@ class ConnectionMachine(RuleBasedStateMachine):
     @rule(calm=st.integers(0, 30))
     def client_connects_again(self, calm: int) -> None:
         self.teardown()
-        self.begin(self.now, calm)
+        self.begin(self.now, calm, self.timeouts.response)
 
     def teardown(self) -> None:
         """The wire holds, for each request, no more than one final response, and what was written to it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -16,13 +17,14 @@ from streamcompat_engine import (
     EngineError,
     ProtocolError,
     RequestHead,
+    Timeouts,
     WebSocket,
     WebSocketSettings,
     accept,
 )
 from streamcompat_engine.body import ChunkedBody
 from streamcompat_engine.connection import Connection
-from streamcompat_engine.events import Fields, RequestReceived
+from streamcompat_engine.events import Fields, RequestReceived, ResponseOverdue
 from streamcompat_engine.gate import HeadGate
 from streamcompat_engine.heads import parse_head, primed
 from streamcompat_engine.pipeline import Outbound
@@ -109,7 +111,7 @@ class _Application:
     """Calls everything that an application, a driver or a clock may call, as the bytes say."""
 
     def __init__(self) -> None:
-        self.connection: Connection = connect(SMALL)
+        self.connection: Connection = connect(SMALL, Timeouts(request=20.0, response=8.0))
         self.now = 0.0
         self.head: RequestHead | None = None
         self.writer: Outbound | None = None
@@ -173,16 +175,22 @@ class _Application:
     def limit(self, how: int) -> None:
         if self.head is not None and self.connection.inbound is not None:
             self.connection.inbound.limit = how
+            deadlines = self.connection.deadlines
             if how & 1:
-                self.connection.deadlines.gather(self.now)
+                deadlines.gather(self.now)
+            if how & 2:
+                deadlines.pace((None, 0.5, 30.0, math.inf)[how >> 2 & 3], (None, 0, 10, 500)[how >> 4 & 3])
+            if how & 0x40:
+                deadlines.answer_begins(self.now, self.connection.inbound.taken)
 
     def take(self, how: int) -> None:
         self.connection.data_to_send()
 
     def time(self, how: int) -> None:
         self.now += _TIMES[how & 7]
-        self.connection.next_deadline()
         self.connection.handle_deadline(self.now)
+        due = self.connection.next_deadline()
+        assert due is None or due > self.now, "a driver would call again at once, for ever"
 
     def eof(self, how: int) -> None:
         if not self.connection.at_eof:
@@ -211,6 +219,9 @@ class _Application:
             if isinstance(event, RequestReceived):
                 assert self.head is None
                 self.head = event.head
+            elif isinstance(event, ResponseOverdue):
+                assert self.head is not None
+                assert self.connection.outbound is None
         assert held(self.connection) <= most_held(SMALL, _READ)
         if self.connection.closed:
             assert not self.connection.want_read
