@@ -331,16 +331,24 @@ class Roles:
         if isinstance(node, cst.Call):
             if isinstance(node.func, cst.Attribute) and node.func.attr.value == "as_view":
                 return self._register_name(node.func.value, references)
-            # partial(handler, ...), or a decorator that is called on it.
-            given = [one.value for one in node.args] if depth < 8 else []
-            # All of them, as each may be a handler.
-            seen = [self._registers_seen(one, references, depth + 1) for one in given]
-            return any(seen)
+            return depth < 8 and self._registers_made(node, references, depth + 1)
         views = [view for view, kind in self.objects(node).items() if kind == "view"]
         if views:
             self.views.update((view, reference) for view in views for reference in references)
             return True
         return self._register_name(node, references)
+
+    def _registers_made(self, node: cst.Call, references: dict[str, str], depth: int) -> bool:
+        """partial(handler, ...), what a function of this file returns, or an object that is called."""
+        seen = [self._registers_seen(one.value, references, depth) for one in node.args]
+        for maker in self.tree.functions_of(node.func):
+            if isinstance(maker, cst.FunctionDef):
+                seen += [self._registers_seen(one, references, depth) for one in self._returns[maker]]
+                continue
+            for method in self.tree.methods(maker, "__call__"):
+                self._register(method, references)
+                seen.append(True)
+        return any(seen)
 
     def _register_name(self, node: cst.BaseExpression, references: dict[str, str]) -> bool:
         functions = self.tree.functions_of(node)

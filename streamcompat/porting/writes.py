@@ -19,11 +19,13 @@ from streamcompat.porting.tree import argument, parameters
 
 _WRITES = {"write", "send"}
 _WAITING = {
+    "asyncio.create_task",
     "asyncio.ensure_future",
     "asyncio.gather",
     "asyncio.shield",
     "asyncio.wait_for",
 }
+_CONDITIONS = (cst.If, cst.IfExp, cst.BooleanOperation, cst.Comparison, cst.UnaryOperation, cst.Assert)
 _HEAD = {"headers", "status", "cookies", "content_type"}
 _FEED = "keep it, or let it write into an `io` buffer whose content you send with `await channel.send(...)`"
 _KEPT = (
@@ -173,21 +175,34 @@ class Writes:
         self.encode(data.value, owner)
 
     def _await(self, call: cst.Call, owner: str) -> bool:
-        above = self.tree.parent(call)
+        tree = self.tree
+        above = tree.parent(call)
+        while isinstance(above, cst.IfExp | cst.BooleanOperation):
+            above = tree.parent(above)
         if isinstance(above, cst.Await):
             return True
         if isinstance(above, cst.Arg):
-            around = self.tree.parent(above)
-            if isinstance(around, cst.Call) and self.tree.qualified(around.func) in _WAITING:
+            around = tree.parent(above)
+            if isinstance(around, cst.Call) and tree.qualified(around.func) in _WAITING:
                 return True
-        elif isinstance(
-            above, cst.Expr | cst.Return | cst.Assign | cst.IfExp | cst.BooleanOperation | cst.NamedExpr
+        elif isinstance(above, cst.Expr | cst.Return) or (
+            isinstance(above, cst.Assign | cst.NamedExpr) and not self._is_used(above)
         ):
-            self.scan.insert(self.tree.start(call), "await ", owner)
+            self.scan.insert(tree.start(call), "await ", owner)
             return True
         self.scan.say(
             call, "left", "what the `write` returns is used", "await each `send` in a statement of its own"
         )
+        return False
+
+    def _is_used(self, node: cst.Assign | cst.NamedExpr) -> bool:
+        """Whether what is assigned is awaited or handed on, and not only looked at in conditions."""
+        for target in [one.target for one in node.targets] if isinstance(node, cst.Assign) else [node.target]:
+            for one in self.tree.names_of(target):
+                if one is not target and not isinstance(self.tree.parent(one), _CONDITIONS):
+                    return True
+            if not isinstance(target, cst.Name):
+                return True
         return False
 
     def encode(self, value: cst.BaseExpression, owner: str) -> None:

@@ -1,7 +1,7 @@
 from mach9 import Mach9
 from mach9.response import stream, text
 import asyncio
-from streamcompat.ported import content, encoded
+from streamcompat.ported import content
 app = Mach9('a', load_env=False)
 
 @app.get("/x")
@@ -11,7 +11,11 @@ async def x(request):
         if request.args: await channel.send(str(1).encode())
         x = await channel.send(b"c")
         await channel.send(b"d") if x else None
-        x and await channel.send(encoded(x))
+        x and await channel.send(b"f")
+        await (channel.send(b"g") if x else channel.send(b"h"))
+        await asyncio.wait_for(channel.send(b"i") if x else channel.send(b"j"), 5)
+        task = asyncio.ensure_future(channel.send(b"k"))
+        await task
         return await channel.send(b"e")
     return stream(s)
 @app.post("/y", stream=True)

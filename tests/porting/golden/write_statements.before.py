@@ -10,7 +10,11 @@ async def x(request):
         if request.args: response.write(1)
         x = response.write("c")
         response.write("d") if x else None
-        x and response.write(x)
+        x and response.write("f")
+        await (response.write("g") if x else response.write("h"))
+        await asyncio.wait_for(response.write("i") if x else response.write("j"), 5)
+        task = asyncio.ensure_future(response.write("k"))
+        await task
         return response.write("e")
     return stream(s)
 @app.stream("/y")
