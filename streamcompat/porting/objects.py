@@ -75,6 +75,8 @@ def scan_objects(scan: Scan) -> None:
                 reference,
             )
     _patches(scan)
+    _subclasses(scan)
+    _decorators(scan)
 
 
 def _made(scan: Scan, call: cst.Call, kind: str) -> None:
@@ -343,7 +345,21 @@ def _patches(scan: Scan) -> None:
             value = call.args[0].value
             if scan.roles.home(value) is not None:
                 _patched(scan, call)
-    for one in tree.all(cst.ClassDef):
+
+
+def _patched(scan: Scan, node: cst.CSTNode) -> None:
+    scan.say(
+        node,
+        "left",
+        f"`{scan.tree.code(node)}` changes Sanic itself",
+        "take the patch out, or write its counterpart for Mach9",
+        FILE,
+        everywhere=True,
+    )
+
+
+def _subclasses(scan: Scan) -> None:
+    for one in scan.tree.all(cst.ClassDef):
         for base in one.bases:
             home = scan.roles.home(base.value)
             if OBJECTS.get(home or "") in OBJECT_ROLES and home is not None:
@@ -356,6 +372,11 @@ def _patches(scan: Scan) -> None:
                     FILE,
                     everywhere=True,
                 )
+
+
+def _decorators(scan: Scan) -> None:
+    """Decorators of extensions, and of apps that cannot be seen."""
+    tree = scan.tree
     for function in tree.all(cst.FunctionDef):
         for decorator in function.decorators:
             node = decorator.decorator
@@ -395,14 +416,3 @@ def _is_blind_route(scan: Scan, node: cst.BaseExpression) -> bool:
     except ValueError:
         return False
     return isinstance(value, str) and value.startswith("/")
-
-
-def _patched(scan: Scan, node: cst.CSTNode) -> None:
-    scan.say(
-        node,
-        "left",
-        f"`{scan.tree.code(node)}` changes Sanic itself",
-        "take the patch out, or write its counterpart for Mach9",
-        FILE,
-        everywhere=True,
-    )

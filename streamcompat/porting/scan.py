@@ -9,9 +9,10 @@ from __future__ import annotations
 import libcst as cst
 
 from streamcompat.porting import names
+from streamcompat.porting.flow import follow
 from streamcompat.porting.kinds import Kinds
 from streamcompat.porting.model import FILE, Edit, FileFacts, Finding, Handed, Kind, Seeds, Thing
-from streamcompat.porting.roles import OBJECTS, Roles
+from streamcompat.porting.roles import OBJECTS, VERBS, Roles
 from streamcompat.porting.tree import FunctionOrClass, Tree, Variable
 
 HELPERS = {
@@ -44,6 +45,7 @@ class Scan:
         self.seeds = seeds
         self.facts = facts
         self.roles = Roles(tree, seeds)
+        follow(self.roles)
         self.chunks: set[cst.CSTNode] = set()
         self.kinds = Kinds(tree, self.chunks.__contains__)
         self.consumed: set[cst.CSTNode] = set()
@@ -72,9 +74,7 @@ class Scan:
             thing.on |= references
             if isinstance(handler, cst.ClassDef):
                 thing.handlers += sum(
-                    isinstance(one, cst.FunctionDef)
-                    and one.name.value in ("get", "post", "put", "patch", "delete", "head", "options")
-                    for one in handler.body.body
+                    isinstance(one, cst.FunctionDef) and one.name.value in VERBS for one in handler.body.body
                 )
             else:
                 thing.handlers += 1

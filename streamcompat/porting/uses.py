@@ -11,10 +11,10 @@ import libcst as cst
 from streamcompat.porting import names
 from streamcompat.porting.model import FILE, ImportedName, ImportStatement, Use
 from streamcompat.porting.objects import without
+from streamcompat.porting.roles import STREAMERS
 from streamcompat.porting.scan import Scan
 from streamcompat.porting.tree import literal
 
-_STREAMS = {"response.stream", "response.StreamingHTTPResponse", "response.ResponseStream"}
 _SAFE_IN_URL = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-~:/%#?&=@[]!$&'()*+,;")
 
 
@@ -152,7 +152,7 @@ def _owner(scan: Scan, node: cst.CSTNode) -> tuple[str, str]:
 
 def _call_fits(scan: Scan, call: cst.Call, below: str, owner: str) -> bool:
     """Whether Mach9's function takes these arguments; the ones that say nothing are taken out."""
-    if below in _STREAMS:
+    if below in STREAMERS:
         return _stream_fits(scan, call, owner)
     given = [one.keyword.value if one.keyword else "" for one in call.args]
     if any(one.star for one in call.args):
