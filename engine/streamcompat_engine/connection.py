@@ -131,8 +131,7 @@ class Connection(Writer):
             return self._draining or not (inbound.full or inbound.error)
         if reader is AHEAD:
             return len(self._ahead) < self._limits.pipelined
-        if reader is SWITCHED:
-            assert self.websocket is not None
+        if reader is SWITCHED and self.websocket is not None:
             return self.websocket.want_read
         if reader is LINGER:
             return self.head is None  # a request in its exchange is answered first
@@ -166,8 +165,8 @@ class Connection(Writer):
             if self._ahead and isinstance(self._ahead, bytes):
                 self._ahead = bytearray(self._ahead)
             self._ahead += data
-        elif reader is SWITCHED:
-            self.websocket.receive_data(data, now)  # type: ignore[union-attr]
+        elif reader is SWITCHED and self.websocket is not None:
+            self.websocket.receive_data(data, now)
             self._end_websocket(now)
         elif reader is LINGER:
             self._dropped += len(data)
@@ -177,14 +176,14 @@ class Connection(Writer):
     def receive_eof(self, now: float) -> None:
         """The peer has closed its sending side: what is being answered is still answered."""
         self.at_eof = True
-        reader = self.reader
-        if reader is BODY:
+        if self.reader is BODY:
+            assert self.inbound is not None
             self._keep_alive = False
-            self.inbound.fail(ClientDisconnected("the client left in the middle of its body"))  # type: ignore[union-attr]
+            self.inbound.fail(ClientDisconnected("the client left in the middle of its body"))
             if self._draining:
                 self._close(now)
-        elif reader is SWITCHED:
-            self.websocket.connection_lost()  # type: ignore[union-attr]
+        elif self.reader is SWITCHED and self.websocket is not None:
+            self.websocket.connection_lost()
             self._end_websocket(now)
         elif self.head is None:
             self.reader = CLOSED
@@ -310,8 +309,8 @@ class Connection(Writer):
 
     def resume_websocket(self, now: float) -> None:
         """The application has taken messages, or closes: go on with what has come."""
-        if self.reader is SWITCHED:
-            self.websocket.resumed(now)  # type: ignore[union-attr]
+        if self.reader is SWITCHED and self.websocket is not None:
+            self.websocket.resumed(now)
             self._end_websocket(now)
 
     def _end_websocket(self, now: float) -> None:
@@ -335,7 +334,8 @@ class Connection(Writer):
             return True
         if self.reader is not BODY or self._continue_due:
             return False
-        remaining = self._body.remaining  # type: ignore[union-attr]
+        assert self._body is not None
+        remaining = self._body.remaining
         return later or remaining is None or remaining <= self._limits.drain_size
 
     def exchange_done(self, now: float) -> None:
@@ -350,9 +350,10 @@ class Connection(Writer):
         elif self.reader is AHEAD:
             self._next(now)
         else:
+            assert self.inbound is not None
             self._draining = True
-            self._dropped = self.inbound.size  # type: ignore[union-attr]
-            self.inbound.clear()  # type: ignore[union-attr]
+            self._dropped = self.inbound.size
+            self.inbound.clear()
             self.deadlines.since = now
 
     def _next(self, now: float) -> None:
@@ -443,8 +444,7 @@ class Connection(Writer):
         reader, inbound = self.reader, self.inbound
         received = 0
         awaited: Awaited | None = None
-        if reader is SWITCHED:
-            assert self.websocket is not None
+        if reader is SWITCHED and self.websocket is not None:
             return self.websocket.next_deadline()
         if reader is HEAD:
             awaited = Awaited.HEAD if self._first or not self._gate.empty else Awaited.REQUEST
@@ -470,8 +470,8 @@ class Connection(Writer):
         if stalled is not None and now >= stalled:
             self.abort()
             return
-        if self.reader is SWITCHED:
-            self.websocket.handle_deadline(now)  # type: ignore[union-attr]
+        if self.reader is SWITCHED and self.websocket is not None:
+            self.websocket.handle_deadline(now)
             self._end_websocket(now)
             return
         answer, inbound = self._answer_deadline(), self.inbound
@@ -495,5 +495,6 @@ class Connection(Writer):
             self._continued = False
             self.deadlines.excused(now)
         else:
+            assert inbound is not None
             self._keep_alive = False
-            self.inbound.fail(RequestTimeout())  # type: ignore[union-attr]
+            inbound.fail(RequestTimeout())

@@ -219,12 +219,11 @@ class WebSocket:
             or not is_shortest(header, at)
         ):
             return False
-        message: Message = unmasked(data, start, start + size)
-        if first == TEXT:
-            try:
-                message = message.decode()  # type: ignore[union-attr]
-            except UnicodeDecodeError:
-                return False
+        payload = unmasked(data, start, start + size)
+        try:
+            message = payload.decode() if first == TEXT else payload
+        except UnicodeDecodeError:
+            return False
         self._deliver(message, size)
         return True
 
@@ -250,8 +249,7 @@ class WebSocket:
     def _gather(self, event: TextMessage | BytesMessage) -> None:
         """Put a message together, and deliver it once it is whole."""
         data, part = event.data, self._part
-        is_text = isinstance(data, str)
-        size = len(part) + (len(data.encode()) if is_text and not data.isascii() else len(data))  # type: ignore[union-attr]
+        size = len(part) + (len(data) if not isinstance(data, str) or data.isascii() else len(data.encode()))
         most = self._settings.message_size
         if most is not None and size > most:
             self.fail(TOO_BIG, _REASONS[TOO_BIG])
@@ -264,7 +262,7 @@ class WebSocket:
             part += data.encode() if isinstance(data, str) else data
             if not event.message_finished:
                 return
-            message = part.decode() if is_text else bytes(part)
+            message = part.decode() if isinstance(data, str) else bytes(part)
             self._part = bytearray()
         self._deliver(message, size)
 
