@@ -19,12 +19,13 @@ from streamcompat import logs, middleware
 from streamcompat.blueprints import Blueprint
 from streamcompat.config import Config
 from streamcompat.dialect import Dialect
+from streamcompat.endpoints import Endpoint, Options
 from streamcompat.exceptions import HTTPException
 from streamcompat.handlers import ErrorHandler, describe
 from streamcompat.registration import H, Registration
 from streamcompat.request import Request
 from streamcompat.response import BaseHTTPResponse, to_bytes
-from streamcompat.routing import Endpoint, Options, Router
+from streamcompat.routing import Router
 from streamcompat.serving import AppLifespan, Servable, settings_of
 from streamcompat.tasks import Tasks
 from streamcompat.urls import build_url

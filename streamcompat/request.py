@@ -20,8 +20,8 @@ from streamcompat_engine import Exchange
 
 if TYPE_CHECKING:
     from streamcompat.app import App
+    from streamcompat.endpoints import Endpoint
     from streamcompat.response import BaseHTTPResponse
-    from streamcompat.routing import Endpoint
     from streamcompat.streams import RequestStream
 
 __all__ = ["File", "Request"]

@@ -11,15 +11,14 @@ import re
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import unquote
 
 from streamcompat.dialect import Dialect
+from streamcompat.endpoints import Endpoint, Options, answers_asterisk
 from streamcompat.handlerbinding import adapt
 from streamcompat.views import CompositionView, Handler, marked_stream
-from streamcompat_engine import Exchange, OnDisconnect
 
 PARAMETER = re.compile(r"<(.+?)>")
 
@@ -47,81 +46,6 @@ class Parameter(NamedTuple):
 
     name: str
     cast: Callable[[str], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a route says beside its path, methods and handler.
-
-    Attributes:
-        stream: the request's body is read through `request.stream`.
-        owner: the app or blueprint that the handler was registered on.
-        name: for `url_for`; the handler's own where it is `None`.
-        prefix: the blueprint's name, for `url_for`.
-        on_disconnect: `"raise"`, `"cancel"` or `"ignore"`: what a handler learns of a client that leaves.
-        body_limit: bytes; `None` for the application's limit.
-        body_idle: seconds between two arrivals of the body; `math.inf` for no limit, `None` for the engine's.
-        body_rate: the least bytes a second; 0 for none, `None` for the engine's.
-        static: the route serves files; its name is kept apart from those of handlers.
-    """
-
-    stream: bool = False
-    owner: Any = None
-    name: str | None = None
-    prefix: str | None = None
-    on_disconnect: OnDisconnect | None = None
-    body_limit: int | None = None
-    body_idle: float | None = None
-    body_rate: int | None = None
-    static: bool = False
-
-
-class Endpoint:
-    """One handler for one method of one route, ready to be called as `call(request, **parameters)`.
-
-    Attributes:
-        request_stream: makes `request.stream`, in the words of what the handler was registered on.
-    """
-
-    __slots__ = (
-        "body_idle",
-        "body_limit",
-        "body_rate",
-        "call",
-        "handler",
-        "on_disconnect",
-        "request_stream",
-        "stream",
-        "tunes",
-        "uri",
-    )
-
-    def __init__(
-        self, handler: Handler, call: Handler, uri: str, stream: bool, options: Options, dialect: Dialect
-    ) -> None:
-        self.request_stream = (getattr(options.owner, "dialect", None) or dialect).request_stream
-        self.handler = handler
-        self.call = call
-        self.uri = uri
-        self.stream = stream
-        self.on_disconnect = options.on_disconnect
-        self.body_limit = options.body_limit
-        self.body_idle = options.body_idle
-        self.body_rate = options.body_rate
-        self.tunes = (self.on_disconnect, self.body_idle, self.body_rate) != (None, None, None)
-
-    def tune(self, exchange: Exchange) -> None:
-        """Tells the exchange what the route asks for, where `tunes` says that it does."""
-        if self.on_disconnect is not None:
-            exchange.on_disconnect = self.on_disconnect
-        if self.body_idle is not None or self.body_rate is not None:
-            exchange.pace(self.body_idle, self.body_rate)
-
-    @property
-    def label(self) -> str:
-        """The route as a log names it."""
-        handler = self.handler
-        return f"{self.uri} ({getattr(handler, '__qualname__', type(handler).__qualname__)})"
 
 
 class Route:
@@ -423,6 +347,8 @@ class Router:
             by_host[route.host and route.host.lower()].append(route)
         self._tables = {host: _Table(routes) for host, routes in by_host.items()}
         self._default = self._tables.setdefault(None, _Table(()))
+        methods = chain.from_iterable(route.methods for route in self.routes_all.values())
+        self._default.static["*"] = {"OPTIONS": answers_asterisk(methods, self.dialect)}
         return self._tables
 
     def resolve(self, path: str, method: str, host: str | None) -> Match:

@@ -26,7 +26,19 @@ _KNOWN_FIELDS: Final = 32
 _KNOWN_COUNT: Final = 256
 """How many are kept: with what they mean, less than 3 MiB at the worst."""
 
-_SPECIAL: Final = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"))
+_UNDERSCORED: Final = (b"content_length", b"transfer_encoding")
+"""Names that a server which takes `_` for `-`, as CGI does, reads as framing (RFC 9112 §11.2)."""
+_SPECIAL: Final = frozenset(
+    (
+        b"host",
+        b"content-length",
+        b"transfer-encoding",
+        b"connection",
+        b"expect",
+        b"content-type",
+        *_UNDERSCORED,
+    )
+)
 _AUTHORITY: Final = re.compile(
     # RFC 9110 §7.2, RFC 3986 §3.2.2: a registered name, an IPv4 address or a bracketed IPv6 one; a port.
     rb"(?:(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*|\[[0-9A-Fa-f:.]+\]|\[[Vv][0-9A-Fa-f]+"
@@ -123,6 +135,12 @@ def _ask_h11(wire: bytes, version: bytes) -> _Meaning:
     for name, value in headers:
         if name in _SPECIAL:
             special.setdefault(name, []).append(value)
+    for name in _UNDERSCORED:
+        if name in special:
+            raise ProtocolError(400, "a framing field with an underscore")
+    # RFC 9110 §8.3: some read the first of several and some the last.
+    if len(set(special.get(b"content-type", ()))) > 1:
+        raise ProtocolError(400, "several Content-Types")
     host = _host(special.get(b"host"), http11)
     length, chunked = _framing(special, http11, wire)
     options = _options(special.get(b"connection", ()))
@@ -189,7 +207,8 @@ def _framing(special: dict[bytes, list[bytes]], http11: bool, wire: bytes) -> tu
     if len(lines) != 1 or lines[0].rstrip(b" \t") != lengths[0] or not lengths[0].isdigit():
         raise ProtocolError(400, "a malformed Content-Length")
     if len(lengths[0]) > _MAX_LENGTH_DIGITS:
-        raise ProtocolError(413, "the Content-Length is absurd")
+        # RFC 9112 §11.2: a number that others may wrap around or cut off.
+        raise ProtocolError(400, "the Content-Length is absurd")
     return int(lengths[0]), False
 
 

@@ -151,6 +151,22 @@ def _fields() -> Iterator[Case]:
         value = bytes([byte])
         yield Case("field-value", "9110 §5.5", 400, f"{show(byte)} first", with_field(b"A:" + value + b"b"))
         yield Case("field-value", "9110 §5.5", 400, f"{show(byte)} last", with_field(b"A: b" + value))
+    for name, line in {
+        "a length": b"Content_Length: 5",
+        "a length of none": b"content_length:",
+        "a coding": b"Transfer_Encoding: chunked",
+        "a coding in capitals": b"TRANSFER_ENCODING: identity",
+    }.items():
+        yield Case("underscore", "9112 §11.2", 400, name, with_field(line))
+        yield Case("underscore", "9112 §11.2", 400, f"{name}, of a body", framed(b"Content-Length: 5", line))
+    for name, lines in {
+        "one after another": [b"Content-Type: a/b", b"Content-Type: a/c"],
+        "in two spellings": [b"Content-type: a/b", b"A: b", b"CONTENT-TYPE: A/C"],
+        "one of them empty": [b"Content-Type: a/b", b"Content-Type:"],
+        "a third": [b"Content-Type: a/b", b"Content-Type: a/b", b"Content-Type: a/b;c=d"],
+    }.items():
+        wire = framed(b"Content-Length: 5", *lines)
+        yield Case("content-type", "9110 §8.3", 400, name, wire)
     for name, wire in {
         "with a space": with_field(b"A: b\r\n c"),
         "with a tab": with_field(b"A: b\r\n\tc"),
@@ -204,7 +220,7 @@ def _framing() -> Iterator[Case]:
     wire = framed(b"Content-Length: 5, 5", version=b"1.0")
     yield Case("content-length", "9112 §6.3", 400, "a list in HTTP/1.0", wire)
     wire = framed(b"Content-Length: 1" + b"0" * 18)
-    yield Case("limit-body", "9110 §15.5.14", 413, "of 19 digits", wire)
+    yield Case("content-length", "9112 §11.2", 400, "of 19 digits", wire)
     for value, status in {
         **dict.fromkeys([b"gzip", b"identity", b"deflate", b"compress", b"trailers", b"x", b"br"], 400),
         **dict.fromkeys([b"", b",", b"chunked,", b",chunked", b"chunked, ,", b"chunked,chunked"], 400),

@@ -109,12 +109,16 @@ def _fields() -> Iterator[Sound]:
     for name, line in {
         "every character": b"!#$%&'*+-.^_`|~09AZaz: b",
         "of one": b"x: y",
-        "an underline": b"Transfer_Encoding: chunked",
+        "an underline": b"X_Transfer_Encoding: chunked",
         "nearly a coding": b"X-Transfer-Encoding: chunked",
         "in capitals": b"ACCEPT: */*",
         "twice": b"A: b\r\na: c",
     }.items():
         yield Sound("field-name", "9110 §5.1", name, with_field(line), _get())
+    for name in (b"X_Content_Length", b"Content_Type", b"Content-Length_"):
+        yield Sound("underscore", "9110 §5.1", name.decode(), with_field(name + b": 5"), _get())
+    line = b"Content-Type: a/b\r\ncontent-type: a/b"
+    yield Sound("content-type", "9110 §8.3", "twice the same", with_field(line), _get())
     lines = [b"a:b"] * (LIMITS.field_count - 1)
     yield Sound("limit-count", "6585 §5", "the most", with_field(*lines), _get())
     room = LIMITS.head_fields - len(b"Host: h\r\nA: \r\n")

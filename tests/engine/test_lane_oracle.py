@@ -248,6 +248,10 @@ STRICTER: dict[str, Callable[[Refused], bool]] = {
     r"a malformed Host": lambda it: (
         not HOST.fullmatch(it.values(b"host")[0]) or it.values(b"host")[0][:1] in (b"", b":")
     ),
+    r"several Content-Types": lambda it: len(set(it.values(b"content-type"))) > 1,
+    r"a framing field with an underscore": lambda it: bool(
+        it.values(b"content_length") or it.values(b"transfer_encoding")
+    ),
     r"an expectation .*": lambda it: [value.lower() for value in it.values(b"expect")] != [b"100-continue"],
     # RFC 9112 §6: the framing
     r"Content-Length beside .*": lambda it: bool(

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamcompat.endpoints import Options
 from streamcompat.mach9_api.exceptions import InvalidUsage
 from streamcompat.mach9_api.router import Router as Mach9Router
-from streamcompat.routing import Options, RouteDoesNotExist, RouteExists, parse_parameter_string
+from streamcompat.routing import RouteDoesNotExist, RouteExists, parse_parameter_string
 from streamcompat.sanic_api.exceptions import MethodNotSupported, NotFound
 from streamcompat.sanic_api.router import Router
 from streamcompat.sanic_api.views import CompositionView, HTTPMethodView, stream
@@ -298,6 +299,22 @@ class TestRemoving:
         with pytest.raises(RouteDoesNotExist, match="/x"):
             router_of(("/x",), host="a").remove("/x")
         router_of(("/x",), host="a").remove("/x", host="a")
+
+
+@pytest.mark.parametrize("host", [None, "a", "b"])
+def test_an_asterisk_is_the_server_and_allows_what_any_route_does(host):
+    router = router_of(("/x", "POST"), ("/<a:path>", "PATCH"))
+    router.add("/y", ("DELETE",), handler("y"), host="a")
+    endpoint, parameters = router.resolve("*", "OPTIONS", host)
+    response = endpoint.call(None, **parameters)
+    assert (response.status, response.body) == (204, b"")
+    assert response.headers["Allow"] == "DELETE, OPTIONS, PATCH, POST"
+    assert "*" not in router.routes_all
+    with pytest.raises(MethodNotSupported):
+        router.resolve("*", "GET", host)
+    router.remove("/x")
+    endpoint, _ = router.resolve("*", "OPTIONS", host)
+    assert endpoint.call(None).headers["Allow"] == "DELETE, OPTIONS, PATCH"
 
 
 def test_what_plugins_read():
