@@ -81,12 +81,38 @@ def bytewise(data: bytes) -> list[bytes]:
     return [data[index : index + 1] for index in range(len(data))]
 
 
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+"""What a client waits for that expects it."""
+EXPECTING = request(b"POST / HTTP/1.1", b"Content-Length: 5", b"Expect: 100-continue")
+"""The head of an upload whose client waits to be told to send it."""
+
+
 # ---- a connection ----
 
 
 def connect(limits: Limits = DEFAULT, timeouts: Timeouts = TIMES, now: float = 0.0) -> Connection:
     """A new connection."""
     return Connection(limits, timeouts, now, lambda: DATE)
+
+
+def serving(wire: bytes, limits: Limits = SMALL) -> Connection:
+    """A connection that has received this and serves the first request of it."""
+    connection = connect(limits)
+    connection.receive_data(wire, 0.0)
+    (event,) = connection.events()
+    assert isinstance(event, RequestReceived)
+    assert connection.head is event.head
+    return connection
+
+
+def respond(connection: Connection, body: bytes = b"ok", status: int = 200) -> None:
+    connection.respond(status, (), None, body)
+
+
+def done(connection: Connection, body: bytes = b"ok") -> None:
+    """Answer and end the exchange."""
+    respond(connection, body)
+    connection.exchange_done(0.0)
 
 
 def no_wait(added: int) -> Ready:
