@@ -1,18 +1,30 @@
 """What a ported app calls where a rule of Sanic's cannot be written down: `content` for reads, `encoded`
-for writes.
+for writes, and the errors that Mach9 does not have.
 
-`streamcompat port` puts them in; an app of Mach9's may as well use them by hand.
+`streamcompat port` puts them in; an app of Mach9's may as well use them by hand. The errors are Mach9's, so
+that what is registered for `Mach9Exception` or for one of its classes is called for what `abort` raises.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TypeVar
 
+from streamcompat import exceptions as kernel
+from streamcompat.mach9_api import exceptions as mach9
 from streamcompat.response import to_bytes
+from streamcompat.sanic_api import exceptions as sanic
 from streamcompat_engine import ClientDisconnected
 
-__all__ = ["content", "encoded"]
+__all__ = [
+    "Forbidden",
+    "ServiceUnavailable",
+    "Unauthorized",
+    "abort",
+    "add_status_code",
+    "content",
+    "encoded",
+]
 
 
 def content(message: Mapping[str, Any]) -> bytes | None:
@@ -35,3 +47,50 @@ def encoded(data: Any) -> bytes:
     Text as UTF-8, bytes and other buffers as they are, anything else as the text that `str` makes of it.
     """
     return to_bytes(data)
+
+
+class Forbidden(sanic.Forbidden, mach9.Mach9Exception):
+    """The client may not do this: 403."""
+
+
+class ServiceUnavailable(sanic.ServiceUnavailable, mach9.Mach9Exception):
+    """The server is overloaded, or in maintenance: 503."""
+
+
+class Unauthorized(sanic.Unauthorized, mach9.Mach9Exception):
+    """The client must say who it is: 401, with the challenge that Sanic's arguments describe."""
+
+
+_by_status = kernel.ByStatus(
+    {
+        cls.status_code: cls
+        for cls in (
+            mach9.InvalidUsage,
+            Unauthorized,
+            Forbidden,
+            mach9.NotFound,
+            mach9.RequestTimeout,
+            mach9.PayloadTooLarge,
+            mach9.ContentRangeError,
+            mach9.ServerError,
+            ServiceUnavailable,
+        )
+    }
+)
+E = TypeVar("E", bound=type[kernel.HTTPException])
+
+
+def add_status_code(code: int) -> Callable[[E], E]:
+    """The decorated exception has this status, and is the one that `abort` raises for it."""
+
+    def register(cls: E) -> E:
+        cls.status_code = code
+        _by_status[code] = cls
+        return cls
+
+    return register
+
+
+def abort(status_code: int, message: str | None = None) -> NoReturn:
+    """Raises the exception for a status; its message is the status's phrase where none is given."""
+    raise _by_status.build(status_code, message, mach9.Mach9Exception)

@@ -49,6 +49,12 @@ COUNTERPARTS: Final = {
 }
 """A name below Sanic's package, and the one below Mach9's."""
 
+HERE: Final = {
+    f"exceptions.{name}": f"streamcompat.ported.{name}"
+    for name in ("Forbidden", "ServiceUnavailable", "Unauthorized", "abort", "add_status_code")
+}
+"""What Mach9 does not have, and the library has for ported apps."""
+
 # Names that a package offers at its top as well.
 _TOP: Final = {"Sanic": "app.Sanic", "Blueprint": "blueprints.Blueprint"}
 TOP: Final = {"app.Mach9": "Mach9", "blueprints.Blueprint": "Blueprint"}
@@ -112,5 +118,7 @@ def counterpart(qualified: str) -> str | None:
     root, below = parts
     if not below or below in MODULES:
         return f"{ROOTS[root]}.{below}".rstrip(".")
+    if below in HERE:
+        return HERE[below]
     found = COUNTERPARTS.get(below)
     return None if found is None else f"{ROOTS[root]}.{found}"

@@ -21,6 +21,7 @@ HELPERS = {
     "ClientDisconnected": "exceptions.ClientDisconnected",
     "ReplyChannel": "http.ReplyChannel",
     "stream": "response.stream",
+    **{target.rpartition(".")[2]: target for target in names.HERE.values()},
 }
 """What edits call, by the name that they like best."""
 

@@ -33,6 +33,7 @@ CASES = {
     "chat.py": (2, 0, 0),
     "formats.py": (4, 0, 0),
     "newer.py": (4, 0, 0),
+    "errors.py": (4, 0, 0),
 }
 
 

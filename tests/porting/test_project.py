@@ -155,12 +155,15 @@ def test_a_patch_of_sanic_holds_back_only_what_is_beside_it() -> None:
 
 def test_a_handler_of_sanics_base_exception_needs_all_exceptions_ported() -> None:
     handler = (
-        "from sanic.exceptions import SanicException, abort\nfrom sanic.response import text\n"
+        "from sanic.exceptions import MethodNotSupported, SanicException, abort\n"
+        "from sanic.response import text\n"
         "@app.exception(SanicException)\ndef failed(request, exception):\n    return text('x')\n"
     )
-    use = '@app.get("/a")\ndef a(request):\n    abort(403)\n'
+    use = '@app.get("/a")\ndef a(request):\n    '
+    aborts, raises = use + "abort(403)\n", use + "raise MethodNotSupported('no', 'GET', [])\n"
     assert "@app.exception(Mach9Exception)" in after(ported(main=MAIN + handler))["main"]
-    assert after(ported(main=MAIN + handler + use))["main"] == MAIN + handler + use
+    assert "@app.exception(Mach9Exception)" in after(ported(main=MAIN + handler + aborts))["main"]
+    assert after(ported(main=MAIN + handler + raises))["main"] == MAIN + handler + raises
 
 
 def test_what_does_not_compile_is_left_with_its_unit(monkeypatch) -> None:  # type: ignore[no-untyped-def]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from streamcompat import ported
-from streamcompat.ported import content, encoded
+from streamcompat.mach9_api import exceptions as mach9
+from streamcompat.ported import abort, content, encoded
+from streamcompat.sanic_api import exceptions as sanic
 from streamcompat_engine import ClientDisconnected
 
 
@@ -37,5 +39,43 @@ def test_encoded_gives_what_write_sends(written: object, sent: bytes) -> None:
     assert encoded(written) == sent
 
 
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, mach9.InvalidUsage),
+        (401, ported.Unauthorized),
+        (403, ported.Forbidden),
+        (404, mach9.NotFound),
+        (405, mach9.Mach9Exception),
+        (413, mach9.PayloadTooLarge),
+        (429, mach9.Mach9Exception),
+        (500, mach9.ServerError),
+        (503, ported.ServiceUnavailable),
+    ],
+)
+def test_abort_raises_mach9s_exceptions_with_sanics_messages(
+    status: int, error: type[mach9.Mach9Exception]
+) -> None:
+    for given in ((), ("why",)):
+        with pytest.raises(sanic.SanicException) as theirs:
+            sanic.abort(status, *given)
+        with pytest.raises(mach9.Mach9Exception) as ours:
+            abort(status, *given)
+        assert type(ours.value) is error
+        assert str(ours.value) == str(theirs.value)
+        assert ours.value.status_code == theirs.value.status_code == status
+        assert ours.value.headers == theirs.value.headers
+
+
+def test_a_class_that_is_given_a_status_is_what_abort_raises_for_it() -> None:
+    @ported.add_status_code(499)
+    class Left(mach9.Mach9Exception):
+        pass
+
+    with pytest.raises(Left, match="gone"):
+        abort(499, "gone")
+
+
 def test_its_names() -> None:
-    assert ported.__all__ == ["content", "encoded"]
+    ours = {name for name, one in vars(ported).items() if getattr(one, "__module__", "") == ported.__name__}
+    assert ours - {"E"} == set(ported.__all__)

@@ -1,6 +1,6 @@
 from mach9 import Mach9
 from mach9.exceptions import NotFound
-from sanic.exceptions import Unauthorized, abort
+from streamcompat.ported import Unauthorized, abort
 from mach9.response import text
 from sanic.response import file, file_stream, json, redirect
 
