@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
 import pytest
 
 from streamcompat.cli import main
@@ -14,6 +16,7 @@ from streamcompat.mach9_api.response import stream as mach9_stream
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api.response import stream, text
 from streamcompat.verification import Difference, assert_alike, compare
+from streamcompat_engine import ClientDisconnected
 
 Change = Callable[[bytes], list[bytes]]
 
@@ -127,6 +130,28 @@ def test_a_difference_in_what_a_client_that_leaves_gets() -> None:
     difference = compare(is_told(), receives_the_end(), requests=60).differences[0]
     assert difference.case.leaves_after is not None
     assert "unseen before: 0\n  unseen after:  5" in str(difference)
+
+
+def test_how_far_a_handler_comes_by_chance_when_its_client_leaves_is_no_difference() -> None:
+    def waits(start: int, step: int) -> Sanic:
+        """Where the client leaves, it waits for ever at each odd count, as for a thread that is not done."""
+        app, count = Sanic("waits"), itertools.count(start, step)
+
+        @app.stream("/wait")
+        async def wait(request):
+            try:
+                while (await request.stream.get()) is not None:
+                    pass
+            except ClientDisconnected:
+                if next(count) % 2:
+                    await anyio.Event().wait()
+            return text("read")
+
+        return app
+
+    assert compare(waits(0, 1), waits(1, 1), requests=12).differences == []
+    (always,) = compare(waits(0, 2), waits(1, 2), requests=12).differences
+    assert always.case.leaves_after is not None
 
 
 def test_routes_that_only_one_app_has_are_told() -> None:
