@@ -81,6 +81,7 @@ def test_a_failure_after_the_head_cuts_the_response(driver: str, waiting: bool, 
         answer = client.response_or_cut()
         assert (answer.status, answer.body) == (200, b"first, second")
         assert not answer.complete
+        client.close()  # as a client does that sees the end
         served.until_empty()
 
 

@@ -80,6 +80,7 @@ def test_a_running_exchange_finishes_streaming(driver: str) -> None:
         client.send(message[1000:])
         assert client.response().body == b"before" + b"x" * 200_000
         client.until_closed()
+        client.close()
         served.until_ended()
 
 
@@ -97,6 +98,7 @@ def test_a_request_that_is_arriving_is_served(driver: str) -> None:
         assert answer.body == b"hello from /late"
         assert answer.headers[b"connection"] == b"close"
         client.until_closed()
+        client.close()
         served.until_ended()
 
 
@@ -121,6 +123,7 @@ def test_a_large_answer_leaves_before_the_end(driver: str) -> None:
         served.server.stop()
         assert client.response().body == body
         client.until_closed()
+        client.close()
         served.until_ended()
 
 
