@@ -8,11 +8,13 @@ import threading
 import pytest
 
 from streamcompat_engine import ClientDisconnected, Exchange, RequestTimeout, Timeouts
+from streamcompat_engine.exchange import OnDisconnect
 
 from .serving import (
     PATIENCE,
     Gate,
     echo,
+    eventually,
     every_driver,
     get,
     hello,
@@ -92,7 +94,7 @@ def test_a_malformed_body_is_told_to_a_handler_that_does(driver: str) -> None:
         client.until_closed()
 
 
-# ---- a client that closes its sending side ----
+# ---- a client that stops halfway ----
 
 
 @every_driver
@@ -141,6 +143,42 @@ def test_a_half_close_in_the_body_can_still_be_answered(driver: str) -> None:
         answer = client.response()
         assert (answer.status, b"middle of its body" in answer.body) == (400, True)
         client.until_closed()
+
+
+@every_driver
+def test_many_clients_leave_at_random_points(driver: str) -> None:
+    """Each handler cleans up once, and whoever is left is served."""
+    modes: list[OnDisconnect] = ["raise", "cancel", "ignore"]
+    begun: list[OnDisconnect] = []
+    ended: list[tuple[OnDisconnect, str]] = []
+
+    async def app(exchange: Exchange) -> None:
+        mode = exchange.on_disconnect = modes[int(exchange.head.query) % 3]
+        begun.append(mode)
+        how = "cancelled"
+        try:
+            exchange.start(200, ())
+            while (piece := await exchange.receive()) is not None:
+                await exchange.write(piece * 100)
+            exchange.finish()
+            how = "returned"
+        except ClientDisconnected:
+            how = "told"
+            raise
+        finally:
+            ended.append((mode, how))
+
+    message = post(b"x" * 3000, target="/?%d")
+    with serve(app, driver) as served:
+        for number in range(150):
+            client = served.connect(4096)
+            client.send((message.replace(b"%d", b"%d" % number) * 2)[: number * 43])
+            (client.reset if number % 2 else client.close)()
+        assert served.get("/?0").status == 200  # and all of them have been accepted
+        served.until_empty()
+        eventually(lambda: not served.server._service.outliving, "every exchange has ended")
+        assert len(begun) > 1 and sorted(begun) == sorted(mode for mode, _ in ended)
+        assert "cancelled" not in {how for mode, how in ended if mode != "cancel"}
 
 
 # ---- time ----

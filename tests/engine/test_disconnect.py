@@ -479,22 +479,3 @@ def test_while_pipelined_requests_wait(driver: str) -> None:
         eventually(lambda: not served.server._service.outliving, "the exchange has ended")
         assert served.get("/other").status == 200
     assert served_targets == [b"/1", b"/other"]
-
-
-@every_driver
-def test_many_clients_leave_at_random_points(driver: str) -> None:
-    async def app(exchange: Exchange) -> None:
-        exchange.on_disconnect = ("raise", "cancel", "ignore")[int(exchange.head.query) % 3]  # type: ignore[assignment]
-        exchange.start(200, ())
-        while (piece := await exchange.receive()) is not None:
-            await exchange.write(piece * 100)
-        exchange.finish()
-
-    message = post(b"x" * 3000, target="/?%d")
-    with serve(app, driver) as served:
-        for number in range(150):
-            client = served.connect(4096)
-            client.send((message.replace(b"%d", b"%d" % number) * 2)[: number * 43])
-            (client.reset if number % 2 else client.close)()
-        served.until_empty()
-        eventually(lambda: not served.server._service.outliving, "every exchange has ended")
