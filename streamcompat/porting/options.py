@@ -6,17 +6,19 @@ import argparse
 from typing import Any
 
 DESCRIPTION = """\
-Port apps from Sanic's streaming API (0.5 to 21.x) to Mach9's, without running them. What cannot be ported as
-a whole handler is left as it is and reported, with what to do by hand; such a file still runs.
+Port apps from Sanic's streaming API (0.5 to 21.x) to Mach9's, without running
+them. What cannot be ported as a whole handler is left as it is and reported,
+with what to do by hand; such a file still runs.
 """
 EXAMPLES = """\
 examples:
-  streamcompat port .                       show what would change, as a diff, and what is left alone
+  streamcompat port .                       show what would change
   streamcompat port . --write               change the files
   streamcompat port . --check               exit with 1 where something would change
   streamcompat port - --write < old.py      from standard input to standard output
   streamcompat port --verify old.py new.py --alias
-                                            serve both and look for a request that they answer differently
+                                            look for a request that the two
+                                            answer differently
 """
 
 
