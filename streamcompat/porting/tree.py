@@ -19,6 +19,7 @@ import libcst as cst
 from libcst.metadata import (
     Assignment,
     ByteSpanPositionProvider,
+    ClassScope,
     ImportAssignment,
     MetadataWrapper,
     QualifiedName,
@@ -27,7 +28,7 @@ from libcst.metadata import (
 )
 
 Variable: TypeAlias = tuple[int, str]
-"""A name in its scope; an attribute of `self` in its class."""
+"""A name in its scope; an attribute of a class or its objects in the class."""
 
 FunctionOrClass: TypeAlias = cst.FunctionDef | cst.ClassDef
 
@@ -225,16 +226,17 @@ class Tree:
             return []
 
     def variable(self, node: cst.CSTNode) -> Variable | None:
-        """The variable that a name, a parameter or `self.x` is."""
+        """The variable that a name, a parameter or the attribute of a class's object is."""
         if isinstance(node, cst.Param):
             node = node.name
         if isinstance(node, cst.Name):
             assignments = self.assignments(node)
             if not assignments:
                 return None
-            return id(assignments[0].scope), node.value
+            scope = assignments[0].scope
+            return id(scope.node if isinstance(scope, ClassScope) else scope), node.value
         if isinstance(node, cst.Attribute):
-            owner = self.instance_of(node.value)
+            owner = self.owner_of(node)
             if owner is not None:
                 return id(owner), node.attr.value
         return None
