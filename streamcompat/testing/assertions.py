@@ -59,15 +59,18 @@ def assert_boundary_invariant(
         cuts: to be tried instead of the chosen ones.
         backend: `"asyncio"` or `"trio"`.
         patience: real seconds after which a handler is taken to hang.
-    Raises: AssertionError.
+    Raises: AssertionError; ValueError: the app answers differently each time, so that it cannot be told.
     """
     __tracebackhide__ = True
 
-    async def check() -> Counterexample | None:
+    async def check() -> Counterexample | str | None:
         async with invariants.running(app, effects, patience) as runner:
             return await invariants.boundary(runner, request, cuts)
 
-    _fail(run(check, backend))
+    found = run(check, backend)
+    if isinstance(found, str):
+        raise ValueError(f"it cannot be told whether the cuts matter for {request!r}: {found}")
+    _fail(found)
 
 
 def assert_bounded_memory(

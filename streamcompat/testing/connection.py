@@ -186,6 +186,7 @@ class Stream:
         self.connection = connection
         self._cutter = cutter
         self._chunked = chunked
+        self._number = len(connection.exchanges)
         self._reader = connection._reader
         self._reader.begin(method)
         self.received = self._reader.response
@@ -317,8 +318,8 @@ class Stream:
     @property
     def seen(self) -> Observed:
         """What is known of the handler; one that has not run has seen nothing."""
-        exchanges = self.connection.exchanges
-        return exchanges[-1] if exchanges else Observed()
+        exchanges = self.connection.exchanges[self._number :]
+        return exchanges[0] if exchanges else Observed()
 
     @property
     def unread(self) -> int:

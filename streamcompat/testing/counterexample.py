@@ -40,6 +40,11 @@ class Counterexample:
     reproduce: str
     advice: str = ""
 
+    @property
+    def of_a_failure(self) -> bool:
+        """Its request fails in the first of its ways already."""
+        return bool(self.sides) and self.sides[0][2].failed
+
     def __str__(self) -> str:
         rows: list[list[list[str]]] = []
         for name, cuts, outcome in self.sides:
@@ -131,22 +136,33 @@ def reproduced(request: Request, *lines: str) -> str:
     )
 
 
-def cut_advice(body: bytes, cuts: Sequence[int]) -> str:
-    """What mends a handler whose answer depends on these cuts of this body."""
-    if any(body[offset] & 0xC0 == 0x80 for offset in cuts if offset < len(body)) and _is_text(body):
+def asserted(assertion: str, request: Request) -> str:
+    """A program that shows it again by an assertion."""
+    return (
+        f"    from streamcompat.testing import Request, {assertion}\n\n"
+        f"    request = {request!r}\n"
+        f"    {assertion}(app, request)"
+    )
+
+
+def cut_advice(request: Request, cuts: Sequence[int]) -> str:
+    """What mends a handler whose answer depends on these cuts of this request."""
+    body = request.framed()
+    text = _is_text(body)
+    if text and any(body[offset] & 0xC0 == 0x80 for offset in cuts if offset < len(body)):
         return (
             "The cut is inside a UTF-8 character, and `piece.decode()` cannot decode half of one.\n"
             "Make a decoder with `decoder = streamcompat.text.decoder()`, use `decoder.decode(piece)` for\n"
             "each piece and `decoder.decode(b'', final=True)` at the end; or read the text itself with\n"
             "`async for part in streamcompat.text.text(request.stream)`."
         )
-    if any(mark in body for mark in (b"{", b"[", b'"')):
+    if text and request.body.lstrip()[:1] in (b"{", b"[", b'"'):
         return (
             "The cut is inside a JSON value, and a piece is not a value. Read one value a line with\n"
             "`async for value in streamcompat.text.json_lines(request.stream)`, or a body of one value\n"
             "on a route that does not stream."
         )
-    if b"\n" in body:
+    if text and b"\n" in request.body:
         return (
             "The cut is not at the end of a line, and a piece is not a line. Read lines with\n"
             "`async for line in streamcompat.text.lines(request.stream)`."

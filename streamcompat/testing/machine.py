@@ -7,6 +7,7 @@ that a network can do; after each of them the invariants are looked at.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import anyio
@@ -14,8 +15,10 @@ import anyio
 from streamcompat.serving import Servable
 from streamcompat.testing.blocking import TestClient
 from streamcompat.testing.client import EngineApp
-from streamcompat.testing.connection import Stream
+from streamcompat.testing.connection import WINDOW, Stream
+from streamcompat.testing.observed import Observed
 from streamcompat.testing.response import Response
+from streamcompat.testing.wire import LAST_CHUNK, request_head
 from streamcompat_engine import ClientDisconnected, Limits, Timeouts
 
 try:
@@ -36,9 +39,9 @@ class StreamMachine(RuleBasedStateMachine):
 
     A rule that does not apply at the moment does nothing, so that no run is given up for want of others.
 
-    Rules: connect, feed (some bytes of a request), cut (what is fed is in pieces of one byte), read, write
-    (another chunk of a body that has no end yet), stall, resume, disconnect, half-close, time passing,
-    shutdown. A subclass may add others; `self.stream` is the running one or `None`.
+    Rules: connect, feed (some bytes of a request), cut (what is fed is in pieces of one byte), write (another
+    request behind one that has its end), garble (break the framing), read, stall, resume, disconnect,
+    half-close, time passing, shutdown. A subclass may add others; `self.stream` is the running one or `None`.
 
     Invariants, after each rule: the handler has seen nothing but the bytes that were sent, in their order;
     what was read is a valid response that holds nothing but what the handler wrote; buffers are bounded; and
@@ -49,7 +52,7 @@ class StreamMachine(RuleBasedStateMachine):
             one for each run.
         target, method: of the requests.
         bodies: strategy for their bodies' chunks.
-        limits, timeouts, backend: those of the client.
+        limits, timeouts, window, backend: those of the client.
         slack: bytes that a handler may have written in one call beyond what buffers hold.
     """
 
@@ -59,20 +62,27 @@ class StreamMachine(RuleBasedStateMachine):
     bodies: ClassVar[st.SearchStrategy[bytes]] = st.binary(min_size=1, max_size=64)
     limits: ClassVar[Limits | None] = None
     timeouts: ClassVar[Timeouts | None] = None
+    window: ClassVar[int] = WINDOW
     backend: ClassVar[str] = "asyncio"
     slack: ClassVar[int] = 256 * 1024
 
     def __init__(self) -> None:
         super().__init__()
         self.client = TestClient(
-            self.make_app(), backend=self.backend, limits=self.limits, timeouts=self.timeouts
+            self.make_app(),
+            backend=self.backend,
+            limits=self.limits,
+            timeouts=self.timeouts,
+            window=self.window,
         )
         self.client.__enter__()
         self.stream: Stream | None = None
         self.sent = b""  # of the body, whole chunks
-        self.finished = False  # the body has its end
+        self.behind: bytes | None = None  # the body of the request behind it
+        self.finished = False  # nothing more is sent of the body
+        self.ended = False  # because all of it was
         self.stalled = False
-        self.gone = False  # the client has left, in whatever way
+        self.gone = False  # the client has left
         self.stopped = False  # the server was told to stop
         self._tasks = self.client.call(_tasks)
 
@@ -91,7 +101,8 @@ class StreamMachine(RuleBasedStateMachine):
         self._connect()
 
     def _connect(self) -> None:
-        self.sent, self.finished, self.stalled, self.gone = b"", False, False, False
+        self.sent, self.behind = b"", None
+        self.finished = self.ended = self.stalled = self.gone = False
         self.stream = self.client.call(self._open)
 
     async def _open(self) -> Stream:
@@ -102,15 +113,30 @@ class StreamMachine(RuleBasedStateMachine):
 
     def close(self) -> None:
         """The client is done with its request: looks at the response, and that nothing is left behind."""
-        stream, self.stream = self.stream, None
+        stream = self.stream
         if stream is not None:
+            if not self.gone:
+                self.stalled = False
+                self.read()
+                self._read_behind(stream)
+            self.stream = None
             self.client.call(stream.aclose)
-            assert stream.seen.ended or not stream.connection.exchanges, (
+            assert all(one.ended for one in stream.connection.exchanges), (
                 "the handler goes on without a client"
             )
             self.client.settle()
             self._nothing_left()
-            self._response_is_sound(stream.received, stream)
+            self._response_is_sound(stream.received, stream.seen)
+
+    def _read_behind(self, stream: Stream) -> None:
+        """What came of the request behind the first, where the first was answered and the connection kept."""
+        if self.behind is None or not stream.received.complete or not stream.connection.open:
+            return
+        connection = stream.connection
+        response = self.client.call(connection.response, self.method)
+        seen = connection.exchanges[1] if len(connection.exchanges) > 1 else Observed()
+        assert self.behind.startswith(b"".join(seen.pieces)), "the second request was read wrongly"
+        self._response_is_sound(response, seen)
 
     @rule()
     def connect(self) -> None:
@@ -139,13 +165,40 @@ class StreamMachine(RuleBasedStateMachine):
         framed = b"%x\r\n%b\r\n" % (len(chunk), chunk)
         self._send(framed, min(offset, len(framed) - 1))
 
-    @rule()
-    def finish(self) -> None:
-        """End the body."""
+    @rule(behind=st.none() | st.binary(max_size=20), bytewise=st.booleans())
+    def finish(self, behind: bytes | None, bytewise: bool) -> None:
+        """End the body, and perhaps send another request right behind it."""
+        if not self._may_send:
+            return
+        self.finished = self.ended = True
+        data = LAST_CHUNK + (b"" if behind is None else self._request(behind))
+        self._send_to_the_end(data, bytewise, behind)
+
+    @rule(body=st.binary(max_size=20), bytewise=st.booleans())
+    def write(self, body: bytes, bytewise: bool) -> None:
+        """Send a request behind one that has its end, without waiting for the answer."""
+        if not self.ended or self.behind is not None or not self._reachable:
+            return
+        self._send_to_the_end(self._request(body), bytewise, body)
+
+    def _send_to_the_end(self, data: bytes, bytewise: bool, behind: bytes | None) -> None:
+        if self._send(data, 1 if bytewise else len(data)):
+            self.behind = behind
+        else:
+            self.disconnect()  # half a request would keep both sides waiting
+
+    def _request(self, body: bytes) -> bytes:
+        return request_head(self.method, self.target, (), len(body), False) + body
+
+    @rule(data=st.sampled_from([b"x\r\n", b"-1\r\n", b"\r\n", b"5 5\r\n", b"1\r\nab\r\n", b"1;\x00\r\n"]))
+    def garble(self, data: bytes) -> None:
+        """Break the framing of the body: nothing more of it may reach the handler."""
         if not self._may_send:
             return
         self.finished = True
-        self._send(b"0\r\n\r\n", 5)
+        if data.startswith(b"1\r\na"):
+            self.sent += b"a"  # it may have reached the handler before the rest showed what it is
+        self._send(data, len(data))
 
     @rule()
     def read(self) -> None:
@@ -168,31 +221,34 @@ class StreamMachine(RuleBasedStateMachine):
             return
         self.stalled = False
 
-    @rule(half=st.booleans())
-    def disconnect(self, half: bool) -> None:
-        """Vanish, or close the sending side."""
+    @rule()
+    def disconnect(self) -> None:
+        """Vanish."""
         if self.stream is None or self.gone:
             return
-        assert self.stream is not None
-        self.gone = True
-        self.finished = self.finished or half
-        stream = self.stream
+        self.finished = self.gone = True
+        self._then_settle(self.stream.disconnect)
 
-        async def go() -> None:
-            stream.half_close() if half else stream.disconnect()
+    @rule()
+    def half_close(self) -> None:
+        """Close the sending side."""
+        if self.stream is None or self.gone or self.finished:
+            return
+        self.finished = True
+        self._then_settle(self.stream.half_close)
+
+    def _then_settle(self, function: Callable[[], None]) -> None:
+        async def call() -> None:
+            function()
             await self.client.client.settle()
 
-        self.client.call(go)
+        self.client.call(call)
 
     @rule()
     def leave(self) -> None:
         """Be done with the request."""
-        if self.stream is None or not (self.finished or self.gone):
-            return
-        if not self.gone:
-            self.stalled = False
-            self.read()
-        self.close()
+        if self.finished or self.gone:
+            self.close()
 
     # ---- what else happens ----
 
@@ -219,7 +275,7 @@ class StreamMachine(RuleBasedStateMachine):
             read = b"".join(self.stream.seen.pieces)
             assert self.sent.startswith(read), f"it was sent {self.sent!r} and has read {read!r}"
             if self.stream.seen.told == "end":
-                assert self.finished and read == self.sent, "the body ended before its end"
+                assert self.ended and read == self.sent, "the body ended before its end"
 
     @invariant()
     def buffers_are_bounded(self) -> None:
@@ -236,15 +292,16 @@ class StreamMachine(RuleBasedStateMachine):
     def the_response_is_what_was_written(self) -> None:
         """As far as it was read; that it is valid HTTP, the reader has seen to."""
         if self.stream is not None:
-            self._response_is_sound(self.stream.received, self.stream)
+            self._response_is_sound(self.stream.received, self.stream.seen)
 
-    def _response_is_sound(self, response: Response, stream: Stream) -> None:
-        written = stream.seen.written
+    def _response_is_sound(self, response: Response, seen: Observed) -> None:
         # The engine answers by itself where no handler did: to a timeout, or a broken request.
-        if response.status < 400:
-            assert len(response.body) <= written, "more came than was written"
-            if response.complete and stream.seen.ended:
-                assert len(response.body) == written, f"{written} bytes were written, {response.body!r} came"
+        if response.status < 400 and self.method != "HEAD":
+            assert seen.answer.startswith(response.body), "more came than was written, or something else"
+            if response.complete and seen.ended:
+                assert response.body == seen.answer, (
+                    f"{seen.written} bytes were written, {response.body!r} came"
+                )
 
     def _nothing_left(self) -> None:
         left = self.client.call(_tasks) - self._tasks
@@ -262,31 +319,38 @@ class StreamMachine(RuleBasedStateMachine):
 
     @property
     def _may_send(self) -> bool:
+        return not self.finished and self._reachable
+
+    @property
+    def _reachable(self) -> bool:
+        """What is sent now reaches the server."""
         return (
             self.stream is not None
-            and not self.finished
             and not self.gone
             and self.stream.connection.open
             and not self.stream.connection.reading_paused
         )
 
-    def _send(self, data: bytes, size: int) -> None:
+    def _send(self, data: bytes, size: int) -> bool:
+        """Send in pieces of this size; whether all of it was. Where not, nothing more of the body is."""
         assert self.stream is not None
         stream = self.stream
 
-        async def send() -> None:
+        async def send() -> bool:
             try:
                 for start in range(0, len(data), size):
-                    if stream.connection.reading_paused and not self.stalled:
-                        await stream.available()
+                    while stream.connection.reading_paused and not self.stalled and await stream.available():
+                        pass
                     if stream.connection.reading_paused:
-                        self.finished = True  # it would wait for ever, and what is half sent has no end
-                        return
+                        return False  # it would wait for ever
                     await stream.connection.send(data[start : start + size])
             except ClientDisconnected:
-                self.finished = True  # the server has closed; why is still to be read
+                return False  # the server has closed; why is still to be read
+            return True
 
-        self.client.call(send)
+        sent = self.client.call(send)
+        self.finished = self.finished or not sent
+        return sent
 
 
 def _makes(app: Any) -> bool:

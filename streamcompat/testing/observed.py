@@ -25,6 +25,7 @@ class Observed:
         pieces: the same as they were given; none where `keep` is off.
         told: what its last read without a byte told it: `"end"`, the name of an error, or `""`.
         written: bytes of the response's body, as the handler gave them.
+        answer: the same as content; empty where `keep` is off.
         late_writes: how often it wrote to a response that was over.
         ended: the handler has returned, or was cancelled.
         spins: it read for ever, and was stopped.
@@ -38,11 +39,18 @@ class Observed:
         self.pieces: list[bytes] = []
         self.told = ""
         self.written = 0
+        self.answer = bytearray()
         self.late_writes = 0
         self.ended = False
         self.spins = False
         self.error: BaseException | None = None
         self.peak = 0
+
+    def wrote(self, data: bytes) -> None:
+        """The handler writes this."""
+        self.written += len(data)
+        if self.keep:
+            self.answer += data
 
 
 class ObservedExchange:
@@ -107,11 +115,12 @@ class ObservedExchange:
         def observe(data: bytes) -> Awaitable[None]:
             # Before the call: it may come back only when the client has caught up.
             observed.peak = max(observed.peak, unsent() + len(data))
-            observed.written += len(data)
+            observed.wrote(data)
             try:
                 return write(data)
             except ResponseStateError:
                 observed.written -= len(data)
+                del observed.answer[observed.written :]
                 observed.late_writes += 1
                 raise
 
@@ -121,4 +130,4 @@ class ObservedExchange:
         self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, reason: bytes | None = None
     ) -> None:
         self._exchange.respond(status, headers, body, reason)
-        self._observed.written += len(body)
+        self._observed.wrote(body)

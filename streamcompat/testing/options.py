@@ -44,8 +44,8 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         type=Path,
         action="append",
         default=[],
-        help="a body that the routes take; repeatable. Without any, text, lines, JSON, forms and binary "
-        "bodies are tried",
+        help="a body that the routes take; repeatable. Without any, text, lines, JSON, forms, event streams, "
+        "CSV, base64, gzip and binary bodies are tried",
     )
     parser.add_argument(
         "--examples",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import zlib
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -35,12 +36,14 @@ class Outcome:
 
     Attributes:
         status: 0 where there was no answer.
+        body: as the client's user would see it: without its Content-Encoding, gzip or deflate.
         complete: the response came to its end.
         headers: of the response, without Date.
         effects: what the handler noted of its side effects.
         pieces: of the body, as the handler read them.
         error: what the handler raised, as `Type: message`.
         faults: what no handler may do, whatever it answers.
+        unsteady: which of `body` and `effects` differ each time by themselves, and so are not compared.
     """
 
     status: int
@@ -51,6 +54,7 @@ class Outcome:
     pieces: tuple[bytes, ...] = ()
     error: str = ""
     faults: tuple[str, ...] = ()
+    unsteady: frozenset[str] = frozenset()
 
     @property
     def failed(self) -> bool:
@@ -68,11 +72,28 @@ class Outcome:
             found.append(f"status: {self.status or 'none'} and {other.status or 'none'}")
         if self.complete != other.complete:
             found.append(f"the response is {_whole(self)} and {_whole(other)}")
-        if self.body != other.body and self.status == other.status:
+        if self.body != other.body and self.status == other.status and "body" not in self.unsteady:
             found.append(f"body: {shown(self.body)} and {shown(other.body)}")
-        if self.effects != other.effects:
+        if self.effects != other.effects and "effects" not in self.unsteady:
             found.append(f"side effects: {list(self.effects)!r} and {list(other.effects)!r}")
         return found
+
+
+def decoded(response: Response) -> bytes:
+    """The body without its coding (RFC 9110 §8.4): one that is packed as it goes has other bytes for each
+    cut, and the same content. As it came where it is no gzip or deflate, or broken."""
+    coding = response.headers.get("content-encoding", "").lower()
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        return response.body
+    content, rest = b"", response.body
+    try:
+        while rest:  # gzip may have several members
+            unpack = zlib.decompressobj(47 if coding != "deflate" else 15)
+            content += unpack.decompress(rest)
+            rest = unpack.unused_data if unpack.eof else b""
+    except zlib.error:
+        return response.body
+    return content
 
 
 def _by_chance(outcome: Outcome) -> bool:
@@ -208,7 +229,7 @@ class Runner:
     def _outcome(self, response: Response, seen: Observed, faults: list[str]) -> Outcome:
         return Outcome(
             response.status,
-            response.body,
+            decoded(response),
             response.complete,
             tuple(
                 sorted(

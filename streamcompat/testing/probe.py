@@ -6,10 +6,11 @@ were tried is said not to have been checked, never to be sound.
 
 from __future__ import annotations
 
+import gzip
 import re
-import time
+from base64 import b64encode
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -18,7 +19,7 @@ from streamcompat.serving import Servable
 from streamcompat.testing import invariants
 from streamcompat.testing.counterexample import Counterexample
 from streamcompat.testing.outcome import Runner
-from streamcompat.testing.strategies import BOUNDARY, CONTENT_TYPES, bodies
+from streamcompat.testing.strategies import BOUNDARY, CONTENT_TYPES, KINDS, bodies
 from streamcompat.testing.wire import WITH_BODY, Request
 
 try:
@@ -29,23 +30,47 @@ except ImportError as error:
         "streamcompat.testing.probe needs Hypothesis: pip install 'streamcompat[testing]'"
     ) from error
 
+ENDS: Final = "ends"
 CUTS: Final = "cuts"
 MEMORY: Final = "memory"
 DISCONNECT: Final = "disconnect"
-PROMISES: Final = (CUTS, MEMORY, DISCONNECT)
+PROMISES: Final = (ENDS, CUTS, MEMORY, DISCONNECT)
 
 _WAYS: Final = 40
 """Ways of cutting each body; the number of bodies is the user's."""
 _PATIENCE: Final = 2.0
 _TO_SHRINK: Final = 100
-_BUDGET: Final = 30.0
-"""Real seconds after which the search for a smaller counterexample of a route ends."""
+_SHRINKS: Final = 400
+"""Bodies after which the search for a smaller counterexample of a route ends; a number and no time, so that
+a slow machine finds the same one."""
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """A body, and of which kind it is: a kind of the strategies', one of `FORMATS`, or a user's file."""
+
+    kind: str
+    body: bytes
+    content_type: str = ""
+
+    @property
+    def kind_of_bodies(self) -> bool:
+        """There is a strategy for bodies like this one."""
+        return bool(self.content_type) and self.kind in KINDS
+
+    def request(self, route: Target, body: bytes | None = None, chunked: bool = False) -> Request:
+        headers = [("Host", route.host)] if route.host else []
+        if self.content_type:
+            headers.append(("Content-Type", self.content_type))
+        data = self.body if body is None else body
+        return Request(route.method, route.target, tuple(headers), data, () if chunked else None)
+
 
 # One of each kind, the plainest first.
-SAMPLES: Final = {
+_PLAIN: Final = {
     "text": "aé€😀 plain text".encode(),
-    "lines": "one\ntwo é\r\n\nthree\n".encode(),
-    "json": '{"name": "é", "values": [1, -2, true, null]}'.encode(),
+    "lines": "one\ntwo é\r\n\r\nthree\n".encode(),
+    "json": r'{"name": "é \"quoted\"\n", "values": [1, -2, true, null]}'.encode(),
     "jsonlines": '{"a": "é"}\n[1, 2]\n3\n'.encode(),
     "form": b"a=b&c=%C3%A9",
     "multipart": (
@@ -53,6 +78,21 @@ SAMPLES: Final = {
     ),
     "binary": bytes(range(256)),
 }
+
+# What many handlers read beside: bodies of these are not made up, but are parts of the one here.
+_FORMATS: Final = {
+    "events": ("text/event-stream", 'data: {"a":\r\ndata: "é"}\r\n\r\ndata: end\r\n\r\n'.encode()),
+    "csv": ("text/csv", 'a,"b ""c"""\r\n1,"two\nlines"\r\n'.encode("utf-8-sig")),
+    "utf-16": ("text/plain; charset=utf-16le", "a é😀\r\n".encode("utf-16-le")),
+    "base64": ("text/plain", b64encode("base64 é".encode())),
+    "gzip": ("application/gzip", gzip.compress(b"packed, packed, packed\n", mtime=0)),
+}
+
+SAMPLES: Final = (
+    *(_Sample(kind, body, CONTENT_TYPES[kind]) for kind, body in _PLAIN.items()),
+    *(_Sample(kind, body, content_type) for kind, (content_type, body) in _FORMATS.items()),
+)
+"""Tried where the user gives none."""
 
 _TINY: Final = ("é".encode(), b"ab", b" a", b"a\n", b"\r\n", b"{}", b"a b", b"a\nb")
 """Bodies that show most of what is broken, and are as small as can be."""
@@ -199,21 +239,6 @@ def chosen(app: Any, wanted: Sequence[str]) -> list[Target]:
 # ---- probing ----
 
 
-@dataclass(frozen=True)
-class _Sample:
-    """A body, and of which kind it is: the key of a content type, or the name of the user's file."""
-
-    kind: str
-    body: bytes
-
-    def request(self, route: Target, body: bytes | None = None, chunked: bool = False) -> Request:
-        headers = [("Host", route.host)] if route.host else []
-        if self.kind in CONTENT_TYPES:
-            headers.append(("Content-Type", CONTENT_TYPES[self.kind]))
-        data = self.body if body is None else body
-        return Request(route.method, route.target, tuple(headers), data, () if chunked else None)
-
-
 class _Enough(KeyboardInterrupt):
     """Ends a search of Hypothesis's from within."""
 
@@ -246,7 +271,7 @@ def probe(
     targets = chosen(app, routes)
     report = Report(name, examples, seed)
     total = len(targets) * len(PROMISES)
-    tried = [_Sample(kind, body) for kind, body in samples or SAMPLES.items()]
+    tried = [_Sample(kind, body) for kind, body in samples] or SAMPLES
     with start_blocking_portal(backend) as portal:
         runs = invariants.running(app, None, _PATIENCE)
         with portal.wrap_async_context_manager(runs) as runner:
@@ -282,15 +307,16 @@ class _Search:
         self._route = route
         self._examples = examples
         self._seed = seed
-        self._faulty = False
+        self._fault: Counterexample | None = None
         if route.method not in WITH_BODY:
             samples = [_Sample("empty", b"")]
         self.taken: list[_Sample] = []
         for sample in samples:
-            outcome = self._portal.call(self._runner.run, sample.request(self._route))
+            request = sample.request(self._route)
+            outcome = self._portal.call(self._runner.run, request)
             if outcome.faults:
                 # It shows with any body, and costs seconds each time: one will do.
-                self._faulty = True
+                self._fault = invariants.fault(request, outcome)
                 self.taken = [sample]
                 break
             if not outcome.failed:
@@ -300,58 +326,68 @@ class _Search:
         """What is found of a promise."""
         if not self.taken:
             return Verdict(promise, None, "it takes none of the bodies that were tried: give one with --body")
-        if promise == CUTS:
-            return self._cuts()
-        if self._faulty:
+        if promise == ENDS:
+            return Verdict(ENDS, self._fault is None, counterexample=self._fault)
+        if self._fault is not None:
             return Verdict(promise, None, "its handler does what none may do, see above")
-        return self._memory() if promise == MEMORY else self._disconnect()
+        return {CUTS: self._cuts, MEMORY: self._memory, DISCONNECT: self._disconnect}[promise]()
 
     def _cuts(self) -> Verdict:
-        known = None
+        known, shows, why = None, self.taken[0], ""
         for sample in self.taken:
-            known = known or self._boundary(sample.request(self._route))
-        if known is not None and self._faulty:
-            return Verdict(CUTS, False, counterexample=known)
-        # What is known to be broken is worth a longer search for something small.
-        found = self._smallest(self._examples if known is None else max(self._examples, _TO_SHRINK))
-        if known is not None and (found is None or _size(known) < _size(found)):
-            found = known
-        if found is not None:
-            found = self._tinier(found)
-        return Verdict(CUTS, found is None, counterexample=found)
+            found = self._boundary(sample.request(self._route))
+            if isinstance(found, str):
+                why = found
+            elif found is not None and (known is None or _size(found) < _size(known)):
+                known, shows = found, sample
+        if known is None:
+            made_up = [sample for sample in self.taken if sample.kind_of_bodies]
+            best = self._smallest(made_up or self.taken, self._examples)
+        else:
+            # What is known to be broken is worth a longer search for something small, of its kind.
+            best = self._smallest([shows], max(self._examples, _TO_SHRINK))
+            best = best if best is not None and _size(best) < _size(known) else known
+        if best is None:
+            return Verdict(CUTS, None if why else True, why)
+        return Verdict(CUTS, False, counterexample=self._tinier(best))
 
-    def _tinier(self, found: Counterexample) -> Counterexample:
+    def _tinier(self, best: Counterexample) -> Counterexample:
         """A counterexample that is as small or smaller, and plainer; Hypothesis may have stopped before."""
-        for body in _TINY:
-            request = self.taken[0].request(self._route, body)
-            if len(body) <= len(found.request.framed()) and (plainer := self._boundary(request)):
-                return plainer
-        return found
+        smaller = [body for body in _TINY if len(body) <= len(best.request.framed())]
+        for request in (
+            *(self.taken[0].request(self._route, body) for body in smaller),
+            *(request for request in [best.request] if request.headers),
+        ):
+            plainest = replace(
+                request, headers=tuple(field for field in request.headers if field[0] == "Host")
+            )
+            for plainer in (plainest, request):
+                found = self._boundary(plainer)
+                if isinstance(found, Counterexample) and found.of_a_failure <= best.of_a_failure:
+                    return found
+        return best
 
-    def _boundary(self, request: Request) -> Counterexample | None:
+    def _boundary(self, request: Request) -> Counterexample | str | None:
         return self._portal.call(invariants.boundary, self._runner, request, None, _WAYS)
 
-    def _drawn(self) -> st.SearchStrategy[Request]:
-        """Requests with bodies of the kinds that the route takes, and with parts of the user's own."""
+    def _drawn(self, samples: Sequence[_Sample]) -> st.SearchStrategy[Request]:
+        """Requests with bodies like these, where there is a strategy for them, else with parts of them."""
 
         def of(sample: _Sample) -> st.SearchStrategy[bytes]:
-            if sample.kind in CONTENT_TYPES:
+            if sample.kind_of_bodies:
                 return bodies(sample.kind)
             size = max(len(sample.body), 1)
             parts = st.tuples(st.just(0) | st.integers(0, size - 1), st.integers(1, size))
             return parts.map(lambda part: sample.body[part[0] : part[0] + part[1]])
 
         return st.one_of(
-            [
-                st.builds(sample.request, st.just(self._route), of(sample), st.booleans())
-                for sample in self.taken
-            ]
+            [st.builds(sample.request, st.just(self._route), of(sample), st.booleans()) for sample in samples]
         )
 
-    def _smallest(self, examples: int) -> Counterexample | None:
+    def _smallest(self, samples: Sequence[_Sample], examples: int) -> Counterexample | None:
         """The smallest counterexample that the examples lead to."""
         best: Counterexample | None = None
-        since = 0.0
+        tried = 0  # since the first was found
 
         @hypothesis.seed(self._seed)
         @hypothesis.settings(
@@ -362,17 +398,17 @@ class _Search:
             suppress_health_check=list(hypothesis.HealthCheck),
             report_multiple_bugs=False,
         )
-        @hypothesis.given(self._drawn())
+        @hypothesis.given(self._drawn(samples))
         def search(request: Request) -> None:
-            nonlocal best, since
+            nonlocal best, tried
+            tried += best is not None
+            if tried > _SHRINKS:
+                raise _Enough
             found = self._boundary(request)
-            if found is None:
+            if not isinstance(found, Counterexample):
                 return
-            since = since or time.monotonic()
             if best is None or _size(found) < _size(best):
                 best = found
-            if time.monotonic() - since > _BUDGET:
-                raise _Enough
             raise _Found
 
         try:

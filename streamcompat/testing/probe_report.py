@@ -9,14 +9,26 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from html import escape
+from textwrap import dedent
 from typing import Any, Final
 
 from streamcompat.testing.counterexample import Counterexample, answer
 from streamcompat.testing.outcome import Outcome
-from streamcompat.testing.probe import CUTS, DISCONNECT, MEMORY, Report, RouteReport, Verdict
+from streamcompat.testing.probe import (
+    CUTS,
+    DISCONNECT,
+    ENDS,
+    MEMORY,
+    PROMISES,
+    SAMPLES,
+    Report,
+    RouteReport,
+    Verdict,
+)
 from streamcompat.testing.wire import cut
 
 _MEANS: Final = {
+    ENDS: "the handler ends with its response, and leaves nothing behind",
     CUTS: "the answer is the same wherever the network cuts the request",
     MEMORY: "memory does not grow with the body",
     DISCONNECT: "a client may leave at any time",
@@ -33,8 +45,7 @@ def as_text(report: Report) -> str:
     """For a terminal."""
     lines: list[str] = []
     for route in report.routes:
-        takes = ", ".join(route.takes) or "nothing that was tried"
-        lines += [f"{route.route.name}  (takes {takes})"]
+        lines += [f"{route.route.name}  (takes {_taken(route)})"]
         for verdict in route.verdicts:
             why = f": {verdict.why}" if verdict.why else ""
             lines.append(f"  {_WORDS[verdict.holds]:<11}  {_MEANS[verdict.promise]}{why}")
@@ -43,6 +54,13 @@ def as_text(report: Report) -> str:
                 lines += ["", *(f"      {line}".rstrip() for line in text.splitlines()), ""]
         lines.append("")
     return "\n".join([*lines, _summary(report)]) + "\n"
+
+
+def _taken(route: RouteReport) -> str:
+    """The kinds of bodies that it takes, in words."""
+    if route.takes == [sample.kind for sample in SAMPLES]:
+        return "anything"
+    return ", ".join(route.takes) or "nothing that was tried"
 
 
 def _summary(report: Report) -> str:
@@ -124,22 +142,30 @@ def _outcome_value(outcome: Outcome) -> dict[str, Any]:
 # ---- HTML ----
 
 _STYLE: Final = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 70em; margin: 2em auto; padding: 0 1em; }
-h2 { margin-top: 2em; border-bottom: 1px solid #ccc; }
-code, pre, .bytes { font-family: ui-monospace, monospace; }
-pre { background: #f6f6f6; padding: .8em; overflow-x: auto; }
-.holds { color: #176f2c; }
-.broken { color: #b00020; font-weight: bold; }
-.unknown { color: #666; }
-.side { margin: 1em 0; }
-.side h4 { margin: 0 0 .3em; }
-.bytes { display: flex; flex-wrap: wrap; }
-.piece { display: flex; margin: 2px 0; border: 2px solid #3b6ea5; border-radius: 4px; }
-.byte { width: 2.1em; text-align: center; }
-.byte small { display: block; color: #777; min-height: 1.4em; }
-.byte.wide { background: #fff0c2; }
-.cut { width: 5px; margin: 0 5px; border-left: 3px dashed #b00020; }
-.read { display: inline-block; margin: 2px 6px 2px 0; padding: 0 .4em; background: #eef3f9; }
+:root { color-scheme: light dark; --edge: #8884; --soft: #8881; --bad: #c62828; --good: #2e7d32; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 76em; margin: 2em auto; padding: 0 1em; }
+h1 { font-size: 1.5em; } h2 { font-size: 1.2em; margin: 2.5em 0 .5em; border-bottom: 1px solid var(--edge); }
+h3 { font-size: 1em; margin: 0 0 .6em; } h4 { font-size: 1em; margin: 0 0 .4em; }
+code, pre, .bytes { font-family: ui-monospace, monospace; font-size: .93em; overflow-wrap: anywhere; }
+pre { background: var(--soft); padding: .8em; white-space: pre-wrap; border-radius: 6px; margin: .5em 0 0; }
+table { border-collapse: collapse; } th { text-align: left; font-weight: normal; }
+td, th { padding: .25em 1.2em .25em 0; border-bottom: 1px solid var(--edge); vertical-align: top; }
+a { color: inherit; } ul { padding-left: 1.2em; } li { margin: .2em 0; }
+.holds { color: var(--good); } .broken { color: var(--bad); font-weight: bold; } .unknown { opacity: .7; }
+.found { border: 1px solid var(--edge); border-left: 4px solid var(--bad); border-radius: 6px;
+  padding: 1em 1.2em; margin: 1em 0; }
+.sides { display: flex; flex-wrap: wrap; gap: 1em 2em; margin: 1em 0; }
+.side { flex: 1 1 24em; min-width: 0; }
+.bytes { display: flex; flex-wrap: wrap; align-items: center; margin: .3em 0; }
+.piece { display: flex; flex-wrap: wrap; margin: 2px 0; border: 2px solid #3b78b5; border-radius: 5px; }
+.byte { width: 2.2em; text-align: center; padding: .1em 0; }
+.byte small { display: block; opacity: .75; height: 1.5em; }
+.byte.wide { background: #ffc10740; }
+.cut { align-self: stretch; margin: 0 6px; border-left: 3px dashed var(--bad); }
+.read { display: inline-block; margin: 2px 6px 2px 0; padding: 0 .4em; border-radius: 4px;
+  background: #3b78b52b; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .2em .8em; margin: 0; }
+dt { opacity: .7; } dd { margin: 0; }
 """
 
 
@@ -149,19 +175,17 @@ def as_html(report: Report) -> str:
     parts = [
         "<!DOCTYPE html>",
         '<html lang="en">',
-        f'<head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head>',
+        '<head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{title}</title><style>{_STYLE}</style></head>",
         f"<body><h1>{title}</h1><p>{escape(_summary(report))}</p>",
+        _overview(report),
     ]
-    for route in report.routes:
-        takes = escape(", ".join(route.takes) or "nothing that was tried")
-        parts.append(f"<h2><code>{escape(route.route.name)}</code></h2><p>Takes {takes}.</p><ul>")
+    for number, route in enumerate(report.routes):
+        name, takes = escape(route.route.name), escape(_taken(route))
+        parts.append(f'<h2 id="route{number}"><code>{name}</code></h2><p>Takes {takes}.</p><ul>')
         for verdict in route.verdicts:
-            kind = {True: "holds", False: "broken", None: "unknown"}[verdict.holds]
             why = f": {escape(verdict.why)}" if verdict.why else ""
-            parts.append(
-                f'<li><span class="{kind}">{_WORDS[verdict.holds]}</span>: '
-                f"{_MEANS[verdict.promise]}{why}</li>"
-            )
+            parts.append(f"<li>{_word(verdict)}: {_MEANS[verdict.promise]}{why}</li>")
         parts.append("</ul>")
         parts += [
             _picture(verdict.counterexample)
@@ -171,25 +195,51 @@ def as_html(report: Report) -> str:
     return "\n".join([*parts, "</body></html>"]) + "\n"
 
 
+def _word(verdict: Verdict) -> str:
+    kind = {True: "holds", False: "broken", None: "unknown"}[verdict.holds]
+    return f'<span class="{kind}">{_WORDS[verdict.holds]}</span>'
+
+
+def _overview(report: Report) -> str:
+    """A line for each route, and a column for each promise."""
+    if len(report.routes) < 2:
+        return ""
+    rows = [f"<tr><th></th>{''.join(f'<th>{promise}</th>' for promise in PROMISES)}</tr>"]
+    for number, route in enumerate(report.routes):
+        cells = "".join(f"<td>{_word(verdict)}</td>" for verdict in route.verdicts)
+        name = escape(route.route.name)
+        rows.append(f'<tr><td><a href="#route{number}"><code>{name}</code></a></td>{cells}</tr>')
+    return f"<table>{''.join(rows)}</table>"
+
+
 def _picture(found: Counterexample) -> str:
-    parts = [f"<h3>{escape(found.what)}</h3><p><code>{escape(repr(found.request))}</code></p>"]
-    body = found.request.framed()
+    parts = [f'<div class="found"><h3>{escape(found.what)}</h3><code>{escape(repr(found.request))}</code>']
+    parts.append('<div class="sides">')
     for name, cuts, outcome in found.sides:
         parts.append(f'<div class="side"><h4>{escape(name)}</h4>')
         if cuts is not None:
-            parts.append(_row(body, cuts))
-        if outcome.pieces or cuts is not None:
-            read = "".join(f'<span class="read"><code>{_text(p)}</code></span>' for p in outcome.pieces[:20])
-            more = f" and {len(outcome.pieces) - 20} more" if len(outcome.pieces) > 20 else ""
-            parts.append(f"<div>the handler saw {read or 'nothing'}{more}</div>")
-        parts.append(f"<div>and answered <code>{escape(answer(outcome))}</code></div></div>")
+            parts.append(_row(found.request.framed(), cuts))
+        read = "".join(f'<span class="read"><code>{_text(p)}</code></span>' for p in outcome.pieces[:20])
+        more = f" and {len(outcome.pieces) - 20} more" if len(outcome.pieces) > 20 else ""
+        kind = "broken" if outcome.failed or outcome.faults else "holds"
+        parts.append(f"<dl><dt>the handler saw</dt><dd>{read or 'nothing'}{more}</dd>")
+        parts.append(
+            f'<dt>and answered</dt><dd class="{kind}"><code>{escape(answer(outcome))}</code></dd></dl></div>'
+        )
+    parts.append("</div>")
     if found.differences:
         items = "".join(f"<li>{escape(line)}</li>" for line in found.differences)
-        parts.append(f"<p>What differs:</p><ul>{items}</ul>")
+        parts.append(f"<div>What differs:</div><ul>{items}</ul>")
     if found.advice:
-        parts.append(f"<p>{escape(found.advice)}</p>")
-    parts.append(f"<p>To see it again:</p><pre>{escape(found.reproduce)}</pre>")
+        parts.append(f"<p>{_with_code(found.advice)}</p>")
+    parts.append(f"<div>To see it again:</div><pre>{escape(dedent(found.reproduce))}</pre></div>")
     return "\n".join(parts)
+
+
+def _with_code(advice: str) -> str:
+    """Text in which what stands between backticks is code."""
+    parts = escape(advice).split("`")
+    return "".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts))
 
 
 def _row(body: bytes, cuts: Sequence[int]) -> str:
@@ -201,23 +251,36 @@ def _row(body: bytes, cuts: Sequence[int]) -> str:
         parts.append(f"<span>{start} bytes ... </span>")
     position = start
     marks = [offset - start for offset in cuts]
+    labels = _labels(body)
     if 0 in cuts:
         parts.append('<div class="cut" title="cut at 0"></div>')
     for piece in cut(body[start:end], marks):
         if position != start:
             parts.append(f'<div class="cut" title="cut at {position}"></div>')
-        cells = "".join(_cell(byte) for byte in piece)
+        ends = position + len(piece)
+        cells = "".join(_cell(offset, body[offset], labels[offset]) for offset in range(position, ends))
         parts.append(f'<div class="piece">{cells}</div>')
-        position += len(piece)
+        position = ends
     if end < len(body):
         parts.append(f"<span> ... {len(body) - end} bytes</span>")
+    elif end and end in cuts:
+        parts.append(f'<div class="cut" title="cut at {end}"></div>')
     return "".join([*parts, "</div>"])
 
 
-def _cell(byte: int) -> str:
+def _cell(offset: int, byte: int, label: str) -> str:
     wide = " wide" if byte >= 0x80 else ""
-    shown = escape(chr(byte)) if 0x20 < byte < 0x7F else {10: "LF", 13: "CR", 32: "SP"}.get(byte, "")
-    return f'<span class="byte{wide}">{byte:02x}<small>{shown}</small></span>'
+    return f'<span class="byte{wide}" title="byte {offset}">{byte:02x}<small>{escape(label)}</small></span>'
+
+
+def _labels(body: bytes) -> list[str]:
+    """What stands below each byte: its character, which is below the first of those that make it."""
+    named = {0x0A: "LF", 0x0D: "CR", 0x20: "SP", 0x09: "TAB"}
+    labels: list[str] = []
+    for character in body.decode("utf-8", "surrogateescape"):
+        shown = named.get(ord(character), character if character.isprintable() else "")
+        labels += [shown, *[""] * (len(character.encode("utf-8", "surrogateescape")) - 1)]
+    return labels
 
 
 def _text(data: bytes) -> str:

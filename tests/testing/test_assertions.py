@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import textwrap
 from typing import Any
@@ -103,6 +104,23 @@ def test_clients_that_leave(make: Any, name: str, problem: str) -> None:
         exec(program_of(message), {"app": make(name)})
 
 
+@both_flavours
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("leaks_a_task", "left a task behind"),
+        ("writes_after_the_end", "wrote after the end of its response"),
+        ("reads_for_ever", "reads for ever after the end of the body"),
+    ],
+)
+def test_what_no_handler_may_do_is_told_whatever_the_cuts(make: Any, name: str, fault: str) -> None:
+    message = message_of(assert_boundary_invariant, make(name), post(name), patience=0.5)
+    assert message.startswith("The handler does what none may do: ") and fault in message
+    if name == "leaks_a_task":  # the others take as long as a patient client waits
+        with pytest.raises(AssertionError):
+            exec(program_of(message), {"app": make(name)})
+
+
 def test_side_effects_are_compared() -> None:
     app, log = Sanic("effects"), []
 
@@ -117,6 +135,51 @@ def test_side_effects_are_compared() -> None:
     message = message_of(assert_boundary_invariant, app, request, effects=log)
     assert "side effects: [b'ab'] and [b'a', b'b']" in message
     assert_boundary_invariant(app, request, effects=log, cuts=[()])
+
+
+@both_flavours
+def test_an_answer_that_differs_by_itself_is_no_fault_of_the_cuts(make: Any) -> None:
+    request = post("names_each_upload", b"1234")
+    with pytest.raises(ValueError, match="what it answers differs each time"):
+        assert_boundary_invariant(make("names_each_upload"), request)
+    app = make("names_each_upload_and_decodes_each_piece")
+    message = message_of(assert_boundary_invariant, app, post("names_each_upload_and_decodes_each_piece"))
+    assert "status: 200 and 500" in message and "cut at 1" in message and "body:" not in message
+    assert program_of(message).rstrip().endswith("assert cut.status == whole.status")
+    with pytest.raises(AssertionError):
+        exec(program_of(message), {"app": app})
+
+
+def test_side_effects_that_differ_by_themselves() -> None:
+    app, log = Sanic("numbers"), []
+    number = itertools.count()
+
+    @app.stream("/save")
+    async def save(request: Any) -> Any:
+        log.append(next(number))
+        return text(str(sum([len(piece) async for piece in request.stream])))
+
+    with pytest.raises(ValueError, match="differs each time"):
+        assert_boundary_invariant(app, Request("POST", "/save", body=b"ab"), effects=log)
+
+
+def test_an_upload_that_is_taken_once() -> None:
+    app, names = Sanic("once"), set()
+
+    @app.stream("/save")
+    async def save(request: Any) -> Any:
+        body = b"".join([piece async for piece in request.stream])
+        status = 409 if body in names else 200
+        names.add(body)
+        return text("saved", status)
+
+    with pytest.raises(ValueError, match="is answered with 200, and then with 409"):
+        assert_boundary_invariant(app, Request("POST", "/save", body=b"ab"))
+
+
+@both_flavours
+def test_a_body_is_compared_without_its_coding(make: Any) -> None:
+    assert_boundary_invariant(make("packs_as_it_goes"), post("packs_as_it_goes", b"some text\n"))
 
 
 def test_a_cut_that_is_not_needed_is_left_out() -> None:

@@ -174,6 +174,30 @@ async def test_a_client_that_vanishes(make: Any) -> None:
         assert (await client.get("/")).status == 200
 
 
+@pytest.mark.parametrize("turns", [0, 1, 5, 12])
+async def test_settling_waits_for_all_who_can_run(turns: int) -> None:
+    """For those, too, who let others run first."""
+
+    async def app(exchange: Exchange) -> None:
+        for _ in range(turns):
+            await anyio.lowlevel.checkpoint()
+        exchange.respond(200, [], b"")
+
+    async with Client(app) as client, client.stream("GET", "/") as stream:
+        await client.settle()
+        assert stream.seen.ended
+
+
+async def test_settling_ends_where_somebody_runs_for_ever() -> None:
+    async def app(exchange: Exchange) -> None:
+        while True:
+            await anyio.lowlevel.checkpoint()
+
+    async with Client(app) as client, client.stream("GET", "/") as stream:
+        await client.settle()
+        assert not stream.seen.ended
+
+
 async def test_a_timeout_is_reached_by_moving_the_clock() -> None:
     async with (
         Client(sanic_app(), timeouts=Timeouts(body_idle=60)) as client,

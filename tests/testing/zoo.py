@@ -2,76 +2,38 @@
 
 Each takes `read`, an async function that gives the next piece of the body or `None` at its end (and raises
 ClientDisconnected where the client has left), and an async `write`; one that returns a string answers with
-it instead of streaming.
+it instead of streaming. Those that read a format are in `formats`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
+from uuid import uuid4
 
 from streamcompat import text
-from streamcompat.mach9_api import Mach9
-from streamcompat.mach9_api import response as mach9
-from streamcompat.sanic_api import Sanic
-from streamcompat.sanic_api import response as sanic
 from streamcompat_engine import ClientDisconnected
+from tests.testing import formats
+from tests.testing.keeper import (
+    FLAVOURS,
+    INSIDE,
+    ZOO,
+    Animal,
+    Read,
+    Write,
+    animal,
+    mach9_zoo,
+    pieces,
+    sanic_zoo,
+)
 
-Read = Callable[[], Awaitable[bytes | None]]
-Write = Callable[[bytes], Awaitable[None]]
+__all__ = ["FLAVOURS", "ZOO", "Animal", "formats", "mach9_zoo", "sanic_zoo"]
 
-
-@dataclass(frozen=True)
-class Animal:
-    """A handler.
-
-    Attributes:
-        streams: it writes its answer, rather than returning it.
-        finds: the promise that it breaks: `"boundary"`, `"memory"`, `"disconnect"`; `""` for a sound one.
-        also: others that it may be found to break too.
-        options: of its route.
-    """
-
-    name: str
-    handler: Callable[..., Any]
-    streams: bool
-    finds: str = ""
-    also: frozenset[str] = frozenset()
-    options: tuple[tuple[str, Any], ...] = ()
-
-
-ZOO: dict[str, Animal] = {}
-
-
-def animal(*, streams: bool = False, finds: str = "", also: str = "", **options: Any) -> Any:
-    def register(handler: Any) -> Any:
-        name = handler.__name__
-        ZOO[name] = Animal(name, handler, streams, finds, frozenset(also.split()), tuple(options.items()))
-        return handler
-
-    return register
-
-
-class pieces:
-    """For `async for`; no generator, which would have to be closed."""
-
-    def __init__(self, read: Read) -> None:
-        self._read = read
-
-    def __aiter__(self) -> pieces:
-        return self
-
-    async def __anext__(self) -> bytes:
-        piece = await self._read()
-        if piece is None:
-            raise StopAsyncIteration
-        return piece
+_KEPT: list[asyncio.Task[Any]] = []
+"""Strong references, as the loop keeps none."""
 
 
 # ---- sound ----
@@ -160,6 +122,28 @@ async def cleans_up(read: Read, write: Write) -> None:
         await asyncio.sleep(0)
 
 
+@animal(streams=True)
+async def copies_through_a_queue(read: Read, write: Write) -> None:
+    queue: asyncio.Queue[bytes | None] = asyncio.Queue(2)
+
+    async def copy() -> None:
+        while (piece := await queue.get()) is not None:
+            await write(piece)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(copy())
+        async for piece in pieces(read):
+            await queue.put(piece)
+        await queue.put(None)
+
+
+@animal()
+async def names_each_upload(read: Read) -> str:
+    """Answers differently each time, whatever the cuts."""
+    size = sum([len(piece) async for piece in pieces(read)])
+    return f"{uuid4()} {size}"
+
+
 # ---- broken: the answer depends on the cuts ----
 
 
@@ -238,13 +222,13 @@ async def stops_at_a_short_piece(read: Read, write: Write) -> None:
             break
 
 
-@animal(finds="boundary")
+@animal(finds="fault")
 async def reads_for_ever(read: Read) -> str:
     while True:
         await read()
 
 
-@animal(streams=True, finds="boundary")
+@animal(streams=True, finds="fault")
 async def writes_after_the_end(read: Read, write: Write) -> None:
     async def later() -> None:
         await asyncio.sleep(0)
@@ -258,10 +242,17 @@ async def writes_after_the_end(read: Read, write: Write) -> None:
     _KEPT.append(asyncio.get_running_loop().create_task(later()))
 
 
-@animal(finds="boundary", also="disconnect")
+@animal(finds="fault")
 async def leaks_a_task(read: Read) -> str:
     _KEPT.append(asyncio.get_running_loop().create_task(asyncio.sleep(3600)))
     return str(sum([len(piece) async for piece in pieces(read)]))
+
+
+@animal(finds="boundary", body_limit=64 * 1024)
+async def names_each_upload_and_decodes_each_piece(read: Read) -> str:
+    """Only the status tells."""
+    size = sum([len(piece.decode()) async for piece in pieces(read)])
+    return f"{uuid4()} {size}"
 
 
 # ---- broken: memory ----
@@ -281,6 +272,17 @@ async def remembers_every_piece(read: Read, write: Write) -> None:
     async for piece in pieces(read):
         history.append(piece)
         await write(piece)
+
+
+@animal(streams=True, finds="memory")
+async def waits_for_the_end_of_a_line(read: Read, write: Write) -> None:
+    """However long the line is."""
+    line = b""
+    async for piece in pieces(read):
+        *whole, line = (line + piece).split(b"\n")
+        for one in whole:
+            await write(one)
+    await write(line)
 
 
 # ---- broken: clients that leave ----
@@ -308,76 +310,23 @@ async def waits_for_ever_after_the_disconnect(read: Read) -> str:
         raise
 
 
-_LOCKED: list[bool] = []
-
-
 @animal(finds="disconnect")
 async def keeps_its_lock(read: Read) -> str:
     """Lets nobody in once a client has left in the middle."""
-    if _LOCKED:
+    if INSIDE:
         raise RuntimeError("somebody else is in here")
-    _LOCKED.append(True)
+    INSIDE.append(True)
     size = sum([len(piece) async for piece in pieces(read)])
-    _LOCKED.clear()
+    INSIDE.clear()
     return str(size)
 
 
-_KEPT: list[asyncio.Task[Any]] = []
-"""Strong references, as the loop keeps none."""
-_names = itertools.count()
-
-
-def sanic_zoo(*names: str) -> Sanic:
-    """A Sanic with a route for each of the animals, all of them where none is named."""
-    _LOCKED.clear()
-    app = Sanic(f"zoo{next(_names)}")
-    for one in [ZOO[name] for name in names] or ZOO.values():
-        _add_sanic(app, one)
-    return app
-
-
-def _add_sanic(app: Sanic, one: Animal) -> None:
-    @app.stream(f"/{one.name}", **dict(one.options))
-    async def handler(request: Any) -> Any:
-        read = request.stream.get
-        if not one.streams:
-            return sanic.text(await one.handler(read))
-
-        async def produce(response: Any) -> None:
-            async def write(data: bytes) -> None:
-                await response.write(data)
-
-            await one.handler(read, write)
-
-        return sanic.stream(produce)
-
-
-def mach9_zoo(*names: str) -> Mach9:
-    """The same for Mach9."""
-    _LOCKED.clear()
-    app = Mach9(f"zoo{next(_names)}")
-    for one in [ZOO[name] for name in names] or ZOO.values():
-        _add_mach9(app, one)
-    return app
-
-
-def _add_mach9(app: Mach9, one: Animal) -> None:
-    @app.post(f"/{one.name}", stream=True, **dict(one.options))
-    async def handler(request: Any) -> Any:
-        async def read() -> bytes | None:
-            message = await request.stream.receive()
-            if message["closed"]:
-                raise ClientDisconnected
-            content: bytes = message["content"]
-            return content if message["more_content"] else None
-
-        if not one.streams:
-            return mach9.text(await one.handler(read))
-
-        async def produce(channel: Any) -> None:
-            await one.handler(read, channel.send)
-
-        return mach9.stream(produce)
-
-
-FLAVOURS = {"sanic": sanic_zoo, "mach9": mach9_zoo}
+@animal(finds="disconnect")
+async def counts_who_is_inside(read: Read) -> str:
+    """Those who leave are never counted out, until there is no place left."""
+    if len(INSIDE) > 2:
+        raise RuntimeError("too many uploads")
+    INSIDE.append(True)
+    size = sum([len(piece) async for piece in pieces(read)])
+    INSIDE.pop()
+    return str(size)
