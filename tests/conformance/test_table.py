@@ -33,9 +33,9 @@ class Row(NamedTuple):
 
 
 def _rows() -> Iterator[Row]:
-    for line in PAGE.splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if line.startswith("|") and cells[0] != "key" and not cells[0].startswith("-"):
+    for table in re.findall(r"^\| key \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", PAGE, re.MULTILINE):
+        for line in table.splitlines():
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
             assert len(cells) == 5, line
             yield Row(*cells)
 
