@@ -20,7 +20,7 @@ FOLDER = HERE / ".environments"
 
 PEERS = ["aiohttp", "granian", "httptools", "hypercorn", "sanic", "starlette", "uvicorn", "uvloop", "trio"]
 CHART = ["matplotlib"]
-ORIGINALS = ["sanic==0.7.0", "mach9==0.0.4"]
+ORIGINALS = ["sanic==0.7.0", "mach9==0.0.4", "websockets==4.0.1"]
 
 
 class NoEnvironment(Exception):

@@ -219,8 +219,9 @@ class App(Registration, WebSocketSwitch, Tasks, Servable):
         """The server is about to start; for its lifespan."""
         self.is_running = True
         self._closes = not self.config.KEEP_ALIVE
-        enabled = self.config.ACCESS_LOG if access_log is None else access_log
-        self._logs_access = bool(enabled) and self.access_log.isEnabledFor(logging.INFO)
+        if access_log is not None:
+            self.config.ACCESS_LOG = access_log
+        self._logs_access = bool(self.config.ACCESS_LOG) and self.access_log.isEnabledFor(logging.INFO)
         self._loop_started(loop)
 
     def stopped(self) -> None:
@@ -235,6 +236,10 @@ class App(Registration, WebSocketSwitch, Tasks, Servable):
     def configure_logging(self, debug: bool = False) -> None:
         if self._configure_logging:
             logs.listen(self.log, self.access_log, debug)
+
+    def log_client(self, line: str) -> None:
+        """Logs an error of a client's: in one line, and of many such lines some."""
+        logs.of_client(self.log, line)
 
     def set_debug(self, debug: bool) -> None:
         self.debug = self.error_handler.debug = debug

@@ -40,6 +40,7 @@ INSTEAD: Final = {
     "server.serve_multiple": "`app.run(workers=N)`",
     "server.trigger_events": "`@app.listener`: the server calls the listeners",
     "server.update_current_time": "`time.time()`",
+    "timer.current_time": "`timer.get_current_time()`",
     "websocket.handshake": _HANDSHAKE,
     "websocket.upgrade_to_websocket": _HANDSHAKE,
     "worker": _COMMAND,

@@ -9,8 +9,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from collections.abc import Collection
 from typing import Any
+
+from streamcompat_engine.logs import LINE, LogBudget, printable
 
 GENERIC_FORMAT = "%(asctime)s [%(process)d] [%(levelname)s] %(message)s"
 ACCESS_FORMAT = (
@@ -133,6 +136,17 @@ def _attach(logger: logging.Logger, layout: str, stream: Any, level: int) -> Non
     logger.addHandler(handler)
     if logger.level == logging.NOTSET or logger.parent is None:
         logger.setLevel(level)
+
+
+_clients = LogBudget()
+
+
+def of_client(logger: logging.Logger, line: str) -> None:
+    """An error of a client: one printable line, and no more of these than the process has a budget for."""
+    suppressed = _clients.spend(time.monotonic())
+    if suppressed is not None:
+        more = f" (and {suppressed} lines before it that are not shown)" if suppressed else ""
+        logger.error("%s%s", printable(line, LINE - len(more)), more)
 
 
 def record(logger: logging.Logger, request: Any, status: int | None, size: int) -> None:

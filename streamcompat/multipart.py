@@ -6,6 +6,7 @@ part's header may hold is bounded. Bytes of a part are passed on, never gathered
 
 from __future__ import annotations
 
+import logging
 from typing import Final, NamedTuple
 
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -38,6 +39,9 @@ class PartHead(NamedTuple):
     headers: Headers
 
 
+# The parser logs each broken body before it raises; what is logged of it is up to those who catch that.
+_silent: Final = logging.Logger(f"{__name__}.silent", logging.CRITICAL + 1)
+
 Event = PartHead | bytes | None
 """A part begins; some of its content, never empty; the part ends."""
 
@@ -63,7 +67,7 @@ class PartsParser:
         self.complete = False
         self._left = most
         self._events: list[Event] = []
-        self._parser = MultipartParser(
+        self._parser = parser = MultipartParser(
             boundary,
             {
                 "on_part_begin": self._begin,
@@ -76,6 +80,7 @@ class PartsParser:
                 "on_end": self._last,
             },
         )
+        parser.logger = _silent
 
     def feed(self, data: bytes) -> list[Event]:
         """The events of further bytes; what follows the last boundary is ignored.

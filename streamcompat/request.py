@@ -317,8 +317,8 @@ class Request(dict[str, Any]):
         if self._form is None:
             try:
                 self._form = parse_form(self.content_type, self.body)
-            except Exception:
+            except Exception as error:
                 # As in the originals a broken form is an empty one, and the log says so.
                 self._form = RequestParameters(), RequestParameters()
-                self.app.log.exception("Failed when parsing form")
+                self.app.log_client(f"Failed when parsing form: {error or type(error).__name__}")
         return self._form

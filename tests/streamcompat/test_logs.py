@@ -39,6 +39,7 @@ async def test_unless_it_is_switched_off(app, caplog, setting, asked):
     caplog.set_level(logging.INFO)
     app.config.ACCESS_LOG = setting
     app.started(None, asked)
+    assert app.config.ACCESS_LOG is False
     await ask(app, "GET", "/")
     assert [record for record in caplog.records if record.name == "sanic.access"] == []
 

@@ -31,10 +31,10 @@ def ask(address: tuple[str, int], sent: bytes, answers: int, patience: float, qu
     with socket.create_connection(address, timeout=patience) as connection:
         connection.sendall(sent)
         while True:
-            complete = len(_complete(received, method)) >= answers
-            if complete and not quiet:
+            whole = len(complete(received, method)) >= answers
+            if whole and not quiet:
                 return received
-            connection.settimeout(quiet if complete else patience)
+            connection.settimeout(quiet if whole else patience)
             try:
                 data = connection.recv(65536)
             except (TimeoutError, ConnectionError):
@@ -68,7 +68,8 @@ def read(received: bytes, sent: bytes, answers: int, find: str | None = None) ->
     return found
 
 
-def _complete(received: bytes, method: str) -> list[Answer]:
+def complete(received: bytes, method: str) -> list[Answer]:
+    """The answers that are whole."""
     found = []
     while received:
         try:

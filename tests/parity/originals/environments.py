@@ -14,6 +14,8 @@ def environment(release: str) -> Environment:
     name, _, version = release.partition("-")
     # Sanic's module for gunicorn cannot be imported without it.
     beside = ["gunicorn"] if name == "sanic" else []
+    # What came before Sanic 0.7 makes a WebSocket in a way that ended with websockets 4.
+    beside.append("websockets==3.4" if name == "mach9" or version < "0.7" else "websockets==4.0.1")
     return original(release, [f"{name}=={version}", *beside])
 
 

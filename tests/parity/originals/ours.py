@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 from streamcompat import aliases
 from streamcompat.sanic_api import compat
-from tests.parity.originals import answers
+from tests.parity.originals import answers, conversations
 from tests.parity.originals.surface import framework
-from tests.parity.originals.surface.cases import Case
+from tests.parity.originals.surface.cases import Case, Conversation
 from tests.parity.originals.surface.catalogue import APPS
 from tests.serving import PATIENCE, serve
 
@@ -37,7 +38,9 @@ def served(flavour: str, name: str, release: str = LATEST) -> Iterator[tuple[str
         aliases.uninstall()
 
 
-def ask(address: tuple[str, int], case: Case) -> list[answers.Answer]:
+def ask(address: tuple[str, int], case: Case | Conversation) -> list[Any]:
     """What ours answers to a case."""
+    if isinstance(case, Conversation):
+        return conversations.converse(address, case, PATIENCE)
     received = answers.ask(address, case.sent, case.answers, PATIENCE)
     return answers.read(received, case.sent, case.answers, case.find)

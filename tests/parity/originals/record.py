@@ -1,7 +1,8 @@
 """Asks the originals every case and writes down what they answered, to `records/`.
 
-python -m tests.parity.originals.record             all of them
+python -m tests.parity.originals.record                 all of them
 python -m tests.parity.originals.record sanic-0.8.3
+python -m tests.parity.originals.record routes times    these applications only
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from pathlib import Path
 from socket import create_connection
 from typing import Any
 
-from tests.parity.originals import answers
+from tests.parity.originals import answers, conversations
 from tests.parity.originals.environments import environment
-from tests.parity.originals.surface.cases import RELEASES, Case
+from tests.parity.originals.surface.cases import RELEASES, Case, Conversation
 from tests.parity.originals.surface.catalogue import APPS
 
 HERE = Path(__file__).parent
@@ -29,19 +30,26 @@ PATIENCE = 10.0  # seconds after which an original is taken to give no answer
 QUIET = 0.2  # seconds in which it may add something that it should not
 
 
-def main(releases: list[str]) -> None:
-    for release in releases or RELEASES:
+def main(wanted: list[str]) -> None:
+    for release in [name for name in RELEASES if name in wanted] or RELEASES:
+        path = RECORDS / f"{release}.json"
+        known = json.loads(path.read_text()) if path.exists() else {}
         record = {}
         for name, (_, cases, _) in APPS.items():
+            if name in known and set(wanted) & set(APPS) and name not in wanted:
+                record[name] = known[name]
+                continue
             asked = [case for case in cases if release in case.releases]
             with original(release, name) as address:
                 record[name] = dict(zip((case.name for case in asked), ask_all(address, asked), strict=True))
-        write(RECORDS / f"{release}.json", record)
+        write(path, record)
         print(release, sum(map(len, record.values())))  # noqa: T201
 
 
-def ask_all(address: tuple[str, int], cases: list[Case]) -> list[list[answers.Answer]]:
-    def ask(case: Case) -> list[answers.Answer]:
+def ask_all(address: tuple[str, int], cases: list[Case | Conversation]) -> list[list[Any]]:
+    def ask(case: Case | Conversation) -> list[Any]:
+        if isinstance(case, Conversation):
+            return conversations.converse(address, case, PATIENCE)
         received = answers.ask(address, case.sent, case.answers, PATIENCE, QUIET)
         return answers.read(received, case.sent, case.answers, case.find)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from streamcompat.elsewhere import INSTEAD
 from tests.parity.originals.compatibility import PAGE, Name, compare, names, page, undeclared, unused
 from tests.parity.originals.surface.cases import RELEASES
 
@@ -18,6 +19,12 @@ def found() -> list[Name]:
 
 def test_every_name_is_there_or_declared(found: list[Name]) -> None:
     assert undeclared(found) == []
+
+
+def test_every_name_of_a_module_that_is_not_there_says_what_to_use(found: list[Name]) -> None:
+    names = [name.path.partition(".")[2] for name in found if not name.there]
+    tops = {name for name in names if ".".join(name.split(".")[:2]) == name}
+    assert [name for name in tops if name not in INSTEAD and name.partition(".")[0] not in INSTEAD] == []
 
 
 def test_every_declaration_is_needed(found: list[Name]) -> None:

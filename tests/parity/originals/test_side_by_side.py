@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.parity.originals import ours
-from tests.parity.originals.surface.cases import RELEASES, Case
+from tests.parity.originals.surface.cases import RELEASES, Case, Conversation
 from tests.parity.originals.surface.catalogue import APPS
 
 HERE = Path(__file__).parent
@@ -38,11 +39,11 @@ def served(request: pytest.FixtureRequest) -> Iterator[tuple[str, str, tuple[str
 
 def test_only_what_is_declared_differs(served: tuple[str, str, tuple[str, int]]) -> None:
     flavour, name, address = served
+    asked = [case for case in APPS[name][1] if any(one.startswith(flavour) for one in case.releases)]
     wrong = []
-    for case in APPS[name][1]:
+    for case, found in ask_all(address, asked):
         releases = [release for release in case.releases if release.startswith(flavour)]
-        if releases:
-            wrong += judge(flavour, name, case, releases, ours.ask(address, case))
+        wrong += judge(flavour, name, case, releases, found)
     assert not wrong, "\n\n".join(wrong)
 
 
@@ -51,7 +52,7 @@ def test_only_what_is_declared_differs(served: tuple[str, str, tuple[str, int]])
 def test_a_release_that_decides_brings_ours_nearer_to_it(name: str, release: str) -> None:
     with ours.served("sanic", name, release.removeprefix("sanic-")) as address:
         asked = [case for case in APPS[name][1] if release in case.releases]
-        found = {case.name: ours.ask(address, case) for case in asked}
+        found = {case.name: answer for case, answer in ask_all(address, asked)}
     declared = DECLARED.get(f"sanic {name}", {})
     for case, answer in found.items():
         if answer != RECORDS[release][name][case]:
@@ -59,7 +60,19 @@ def test_a_release_that_decides_brings_ours_nearer_to_it(name: str, release: str
             assert answer == declared[case]["ours"], case
 
 
-def judge(flavour: str, name: str, case: Case, releases: list[str], found: list[Any]) -> Iterator[str]:
+def ask_all(
+    address: tuple[str, int], cases: list[Case | Conversation]
+) -> list[tuple[Case | Conversation, Any]]:
+    """Each case with what ours answers. Conversations wait for timeouts, so they are held side by side."""
+    if not any(isinstance(case, Conversation) for case in cases):
+        return [(case, ours.ask(address, case)) for case in cases]
+    with ThreadPoolExecutor(8) as pool:
+        return list(zip(cases, pool.map(lambda case: ours.ask(address, case), cases), strict=True))
+
+
+def judge(
+    flavour: str, name: str, case: Case | Conversation, releases: list[str], found: list[Any]
+) -> Iterator[str]:
     """What is wrong with an answer of ours."""
     declared = DECLARED.get(f"{flavour} {name}", {}).get(case.name, {"releases": []})
     differing = [release for release in releases if RECORDS[release][name][case.name] != found]

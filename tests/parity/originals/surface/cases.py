@@ -1,9 +1,11 @@
 """How a question to an application is written down.
 
-The rule: a case is the bytes that are sent, whole, on a connection of its own.
+The rule: a case is the bytes that are sent, whole, on a connection of its own; or a conversation, where what is
+sent next waits for what has come.
 """
 
 from collections import namedtuple
+from struct import pack
 
 RELEASES = ("sanic-0.5.4", "sanic-0.6.0", "sanic-0.7.0", "sanic-0.8.3", "mach9-0.0.4")
 
@@ -15,6 +17,21 @@ Case = namedtuple("Case", ["name", "sent", "releases", "find", "answers"])
     find: a regular expression; of the body only what its group matches is compared.
     answers: how many responses are expected, of pipelined requests.
 """
+
+
+Conversation = namedtuple("Conversation", ["name", "steps", "releases"])
+"""Attributes:
+    name: unique in its application.
+    steps: (bytes that are sent, what is waited for before the next step); `None` opens another connection.
+        What is waited for: "head" and "response", of HTTP; a number of WebSocket frames, behind a head
+        where one comes first; "end", of the connection; "nothing".
+    releases: those that have what it is about.
+"""
+
+
+def conversation(name, steps, since=None, flavours=("sanic", "mach9")):
+    """A conversation; the arguments are those of `case`."""
+    return Conversation(name, steps, case(name, b"", since, flavours).releases)
 
 
 def case(name, sent, since=None, flavours=("sanic", "mach9"), find=None, answers=1):
@@ -44,6 +61,31 @@ def request(method, target, body=b"", version="1.1", host="test.example", **head
     if body and "transfer_encoding" not in headers and "content_length" not in headers:
         lines.append("Content-Length: %d" % len(body))
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+def handshake(target, *fields):
+    """The opening handshake of a WebSocket, with further fields."""
+    lines = [
+        "GET %s HTTP/1.1" % target,
+        "Host: test.example",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version: 13",
+    ]
+    return "\r\n".join(lines + list(fields)).encode() + b"\r\n\r\n"
+
+
+def frame(opcode, payload, final=1):
+    """A client's frame of a WebSocket, masked with zeros."""
+    size = len(payload)
+    if size < 126:
+        length = pack("!B", 0x80 | size)
+    elif size < 65536:
+        length = pack("!BH", 0x80 | 126, size)
+    else:
+        length = pack("!BQ", 0x80 | 127, size)
+    return pack("!B", final << 7 | opcode) + length + bytes(4) + payload
 
 
 def get(target, **rest):

@@ -1,6 +1,18 @@
 """Every application of this folder by name: what makes it, its cases, and whether it is debugged."""
 
-from . import arrangement, errors, parts, requests, responses, routes, static, streaming, values
+from . import (
+    arrangement,
+    errors,
+    parts,
+    requests,
+    responses,
+    routes,
+    static,
+    streaming,
+    times,
+    values,
+    websockets,
+)
 
 APPS = {
     "routes": (routes.app, routes.CASES, False),
@@ -15,4 +27,7 @@ APPS = {
     "streaming": (streaming.app, streaming.CASES, False),
     "values": (values.app, values.CASES, False),
     "arrangement": (arrangement.app, arrangement.CASES, False),
+    "websockets": (websockets.app, websockets.CASES, False),
+    "times": (times.app, times.CASES, False),
+    "impatient": (times.impatient, times.IMPATIENT, False),
 }
