@@ -316,6 +316,7 @@ class Exchange:
         session = self._own_session()
         connection = session.connection
         websocket.wake = self._wake_readers
+        websocket.later = session.go_on_later
         connection.switch(websocket, tuple(headers), self._queued, session.now())
         assert connection.outbound is not None
         self._outbound = connection.outbound

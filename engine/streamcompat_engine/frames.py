@@ -1,4 +1,4 @@
-"""The short way of small frames: whole messages of a few bytes, without a call into wsproto.
+"""The short way of small frames: whole messages of a few bytes, pings and pongs, without a call into wsproto.
 
 The rule: only what is plain in every bit goes this way; whatever is not is left to wsproto, which judges it.
 """
@@ -13,6 +13,8 @@ TEXT: Final = 0x81
 """The first byte of a whole text message (RFC 6455 §5.2)."""
 BINARY: Final = 0x82
 """Of a whole binary one."""
+PING: Final = 0x89
+PONG: Final = 0x8A
 ENDLESS: Final = 1 << 64
 """The length of a frame that wsproto is going to refuse."""
 

@@ -242,6 +242,17 @@ class Session(ABC):
         self._flush_scheduled = False
         self.flush()
 
+    def go_on_later(self) -> None:
+        """Let others have their turn before the rest of what came for a WebSocket."""
+        self._call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        websocket = self.connection.websocket
+        if websocket is not None and not self._lost:
+            websocket.go_on()
+            self.connection.resume_websocket(self.now())
+            self.advance()
+
     def consider_reading(self) -> None:
         """Pause or go on reading, by what the connection wants."""
         if self.connection.want_read == self.reading_paused and not self._ended:

@@ -218,6 +218,46 @@ def test_a_flood_of_pings_to_which_nobody_listens_is_bounded() -> None:
     assert sent[0] == Frame(PONG, b"0") and sent[-1] == Frame(PONG, b"9999")
 
 
+@pytest.mark.parametrize(
+    "flood",
+    [
+        frame(PING, b"p") * 1000,
+        frame(PONG) * 1000,
+        frame(BINARY, b"x", fin=False) + frame(CONTINUATION, fin=False) * 998 + frame(CONTINUATION),
+    ],
+    ids=["pings", "pongs", "fragments"],
+)
+def test_a_flood_of_frames_is_taken_in_turns(flood: bytes) -> None:
+    """Each frame costs much more than its bytes, and nobody else has a turn meanwhile."""
+    turns: list[str] = []
+    websocket = (peer := Opened()).websocket
+    websocket.later = lambda: turns.append("asked")
+    peer.receive(flood + text("last"))
+    count = 0
+    while turns:
+        assert turns == ["asked"] and not websocket.want_read and not peer.messages()
+        websocket.resumed(0.0)  # a message was taken, which is no turn of the loop
+        assert turns == ["asked"]
+        turns.clear()
+        websocket.go_on()
+        websocket.resumed(0.0)
+        count += 1
+    assert count >= 5
+    assert websocket.want_read and peer.messages()[-1] == "last"
+
+
+def test_a_close_in_the_middle_of_a_flood_is_the_end_of_it() -> None:
+    turns: list[str] = []
+    websocket = (peer := Opened()).websocket
+    websocket.later = lambda: turns.append("asked")
+    peer.receive(frame(PING) * 200 + close(1000) + frame(PING) * 200)
+    assert not websocket.closed
+    websocket.go_on()
+    websocket.resumed(0.0)
+    assert (websocket.code, turns) == (1000, ["asked"])
+    assert peer.sent()[-1] == closing(1000)
+
+
 # ---- pings of our own ----
 
 

@@ -145,9 +145,12 @@ class AnyioSession(Session):
         """
         pending, low = self._pending, self.limits.outbound_low
         while True:
-            while self._callbacks:
-                self._callbacks.pop(0)()
-            if pending:
+            callbacks, self._callbacks = self._callbacks, []
+            for callback in callbacks:
+                callback()
+            if self._callbacks:  # made by those, and not due before others have had their turn
+                await anyio.lowlevel.checkpoint()
+            elif pending:
                 piece = pending.pop(0)
                 for start in range(0, len(piece), _SLICE):
                     part = bytes(piece[start : start + _SLICE])
