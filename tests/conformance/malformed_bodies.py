@@ -65,7 +65,10 @@ def _data() -> Iterator[Case]:
         "no CRLF": b"1\r\nx0\r\n\r\n",
         "LF for CRLF": b"1\r\nx\n0\r\n\r\n",
         "CR for CRLF": b"1\r\nx\r0\r\n\r\n",
+        "CR for LF": b"1\r\nx\r\r0\r\n\r\n",
         "two CR": b"1\r\nx\r\r\n0\r\n\r\n",
+        "zeros for CRLF": b"1\r\nx000\r\n\r\n",
+        "another line of data": b"1\r\nx\r\ny\r\n0\r\n\r\n",
         "a space before CRLF": b"1\r\nx \r\n0\r\n\r\n",
         "an empty line": b"1\r\nx\r\n\r\n0\r\n\r\n",
         "NUL for CRLF": b"1\r\nx\0\x000\r\n\r\n",
@@ -112,6 +115,10 @@ def _extensions() -> Iterator[Case]:
             b";a\r",
             b";a=b\r;c",
             b';a="b\r"',
+            b"\r;a",
+            b"\r\r;a",
+            b";a\r\rb",
+            b"\n;a",
             b";a=[b]",
             b";a:b",
             b" a",
@@ -126,6 +133,11 @@ def _extensions() -> Iterator[Case]:
         wire = chunked(b'1;a="' + bytes([byte]) + b'"\r\nx\r\n0\r\n\r\n')
         yield Case("chunk-ext", "9112 §7.1.1", 400, f"{show(byte)} in quotes", wire)
     yield Case("chunk-ext", "9112 §7.1.1", 400, "of the last chunk", chunked(b"0;=\r\n\r\n"))
+    for name, body in {
+        "CRLF in quotes": b'1;a="\r\nx\r\n0\r\n\r\n";b\r\ny\r\n0\r\n\r\n',
+        "folded": b"1;a\r\n ;b\r\nx\r\n0\r\n\r\n",
+    }.items():
+        yield Case("chunk-ext", "9112 §7.1.1", 400, name, chunked(body))
     most = LIMITS.chunk_extension
     wire = chunked(b"1;" + b"a" * most + b"\r\nx\r\n0\r\n\r\n")
     yield Case("limit-extension", "9112 §7.1.1", 400, "one byte too long", wire)
@@ -147,6 +159,8 @@ def _trailers() -> Iterator[Case]:
         "no name": b": b\r\n\r\n",
         "folded": b"A: b\r\n c\r\n\r\n",
         "folded at once": b" A: b\r\n\r\n",
+        "a chunk in its place": b"1\r\nx\r\n0\r\n\r\n",
+        "a coding behind LF": b"A: b\nTransfer-Encoding: chunked\r\n\r\n",
         "LF after it": b"A: b\n\r\n",
         "LF as the empty line": b"A: b\r\n\n",
         "LF at once": b"\n",

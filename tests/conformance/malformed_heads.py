@@ -80,6 +80,14 @@ def _versions() -> Iterator[Case]:
         *(b"http/1.1", b"Http/1.1", b"HTTp/1.1", b"HTTPS/1.1", b"HTP/1.1", b"XHTTP/1.1", b"HTTP\\1.1"),
         *(b"HTTP//1.1", b"HTTP:1.1", b"HTTP/1.1x", b"HTTP/x.1", b"HTTP/1.x", b"HTTP/-1.1", b"HTTP/+1.1"),
         *(b"HTTP/1.1\0", b"HTTP/\xef\xbc\x91.1", b"HTTP/1.1\x0b", b"ICY/1.1", b"RTSP/1.0", b"SIP/2.0"),
+        *(
+            b"HTTP/4294967297.1",
+            b"HTTP/1.257",
+            b"HTTP/\r1.1",
+            b"HTTP/1.\r1",
+            b"HTTP/1.1;a=b",
+            b"HTTP/1.1\xa0",
+        ),
     ]:
         yield Case(
             "version-syntax", "9112 §2.3", 400, ascii(version.decode("latin-1")), head(b"GET / " + version)
@@ -140,6 +148,8 @@ def _fields() -> Iterator[Case]:
         "a second line without a colon": b"A: b\r\nc",
         "an equals sign": b"A= b",
         "in quotes": b'"A": b',
+        "over two lines": b"A-\r\nB: c",
+        "over two lines, with the colon": b"A\r\n: b",
     }.items():
         yield Case("field-name", "9112 §5.1", 400, name, with_field(line))
         wire = head(b"HEAD / HTTP/1.1", line)
@@ -250,17 +260,21 @@ def _framing() -> Iterator[Case]:
         yield Case("coding-in-1.0", "9112 §6.1", 400, value.decode(), wire)
 
 
+def _expectation(value: bytes) -> Case:
+    wire = framed(b"Content-Length: 5", b"Expect: " + value)
+    return Case("expect", "9110 §10.1.1", 417, ascii(value.decode("latin-1")), wire)
+
+
 def _expectations() -> Iterator[Case]:
-    for value in (b"", b"a-miracle", b"100", b"100-continue, x", b"x, 100-continue", b"100-continue;a=b"):
-        yield Case(
-            "expect",
-            "9110 §10.1.1",
-            417,
-            repr(value.decode()),
-            framed(b"Content-Length: 5", b"Expect: " + value),
-        )
+    for value in [
+        *(b"", b"a-miracle", b"100", b"100-continue, x", b"x, 100-continue", b"100-continue;a=b"),
+        *(b"y 100-continue", b"100 continue", b'"100-continue"', b"100-continue\xa0", b"100-continue,"),
+    ]:
+        yield _expectation(value)
     wire = framed(b"Content-Length: 5", b"Expect: 100-continue", b"Expect: x")
     yield Case("expect", "9110 §10.1.1", 417, "in two lines", wire)
+    wire = framed(b"Content-Length: 5", b"Expect: 100-continue", b"Expect: 100-continue")
+    yield Case("expect", "9110 §10.1.1", 417, "twice the same", wire)
 
 
 def _limits() -> Iterator[Case]:

@@ -125,6 +125,8 @@ def _fields() -> Iterator[Sound]:
     yield Sound("limit-fields", "6585 §5", "the most", with_field(b"A: " + b"b" * room), _get())
     wire = with_field(b"Connection: upgrade", b"Upgrade: x/1")
     yield Sound("upgrade", "9110 §7.8", "not taken", wire, _get())
+    wire = framed(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"Content-Length: 5")
+    yield Sound("upgrade", "9110 §7.8", "of a body, to HTTP/2", wire, _post(b"hello"))
     yield Sound("te", "9110 §10.1.4", "trailers", with_field(b"Connection: TE", b"TE: trailers"), _get())
 
 
@@ -163,6 +165,10 @@ def _lengths() -> Iterator[Sound]:
     yield Sound("no-framing", "9112 §6.3", "a POST without a body", framed(body=b""), _post(b""))
     wire = head(b"GET / HTTP/1.1", b"Content-Length: 5") + b"hello"
     yield Sound("content-length", "9110 §9.3.1", "of a GET", wire, Request("GET", b"/", "h", b"hello"))
+    for line in (b"Connection: Content-Length", b"Connection: close, content-length"):
+        kept = b"close" not in line
+        wire = framed(b"Content-Length: 5", line)
+        yield Sound("content-length", "9110 §7.6.1", f"beside {line.decode()}", wire, _post(b"hello"), kept)
     wire = framed(b"Content-Length: 5", b"Connection: keep-alive", version=b"1.0")
     yield Sound("content-length", "9112 §6.3", "in HTTP/1.0", wire, _post(b"hello"))
     for value in (b"100-continue", b"100-Continue", b"\t100-CONTINUE "):
@@ -177,6 +183,7 @@ def _chunks() -> Iterator[Sound]:
         "in capitals": b"TRANSFER-ENCODING: CHUNKED",
         "white space": b"Transfer-Encoding:\t chunked \t",
         "no space": b"transfer-encoding:chunked",
+        "named by Connection": b"Transfer-Encoding: chunked\r\nConnection: transfer-encoding",
     }.items():
         wire = framed(line, body=b"5\r\nhello\r\n0\r\n\r\n")
         yield Sound("transfer-encoding", "9112 §6.1", name, wire, _post(b"hello"))
@@ -219,11 +226,17 @@ def _chunks() -> Iterator[Sound]:
         "white space": b"A:\t b \t\r\n",
         "one that is empty": b"A:\r\n",
         "the same twice": b"A: b\r\nA: c\r\n",
+        "like a request": b"GET:/ HTTP/1.1\r\n",
         "obs-text": b"A: \xe9\r\n",
         "a digest": b"Content-MD5: x\r\nRepr-Digest: y\r\n",
     }.items():
         wire = chunked(b"5\r\nhello\r\n0\r\n" + section + b"\r\n")
         yield Sound("trailer", "9112 §7.1.2", name, wire, _post(b"hello"))
+    for method in (b"GET", b"OPTIONS", b"DELETE"):
+        coded = b"Transfer-Encoding: chunked"
+        wire = head(method + b" / HTTP/1.1", coded) + b"%x\r\n%b\r\n0\r\n\r\n" % (len(NEXT), NEXT)
+        name = f"a request, of {method.decode()}"
+        yield Sound("transfer-encoding", "9112 §6.3", name, wire, Request(method.decode(), b"/", "h", NEXT))
     wire = chunked(b"0\r\n" + b"a:\r\n" * LIMITS.trailer_count + b"\r\n")
     yield Sound("limit-trailers", "9110 §6.5.1", "the most", wire, _post(b""))
 
