@@ -44,7 +44,7 @@ _REASONS: Final = {
 _PONGS: Final = 64
 """Byte strings in the queue from which a further pong takes the last one's place (RFC 6455 §5.5.3)."""
 _AT_ONCE: Final = 128
-"""Frames taken in one turn of the loop; a small one costs wsproto some 20 µs, and thousands fit into a read."""
+"""Frames taken in one turn of the loop; a small one costs wsproto some 20 µs, and thousands fit in a read."""
 _MOST_REASON: Final = 123
 """Bytes of a Close's reason (RFC 6455 §5.5)."""
 
