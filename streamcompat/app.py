@@ -266,12 +266,8 @@ class App(Registration, WebSocketSwitch, Tasks, Servable):
                 if endpoint.tunes:
                     endpoint.tune(exchange)
                 if endpoint.stream:
-                    limit = endpoint.body_limit
-                    if limit is None:
-                        limit = self.config.get("STREAM_MAX_SIZE")
-                    if limit is not None:
-                        exchange.body_limit = int(limit)
-                    request.stream = endpoint.request_stream(exchange)
+                    if request.stream is None:
+                        self._open_stream(request, exchange, endpoint)
                 elif not exchange.body_complete:
                     request.body = await self._read_body(exchange, endpoint)
                 response = endpoint.call(request, **values)
@@ -307,8 +303,17 @@ class App(Registration, WebSocketSwitch, Tasks, Servable):
         limit = endpoint.body_limit if endpoint is not None else None
         return await exchange.read_body(int(self.config.REQUEST_MAX_SIZE) if limit is None else limit)
 
+    def _open_stream(self, request: Request, exchange: Exchange, endpoint: Endpoint) -> None:
+        limit = endpoint.body_limit
+        if limit is None:
+            limit = self.config.get("STREAM_MAX_SIZE")
+        if limit is not None:
+            exchange.body_limit = int(limit)
+        request.stream = endpoint.request_stream(exchange)
+
     async def _read_early(self, request: Request, exchange: Exchange) -> None:
-        """Reads the body of a route that does not stream, so that request middleware has it."""
+        """Reads the body of a route that does not stream, or opens the stream, so that request middleware has
+        it."""
         if exchange.body_complete:
             return
         endpoint = None
@@ -321,7 +326,9 @@ class App(Registration, WebSocketSwitch, Tasks, Servable):
         else:
             if endpoint.tunes:
                 endpoint.tune(exchange)
-        if endpoint is None or not endpoint.stream:
+        if endpoint is not None and endpoint.stream:
+            self._open_stream(request, exchange, endpoint)
+        else:
             request.body = await self._read_body(exchange, endpoint)
 
     def _begun_or_refused(self, request: Request, response: Any) -> BaseHTTPResponse:

@@ -10,7 +10,8 @@ from websockets.sync.client import connect
 from streamcompat.sanic_api.websocket import ConnectionClosed
 from streamcompat.streams import RequestStream
 from tests.serving import PATIENCE
-from tests.streamcompat.test_asgi import Peer, server, under_hypercorn, under_uvicorn
+from tests.streamcompat.test_asgi import Peer
+from tests.streamcompat.test_asgi_servers import server, under_hypercorn, under_uvicorn
 
 __all__ = ["server", "under_hypercorn", "under_uvicorn"]
 

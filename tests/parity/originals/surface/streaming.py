@@ -194,6 +194,21 @@ def app(web):
 
         return web.response.stream(copy)
 
+    @app.middleware("request")
+    async def before(request):
+        if request.path == "/seen":
+            request["seen"] = request.stream is not None
+        if request.path == "/taken":
+            return text("taken %r" % await pieces(request)) if sanic else text("taken")
+
+    @app.post("/seen", stream=True)
+    async def seen(request):
+        return text("%r %r" % (request["seen"], await pieces(request)))
+
+    @app.post("/taken", stream=True)
+    async def taken(request):
+        return text("never")
+
     @app.put("/put", stream=True)
     async def put(request):
         return text("put %r" % await pieces(request))
@@ -286,6 +301,8 @@ for name, sent in (
     ("echo", post("/echo", b"abc")),
     ("echo in chunks", chunked("/echo", b"one", b"two")),
     ("transform", post("/upper/!", b"abc")),
+    ("stream in middleware", post("/seen", b"abc")),
+    ("stream that middleware reads", post("/taken", b"abc")),
     ("PUT", request("PUT", "/put", b"abc")),
     ("PATCH", request("PATCH", "/patch", b"abc")),
     ("fails after reading", post("/fails", b"abc")),
