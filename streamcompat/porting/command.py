@@ -47,7 +47,8 @@ def run(paths: Sequence[str], *, origin: str, mode: str, form: str) -> int:
     else:
         sources, failed = _read(paths)
         if not sources and not failed:
-            sys.stderr.write(f"streamcompat: no Python file in {', '.join(paths)}\n")
+            where = ", ".join(paths)
+            sys.stderr.write(f"streamcompat: no Python file in {where} that no .gitignore leaves out\n")
     with _runner(len(sources)) as runner:
         result = port(sources, runner, sanic=origin == "sanic")
     changed = [file for file in result.files if file.before != file.after]

@@ -8,7 +8,7 @@ stays.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
@@ -21,6 +21,8 @@ class Modules:
     def __init__(self, files: Mapping[str, FileFacts]) -> None:
         self._files = files
         self._by_name: dict[str, list[str]] = defaultdict(list)
+        self._parts = {path: PurePath(path).parts for path in files}
+        self._resolved: dict[tuple[str, str], tuple[str, str] | None] = {}
         for path in files:
             parts = list(PurePath(path).with_suffix("").parts)
             if parts[-1] == "__init__":
@@ -28,10 +30,15 @@ class Modules:
             for at in range(len(parts)):
                 self._by_name[".".join(parts[at:])].append(path)
 
-    def resolve(self, path: str, symbol: str, depth: int = 0) -> tuple[str, str] | None:
+    def resolve(self, path: str, symbol: str) -> tuple[str, str] | None:
         """The file in which a name that `path` imports is defined, and the name in it, `""` for all of it."""
-        if depth > 8:
-            return None
+        key = (path, symbol)
+        if key not in self._resolved:
+            self._resolved[key] = None  # for names that are handed round in a circle
+            self._resolved[key] = self._resolve(path, symbol)
+        return self._resolved[key]
+
+    def _resolve(self, path: str, symbol: str) -> tuple[str, str] | None:
         dots = len(symbol) - len(symbol.lstrip("."))
         parts = symbol[dots:].split(".") if symbol[dots:] else []
         base = PurePath(path).parents[dots - 1].parts if 0 < dots <= len(PurePath(path).parents) else None
@@ -44,7 +51,7 @@ class Modules:
             rest = ".".join(parts[at:])
             bound = self._files[found].bindings.get(parts[at]) if rest else None
             if bound is not None and parts[at] not in self._files[found].defines and found != path:
-                further = self.resolve(found, ".".join([bound, *parts[at + 1 :]]), depth + 1)
+                further = self.resolve(found, ".".join([bound, *parts[at + 1 :]]))
                 return further or (found, rest)
             return found, rest
         return None
@@ -58,12 +65,15 @@ class Modules:
             return None
         candidates = [one for one in self._by_name.get(".".join(parts), []) if one != path] if parts else []
         # The nearest one, by the folders that both paths begin with.
-        return max(candidates, key=lambda one: _shared(one, path), default=None)
+        return max(candidates, key=lambda one: self._shared(one, path), default=None)
+
+    def _shared(self, one: str, other: str) -> int:
+        return _common(self._parts[one], self._parts[other])
 
 
-def _shared(one: str, other: str) -> int:
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
     count = 0
-    for first, second in zip(PurePath(one).parts, PurePath(other).parts, strict=False):
+    for first, second in zip(one, other, strict=False):
         if first != second:
             break
         count += 1
@@ -115,6 +125,7 @@ class Linker:
         self._edges()
         self._drop_neutral()
         self._group = self._groups()
+        self._objects = self._find_objects()
         self.decisions = Decisions()
         self._causes: dict[str, tuple[Kind, str]] = {}
         self._decide(forced)
@@ -237,7 +248,7 @@ class Linker:
             # Somebody may call it with the requests of an app of this file, for all that can be seen.
             if thing.reads and not self._has_app(reference):
                 where = causes.get(reference, ("unknown", f"{path}:{thing.line}"))[1]
-                for one in self._objects(path, set()) & self.things.keys():
+                for one in self._objects[path] & self.things.keys():
                     stays.add(one)
                     causes.setdefault(one, ("left", where))
         self._spread()
@@ -282,7 +293,7 @@ class Linker:
     def _reached(self, without: set[str]) -> set[str]:
         """What handlers and the files of apps use, but for those that are told."""
         stack = [one for one, objects in self._on.items() if objects and one not in without]
-        stack += [refer(path, FILE) for path in self.files if self._objects(path, set()) - without]
+        stack += [refer(path, FILE) for path in self.files if self._objects[path] - without]
         found = set(stack)
         while stack:
             one = stack.pop()
@@ -345,7 +356,7 @@ class Linker:
 
     def _files(self) -> None:
         for path in self.files:
-            objects = self._objects(path, set())
+            objects = self._objects[path]
             self.decisions.files[path] = bool(objects) and not objects & self.decisions.stays
         for reference, (path, _) in self.things.items():
             group = [self.things[one][1] for one in self._group[reference]]
@@ -355,19 +366,25 @@ class Linker:
             if not self.decisions.files[path]:
                 self.decisions.stays |= self._group[reference]
 
-    def _objects(self, path: str, seen: set[str]) -> set[str]:
-        """The apps that a file is for: those in it, or else those of the files that import it."""
-        seen.add(path)
-        found: set[str] = set()
-        for key, thing in self.files[path].things.items():
-            reference = refer(path, key)
+    def _find_objects(self) -> dict[str, set[str]]:
+        """The apps that each file is for: those in it, or else those of the files that import it."""
+        found: dict[str, set[str]] = {path: set() for path in self.files}
+        for reference, (path, thing) in self.things.items():
             if thing.kind != "function":
-                found.add(reference)
-            found |= self._on[reference]
-        if not found:
-            for user in self._users.get(path, ()):
-                if user not in seen:
-                    found |= self._objects(user, seen)
+                found[path].add(reference)
+            found[path] |= self._on[reference]
+        uses: dict[str, set[str]] = defaultdict(set)
+        for used, users in self._users.items():
+            for user in users:
+                uses[user].add(used)
+        own = {path for path, objects in found.items() if objects}
+        for path in own:
+            seen, stack = {path}, [path]
+            while stack:
+                for used in uses[stack.pop()] - own - seen:
+                    found[used] |= found[path]
+                    seen.add(used)
+                    stack.append(used)
         return found
 
     # ---- telling ----

@@ -28,8 +28,11 @@ def outline(path: str, data: bytes) -> FileFacts:
         warnings.simplefilter("ignore")
         tree = ast.parse(decode(data)[0])
     roots = set()
+    attributes = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
+        if isinstance(node, ast.Attribute):
+            attributes.append(node)
+        elif isinstance(node, ast.Import):
             for one in node.names:
                 facts.imports.add(one.name)
                 roots.add(one.asname or one.name.partition(".")[0])
@@ -38,8 +41,8 @@ def outline(path: str, data: bytes) -> FileFacts:
             for one in node.names:
                 facts.imports.add(f"{module}.{one.name}")
                 facts.bindings[one.asname or one.name] = f"{module}.{one.name}"
-    for attribute in ast.walk(tree):
-        if isinstance(attribute, ast.Attribute) and (dotted := _dotted(attribute)) is not None:
+    for attribute in attributes:
+        if (dotted := _dotted(attribute)) is not None:
             first, _, rest = dotted.partition(".")
             if first in roots:
                 facts.imports.add(dotted)

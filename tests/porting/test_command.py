@@ -126,7 +126,7 @@ def test_a_path_that_is_not_there(tree: Path, capsys: pytest.CaptureFixture[str]
 def test_a_folder_without_a_python_file(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tree / "notes.txt").write_text("notes\n")
     assert main(["port", ".", "--check"]) == 0
-    assert capsys.readouterr().err == "streamcompat: no Python file in .\n"
+    assert capsys.readouterr().err == "streamcompat: no Python file in . that no .gitignore leaves out\n"
 
 
 def test_a_file_that_cannot_be_written_stays(
