@@ -7,6 +7,7 @@ import libcst as cst
 from streamcompat.porting.model import FileFacts, Seeds
 from streamcompat.porting.objects import scan_objects
 from streamcompat.porting.outline import is_of_interest, outline
+from streamcompat.porting.patches import scan_patches
 from streamcompat.porting.reads import scan_reads
 from streamcompat.porting.respond import scan_responds
 from streamcompat.porting.scan import Scan
@@ -40,6 +41,7 @@ def analyse(path: str, data: bytes, seeds: Seeds) -> FileFacts:
     scan_responds(scan)
     Writes(scan)
     scan_objects(scan)
+    scan_patches(scan)
     scan_uses(scan)
     scan.find_mixed()
     scan.find_users()

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from streamcompat.porting.model import FILE, Thing
+from streamcompat.porting.model import Thing
 from streamcompat.porting.names import is_extension
-from streamcompat.porting.roles import OBJECT_ROLES, OBJECTS, REQUEST
+from streamcompat.porting.roles import OBJECTS, REQUEST
 from streamcompat.porting.scan import Scan
 from streamcompat.porting.tree import argument, literal, parameters
 
@@ -32,6 +32,22 @@ _SANIC_ONLY = {
     "extend", "finalize", "group", "main_process_start", "main_process_stop", "on_request", "on_response",
     "register_named_middleware", "signal", "update_config", "websocket",
 }  # fmt: skip
+_WEBSOCKET = (
+    "write `@app.get(uri, websocket=True)` on a handler that returns `websocket(fn)`, then port the app"
+)
+_LISTENER = "decorate it with `@app.listener(...)`, then port the app"
+_MIDDLEWARE = "decorate it with `@app.middleware(...)`, then port the app"
+_INSTEAD = {
+    "websocket": _WEBSOCKET,
+    "add_websocket_route": _WEBSOCKET,
+    "before_server_start": _LISTENER,
+    "after_server_start": _LISTENER,
+    "before_server_stop": _LISTENER,
+    "after_server_stop": _LISTENER,
+    "on_request": _MIDDLEWARE,
+    "on_response": _MIDDLEWARE,
+    "ctx": "keep it in an attribute of the app, then port the app",
+}
 _INNARDS = {
     "error_handler",
     "handle_request",
@@ -74,9 +90,6 @@ def scan_objects(scan: Scan) -> None:
                 "port the file together with the one that has it, or register a function by its name",
                 reference,
             )
-    _patches(scan)
-    _subclasses(scan)
-    _decorators(scan)
 
 
 def _made(scan: Scan, call: cst.Call, kind: str) -> None:
@@ -208,9 +221,8 @@ def _member(scan: Scan, node: cst.Attribute, owner: str, kinds: set[str]) -> Non
             scan.say(node, "left", f"`{tree.code(node)}` is patched", "say it in Mach9's way by hand", owner)
         return
     if name in _SANIC_ONLY and "view" not in kinds:
-        scan.say(
-            node, "left", f"`{tree.code(node)}` is not the same in Mach9", "port what uses it by hand", owner
-        )
+        remedy = _INSTEAD.get(name, "port what uses it by hand")
+        scan.say(node, "left", f"`{tree.code(node)}` is not the same in Mach9", remedy, owner)
         return
     if not isinstance(call, cst.Call) or call.func is not node:
         if name == "stream":
@@ -330,89 +342,3 @@ def rename_exception_handler(scan: Scan, function: cst.FunctionDef, owner: str) 
             )
             return
         scan.rename(parameter, wanted, owner)
-
-
-# ---- what reaches into Sanic itself ----
-
-
-def _patches(scan: Scan) -> None:
-    tree = scan.tree
-    for target in tree.all(cst.AssignTarget):
-        if isinstance(target.target, cst.Attribute) and scan.roles.home(target.target.value) is not None:
-            _patched(scan, target.target)
-    for call in tree.all(cst.Call):
-        if tree.builtin(call.func) == "setattr" and call.args:
-            value = call.args[0].value
-            if scan.roles.home(value) is not None:
-                _patched(scan, call)
-
-
-def _patched(scan: Scan, node: cst.CSTNode) -> None:
-    scan.say(
-        node,
-        "left",
-        f"`{scan.tree.code(node)}` changes Sanic itself",
-        "take the patch out, or write its counterpart for Mach9",
-        FILE,
-        everywhere=True,
-    )
-
-
-def _subclasses(scan: Scan) -> None:
-    for one in scan.tree.all(cst.ClassDef):
-        for base in one.bases:
-            home = scan.roles.home(base.value)
-            if OBJECTS.get(home or "") in OBJECT_ROLES and home is not None:
-                name = home.rpartition(".")[2]
-                scan.say(
-                    one,
-                    "left",
-                    f"a subclass of `{name}`",
-                    "derive it from Mach9's by hand",
-                    FILE,
-                    everywhere=True,
-                )
-
-
-def _decorators(scan: Scan) -> None:
-    """Decorators of extensions, and of apps that cannot be seen."""
-    tree = scan.tree
-    for function in tree.all(cst.FunctionDef):
-        for decorator in function.decorators:
-            node = decorator.decorator
-            func = node.func if isinstance(node, cst.Call) else node
-            owner = scan.thing_of(function)
-            if is_extension(tree.qualified(func) or "") and owner in scan.facts.things:
-                scan.facts.things[owner].reads = True
-                remedy = "find its counterpart, or check in the handler; then port it"
-                scan.say(
-                    function,
-                    "left",
-                    f"`@{tree.code(func)}` is an extension for Sanic's handlers",
-                    remedy,
-                    owner,
-                )
-            elif _is_blind_route(scan, node) and owner in scan.facts.things:
-                thing = scan.facts.things[owner]
-                thing.streams = thing.reads = True
-                thing.handlers = thing.handlers or 1
-                scan.say(
-                    function,
-                    "unknown",
-                    f"what `{tree.code(func)[: -len('.stream')]}` is cannot be seen from here",
-                    "port the file together with the one that makes the app",
-                    owner,
-                )
-
-
-def _is_blind_route(scan: Scan, node: cst.BaseExpression) -> bool:
-    """`@something.stream("/...")` of something that is no app that was seen."""
-    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute) or not node.args:
-        return False
-    if node.func.attr.value != "stream" or scan.roles.objects(node.func.value):
-        return False
-    try:
-        value = literal(node.args[0].value)
-    except ValueError:
-        return False
-    return isinstance(value, str) and value.startswith("/")

@@ -1,0 +1,105 @@
+"""What reaches into Sanic itself: patches, subclasses of its apps, and decorators of extensions.
+
+The rule: nothing of it is ported, and what it touches stays, as a patch or a subclass may change anything
+that an app does.
+"""
+
+from __future__ import annotations
+
+import libcst as cst
+
+from streamcompat.porting.model import FILE
+from streamcompat.porting.names import is_extension
+from streamcompat.porting.roles import OBJECT_ROLES, OBJECTS
+from streamcompat.porting.scan import Scan
+from streamcompat.porting.tree import literal
+
+
+def scan_patches(scan: Scan) -> None:
+    """Looks for all three."""
+    _patches(scan)
+    _subclasses(scan)
+    _decorators(scan)
+
+
+def _patches(scan: Scan) -> None:
+    tree = scan.tree
+    for target in tree.all(cst.AssignTarget):
+        if isinstance(target.target, cst.Attribute) and scan.roles.home(target.target.value) is not None:
+            _patched(scan, target.target)
+    for call in tree.all(cst.Call):
+        if tree.builtin(call.func) == "setattr" and call.args:
+            value = call.args[0].value
+            if scan.roles.home(value) is not None:
+                _patched(scan, call)
+
+
+def _patched(scan: Scan, node: cst.CSTNode) -> None:
+    scan.say(
+        node,
+        "left",
+        f"`{scan.tree.code(node)}` changes Sanic itself",
+        "take the patch out, or write its counterpart for Mach9",
+        FILE,
+        everywhere=True,
+    )
+
+
+def _subclasses(scan: Scan) -> None:
+    for one in scan.tree.all(cst.ClassDef):
+        for base in one.bases:
+            home = scan.roles.home(base.value)
+            if OBJECTS.get(home or "") in OBJECT_ROLES and home is not None:
+                name = home.rpartition(".")[2]
+                scan.say(
+                    one,
+                    "left",
+                    f"a subclass of `{name}`",
+                    "derive it from Mach9's by hand",
+                    FILE,
+                    everywhere=True,
+                )
+
+
+def _decorators(scan: Scan) -> None:
+    """Decorators of extensions, and of apps that cannot be seen."""
+    tree = scan.tree
+    for function in tree.all(cst.FunctionDef):
+        for decorator in function.decorators:
+            node = decorator.decorator
+            func = node.func if isinstance(node, cst.Call) else node
+            owner = scan.thing_of(function)
+            if is_extension(tree.qualified(func) or "") and owner in scan.facts.things:
+                scan.facts.things[owner].reads = True
+                remedy = "find its counterpart, or check in the handler; then port it"
+                scan.say(
+                    function,
+                    "left",
+                    f"`@{tree.code(func)}` is an extension for Sanic's handlers",
+                    remedy,
+                    owner,
+                )
+            elif _is_blind_route(scan, node) and owner in scan.facts.things:
+                thing = scan.facts.things[owner]
+                thing.streams = thing.reads = True
+                thing.handlers = thing.handlers or 1
+                scan.say(
+                    function,
+                    "unknown",
+                    f"what `{tree.code(func)[: -len('.stream')]}` is cannot be seen from here",
+                    "port the file together with the one that makes the app",
+                    owner,
+                )
+
+
+def _is_blind_route(scan: Scan, node: cst.BaseExpression) -> bool:
+    """`@something.stream("/...")` of something that is no app that was seen."""
+    if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute) or not node.args:
+        return False
+    if node.func.attr.value != "stream" or scan.roles.objects(node.func.value):
+        return False
+    try:
+        value = literal(node.args[0].value)
+    except ValueError:
+        return False
+    return isinstance(value, str) and value.startswith("/")
