@@ -7,7 +7,7 @@ that a network can do; after each of them the invariants are looked at.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import anyio
@@ -18,7 +18,8 @@ from streamcompat.testing.client import EngineApp
 from streamcompat.testing.connection import WINDOW, Stream
 from streamcompat.testing.observed import Observed
 from streamcompat.testing.response import Response
-from streamcompat.testing.wire import LAST_CHUNK, request_head
+from streamcompat.testing.wire import LAST_CHUNK, cut, request_head
+from streamcompat.testing.wire import chunk as chunked
 from streamcompat_engine import ClientDisconnected, Limits, Timeouts
 
 try:
@@ -32,6 +33,8 @@ except ImportError as error:
 __all__ = ["StreamMachine"]
 
 _SECONDS = st.sampled_from([0.0, 0.5, 1.0, 4.0, 30.0, 100.0])
+_TURNS = 8
+"""Times that a client reads in order to be read from."""
 
 
 class StreamMachine(RuleBasedStateMachine):
@@ -153,36 +156,41 @@ class StreamMachine(RuleBasedStateMachine):
         chunk = data.draw(self.bodies)
         if chunk:
             self.sent += chunk
-            framed = b"%x\r\n%b\r\n" % (len(chunk), chunk)
-            self._send(framed, 1 if bytewise else len(framed))
+            framed = chunked(chunk)
+            self._send(framed, range(1, len(framed)) if bytewise else ())
 
-    @rule(chunk=st.binary(min_size=2, max_size=40), offset=st.integers(1, 45))
-    def cut(self, chunk: bytes, offset: int) -> None:
+    @rule(data=st.data(), offset=st.integers(1, 45))
+    def cut(self, data: st.DataObject, offset: int) -> None:
         """Send a chunk in two pieces, cut anywhere in it or in its framing."""
         if not self._may_send:
             return
-        self.sent += chunk
-        framed = b"%x\r\n%b\r\n" % (len(chunk), chunk)
-        self._send(framed, min(offset, len(framed) - 1))
+        chunk = data.draw(self.bodies)
+        if chunk:
+            self.sent += chunk
+            framed = chunked(chunk)
+            self._send(framed, [min(offset, len(framed) - 1)])
 
-    @rule(behind=st.none() | st.binary(max_size=20), bytewise=st.booleans())
-    def finish(self, behind: bytes | None, bytewise: bool) -> None:
+    @rule(data=st.data(), more=st.booleans(), bytewise=st.booleans())
+    def finish(self, data: st.DataObject, more: bool, bytewise: bool) -> None:
         """End the body, and perhaps send another request right behind it."""
         if not self._may_send:
             return
+        behind = data.draw(self.bodies) if more else None
         self.finished = self.ended = True
-        data = LAST_CHUNK + (b"" if behind is None else self._request(behind))
-        self._send_to_the_end(data, bytewise, behind)
+        self._send_to_the_end(
+            LAST_CHUNK + (b"" if behind is None else self._request(behind)), bytewise, behind
+        )
 
-    @rule(body=st.binary(max_size=20), bytewise=st.booleans())
-    def write(self, body: bytes, bytewise: bool) -> None:
+    @rule(data=st.data(), bytewise=st.booleans())
+    def write(self, data: st.DataObject, bytewise: bool) -> None:
         """Send a request behind one that has its end, without waiting for the answer."""
         if not self.ended or self.behind is not None or not self._reachable:
             return
-        self._send_to_the_end(self._request(body), bytewise, body)
+        behind = data.draw(self.bodies)
+        self._send_to_the_end(self._request(behind), bytewise, behind)
 
     def _send_to_the_end(self, data: bytes, bytewise: bool, behind: bytes | None) -> None:
-        if self._send(data, 1 if bytewise else len(data)):
+        if self._send(data, range(1, len(data)) if bytewise else ()):
             self.behind = behind
         else:
             self.disconnect()  # half a request would keep both sides waiting
@@ -198,7 +206,7 @@ class StreamMachine(RuleBasedStateMachine):
         self.finished = True
         if data.startswith(b"1\r\na"):
             self.sent += b"a"  # it may have reached the handler before the rest showed what it is
-        self._send(data, len(data))
+        self._send(data)
 
     @rule()
     def read(self) -> None:
@@ -331,19 +339,21 @@ class StreamMachine(RuleBasedStateMachine):
             and not self.stream.connection.reading_paused
         )
 
-    def _send(self, data: bytes, size: int) -> bool:
-        """Send in pieces of this size; whether all of it was. Where not, nothing more of the body is."""
+    def _send(self, data: bytes, cuts: Iterable[int] = ()) -> bool:
+        """Send what is cut so; whether all of it was. Where not, nothing more of the body is."""
         assert self.stream is not None
         stream = self.stream
 
         async def send() -> bool:
             try:
-                for start in range(0, len(data), size):
-                    while stream.connection.reading_paused and not self.stalled and await stream.available():
-                        pass
+                for piece in cut(data, cuts):
+                    for _ in range(_TURNS):
+                        if not stream.connection.reading_paused or self.stalled:
+                            break
+                        await stream.available()
                     if stream.connection.reading_paused:
                         return False  # it would wait for ever
-                    await stream.connection.send(data[start : start + size])
+                    await stream.connection.send(piece)
             except ClientDisconnected:
                 return False  # the server has closed; why is still to be read
             return True

@@ -79,16 +79,19 @@ def _summary(report: Report) -> str:
 
 def as_json(report: Report) -> str:
     """For programs; bodies are in hexadecimal."""
-    return json.dumps(
-        {
-            "target": report.target,
-            "examples": report.examples,
-            "seed": report.seed,
-            "broken": report.broken,
-            "routes": [_route_value(route) for route in report.routes],
-        },
-        indent=2,
-        ensure_ascii=False,
+    return (
+        json.dumps(
+            {
+                "target": report.target,
+                "examples": report.examples,
+                "seed": report.seed,
+                "broken": report.broken,
+                "routes": [_route_value(route) for route in report.routes],
+            },
+            indent=2,
+            ensure_ascii=False,
+        )
+        + "\n"
     )
 
 

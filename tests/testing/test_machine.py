@@ -128,6 +128,20 @@ async def writes_more_than_it_says(exchange: Exchange) -> None:
     exchange.finish()
 
 
+async def spoils_the_second_answer(exchange: Exchange) -> None:
+    """Of a connection."""
+    second = exchange.transport in _KEPT
+    _KEPT.append(exchange.transport)
+    exchange.start(200, [])
+    exchange.commit()
+    await asyncio.sleep(0)
+    while (piece := await exchange.receive()) is not None:
+        await exchange.write(piece)
+    if second:
+        exchange.transport.take(b"4\r\nmore\r\n")
+    exchange.finish()
+
+
 async def loses_what_it_writes(exchange: Exchange) -> None:
     exchange.start(200, [])
     exchange.commit()
@@ -146,6 +160,7 @@ async def loses_what_it_writes(exchange: Exchange) -> None:
         (leaks, "tasks are left behind"),
         (never_ends, "the handler goes on without a client"),
         (writes_more_than_it_says, "more came than was written"),
+        (spoils_the_second_answer, "more came than was written|not a valid HTTP response"),
         (loses_what_it_writes, "bytes were written|or something else|not a valid HTTP response"),
     ],
 )
@@ -154,6 +169,4 @@ def test_what_is_broken_is_found(broken: Any, said: str) -> None:
         app = broken
 
     with pytest.raises(AssertionError, match=said):
-        run_state_machine_as_test(
-            Broken, settings=settings(SHORT, max_examples=300, report_multiple_bugs=False)
-        )
+        run_state_machine_as_test(Broken, settings=UNTIL_FOUND)

@@ -79,10 +79,11 @@ def test_the_probe_knows_the_broken_from_the_sound(flavour: str, one: Animal) ->
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("one", ZOO.values(), ids=ZOO.keys())
 @pytest.mark.parametrize("seed", range(10))
-@pytest.mark.parametrize(("flavour", "one"), EVERY)
-def test_the_probe_knows_them_with_every_seed(flavour: str, one: Animal, seed: int) -> None:
-    check(flavour, one, seed)
+def test_the_probe_knows_them_with_every_seed(one: Animal, seed: int) -> None:
+    """Ten seeds in a row; the flavours take turns."""
+    check(list(FLAVOURS)[(seed + len(one.name)) % 2], one, seed)
 
 
 def test_the_same_seed_gives_the_same_report() -> None:
