@@ -55,11 +55,11 @@ class ContentRange:
             if part and not (part.isascii() and part.isdigit()):
                 raise dialect.content_range_error(f"'{part}' is invalid for Content Range", self)
         if first:
-            self.start = int(first)
-            self.end = min(int(last), self.total - 1) if last else self.total - 1
+            self.start = _position(first)
+            self.end = min(_position(last), self.total - 1) if last else self.total - 1
         elif last:
             # The last bytes, as many as there are.
-            self.start = max(self.total - int(last), 0)
+            self.start = max(self.total - _position(last), 0)
             self.end = self.total - 1
         else:
             raise dialect.content_range_error("Invalid for Content Range parameters", self)
@@ -70,6 +70,11 @@ class ContentRange:
 
     def __bool__(self) -> bool:
         return self.size > 0
+
+
+def _position(digits: str) -> int:
+    """A position in a file; every number of more than 18 digits is past the end of any."""
+    return int(digits.lstrip("0")[:19] or "0")
 
 
 def file_headers(

@@ -44,19 +44,22 @@ def file_handler(
         headers: dict[str, str] = {}
         if use_modified_since:
             headers["Last-Modified"] = formatdate(int(stats.st_mtime), usegmt=True)
-            if request.headers.get("If-Modified-Since") == headers["Last-Modified"]:
+            # RFC 9110 §13.1.3: ignored beside If-None-Match, which no file here can match without an ETag.
+            since = request.headers.get("If-Modified-Since")
+            if since == headers["Last-Modified"] and "If-None-Match" not in request.headers:
                 return dialect.response(status=304, headers=headers)
         part = None
         status = 200
         if use_content_range:
             headers["Accept-Ranges"] = "bytes"
-            try:
-                part = ContentRange(request, stats, dialect)
-            except HeaderNotFound:
-                pass
-            else:
-                headers |= part.headers
-                status = 206
+            if request.method == "GET" and _unchanged(request, headers):
+                try:
+                    part = ContentRange(request, stats, dialect)
+                except HeaderNotFound:
+                    pass
+                else:
+                    headers |= part.headers
+                    status = 206
         size = stats.st_size if part is None else part.size
         headers["Content-Length"] = str(size)
         kind = content_type or guess_type(named)[0] or "text/plain"
@@ -69,6 +72,11 @@ def file_handler(
         return dialect.response(status=status, headers=headers, content_type=kind, body_bytes=body)
 
     return static
+
+
+def _unchanged(request: Any, headers: dict[str, str]) -> bool:
+    """Whether the file is the one that the client has a part of, where it asks (RFC 9110 §13.1.5)."""
+    return request.headers.get("If-Range") in (None, headers.get("Last-Modified"))
 
 
 def _find(location: str, root: str) -> tuple[str, os.stat_result] | None:

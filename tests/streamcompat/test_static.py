@@ -94,6 +94,8 @@ async def test_a_version_that_the_client_has(flavour, folder):
     assert when == "Sun, 09 Sep 2001 01:46:40 GMT"
     second = await ask(app, "GET", "/files/x.css", headers={"If-Modified-Since": when})
     assert (second.status, second.text) == (304, "")
+    other = {"If-Modified-Since": when, "If-None-Match": '"another"'}
+    assert (await ask(app, "GET", "/files/x.css", headers=other)).status == 200
     app.static("/plain", folder, use_modified_since=False)
     assert (await ask(app, "GET", "/plain/x.css")).field("last-modified") is None
 
@@ -108,6 +110,52 @@ async def test_ranges(flavour, folder):
     assert (whole.status, whole.field("accept-ranges")) == (200, "bytes")
     refused = await ask(app, "GET", "/files/sub/y.bin", headers={"Range": "bytes=10-"})
     assert (refused.status, refused.field("content-range")) == (416, "bytes */10")
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "text"),
+    [
+        (f"2-{'9' * 5000}", 206, "23456789"),
+        (f"{'0' * 5000}7-", 206, "789"),
+        (f"-{'9' * 5000}", 206, "0123456789"),
+        (f"{'9' * 5000}-", 416, None),
+    ],
+    ids=["last", "zeros", "suffix", "first"],
+)
+async def test_a_range_of_more_digits_than_python_takes(flavour, folder, given, status, text):
+    app, _, _ = flavour
+    app.static("/files", folder, use_content_range=True)
+    exchange = await ask(app, "GET", "/files/sub/y.bin", headers={"Range": f"bytes={given}"})
+    assert exchange.status == status
+    assert text is None or exchange.text == text
+
+
+async def test_a_range_is_of_the_file_that_the_client_has_a_part_of(flavour, folder):
+    app, _, _ = flavour
+    app.static("/files", folder, use_content_range=True)
+    app.static("/plain", folder, use_content_range=True, use_modified_since=False)
+    when = (await ask(app, "GET", "/files/sub/y.bin")).field("last-modified")
+    asked = {"Range": "bytes=2-4", "If-Range": when}
+    part = await ask(app, "GET", "/files/sub/y.bin", headers=asked)
+    assert (part.status, part.text) == (206, "234")
+    for path, validator in (
+        ("/files", "Sun, 09 Sep 2001 01:46:40 GMT"),
+        ("/files", '"tag"'),
+        ("/plain", when),
+    ):
+        changed = {"Range": "bytes=2-4", "If-Range": validator}
+        whole = await ask(app, "GET", f"{path}/sub/y.bin", headers=changed)
+        assert (whole.status, whole.text) == (200, "0123456789"), (path, validator)
+        assert whole.field("content-range") is None
+
+
+async def test_a_range_is_for_get_alone(flavour, folder):
+    app, _, _ = flavour
+    app.static("/files", folder, use_content_range=True)
+    for given in ("bytes=2-4", "bytes=10-", "bytes=x"):
+        exchange = await ask(app, "HEAD", "/files/sub/y.bin", headers={"Range": given})
+        assert (exchange.status, exchange.field("content-length")) == (200, "10")
+        assert exchange.field("content-range") is None
 
 
 async def test_head(flavour, folder):
