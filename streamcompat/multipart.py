@@ -65,6 +65,9 @@ class PartsParser:
         if not boundary:
             raise ValueError("a multipart content type without a boundary")
         self.complete = False
+        self._delimiter = b"\r\n--" + boundary
+        self._preamble: bytes | None = b"\r\n"  # what may be the start of the first delimiter
+        self._passed = 0
         self._left = most
         self._events: list[Event] = []
         self._parser = parser = MultipartParser(
@@ -87,15 +90,32 @@ class PartsParser:
 
         Raises: ValueError: it is no multipart; TooMuch.
         """
-        if not self.complete:
+        if self._preamble is not None:
+            data = self._passed_by(self._preamble, data)
+        if data and not self.complete:
             self._parser.write(data)
         events, self._events = self._events, []
         return events
 
     def close(self) -> None:
-        """The body has ended; ValueError where its last boundary is missing."""
+        """The body has ended; ValueError where its boundary is missing, or the last of them."""
         if not self.complete:
-            raise ValueError("a multipart body without its last boundary")
+            which = "boundary" if self._preamble is not None else "last boundary"
+            raise ValueError(f"a multipart body without its {which}")
+
+    def _passed_by(self, kept: bytes, data: bytes) -> bytes:
+        """What follows the preamble, which RFC 2046 §5.1.1 has us ignore and the parser does not know."""
+        whole = kept + data
+        start = whole.find(self._delimiter)
+        before = self._passed + (start - len(kept) if start >= 0 else len(data) - len(self._delimiter))
+        if before > HEADER_SIZE:
+            raise ValueError("a multipart body that does not begin with its boundary")
+        if start < 0:
+            self._passed += len(data)
+            self._preamble = whole[-len(self._delimiter) :]
+            return b""
+        self._preamble = None
+        return whole[start + 2 :]
 
     # ---- called by the parser ----
 

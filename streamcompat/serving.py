@@ -7,6 +7,7 @@ this is on the way of a request.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
 import logging.config
@@ -14,11 +15,13 @@ import socket
 import ssl as tls
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from streamcompat_engine import Exchange, Lifespan, Limits, Server, ServerConfig, Timeouts, Workers
+from streamcompat_engine.pipeline import READY
+from streamcompat_engine.suspension import drive, wait
 
 if TYPE_CHECKING:
     from streamcompat.app import App
@@ -371,6 +374,36 @@ async def trigger(app: App, event: str, loop: Any) -> None:
     """Calls the listeners of one event; what they raise is raised."""
     listeners = app.listeners.get(event, ())
     for listener in reversed(listeners) if event in STOPPING else listeners:
+        await drive(_listen(listener, app, loop), [])
+
+
+async def _listen(listener: Callable[..., Any], app: App, loop: Any) -> None:
+    with _run_until_complete(loop):
         result = listener(app, loop)
-        if isawaitable(result):
-            await result
+    if isawaitable(result):
+        await result
+
+
+@contextlib.contextmanager
+def _run_until_complete(loop: Any) -> Iterator[None]:
+    """For a function that calls `loop.run_until_complete`: the originals called listeners while the loop did
+    not run. Here it does, and the function is suspended until the result is there, as by a write."""
+    if loop is None:
+        yield
+        return
+
+    def run_until_complete(future: Any) -> Any:
+        results: list[Any] = []
+
+        async def wait_for_it() -> None:
+            results.append(await asyncio.ensure_future(future))
+
+        if wait(wait_for_it) is not READY:
+            raise RuntimeError("This event loop is already running")
+        return results[0]
+
+    loop.run_until_complete = run_until_complete
+    try:
+        yield
+    finally:
+        vars(loop).pop("run_until_complete", None)

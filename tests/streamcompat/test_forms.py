@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from streamcompat.datastructures import File
 from streamcompat.forms import parse_form
+from streamcompat.multipart import HEADER_SIZE, PartsParser
 
 BOUNDARY = "----frontier"
 TYPE = f'multipart/form-data; boundary="{BOUNDARY}"'
@@ -36,6 +37,30 @@ def test_fields_and_files():
     assert fields == {"a": ["1", "ä"]}
     assert files.get("f") == File(type="a/b", body=b"\0\r\n\1", name="x.bin")
     assert files.get("g") == File(type="text/plain", body=b"", name="y")
+
+
+@given(st.integers(0, 40), st.integers(1, 70), st.booleans())
+def test_a_preamble_is_ignored_however_it_is_cut(size, cut, with_end):
+    preamble = (b"-" * size + b"\r\n--") if with_end else b"--" + b"-" * size
+    body = preamble + b"\r\n" + multipart(part('Content-Disposition: form-data; name="a"', b"1"))
+    parser = PartsParser(TYPE)
+    events = [event for at in range(0, len(body), cut) for event in parser.feed(body[at : at + cut])]
+    parser.close()
+    assert b"".join(event for event in events if isinstance(event, bytes)) == b"1"
+
+
+@pytest.mark.parametrize("size", [HEADER_SIZE, HEADER_SIZE + 1])
+@pytest.mark.parametrize("cut", [1, 7, 10**6])
+def test_a_preamble_has_a_bound_that_does_not_depend_on_the_cut(size, cut):
+    body = b"x" * size + b"\r\n" + multipart(part('Content-Disposition: form-data; name="a"', b"1"))
+    parser = PartsParser(TYPE)
+    try:
+        for at in range(0, len(body), cut):
+            parser.feed(body[at : at + cut])
+    except ValueError:
+        assert size > HEADER_SIZE
+    else:
+        assert parser.complete and size == HEADER_SIZE
 
 
 def test_a_fields_charset():

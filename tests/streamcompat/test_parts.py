@@ -202,8 +202,9 @@ class TestARequest:
         [
             ("text/plain", b"x", "the body is not multipart"),
             ("multipart/form-data", b"x", "without a boundary"),
-            (TYPE, b"nothing of the kind", "xpected boundary character"),
-            (TYPE, b"", "without its last boundary"),
+            (TYPE, b"nothing of the kind", "without its boundary"),
+            (TYPE, b"", "without its boundary"),
+            (TYPE, b"x" * 9000, "does not begin with its boundary"),
             (TYPE, BODY[:-20], "without its last boundary"),
             ("multipart/form-data; boundary=ä", b"", "multipart"),
         ],

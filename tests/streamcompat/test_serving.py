@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import re
 import signal
@@ -13,12 +14,14 @@ import threading
 import httpx
 import pytest
 
+from streamcompat import serving
 from streamcompat.mach9_api import Mach9, Server
 from streamcompat.mach9_api.views import CompositionView
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api.exceptions import SanicException
 from streamcompat.sanic_api.response import text
 from streamcompat.serving import tls_context
+from streamcompat_engine.suspension import Wait
 from tests.serving import PATIENCE, ROOT, environment, serve
 
 EVENTS = ["before_server_start", "after_server_start", "before_server_stop", "after_server_stop"]
@@ -63,6 +66,54 @@ def test_what_listeners_get(app):
     with serve(app):
         assert isinstance(seen[0][1], asyncio.AbstractEventLoop)
         assert seen[0][0] is app
+
+
+@pytest.mark.parametrize("driver", ["asyncio", "anyio"])
+@pytest.mark.parametrize("uvloop", [True, False])
+def test_a_plain_listener_may_run_the_loop_until_something_is_complete(app, driver, uvloop):
+    """As it could in the originals, whose loop did not run yet; connections to databases were made so."""
+    calls = []
+
+    async def connect(event):
+        await asyncio.sleep(0)
+        calls.append(f"connected at {event}")
+        return event
+
+    async def fail():
+        await asyncio.sleep(0)
+        raise LookupError
+
+    def listener(app, loop, event):
+        assert loop.run_until_complete(connect(event)) == event
+        assert loop.run_until_complete(asyncio.ensure_future(connect("once more"))) == "once more"
+        with pytest.raises(LookupError):
+            asyncio.get_event_loop().run_until_complete(fail())
+        calls.append(event)
+
+    for event in EVENTS:
+        app.listener(event)(functools.partial(listener, event=event))
+
+    @app.listener("after_server_start")
+    async def running(app, loop):
+        with pytest.raises(RuntimeError, match="already running"):
+            loop.run_until_complete(loop.create_future())
+        app.stop()
+
+    app.run(port=0, driver=driver, uvloop=uvloop if driver == "asyncio" else None)
+    expected = [[f"connected at {event}", "connected at once more", event] for event in EVENTS]
+    assert calls == sum(expected, [])
+
+
+def test_a_plain_listener_without_a_stack_of_its_own(app, monkeypatch):
+    """Where greenlet is missing: the error that asyncio has for it."""
+    monkeypatch.setattr(serving, "wait", Wait)
+
+    def listener(app, loop):
+        loop.run_until_complete(loop.create_future())
+
+    app.listener("before_server_start")(listener)
+    with pytest.raises(RuntimeError, match="already running"):
+        app.run(port=0)
 
 
 class TestTasks:

@@ -200,6 +200,9 @@ def app(web):
     # Listeners, tasks, configuration
     events = []
 
+    async def prepared():
+        return "prepared"
+
     @app.listener("before_server_start")
     async def starting(app, loop):
         events.append("before_server_start")
@@ -208,6 +211,7 @@ def app(web):
     @app.listener("before_server_start")
     def starting_too(app, loop):
         events.append("and again")
+        events.append(loop.run_until_complete(prepared()))
 
     area.listener("before_server_start")(lambda app, loop: events.append("late"))
 

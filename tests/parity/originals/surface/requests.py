@@ -208,6 +208,34 @@ CASES = [
             content_type="multipart/form-data; boundary=x",
         ),
     ),
+    case(
+        "multipart behind a preamble",
+        post(
+            "/form",
+            b'ignored\r\n--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--\r\nignored',
+            content_type="multipart/form-data; boundary=x",
+        ),
+    ),
+    case(
+        "multipart without its last delimiter",
+        post(
+            "/form",
+            b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x\r\n',
+            content_type="multipart/form-data; boundary=x",
+        ),
+    ),
+    case(
+        "multipart with a path of Windows",
+        multipart("/files", ('name="f"; filename="C:\\\\d\\\\y.txt"', "A/b", b"1")),
+    ),
+    case(
+        "multipart with its type in capitals",
+        post(
+            "/form",
+            b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--x--\r\n',
+            content_type="Multipart/Form-Data; boundary=x",
+        ),
+    ),
     case("multipart of nothing", post("/form", content_type="multipart/form-data; boundary=x")),
     case(
         "multipart with a quoted boundary",
