@@ -155,10 +155,13 @@ class Workers:
         readable, writable = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
+        # Until it has handlers of its own, a signal to the worker must wait: the parent's would only note it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         pid = os.fork()
         if pid == 0:
             os.close(readable)
             self._be_worker(slot, writable)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         os.close(writable)
         slot.worker = _Worker(pid, readable, slot)
         self._selector.register(readable, selectors.EVENT_READ, slot.worker)
@@ -171,7 +174,9 @@ class Workers:
             for number in _SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             self._selector.close()
+            self._close_sockets(but=slot.sockets)
 
             def tell(what: bytes) -> None:
                 with contextlib.suppress(OSError):
@@ -232,6 +237,7 @@ class Workers:
     def _stop(self) -> None:
         self._stops += 1
         self._rolling.clear()
+        self._close_sockets()  # who comes now is refused, and need not wait for nothing
         for slot in self._slots:
             slot.start_at = None
             for worker in (slot.worker, slot.retiring):
@@ -240,6 +246,12 @@ class Workers:
             slot.worker = slot.retiring = None
         for pid in self._leaving:  # once: a worker does not wait for its exchanges after a second signal
             _signal(pid, signal.SIGTERM)
+
+    def _close_sockets(self, but: tuple[socket.socket, ...] = ()) -> None:
+        for slot in self._slots:
+            for sock in slot.sockets:
+                if sock not in but:
+                    sock.close()
 
     def _retire(self, slot: _Slot) -> None:
         """Let the old worker go: it answers what it has."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -226,32 +227,95 @@ def test_new_code_is_served_after_a_hangup_in_the_middle_of_a_replacement(folder
         until(lambda: ask(command.url) == 1)
 
 
-def test_a_stop_in_the_middle_of_a_replacement_waits_for_what_runs(folder: Path) -> None:
+@contextmanager
+def busy(command: Command, folder: Path) -> Iterator[None]:
+    """Both workers have something to do until the end; then all of it must have been answered."""
     answers: list[bytes] = []
 
-    def ask_slowly(url: str) -> None:
-        with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE)) as connection:
+    def ask_slowly() -> None:
+        with closing(
+            http.client.HTTPConnection(urlsplit(command.url).netloc, timeout=PATIENCE)
+        ) as connection:
             connection.request("GET", "/slow")
             answers.append(connection.getresponse().read())
 
+    clients: list[threading.Thread] = []
+
+    def both_are_busy() -> bool:
+        clients.append(threading.Thread(target=ask_slowly, daemon=True))
+        clients[-1].start()
+        time.sleep(0.05)
+        return len(list(folder.glob("slow-*"))) == 2
+
+    until(both_are_busy)
+    yield
+    (folder / "answer").touch()
+    for client in clients:
+        client.join(PATIENCE)
+    assert answers == [b"answered"] * len(clients)
+
+
+def test_a_stop_in_the_middle_of_a_replacement_waits_for_what_runs(folder: Path) -> None:
     with serve_command("app.py", "--workers", "2", "--no-access-log", cwd=folder) as command:
-        clients: list[threading.Thread] = []
+        with busy(command, folder):
+            (folder / "app.py").write_text("open('replacing', 'w').close()\nwhile True: pass")
+            command.process.send_signal(signal.SIGHUP)
+            until((folder / "replacing").exists)
+            command.process.terminate()
 
-        def both_are_busy() -> bool:
-            clients.append(threading.Thread(target=ask_slowly, args=(command.url,), daemon=True))
-            clients[-1].start()
-            time.sleep(0.05)
-            return len(list(folder.glob("slow-*"))) == 2
 
-        until(both_are_busy)
-        (folder / "app.py").write_text("open('replacing', 'w').close()\nwhile True: pass")
-        command.process.send_signal(signal.SIGHUP)
-        until((folder / "replacing").exists)
-        command.process.terminate()
-        (folder / "answer").touch()
-        for client in clients:
-            client.join(PATIENCE)
-        assert answers == [b"answered"] * len(clients)
+def test_while_workers_finish_what_they_have_a_new_connection_is_refused(folder: Path) -> None:
+    """Rather than kept waiting for nothing: whoever balances the load tries another server."""
+
+    def refused() -> bool:
+        try:
+            socket.create_connection(address, timeout=PATIENCE).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    with serve_command("app.py", "--workers", "2", "--no-access-log", cwd=folder) as command:
+        address = (urlsplit(command.url).hostname, urlsplit(command.url).port)
+        with busy(command, folder):
+            assert not refused()
+            command.process.terminate()
+            until(refused)
+
+
+SIGNALLED = """
+import os, signal
+from streamcompat_engine import ServerConfig, Workers
+
+def begin():
+    if not os.path.exists("begun"):
+        open("begun", "w").close()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+def serve(sockets, ready, worn):
+    print("served", flush=True)
+    os.kill(os.getppid(), signal.SIGTERM)
+    signal.pause()
+
+os.register_at_fork(after_in_child=begin)
+workers = Workers(ServerConfig(port=0), 1, serve)
+with workers.bound():
+    workers.run()
+print("returned", flush=True)
+"""
+
+
+def test_a_signal_to_a_worker_that_has_just_begun_is_not_lost(tmp_path: Path) -> None:
+    """The process has the parent's handlers still, which would only note it; then it would never end."""
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNALLED],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.stdout.splitlines() == ["served", "returned"], done.stderr
+    assert "ended by signal 15" in done.stderr
 
 
 @pytest.mark.parametrize(
