@@ -3,6 +3,11 @@
 The rule: names and signatures only; what Mach9 does that Sanic does not is in `dialect`.
 """
 
+# Mach9 imported these too, so that `import mach9` is enough for `mach9.timer.get_current_time`.
+from streamcompat.mach9_api import log as log
+from streamcompat.mach9_api import signal as signal
+from streamcompat.mach9_api import static as static
+from streamcompat.mach9_api import timer as timer
 from streamcompat.mach9_api.app import Mach9
 from streamcompat.mach9_api.blueprints import Blueprint
 from streamcompat.mach9_api.server import Server

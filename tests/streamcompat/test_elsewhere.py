@@ -4,6 +4,8 @@ says what to use."""
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -70,6 +72,33 @@ def test_what_people_import_is_there(module: str) -> None:
     names = IMPORTED[module].split()
     exec("\n".join([f"import {module}", *(f"from {module} import {name}" for name in names)]), {})
     assert set(names) <= set(importlib.import_module(module).__all__)
+
+
+@pytest.mark.parametrize(
+    ("package", "modules"),
+    [
+        (
+            "sanic",
+            """app blueprints config constants cookies exceptions handlers http log request response router
+            server static testing views websocket""",
+        ),
+        (
+            "mach9",
+            """app blueprints config exceptions handlers http log request response router server signal static
+            testing timer views websocket""",
+        ),
+    ],
+)
+def test_the_package_brings_its_modules_along(package: str, modules: str) -> None:
+    code = "; ".join(
+        [
+            "from streamcompat import aliases",
+            "aliases.install()",
+            f"import {package}",
+            *(f"{package}.{module}" for module in modules.split()),
+        ]
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def places() -> list[tuple[str, str]]:
