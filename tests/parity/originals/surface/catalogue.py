@@ -29,5 +29,6 @@ APPS = {
     "arrangement": (arrangement.app, arrangement.CASES, False),
     "websockets": (websockets.app, websockets.CASES, False),
     "times": (times.app, times.CASES, False),
+    "unkept": (times.unkept, times.UNKEPT, False),
     "impatient": (times.impatient, times.IMPATIENT, False),
 }

@@ -62,6 +62,15 @@ def impatient(web):
     return routes(web, app)
 
 
+def unkept(web):
+    """An application that keeps no connection."""
+    app = web.App("unkept")
+    app.config.KEEP_ALIVE = False
+    # Where Mach9 keeps it.
+    app.keep_alive = False
+    return routes(web, app)
+
+
 EXPECTING = post("/quick", content_length="3", expect="100-continue")
 READ = post("/read", content_length="3", expect="100-continue")
 CASES = [
@@ -87,6 +96,15 @@ CASES = [
         "body in pieces",
         [(post("/quick", content_length="3"), "nothing"), (b"ab", "nothing"), (b"c", "response")],
     ),
+]
+UNKEPT = [
+    conversation("asked once", [(get("/quick"), "end")]),
+    conversation("asked to be kept", [(get("/quick", connection="keep-alive"), "end")]),
+    conversation(
+        "asked in HTTP/1.0", [(request("GET", "/quick", version="1.0", connection="keep-alive"), "end")]
+    ),
+    conversation("a 404", [(get("/nowhere"), "end")]),
+    conversation("a stream", [(get("/slow-stream"), "end")]),
 ]
 IMPATIENT = [
     conversation("nothing is sent", [(b"", "end")]),
