@@ -184,6 +184,28 @@ def test_a_client_that_takes_its_answer_late_gets_it_whole(driver: str, fields: 
         client.until_closed()
 
 
+@every_driver
+def test_clients_that_leave_in_the_middle_of_an_answer_leave_nothing_in_the_log(driver: str) -> None:
+    """asyncio writes a line for each write to a connection that has failed, until it is told."""
+    context, trusting = certified()
+
+    async def app(exchange: Exchange) -> None:
+        exchange.start(200, ())
+        for _ in range(4):
+            await exchange.write(LARGE)
+        exchange.finish()
+
+    with serve(app, driver, ssl=context, send_buffer=16 * 1024) as served:
+        for number in range(20):
+            client = unread(served, trusting)
+            client.send(get())
+            if number % 2:
+                client.receive()
+            client.reset()
+        served.until_empty()
+        eventually(lambda: not served.server._service.outliving, "every exchange has ended")
+
+
 @pytest.mark.long
 @asyncio_drivers
 def test_a_slow_client_has_more_time_than_the_loop_would_give_it(driver: str) -> None:

@@ -34,6 +34,8 @@ _TURNS: Final = 8
 """Turns of the loop within which an accepted connection has its session."""
 _SLICE: Final = 64 * 1024
 """The most bytes handed to TLS at once, so that it hides no more of them."""
+_SLICES: Final = 4
+"""How many in one turn of the loop: a failed write shows in the next, and asyncio logs those after it."""
 _NO_LIMIT: Final = 24 * 3600.0
 """Seconds for a handshake where heads may take any time."""
 _FAREWELL: Final = 1.0
@@ -219,8 +221,9 @@ class _TlsSession(AsyncioSession):
 
     def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(service, loop)
-        self._waiting = memoryview(b"")  # not handed over; only while the transport has enough
-        self._full = False  # it has
+        self._waiting = memoryview(b"")  # not handed over; only while `blocked`
+        self._full = False  # the transport has enough
+        self._written = 0  # slices, in this turn of the loop
         self._closing = False
         self._leaving: asyncio.TimerHandle | None = None
 
@@ -234,15 +237,12 @@ class _TlsSession(AsyncioSession):
 
     def resume_writing(self) -> None:
         self._full = False
-        self._hand_over()
-        if not self._full:
-            self.on_writable()
-            if self._closing:
-                self._close()
+        self._proceed()
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._leaving is not None:
             self._leaving.cancel()
+        self._waiting = memoryview(b"")
         super().connection_lost(error)
 
     def unsent(self) -> int:
@@ -253,16 +253,37 @@ class _TlsSession(AsyncioSession):
         self._hand_over()
 
     def _hand_over(self) -> None:
-        while self._waiting and not self._full and not self._transport.is_closing():
+        while (
+            self._waiting and not self._full and self._written < _SLICES and not self._transport.is_closing()
+        ):
+            if not self._written:
+                self._loop.call_soon(self._next_turn)
+            self._written += 1
             part, self._waiting = self._waiting[:_SLICE], self._waiting[_SLICE:]
             self._transport.write(part)
+        if self._waiting and not self.blocked:
+            self.on_blocked()
+
+    def _next_turn(self) -> None:
+        self._written = 0
+        if self._waiting:  # a failed write is told in this turn
+            self._loop.call_soon(self._proceed)
+
+    def _proceed(self) -> None:
+        if self._lost:
+            return
+        self._hand_over()
+        if not self._waiting and not self._full:
+            self.on_writable()
+        if self._closing:
+            self._close()
 
     def _half_close(self) -> None:
         self._close()
 
     def _close(self) -> None:
         self._closing = True
-        if not self._full and not self._transport.is_closing():
+        if not self._waiting and not self._full and not self._transport.is_closing():
             self._transport.close()
             self._leaving = self._loop.call_later(_FAREWELL, self._leave)
 
