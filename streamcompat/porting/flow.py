@@ -158,6 +158,11 @@ class _Flow:
             if isinstance(node.func, cst.Attribute) and node.func.attr.value == "as_view":
                 return self._register_name(node.func.value, references)
             return depth < 8 and self._registers_made(node, references, depth + 1)
+        items = self._items(node) if isinstance(node, cst.Name) and depth < 8 else []
+        if items:
+            # All of them, as each is a handler.
+            seen = [self._registers_seen(one, references, depth + 1) for one in items]
+            return all(seen)
         views = [view for view, kind in self._roles.objects(node).items() if kind == "view"]
         if views:
             self._roles.views.update((view, reference) for view in views for reference in references)
@@ -175,6 +180,47 @@ class _Flow:
                 self._register(method, references)
                 seen.append(True)
         return any(seen)
+
+    def _items(self, name: cst.Name) -> list[cst.BaseExpression]:
+        """What a loop over a table that is written out gives a name; nothing where it is another name."""
+        bound = self._tree.assignments(name)
+        node = getattr(bound[0], "node", None) if len(bound) == 1 else None
+        above = self._tree.parent(node) if node is not None else None
+        place = None
+        if isinstance(above, cst.Element) and isinstance(row := self._tree.parent(above), cst.Tuple):
+            place, above = row.elements.index(above), self._tree.parent(row)
+        if not isinstance(above, cst.For):
+            return []
+        table = self._written_out(above.iter)
+        if isinstance(table, cst.Dict):
+            pairs = [(one.key, one.value) for one in table.elements if isinstance(one, cst.DictElement)]
+            whole = len(pairs) == len(table.elements) and place is not None
+            return [pair[place] for pair in pairs] if whole and place is not None and place < 2 else []
+        rows = [one.value for one in table.elements] if isinstance(table, cst.List | cst.Tuple) else []
+        if place is None:
+            return rows
+        found = [
+            row.elements[place].value
+            for row in rows
+            if isinstance(row, cst.Tuple | cst.List) and place < len(row.elements)
+        ]
+        return found if len(found) == len(rows) else []
+
+    def _written_out(self, node: cst.BaseExpression) -> cst.BaseExpression:
+        """The value of a name that is given one thing and only gone through; the dictionary of `items()`."""
+        if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and not node.args:
+            return self._written_out(node.func.value) if node.func.attr.value == "items" else node
+        if isinstance(node, cst.Name) and len(self._tree.assignments(node)) == 1:
+            variable = self._tree.variable(node)
+            for one in self._tree.names_of(node):
+                above = self._tree.parent(one)
+                is_items = isinstance(above, cst.Attribute) and above.attr.value == "items"
+                if not is_items and not isinstance(above, cst.For | cst.AssignTarget | cst.AnnAssign):
+                    return node
+            for target, value in self._roles.assigned:
+                if self._tree.variable(target) == variable:
+                    return value
+        return node
 
     def _register_name(self, node: cst.BaseExpression, references: dict[str, str]) -> bool:
         functions = self._tree.functions_of(node)
