@@ -38,8 +38,8 @@ class RequestParameters(dict[str, list[Any]]):
 class Headers(dict[str, Any]):
     """Header fields by name, whatever its case; a name's first value is the one that a look-up gives.
 
-    As a `dict` it holds each name once, spelled as it was first set. `getall` and `multi_items` give the
-    repeated ones too.
+    As a `dict` it holds each name once, spelled as it was first set. `getall` and `items` give the repeated
+    ones too.
     """
 
     __slots__ = ("_more", "_names")
@@ -166,9 +166,13 @@ class Headers(dict[str, Any]):
         """A copy that shares nothing but the values."""
         return type(self)(self)
 
+    def items(self) -> Any:
+        """Every field as (name, value), repeated ones included, as in the multidict that Sanic 0.8 had."""
+        return list(self.multi_items()) if self._more else super().items()
+
     def multi_items(self) -> Iterator[tuple[str, Any]]:
-        """Every field as (name, value), repeated ones included."""
-        for name, value in self.items():
+        """As `items`, one by one."""
+        for name, value in super().items():
             yield name, value
             if self._more:
                 for further in self._more.get(name.lower(), ()):

@@ -61,7 +61,9 @@ class TestHeaders:
         headers.add("Set-Cookie", "a")
         headers.add("set-cookie", "b")
         headers["Via"] = "x"
-        assert list(headers.multi_items()) == [("Set-Cookie", "a"), ("Set-Cookie", "b"), ("Via", "x")]
+        fields = [("Set-Cookie", "a"), ("Set-Cookie", "b"), ("Via", "x")]
+        assert list(headers.multi_items()) == list(headers.items()) == fields
+        assert headers == {"Set-Cookie": "a", "Via": "x"}
         assert headers["SET-COOKIE"] == "a"
         assert len(headers) == 2
 

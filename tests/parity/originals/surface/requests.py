@@ -71,6 +71,11 @@ def app(web):
             }
         )
 
+    @on("/headers-all")
+    def headers_all(request):
+        found = [(name.lower(), value) for name, value in request.headers.items()]
+        return json(sorted(pair for pair in found if pair[0].startswith("x-")))
+
     @on("/where/<name>")
     def where(request, name):
         return json(
@@ -282,6 +287,8 @@ CASES = [
     case("headers", get("/headers", x_one="1")),
     case("headers none", get("/headers")),
     case("headers repeated", b"GET /headers HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nX-One: 2\r\n\r\n"),
+    case("headers one by one", get("/headers-all", x_one="1", x_two="2")),
+    case("headers one by one, repeated", b"GET /headers-all HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nX-A: 2\r\n\r\n"),
     case("headers with spaces", b"GET /headers HTTP/1.1\r\nHost: a\r\nX-One:   1 2  \r\n\r\n"),
     case("headers empty", b"GET /headers HTTP/1.1\r\nHost: a\r\nX-One:\r\n\r\n"),
     case("headers in Latin-1", b"GET /headers HTTP/1.1\r\nHost: a\r\nX-One: \xe4\r\n\r\n"),
