@@ -253,7 +253,7 @@ def _port_paths(options: argparse.Namespace) -> int:
 def _probe(options: argparse.Namespace) -> int:
     if importlib.util.find_spec("hypothesis") is None:
         raise CommandError("this needs hypothesis: pip install 'streamcompat[testing]'")
-    from streamcompat.testing import command, probe
+    from streamcompat.testing import command, routes
 
     try:
         samples = [(path.name, path.read_bytes()) for path in options.body]
@@ -272,7 +272,7 @@ def _probe(options: argparse.Namespace) -> int:
             seed=options.seed,
             form=options.report,
         )
-    except probe.NoSuchRoute as error:
+    except routes.NoSuchRoute as error:
         raise CommandError(str(error)) from error
 
 

@@ -26,6 +26,10 @@ Effects = MutableSequence[Any] | None
 
 GRACE: Final = 1.0
 """Real seconds in which a handler, or a task that it began, may end by itself."""
+OVERALL: Final = 5
+"""Times a client's patience, which is for one wait, in which a whole exchange has to end."""
+_MOST: Final = 32 * 1024 * 1024
+"""Bytes of a response's body after which it is taken to have no end."""
 _LOOKS: Final = 100
 _NOT_COMPARED: Final = frozenset({"date"})
 
@@ -177,17 +181,24 @@ class Runner:
         """Send the request, cut so, and wait for all that it leads to."""
         self.begin()
         async with self.client.start(request, cuts) as stream:
-            try:
-                response = await stream.response()
-            except TimeoutError:
-                response = stream.received
-            faults = [] if response.complete else await self._hangs(stream)
+            response = await self._response(stream)
+            faults = [] if response.complete else await self._endless(stream)
             faults += await self.faults(stream.seen)
             return self._outcome(response, stream.seen, faults)
 
-    async def _hangs(self, stream: Stream) -> list[str]:
+    async def _response(self, stream: Stream) -> Response:
+        """What comes of it, within bounds."""
+        size = 0
+        with contextlib.suppress(TimeoutError), anyio.move_on_after(OVERALL * self.client.patience):
+            while size <= _MOST and (piece := await stream.receive()) is not None:
+                size += len(piece)
+        return stream.received
+
+    async def _endless(self, stream: Stream) -> list[str]:
         await self.client.settle()
-        return [] if stream.seen.ended else ["the handler hangs"]
+        if stream.seen.ended:
+            return []
+        return ["the response does not end" if stream.received.status else "the handler hangs"]
 
     def begin(self) -> None:
         """Forget what was before the next request."""

@@ -7,11 +7,10 @@ were tried is said not to have been checked, never to be sound.
 from __future__ import annotations
 
 import gzip
-import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -19,6 +18,7 @@ from streamcompat.serving import Servable
 from streamcompat.testing import invariants
 from streamcompat.testing.counterexample import Counterexample
 from streamcompat.testing.outcome import Runner
+from streamcompat.testing.routes import Target, chosen
 from streamcompat.testing.strategies import BOUNDARY, CONTENT_TYPES, KINDS, bodies
 from streamcompat.testing.wire import WITH_BODY, Request
 
@@ -97,31 +97,7 @@ SAMPLES: Final = (
 _TINY: Final = ("é".encode(), b"ab", b" a", b"a\n", b"\r\n", b"{}", b"a b", b"a\nb")
 """Bodies that show most of what is broken, and are as small as can be."""
 
-_VALUES: Final = ("x", "1", "1.0", "00000000-0000-0000-0000-000000000000", "x/y")
-
 Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class Target:
-    """A route and a request line that reaches it.
-
-    Attributes:
-        uri: as it was registered, with the prefix of its app.
-        target: with a value for each of its parameters.
-        host: that it is for, where it is for one.
-        streams: it reads its request's body as a stream.
-    """
-
-    method: str
-    uri: str
-    target: str
-    host: str | None
-    streams: bool
-
-    @property
-    def name(self) -> str:
-        return f"{self.method} {self.uri}"
 
 
 @dataclass(frozen=True)
@@ -164,76 +140,6 @@ class Report:
     @property
     def broken(self) -> bool:
         return any(route.broken for route in self.routes)
-
-
-class NoSuchRoute(LookupError):
-    """A route that was asked for is not there; the text says which are."""
-
-
-# ---- the routes ----
-
-
-def routes_of(app: Any, prefix: str = "", host: str | None = None) -> list[Target]:
-    """Every route of an app, or of a site's apps, once for each method."""
-    if hasattr(app, "mounts"):
-        return [
-            route
-            for mount in app.mounts
-            for route in routes_of(mount.app, prefix + mount.prefix, mount.host or host)
-        ]
-    found: list[Target] = []
-    for route in app.router.routes_all.values():
-        if route.implied:
-            continue
-        target = _filled(route)
-        for method, endpoint in route.endpoints.items():
-            if target is not None:
-                found.append(
-                    Target(
-                        method or "POST",
-                        prefix + route.uri,
-                        prefix + target,
-                        route.host or host,
-                        endpoint.stream,
-                    )
-                )
-    return found
-
-
-def _filled(route: Any) -> str | None:
-    """The route's path with a value for each parameter; `None` where none was found that fits."""
-    path, end = "", 0
-    places = list(re.finditer(r"<.+?>", route.uri))
-    for place, pattern in zip(places, route.patterns, strict=True):
-        value = next((value for value in _VALUES if re.fullmatch(pattern, value)), None)
-        if value is None:
-            value = hypothesis.find(
-                st.from_regex(pattern, fullmatch=True).filter(str.isalnum),
-                lambda _: True,
-                settings=hypothesis.settings(database=None, derandomize=True),
-            )
-        path += route.uri[end : place.start()] + value
-        end = place.end()
-    path += route.uri[end:]
-    return path if route.match(path) is not None else None
-
-
-def chosen(app: Any, wanted: Sequence[str]) -> list[Target]:
-    """The routes to probe: those that are named, as `/path` or `METHOD /path`; else all that stream.
-
-    Raises: NoSuchRoute.
-    """
-    routes = routes_of(app)
-    if not wanted:
-        return [route for route in routes if route.streams]
-    found: list[Target] = []
-    for name in wanted:
-        matches = [route for route in routes if name in (route.uri, route.name)]
-        if not matches:
-            known = ", ".join(route.name for route in routes) or "none"
-            raise NoSuchRoute(f"there is no route {name!r}: the app has {known}")
-        found += matches
-    return list(dict.fromkeys(found))
 
 
 # ---- probing ----
@@ -311,7 +217,7 @@ class _Search:
         if route.method not in WITH_BODY:
             samples = [_Sample("empty", b"")]
         self.taken: list[_Sample] = []
-        for sample in samples:
+        for sample in samples if route.target else ():
             request = sample.request(self._route)
             outcome = self._portal.call(self._runner.run, request)
             if outcome.faults:
@@ -324,6 +230,8 @@ class _Search:
 
     def check(self, promise: str) -> Verdict:
         """What is found of a promise."""
+        if not self._route.target:
+            return Verdict(promise, None, "no values were found for its parameters")
         if not self.taken:
             return Verdict(promise, None, "it takes none of the bodies that were tried: give one with --body")
         if promise == ENDS:

@@ -7,6 +7,7 @@ import re
 import textwrap
 from typing import Any
 
+import anyio
 import pytest
 
 from streamcompat.sanic_api import Sanic
@@ -121,6 +122,20 @@ def test_what_no_handler_may_do_is_told_whatever_the_cuts(make: Any, name: str, 
             exec(program_of(message), {"app": make(name)})
 
 
+@pytest.mark.parametrize("size", [1024, None], ids=["long", "endless"])
+def test_a_client_that_sends_no_more_may_still_read(size: int | None) -> None:
+    """So a handler that waits for it to do so is not accused."""
+
+    async def produces(exchange: Exchange) -> None:
+        exchange.start(200, [])
+        exchange.commit()
+        for _ in itertools.repeat(None) if size is None else range(size):
+            await exchange.write(b"x" * 1024)
+        exchange.finish()
+
+    assert_survives_disconnect(produces, Request("POST", body=b"ab"), patience=0.5)
+
+
 def test_side_effects_are_compared() -> None:
     app, log = Sanic("effects"), []
 
@@ -175,6 +190,7 @@ def test_an_upload_that_is_taken_once() -> None:
 
     with pytest.raises(ValueError, match="is answered with 200, and then with 409"):
         assert_boundary_invariant(app, Request("POST", "/save", body=b"ab"))
+    assert_survives_disconnect(app, Request("POST", "/save", body=b"cd"))
 
 
 @both_flavours
@@ -238,8 +254,6 @@ async def test_they_work_where_a_loop_runs_already() -> None:
 
 
 def test_a_handler_that_hangs_is_told() -> None:
-    import anyio
-
     async def hangs(exchange: Exchange) -> None:
         if len(await exchange.receive() or b"") < 2:
             await anyio.sleep_forever()
@@ -247,3 +261,32 @@ def test_a_handler_that_hangs_is_told() -> None:
 
     message = message_of(assert_boundary_invariant, hangs, Request("POST", body=b"ab"), patience=0.05)
     assert "the handler hangs" in message
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.01])
+def test_a_response_without_an_end_is_told(pause: float) -> None:
+    async def endless(exchange: Exchange) -> None:
+        exchange.start(200, [])
+        exchange.commit()
+        while True:
+            await exchange.write(b"x" * 16384)
+            await anyio.sleep(pause)
+
+    request = Request("POST", body=b"ab")
+    message = message_of(assert_boundary_invariant, endless, request, patience=0.1)
+    assert "the response does not end" in message
+    with pytest.raises(ValueError, match="is not answered"):
+        assert_bounded_memory(endless, request, patience=0.1)
+
+
+def test_a_handler_that_stops_reading_does_not_keep_the_memory_test() -> None:
+    async def stops(exchange: Exchange) -> None:
+        size = 0
+        while (piece := await exchange.receive()) is not None:
+            size += len(piece)
+            if size > 300 * 1024:
+                await anyio.sleep_forever()
+        exchange.respond(200, [], b"")
+
+    with pytest.raises(ValueError, match="is not answered"):
+        assert_bounded_memory(stops, Request("POST", body=b"abcd"), patience=0.3)

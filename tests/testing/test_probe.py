@@ -17,7 +17,8 @@ from streamcompat.sanic_api.response import text
 from streamcompat.site import Site
 from streamcompat.testing import probe_report
 from streamcompat.testing.command import Bar
-from streamcompat.testing.probe import NoSuchRoute, Report, chosen, probe
+from streamcompat.testing.probe import Report, probe
+from streamcompat.testing.routes import NoSuchRoute, chosen
 from tests.testing.zoo import FLAVOURS, ZOO, Animal, mach9_zoo, sanic_zoo
 
 SEED_APPS = Path(__file__).parent.parent / "parity" / "seed_apps"
@@ -143,6 +144,30 @@ def test_routes_are_found_with_their_methods_parameters_and_places() -> None:
     report = probe(site, examples=2)
     assert [route.broken for route in report.routes] == [False] * 4
     assert all(verdict.holds for route in report.routes for verdict in route.verdicts)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "target"),
+    [
+        (r"<day:\d{4}-\d\d-\d\d>", "/0000-00-00"),
+        (r"<user:[^/]+@[a-z]+>", "/0@a"),
+        (r"<name:[ä-ü]+>", "/%C3%A4"),
+        (r"<nothing:(?!x)x>", ""),
+    ],
+)
+def test_parameters_are_filled_in_with_what_they_match(parameter: str, target: str) -> None:
+    app = Sanic("parameters")
+
+    async def size(request: Any, **_: Any) -> Any:
+        return text(str(sum([len(piece) async for piece in request.stream])))
+
+    app.add_route(size, f"/{parameter}", methods=["POST"], stream=True)
+    (route,) = chosen(app, [])
+    assert route.target == target
+    (found,) = probe(app, examples=1).routes
+    assert [verdict.holds for verdict in found.verdicts] == [bool(target) or None] * 4
+    if not target:
+        assert "no values were found for its parameters" in found.verdicts[0].why
 
 
 def test_what_a_route_takes_is_learnt_or_given() -> None:
