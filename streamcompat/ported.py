@@ -1,5 +1,5 @@
 """What a ported app calls where a rule of Sanic's cannot be written down: `content` for reads, `encoded`
-for writes, and the errors that Mach9 does not have.
+for writes, and the errors and classes that Mach9 does not have.
 
 `streamcompat port` puts them in; an app of Mach9's may as well use them by hand. The errors are Mach9's, so
 that what is registered for `Mach9Exception` or for one of its classes is called for what `abort` raises.
@@ -12,14 +12,18 @@ from typing import Any, NoReturn, TypeVar
 
 from streamcompat import exceptions as kernel
 from streamcompat.mach9_api import exceptions as mach9
-from streamcompat.response import to_bytes
+from streamcompat.mach9_api.response import StreamHTTPResponse
+from streamcompat.response import HTTPResponse, to_bytes
 from streamcompat.sanic_api import exceptions as sanic
+from streamcompat.sanic_api.response import StreamingHTTPResponse
 from streamcompat_engine import ClientDisconnected
 
 __all__ = [
     "Forbidden",
     "ServiceUnavailable",
+    "StreamedResponse",
     "Unauthorized",
+    "WholeResponse",
     "abort",
     "add_status_code",
     "content",
@@ -47,6 +51,28 @@ def encoded(data: Any) -> bytes:
     Text as UTF-8, bytes and other buffers as they are, anything else as the text that `str` makes of it.
     """
     return to_bytes(data)
+
+
+class _Asked(type):
+    """Of a class that is only there for `isinstance`."""
+
+    of: tuple[type, ...]
+    but: tuple[type, ...]
+
+    def __instancecheck__(cls, response: object) -> bool:
+        return isinstance(response, cls.of) and not isinstance(response, cls.but)
+
+
+class StreamedResponse(metaclass=_Asked):
+    """`isinstance(response, StreamedResponse)`: it is streamed, whichever flavour made it."""
+
+    of, but = (StreamHTTPResponse, StreamingHTTPResponse), ()
+
+
+class WholeResponse(metaclass=_Asked):
+    """`isinstance(response, WholeResponse)`: it is made as a whole, as Sanic's `HTTPResponse` says."""
+
+    of, but = (HTTPResponse,), (StreamHTTPResponse,)
 
 
 class Forbidden(sanic.Forbidden, mach9.Mach9Exception):

@@ -59,23 +59,26 @@ class ImportEdits:
     def _statement(self, statement: ImportStatement, uses: dict[str, list[Use]]) -> None:
         moved: list[tuple[ImportedName, str, str | None]] = []
         kept: list[ImportedName] = []
+        dropped: list[ImportedName] = []
         for name in statement.names:
             mine = [use for use in uses[name.binding] if _is_of(use, name)]
             going = [use for use in mine if self._moves(use)]
             staying = len(going) < len(mine)
             target = self._target(statement, name)
-            if target is None or (not mine and not self._decide(FILE)):
+            if mine and not staying and all(use.role == "replaced" for use in mine):
+                dropped.append(name)
+            elif target is None or (not mine and not self._decide(FILE)):
                 kept.append(name)
             elif not staying:
                 moved.append((name, *self._move(statement, name, target, going)))
             else:
                 kept.append(name)
-                if going:
+                if any(use.role != "replaced" for use in going):
                     self._copy(statement, name, target, going)
-        if moved and statement.module is None:
+        if statement.module is None:
             self._plain_import(moved)
-        elif moved:
-            self._from_import(statement, moved, kept)
+        elif moved or (dropped and kept):
+            self._from_import(statement, moved, kept, bool(dropped))
 
     def _target(self, statement: ImportStatement, name: ImportedName) -> str | None:
         """Mach9's name in full, as this kind of import spells it."""
@@ -125,6 +128,8 @@ class ImportEdits:
 
     def _rename(self, name: ImportedName, binding: str, uses: list[Use]) -> None:
         for use in uses:
+            if use.role == "replaced":
+                continue
             if use.qualified == name.qualified:
                 text = binding
             else:
@@ -168,9 +173,10 @@ class ImportEdits:
         statement: ImportStatement,
         moved: list[tuple[ImportedName, str, str | None]],
         kept: list[ImportedName],
+        anew: bool,
     ) -> None:
         modules = {target.rpartition(".")[0] for _, target, _ in moved}
-        if not kept and len(modules) == 1:
+        if not kept and len(modules) == 1 and not anew:
             self.edits.append(Edit(statement.module_start, statement.module_end, modules.pop(), FILE))
             for name, target, alias in moved:
                 last = target.rpartition(".")[2]

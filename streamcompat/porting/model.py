@@ -54,7 +54,7 @@ class Use(NamedTuple):
         qualified: what it was imported as, such as `sanic.response.stream`.
         binding: the name in the file that the import bound.
         keep: it stays Sanic's wherever it is used, as Mach9 has none that does the same here.
-        role: `"registered"` for a class in `@app.exception(...)`.
+        role: `"registered"` for a class in `@app.exception(...)`; `"replaced"` where an edit names another.
     """
 
     start: int

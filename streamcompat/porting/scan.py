@@ -21,6 +21,8 @@ HELPERS = {
     "ClientDisconnected": "exceptions.ClientDisconnected",
     "ReplyChannel": "http.ReplyChannel",
     "stream": "response.stream",
+    "StreamedResponse": "streamcompat.ported.StreamedResponse",
+    "WholeResponse": "streamcompat.ported.WholeResponse",
     **{target.rpartition(".")[2]: target for target in names.HERE.values()},
 }
 """What edits call, by the name that they like best."""

@@ -15,7 +15,8 @@ from streamcompat.porting.roles import STREAMERS
 from streamcompat.porting.scan import Scan
 from streamcompat.porting.tree import literal
 
-_RESPONSES = {"response.HTTPResponse", "response.StreamingHTTPResponse"}
+_RESPONSES = {"response.HTTPResponse": "WholeResponse", "response.StreamingHTTPResponse": "StreamedResponse"}
+"""What `isinstance` asks for: Mach9's streamed responses are of its `HTTPResponse` as well."""
 _SAFE_IN_URL = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-~:/%#?&=@[]!$&'()*+,;")
 
 
@@ -120,28 +121,22 @@ def _use(scan: Scan, node: cst.BaseExpression, symbol: str) -> None:
             "nothing",
             owner,
         )
-    if below in _RESPONSES and _is_asked_for(scan, inner):
-        scan.say(
-            node,
-            "note",
-            f"`isinstance(..., {below.rpartition('.')[2]})` may answer otherwise: Mach9's streamed responses "
-            "are `HTTPResponse` as well, and responses that stay Sanic's are neither",
-            "ask for `StreamHTTPResponse` first, and for Sanic's classes too where such responses stay",
-            owner,
-        )
+    helper = _RESPONSES.get(below) if _is_asked_for(scan, inner) else None
     if below in names.HERE and isinstance(inner, cst.Attribute):
-        scan.replace(inner, scan.helper(inner.attr.value, owner), owner)
-        return
+        helper = inner.attr.value
+    if helper is not None:
+        scan.replace(inner, scan.helper(helper, owner), owner)
+        role = "replaced"
     start, end = tree.start(inner), tree.end(inner)
     scan.facts.uses.append(Use(start, end, symbol, root.value, owner, keep, role))
 
 
 def _is_asked_for(scan: Scan, node: cst.CSTNode) -> bool:
-    """Whether `isinstance` or `issubclass` is given it, alone or in a tuple."""
+    """Whether `isinstance` is given it, alone or in a tuple."""
     for above in scan.tree.above(node):
         if isinstance(above, cst.Call):
             is_class = not above.args or scan.tree.parent(node) is not above.args[0]
-            return scan.tree.builtin(above.func) in ("isinstance", "issubclass") and is_class
+            return scan.tree.builtin(above.func) == "isinstance" and is_class
         if not isinstance(above, cst.Arg | cst.Element | cst.Tuple):
             return False
     return False

@@ -6,8 +6,10 @@ import pytest
 
 from streamcompat import ported
 from streamcompat.mach9_api import exceptions as mach9
+from streamcompat.mach9_api import response as mach9_response
 from streamcompat.ported import abort, content, encoded
 from streamcompat.sanic_api import exceptions as sanic
+from streamcompat.sanic_api import response as sanic_response
 from streamcompat_engine import ClientDisconnected
 
 
@@ -76,6 +78,17 @@ def test_a_class_that_is_given_a_status_is_what_abort_raises_for_it() -> None:
         abort(499, "gone")
 
 
+def test_responses_of_both_flavours_are_told_apart_as_sanics_classes_do() -> None:
+    async def nothing(out: object) -> None:
+        pass
+
+    whole = (sanic_response.text("a"), mach9_response.text("a"), sanic_response.redirect("/"))
+    streamed = (sanic_response.stream(nothing), mach9_response.stream(nothing))
+    for response in (*whole, *streamed, "a"):
+        assert isinstance(response, ported.WholeResponse) is (response in whole)
+        assert isinstance(response, (ported.StreamedResponse, int)) is (response in streamed)
+
+
 def test_its_names() -> None:
     ours = {name for name, one in vars(ported).items() if getattr(one, "__module__", "") == ported.__name__}
-    assert ours - {"E"} == set(ported.__all__)
+    assert {name for name in ours if not name.startswith("_")} - {"E"} == set(ported.__all__)
