@@ -350,6 +350,8 @@ class Session(ABC):
         self.connection.exchange_done(self.now())
         self.advance()
         if self._lost:
+            if self.connection.outbound is not None:  # whoever writes still is not ignored any more
+                self.connection.outbound.fail(ClientDisconnected())
             self.service.discard(self, running=False)
 
     def disconnect_late(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -179,6 +180,35 @@ def test_many_clients_leave_at_random_points(driver: str) -> None:
         eventually(lambda: not served.server._service.outliving, "every exchange has ended")
         assert len(begun) > 1 and sorted(begun) == sorted(mode for mode, _ in ended)
         assert "cancelled" not in {how for mode, how in ended if mode != "cancel"}
+
+
+@every_driver
+def test_a_write_after_the_end_is_refused_though_the_client_did_not_matter(driver: str) -> None:
+    """As of a task that outlives its handler: what it writes would wait for nobody."""
+    gate = Gate()
+    writes: list[Callable[[bytes], object]] = []
+
+    async def app(exchange: Exchange) -> None:
+        exchange.on_disconnect = "ignore"
+        exchange.start(200, ())
+        await exchange.write(b"x")
+        writes.append(exchange.write)
+        await gate.wait()
+        exchange.write(b"dropped")
+
+    def write() -> None:
+        with pytest.raises(ClientDisconnected):
+            writes[0](b"late")
+
+    with serve(app, driver) as served:
+        client = served.connect()
+        client.send(get())
+        gate.until_reached()
+        client.reset()
+        served.until_empty()
+        gate.open()
+        eventually(lambda: not served.server._service.outliving, "the exchange has ended")
+        served.inside(write)
 
 
 # ---- time ----
