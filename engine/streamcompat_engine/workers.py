@@ -15,6 +15,7 @@ import selectors
 import signal
 import socket
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -68,7 +69,8 @@ class Workers:
     A worker that ends is replaced at once, one that crashes again and again after growing pauses (0.1 s
     to 30 s). SIGHUP replaces the workers one by one: the new one serves before the old one lets go, and
     the old one finishes what it has. A worker that asks for it is replaced likewise, and never two at a
-    time. A second SIGINT or SIGTERM does not wait for running exchanges.
+    time. A second SIGINT or SIGTERM does not wait for running exchanges. Workers whose parent has died
+    end as by SIGTERM.
 
     Args:
         config: where to listen; each worker gets sockets of its own for the address (SO_REUSEPORT), or
@@ -91,6 +93,7 @@ class Workers:
         self._stops = 0
         self._status = 0
         self._selector = selectors.DefaultSelector()
+        self._lifeline = (-1, -1)  # a pipe that ends with the parent
 
     @contextlib.contextmanager
     def bound(self) -> Iterator[Workers]:
@@ -125,6 +128,7 @@ class Workers:
             number: signal.signal(number, lambda number, _: received.append(number)) for number in _SIGNALS
         }
         wakeup = signal.set_wakeup_fd(wakes.fileno())
+        self._lifeline = os.pipe()
         try:
             self._selector.register(woken, selectors.EVENT_READ)
             for slot in self._slots:
@@ -147,6 +151,8 @@ class Workers:
             self._selector.close()
             woken.close()
             wakes.close()
+            for end in self._lifeline:
+                os.close(end)
 
     # ---- starting ----
 
@@ -177,6 +183,9 @@ class Workers:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             self._selector.close()
             self._close_sockets(but=slot.sockets)
+            readable, writable = self._lifeline
+            os.close(writable)
+            threading.Thread(target=_end_with_parent, args=(readable,), daemon=True).start()
 
             def tell(what: bytes) -> None:
                 with contextlib.suppress(OSError):
@@ -307,6 +316,12 @@ class Workers:
             delay = 0.0 if slot.crashes < 2 else min(_FIRST_DELAY * 2 ** (slot.crashes - 2), _LONGEST_DELAY)
             slot.start_at = now + delay
             logger.error("worker %d ended %s; another starts in %.1f s", worker.pid, how, delay)
+
+
+def _end_with_parent(lifeline: int) -> None:
+    os.read(lifeline, 1)  # nothing comes but the end
+    logger.error("the parent has died: worker %d stops", os.getpid())
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _signal(pid: int, number: int) -> None:

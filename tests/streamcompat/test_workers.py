@@ -282,6 +282,20 @@ def test_while_workers_finish_what_they_have_a_new_connection_is_refused(folder:
             until(refused)
 
 
+def test_when_their_parent_is_killed_workers_finish_what_they_have_and_end(folder: Path) -> None:
+    """Rather than serve on, unseen, beside those of the next parent."""
+
+    def killed_while_busy() -> None:
+        with serve_command("app.py", "--workers", "2", "--no-access-log", cwd=folder) as command:
+            with busy(command, folder):
+                command.process.kill()
+                command.process.wait(PATIENCE)
+            until(lambda: len(list(folder.glob("stopped-*"))) == 2)
+
+    with pytest.raises(AssertionError, match=r"(?s)ended with -9: .*the parent has died"):
+        killed_while_busy()
+
+
 SIGNALLED = """
 import os, signal
 from streamcompat_engine import ServerConfig, Workers
