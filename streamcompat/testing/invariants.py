@@ -10,6 +10,7 @@ import tracemalloc
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any, Final
 
 import anyio
@@ -189,6 +190,8 @@ async def memory(runner: Runner, request: Request) -> Counterexample | str | Non
             await _cost(runner, request, _PIECE, stalls)  # what is made once is not counted
             small = await _cost(runner, request, _SMALL, stalls)
             large = await _cost(runner, request, _LARGE, stalls)
+            if _grown(small, large):  # what threads, caches and the collector did meanwhile shows once only
+                large = min(large, await _cost(runner, request, _LARGE, stalls), key=attrgetter("peak"))
         except TimeoutError:
             return "its body, repeated, is not answered"
         refused = next((cost.status for cost in (small, large) if cost.status >= 400), 0)
@@ -196,9 +199,13 @@ async def memory(runner: Runner, request: Request) -> Counterexample | str | Non
             return None  # bounded by the route's own limit
         if refused:
             return f"its body, repeated, is answered with {refused}"
-        if large.peak - small.peak > (_LARGE - _SMALL) // 4:
+        if _grown(small, large):
             return _grows(request, stalls, small, large)
     return None
+
+
+def _grown(small: Cost, large: Cost) -> bool:
+    return large.peak - small.peak > (_LARGE - _SMALL) // 4
 
 
 def _grows(request: Request, stalls: bool, small: Cost, large: Cost) -> Counterexample:

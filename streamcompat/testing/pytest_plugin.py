@@ -74,9 +74,12 @@ def app_server(streamcompat_app: Servable) -> Iterator[AppServer]:
 
     thread = threading.Thread(target=run, name="app_server", daemon=True)
     thread.start()
-    listening.wait(_PATIENCE)
+    begun = listening.wait(_PATIENCE)
     if failures:
         raise failures[0]
+    if not begun:
+        server.stop()
+        raise TimeoutError(f"the server does not listen after {_PATIENCE:g} s")
     url = server.addresses[0]
     host, _, port = url.removeprefix("http://").rpartition(":")
     try:

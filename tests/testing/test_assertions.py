@@ -86,6 +86,23 @@ def test_memory(make: Any) -> None:
         assert_bounded_memory(app, post("json_each_piece", b"{}"))
 
 
+def test_memory_that_is_taken_once_does_not_grow() -> None:
+    """As by a cache that fills, or a thread that is late."""
+    app, kept = Sanic("cache"), bytearray()
+
+    @app.post("/", stream=True)
+    async def fills(request: Any) -> Any:
+        size = 0
+        while (piece := await request.stream.get()) is not None:
+            size += len(piece)
+            if size > 600_000 and not kept:
+                kept.extend(bytes(1_000_000))
+        return text(str(size))
+
+    assert_bounded_memory(app, Request("POST", "/", body=b"x"))
+    assert kept
+
+
 @both_flavours
 @pytest.mark.parametrize(
     ("name", "problem"),

@@ -103,6 +103,33 @@ def test_a_server_that_does_not_start_is_an_error_of_its_test(pytester: pytest.P
     result.stdout.fnmatch_lines(["*LookupError: no database*"])
 
 
+def test_a_server_that_never_listens_is_an_error_of_its_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import asyncio
+        import pytest
+        from streamcompat.sanic_api import Sanic
+        from streamcompat.testing import pytest_plugin
+
+        @pytest.fixture
+        def streamcompat_app(monkeypatch):
+            monkeypatch.setattr(pytest_plugin, "_PATIENCE", 0.1)
+            app = Sanic("slow")
+
+            @app.listener("before_server_start")
+            async def wait(app, loop):
+                await asyncio.Event().wait()
+
+            return app
+
+        def test_it(app_server): pass
+        """
+    )
+    result = pytester.runpytest_subprocess(*_plugin())
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*TimeoutError: the server does not listen after 0.1 s"])
+
+
 def _plugin() -> list[str]:
     """Loads the plugin, unless its entry point does so already."""
     from importlib.metadata import entry_points
