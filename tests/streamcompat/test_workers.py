@@ -262,6 +262,7 @@ def test_a_stop_in_the_middle_of_a_replacement_waits_for_what_runs(folder: Path)
             command.process.send_signal(signal.SIGHUP)
             until((folder / "replacing").exists)
             command.process.terminate()
+        command.process.wait(PATIENCE)
 
 
 def test_while_workers_finish_what_they_have_a_new_connection_is_refused(folder: Path) -> None:
@@ -272,6 +273,8 @@ def test_while_workers_finish_what_they_have_a_new_connection_is_refused(folder:
             socket.create_connection(address, timeout=PATIENCE).close()
         except ConnectionRefusedError:
             return True
+        except ConnectionResetError:
+            pass  # it was in the queue when that was closed
         return False
 
     with serve_command("app.py", "--workers", "2", "--no-access-log", cwd=folder) as command:
@@ -280,6 +283,7 @@ def test_while_workers_finish_what_they_have_a_new_connection_is_refused(folder:
             assert not refused()
             command.process.terminate()
             until(refused)
+        command.process.wait(PATIENCE)
 
 
 def test_when_their_parent_is_killed_workers_finish_what_they_have_and_end(folder: Path) -> None:
