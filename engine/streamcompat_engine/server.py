@@ -334,7 +334,8 @@ def _bind_tcp(config: ServerConfig) -> list[socket.socket]:
             sock.bind((address[0], port, *address[2:]))
             port = port or sock.getsockname()[1]
             sock.listen(config.backlog)
-    except OSError:
+    except OSError as error:
+        error.filename = f"{config.host}:{config.port}"  # its text says so then
         for sock in sockets:
             sock.close()
         raise
@@ -353,7 +354,8 @@ def _bind_unix(path: str, backlog: int) -> socket.socket:
                     os.unlink(path)
         sock.bind(path)
         sock.listen(backlog)
-    except OSError:
+    except OSError as error:
+        error.filename = path
         sock.close()
         raise
     return sock

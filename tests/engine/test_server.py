@@ -155,7 +155,7 @@ def test_live_unix_socket_is_refused_and_left_alone(driver: str, tmp_path: Path)
     path = tmp_path / "server"
     lifespan = Recorded()
     with serve(hello, driver, uds=str(path)) as served:
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(OSError, match=f"in use: '{path}'"):
             Server(hello, settings(driver, uds=str(path)), lifespan=lifespan).run()
         assert served.get().status == 200
     assert lifespan.calls == []
@@ -184,8 +184,9 @@ def test_the_socket_of_a_successor_is_left_alone(tmp_path: Path) -> None:
 def test_port_in_use_is_an_error_before_anything_runs(driver: str) -> None:
     lifespan = Recorded()
     with socket.create_server(("127.0.0.1", 0)) as other:
-        config = settings(driver, port=other.getsockname()[1])
-        with pytest.raises(OSError, match="in use"):
+        port = other.getsockname()[1]
+        config = settings(driver, port=port)
+        with pytest.raises(OSError, match=f"in use: '127.0.0.1:{port}'"):
             Server(hello, config, lifespan=lifespan).run()
     assert lifespan.calls == []
 
