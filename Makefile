@@ -28,7 +28,7 @@ help:
 	@echo "make run        serve the example site on http://$(HOST):$(PORT)/"
 	@echo "make test       run the test suite"
 	@echo "make test-all   run it on every Python of 3.11, 3.12, 3.13 that is here"
-	@echo "make test-long  run the long tests, with ten thousand examples and more: about twenty minutes"
+	@echo "make test-long  run the long tests, with ten thousand examples and more: about an hour"
 	@echo "make fuzz       fuzz the engine, guided by coverage, for SECONDS=$(SECONDS)"
 	@echo "make soak       slow, vanishing and hostile clients by the thousand: about five minutes"
 	@echo "make lint       formatting, ruff, mypy --strict, the import rules"
