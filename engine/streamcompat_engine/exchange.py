@@ -358,6 +358,13 @@ class Exchange:
         """Within the application: whether this error cancels it, and is not of its own making."""
         return self._session.is_cancelled(error)
 
+    def over(self) -> None:
+        """The application has returned: let go of what refers back here, so that nothing of a request waits
+        for the garbage collector."""
+        self.context = None
+        if self._outbound is not None:
+            self._outbound.release()
+
     # ---- waiting ----
 
     @property

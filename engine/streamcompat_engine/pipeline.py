@@ -158,6 +158,10 @@ class Inbound:
         self.full = False
 
 
+def _nobody(added: int) -> Awaitable[None]:
+    return READY
+
+
 class Outbound:
     """A response body's bytes, from a handler to the connection.
 
@@ -297,6 +301,10 @@ class Outbound:
         if self.head.framing is CHUNKED:
             self._queue.append(b"\r\n" + last if self._chunk_open else last)
             self._chunk_open = False
+
+    def release(self) -> None:
+        """Forget who is told of writes; there are none any more."""
+        self._queued = _nobody
 
     def fail(self, error: EngineError) -> None:
         """Nothing more can be written; the first reason counts."""

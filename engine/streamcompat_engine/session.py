@@ -346,7 +346,9 @@ class Session(ABC):
             exchange.respond(status, _TEXT, body)
 
     def _exchange_done(self) -> None:
-        self.exchange = None
+        exchange, self.exchange = self.exchange, None
+        assert exchange is not None
+        exchange.over()
         self.connection.exchange_done(self.now())
         self.advance()
         if self._lost:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 
 import anyio
@@ -17,6 +18,7 @@ from streamcompat_engine import (
 
 from .serving import (
     Gate,
+    eventually,
     every_driver,
     get,
     post,
@@ -343,3 +345,40 @@ def test_a_reader_that_is_cancelled_loses_nothing(driver: str) -> None:
         client.send(message[-8:])
         gate.open()
         assert client.response().body == b"the body"
+
+
+# ---- what stays of it ----
+
+
+@every_driver
+def test_nothing_of_a_request_waits_for_the_garbage_collector(driver: str) -> None:
+    """A server with many connections would else collect all the time, and every collection looks at all of
+    them."""
+
+    async def app(exchange: Exchange) -> None:
+        exchange.context = {"exchange": exchange}  # as an app's own request knows its exchange
+        body = await exchange.read_body()
+        if not body:
+            exchange.respond(200, (), b"whole")
+            return
+        exchange.start(200, ())
+        await exchange.write(body)
+        exchange.finish()
+
+    def exchanges() -> int:
+        return sum(type(thing) is Exchange for thing in gc.get_objects())
+
+    gc.collect()
+    before = exchanges()
+    gc.disable()
+    try:
+        with serve(app, driver) as served:
+            for _ in range(5):
+                with served.connect() as client:
+                    for message in (get(), post(b"streamed"), get()):
+                        client.send(message)
+                        assert client.response().status == 200
+            served.until_empty()
+            eventually(lambda: exchanges() == before, "they are gone")
+    finally:
+        gc.enable()
