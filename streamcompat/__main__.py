@@ -2,7 +2,7 @@
 
 import sys
 
-from streamcompat.cli import main
+from streamcompat.cli.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

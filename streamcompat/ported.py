@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
-from streamcompat import exceptions as kernel
+from streamcompat.kernel import exceptions as kernel
+from streamcompat.kernel.response.response import HTTPResponse, to_bytes
 from streamcompat.mach9_api import exceptions as mach9
 from streamcompat.mach9_api.response import StreamHTTPResponse
-from streamcompat.response import HTTPResponse, to_bytes
 from streamcompat.sanic_api import exceptions as sanic
 from streamcompat.sanic_api.response import StreamingHTTPResponse
 from streamcompat_engine import ClientDisconnected

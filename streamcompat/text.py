@@ -11,7 +11,7 @@ import codecs
 from collections.abc import AsyncIterable, Callable
 from typing import Any, Final, Self
 
-from streamcompat.jsontext import json_loads
+from streamcompat.kernel.jsontext import json_loads
 
 __all__ = ["LineTooLong", "decoder", "json_lines", "lines", "text"]
 

@@ -21,10 +21,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 
-from streamcompat import aliases, targets
-from streamcompat.app import App
-from streamcompat.routing import PARAMETER
-from streamcompat.site import Site
+from streamcompat import aliases
+from streamcompat.kernel.routes.router import PARAMETER
+from streamcompat.serving import targets
+from streamcompat.serving.served_app import ServedApp
+from streamcompat.serving.site import Site
 from streamcompat.testing import Client, Request, Response, strategies
 from streamcompat.testing.response import ResponseReader
 from streamcompat.testing.wire import cut
@@ -164,13 +165,13 @@ class Verdict:
     differences: list[Difference] = field(default_factory=list)
 
 
-def assert_alike(before: App, after: App, *, requests: int = 100) -> None:
+def assert_alike(before: ServedApp, after: ServedApp, *, requests: int = 100) -> None:
     """For tests: raises the first `Difference` of `compare`, an AssertionError."""
     for difference in compare(before, after, requests=requests).differences:
         raise difference
 
 
-def compare(before: App, after: App, *, requests: int = 100) -> Verdict:
+def compare(before: ServedApp, after: ServedApp, *, requests: int = 100) -> Verdict:
     """Sends both apps the same requests, `requests` to each route.
 
     The apps are started and stopped once, so that what they keep between requests is the same for both.
@@ -250,7 +251,7 @@ def _alike(before: Outcome, after: Outcome, case: Case) -> bool:
 # ---- requests ----
 
 
-def routes(app: App) -> Iterator[Route]:
+def routes(app: ServedApp) -> Iterator[Route]:
     """Every method of every route that was registered."""
     for route in app.router.routes_all.values():
         if route.implied:
@@ -381,7 +382,7 @@ def _count(items: Sized, name: str) -> str:
     return f"{len(items)} {name}" if len(items) == 1 else f"{len(items)} {name}s"
 
 
-def load(target: str) -> App:
+def load(target: str) -> ServedApp:
     """The app of a TARGET; its modules are forgotten, so that the other TARGET's may have the same names."""
     known, path = set(sys.modules), list(sys.path)
     app = targets.load(target)

@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.serving import ROOT
+from tests.support.commands import ROOT
 
 WHEEL = "streamcompat-0.0.0-py3-none-any.whl"
 
@@ -58,7 +58,7 @@ def test_a_whole_wheel_passes(
     ("change", "fault"),
     [
         ({"extra": {"tests/__init__.py": ""}}, "holds tests, which is not part of the library"),
-        ({"extra": {"engine/streamcompat_engine/gate.py": ""}}, "holds engine, which is not part of"),
+        ({"extra": {"engine/streamcompat_engine/http1/gate.py": ""}}, "holds engine, which is not part of"),
         (
             {"extra": {"streamcompat/leftover.py": ""}},
             "holds streamcompat/leftover.py, which is not in the source",

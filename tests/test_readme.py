@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.serving import PATIENCE, ROOT, serve_command
+from tests.support.commands import PATIENCE, ROOT, serve_command
 
 README = (ROOT / "README.md").read_text()
 ADDRESS = "http://127.0.0.1:8000"

@@ -10,7 +10,9 @@ from collections.abc import Awaitable, Callable
 import h11
 
 from benchmarks.apps import serve
-from streamcompat_engine import body, exchange, heads, pipeline, suspension, writer
+from streamcompat_engine.exchange import exchange, suspension
+from streamcompat_engine.http1 import body, heads, writer
+from streamcompat_engine.http1 import pipes as pipeline
 
 
 def coalescing() -> None:

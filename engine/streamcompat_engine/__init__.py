@@ -1,8 +1,11 @@
 """The engine of streamcompat: one sans-IO HTTP/1.1 connection on h11, two drivers, one server.
 
-It knows bytes, sockets, deadlines and watermarks; of routes, handlers and frameworks it knows nothing.
+It knows bytes, sockets, deadlines and watermarks; of routes, handlers and frameworks it knows nothing. What a
+library above it needs is exported here; its modules are its own.
 """
 
+from .drivers.memory import MemoryPeer, MemorySession, VirtualClock
+from .drivers.service import App, Service
 from .errors import (
     BodyLengthError,
     BodyTooLarge,
@@ -15,26 +18,35 @@ from .errors import (
     WriteBufferFull,
 )
 from .events import Fields, RequestHead
-from .exchange import Exchange, OnDisconnect
+from .exchange.exchange import Exchange, OnDisconnect
+from .exchange.suspension import drive, wait
+from .http1.gate import check_fields
+from .http1.pipes import READY
 from .limits import Limits, Timeouts, WebSocketSettings
-from .server import Lifespan, Server, ServerConfig
-from .service import App
-from .upgrade import accept, read_handshake
-from .websocket import WebSocket, check_close
-from .workers import HOPELESS, Workers
+from .logs import LINE, LogBudget, printable
+from .server.server import Lifespan, Server, ServerConfig
+from .server.workers import HOPELESS, Workers
+from .websocket.handshake import Accepted, accept, read_handshake
+from .websocket.protocol import WebSocket, check_close
 
 __all__ = [
+    "HOPELESS",
+    "LINE",
+    "READY",
+    "Accepted",
     "App",
     "BodyLengthError",
     "BodyTooLarge",
     "ClientDisconnected",
-    "HOPELESS",
     "EngineError",
     "Exchange",
     "Fields",
     "InvalidHeader",
     "Lifespan",
     "Limits",
+    "LogBudget",
+    "MemoryPeer",
+    "MemorySession",
     "OnDisconnect",
     "ProtocolError",
     "RequestHead",
@@ -42,12 +54,18 @@ __all__ = [
     "ResponseStateError",
     "Server",
     "ServerConfig",
+    "Service",
     "Timeouts",
+    "VirtualClock",
     "WebSocket",
     "WebSocketSettings",
     "Workers",
     "WriteBufferFull",
     "accept",
     "check_close",
+    "check_fields",
+    "drive",
+    "printable",
     "read_handshake",
+    "wait",
 ]

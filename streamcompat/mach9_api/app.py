@@ -7,8 +7,9 @@ from collections.abc import Collection
 from functools import cached_property
 from typing import Any
 
-from streamcompat.app import App
-from streamcompat.asgi import ASGI
+from streamcompat.asgi.app import ASGI
+from streamcompat.kernel.request.request import Request as KernelRequest
+from streamcompat.kernel.routes.registration import GET, Decorator, H, Host
 from streamcompat.mach9_api.config import Config
 from streamcompat.mach9_api.dialect import MACH9
 from streamcompat.mach9_api.handlers import ErrorHandler
@@ -19,8 +20,7 @@ from streamcompat.mach9_api.server import Server
 from streamcompat.mach9_api.testing import Mach9TestClient
 from streamcompat.mach9_api.views import CompositionView
 from streamcompat.mach9_api.websocket import WebsocketResponse, messages
-from streamcompat.registration import GET, Decorator, H, Host
-from streamcompat.request import Request as KernelRequest
+from streamcompat.serving.served_app import ServedApp
 
 __all__ = ["Mach9"]
 
@@ -28,16 +28,16 @@ __all__ = ["Mach9"]
 def _setting(name: str) -> property:
     """A setting as an attribute of the app."""
 
-    def get(app: App) -> Any:
+    def get(app: ServedApp) -> Any:
         return getattr(app.config, name)
 
-    def put(app: App, value: Any) -> None:
+    def put(app: ServedApp, value: Any) -> None:
         setattr(app.config, name, value)
 
     return property(get, put)
 
 
-class Mach9(App):
+class Mach9(ServedApp):
     """An application in Mach9's words.
 
     Arguments that only Mach9's own server could use are accepted, without effect: `get_current_time`,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamcompat import blueprints as kernel
+from streamcompat.kernel.routes import blueprints as kernel
+from streamcompat.kernel.routes.registration import Host
 from streamcompat.mach9_api.dialect import MACH9
-from streamcompat.registration import Host
 
 __all__ = ["Blueprint"]
 

@@ -1,7 +1,7 @@
 """Mach9's settings."""
 
-from streamcompat import config as kernel
-from streamcompat.logs import defaults_before_07
+from streamcompat.kernel import config as kernel
+from streamcompat.kernel.logs import defaults_before_07
 
 __all__ = ["LOGGING", "MACH9_PREFIX", "Config"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from streamcompat.dialect import Dialect
-from streamcompat.exceptions import HTTPException
+from streamcompat.kernel.dialect import Dialect
+from streamcompat.kernel.exceptions import HTTPException
 from streamcompat.mach9_api import exceptions
 from streamcompat.mach9_api.http import BodyChannel
 from streamcompat.mach9_api.response import HTTPResponse

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from streamcompat import exceptions as kernel
-from streamcompat.handlers import INTERNAL_SERVER_ERROR_HTML
+from streamcompat.kernel import exceptions as kernel
+from streamcompat.kernel.errorhandler import INTERNAL_SERVER_ERROR_HTML
 from streamcompat_engine import ClientDisconnected
 
 __all__ = [

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamcompat import handlers as kernel
-from streamcompat.files import ContentRange
+from streamcompat.kernel import errorhandler as kernel
+from streamcompat.kernel.response.files import ContentRange
+from streamcompat.kernel.routes.views import Handler
 from streamcompat.mach9_api.dialect import MACH9
 from streamcompat.mach9_api.response import HTTPResponse
-from streamcompat.views import Handler
 
 __all__ = ["INTERNAL_SERVER_ERROR_HTML", "ContentRangeHandler", "ErrorHandler"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
-from streamcompat.streams import RequestStream
+from streamcompat.kernel.request.streams import RequestStream
 from streamcompat_engine import ClientDisconnected, Exchange
 
 __all__ = ["BodyChannel", "ReplyChannel"]

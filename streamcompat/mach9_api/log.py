@@ -2,7 +2,7 @@
 
 import logging
 
-from streamcompat.logs import DefaultFilter
+from streamcompat.kernel.logs import DefaultFilter
 
 __all__ = ["DefaultFilter", "log", "netlog"]
 

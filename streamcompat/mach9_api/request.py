@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamcompat import request as kernel
 from streamcompat.datastructures import File, Headers, RequestParameters
-from streamcompat.forms import parse_multipart_form
-from streamcompat.request import DEFAULT_CONTENT_TYPE as DEFAULT_HTTP_CONTENT_TYPE
+from streamcompat.kernel.request import request as kernel
+from streamcompat.kernel.request.forms import parse_multipart_form
+from streamcompat.kernel.request.request import DEFAULT_CONTENT_TYPE as DEFAULT_HTTP_CONTENT_TYPE
 
 __all__ = [
     "DEFAULT_HTTP_CONTENT_TYPE",

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from streamcompat import response as kernel
-from streamcompat.cookies import Cookie, CookieJar
 from streamcompat.datastructures import Headers
-from streamcompat.files import Location, file_headers, read
-from streamcompat.jsontext import json_dumps
+from streamcompat.kernel.cookies import Cookie, CookieJar
+from streamcompat.kernel.jsontext import json_dumps
+from streamcompat.kernel.response import response as kernel
+from streamcompat.kernel.response.files import Location, file_headers, read
+from streamcompat.kernel.response.response import GivenHeaders, redirect_headers, to_bytes
+from streamcompat.kernel.statuses import COMMON_STATUS_CODES
+from streamcompat.kernel.statuses import STATUS_CODES as ALL_STATUS_CODES
 from streamcompat.mach9_api.http import ReplyChannel
 from streamcompat.mach9_api.websocket import WebsocketResponse, websocket
-from streamcompat.response import GivenHeaders, redirect_headers, to_bytes
-from streamcompat.statuses import COMMON_STATUS_CODES
-from streamcompat.statuses import STATUS_CODES as ALL_STATUS_CODES
 from streamcompat_engine import Exchange
 
 __all__ = [

@@ -6,9 +6,9 @@ import dataclasses
 from functools import partial
 from typing import Any
 
-from streamcompat import routing as kernel
+from streamcompat.kernel.routes import router as kernel
+from streamcompat.kernel.routes.router import REGEX_TYPES, Parameter, Route, RouteDoesNotExist, RouteExists
 from streamcompat.mach9_api.dialect import MACH9, method_not_allowed
-from streamcompat.routing import REGEX_TYPES, Parameter, Route, RouteDoesNotExist, RouteExists
 
 __all__ = ["REGEX_TYPES", "Parameter", "Route", "RouteDoesNotExist", "RouteExists", "Router"]
 

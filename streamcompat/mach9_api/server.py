@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamcompat.app import App
+from streamcompat.serving.served_app import ServedApp
 
 __all__ = ["Server"]
 
@@ -32,7 +32,7 @@ class Server:
         """
         self.app.server = self
         options.setdefault("debug", bool(self.app.debug))
-        App.run(self.app, host, port, ssl=ssl, sock=sock, workers=workers, backlog=backlog, **options)
+        ServedApp.run(self.app, host, port, ssl=ssl, sock=sock, workers=workers, backlog=backlog, **options)
 
     def stop(self) -> None:
         """Ends `run`; running requests may finish."""

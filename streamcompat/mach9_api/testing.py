@@ -1,6 +1,6 @@
 """Mach9's test client."""
 
-from streamcompat.test_client import HOST, PORT, SocketTestClient
+from streamcompat.serving.test_client import HOST, PORT, SocketTestClient
 
 __all__ = ["HOST", "PORT", "Mach9TestClient"]
 

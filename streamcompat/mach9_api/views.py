@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from streamcompat import views as kernel
-from streamcompat.exceptions import HTTPException
+from streamcompat.kernel.exceptions import HTTPException
+from streamcompat.kernel.routes import views as kernel
+from streamcompat.kernel.routes.views import HTTPMethodView, stream
 from streamcompat.mach9_api.exceptions import InvalidUsage
-from streamcompat.views import HTTPMethodView, stream
 
 __all__ = ["CompositionView", "HTTPMethodView", "InvalidUsage", "stream"]
 

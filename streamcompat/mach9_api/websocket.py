@@ -6,10 +6,10 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from streamcompat.streams import RequestStream
-from streamcompat.views import Handler
-from streamcompat.websocket import ConnectionClosed, WebSocketConnection
-from streamcompat.websocketroutes import WebSocketResponse
+from streamcompat.kernel.request.streams import RequestStream
+from streamcompat.kernel.routes.views import Handler
+from streamcompat.kernel.websocket.connection import ConnectionClosed, WebSocketConnection
+from streamcompat.kernel.websocket.routes import WebSocketResponse
 
 __all__ = [
     "ReplyChannel",

@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, Self
 
-from streamcompat.app import App
-from streamcompat.asgi import ASGI
-from streamcompat.request import Request as KernelRequest
+from streamcompat.asgi.app import ASGI
+from streamcompat.kernel.request.request import Request as KernelRequest
 from streamcompat.sanic_api import versions
 from streamcompat.sanic_api.config import Config
 from streamcompat.sanic_api.dialect import SANIC, SANIC_BEFORE_07
@@ -17,12 +16,13 @@ from streamcompat.sanic_api.request import Request
 from streamcompat.sanic_api.router import Router
 from streamcompat.sanic_api.streaming import StreamRoutes
 from streamcompat.sanic_api.testing import SanicTestClient
-from streamcompat.serving import RunningServer
+from streamcompat.serving.servable import RunningServer
+from streamcompat.serving.served_app import ServedApp
 
 __all__ = ["Sanic", "compat"]
 
 
-class Sanic(StreamRoutes, App):
+class Sanic(StreamRoutes, ServedApp):
     """An application in Sanic's words.
 
     `is_request_stream` is accepted; which routes stream, the routes say.

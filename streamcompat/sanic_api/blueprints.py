@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
-from streamcompat import blueprints as kernel
-from streamcompat.registration import Host
+from streamcompat.kernel.routes import blueprints as kernel
+from streamcompat.kernel.routes.registration import Host
+from streamcompat.kernel.routes.views import Handler
 from streamcompat.sanic_api.dialect import SANIC
 from streamcompat.sanic_api.streaming import StreamRoutes
-from streamcompat.views import Handler
 
 __all__ = ["Blueprint"]
 

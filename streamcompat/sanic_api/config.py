@@ -1,7 +1,7 @@
 """Sanic's settings."""
 
-from streamcompat import config as kernel
-from streamcompat.logs import defaults_before_07
+from streamcompat.kernel import config as kernel
+from streamcompat.kernel.logs import defaults_before_07
 
 __all__ = ["LOGGING", "SANIC_PREFIX", "Config"]
 

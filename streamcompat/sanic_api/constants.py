@@ -1,5 +1,5 @@
 """Sanic's constants."""
 
-from streamcompat.statuses import HTTP_METHODS
+from streamcompat.kernel.statuses import HTTP_METHODS
 
 __all__ = ["HTTP_METHODS"]

@@ -1,5 +1,5 @@
 """Sanic's cookies."""
 
-from streamcompat.cookies import Cookie, CookieJar
+from streamcompat.kernel.cookies import Cookie, CookieJar
 
 __all__ = ["Cookie", "CookieJar"]

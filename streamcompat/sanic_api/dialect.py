@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from streamcompat.dialect import Dialect
+from streamcompat.kernel.dialect import Dialect
 from streamcompat.sanic_api import exceptions
 from streamcompat.sanic_api.request import StreamQueue
 from streamcompat.sanic_api.response import HTTPResponse

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-from streamcompat import exceptions as kernel
-from streamcompat.handlers import INTERNAL_SERVER_ERROR_HTML
+from streamcompat.kernel import exceptions as kernel
+from streamcompat.kernel.errorhandler import INTERNAL_SERVER_ERROR_HTML
+from streamcompat.kernel.statuses import STATUS_CODES
 from streamcompat.sanic_api import versions
-from streamcompat.statuses import STATUS_CODES
 from streamcompat_engine import ClientDisconnected
 
 __all__ = [

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from streamcompat import handlers as kernel
-from streamcompat.files import ContentRange
+from streamcompat.kernel import errorhandler as kernel
+from streamcompat.kernel.response.files import ContentRange
 from streamcompat.sanic_api import versions
 from streamcompat.sanic_api.dialect import SANIC
 from streamcompat.sanic_api.log import log, logger

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from streamcompat.statuses import STATUS_CODES
+from streamcompat.kernel.statuses import STATUS_CODES
 
 __all__ = [
     "STATUS_CODES",

@@ -2,7 +2,7 @@
 
 import logging
 
-from streamcompat.logs import DefaultFilter, defaults
+from streamcompat.kernel.logs import DefaultFilter, defaults
 
 __all__ = [
     "LOGGING_CONFIG_DEFAULTS",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from streamcompat import request as kernel
 from streamcompat.datastructures import File, RequestParameters
-from streamcompat.forms import parse_multipart_form
-from streamcompat.request import DEFAULT_CONTENT_TYPE as DEFAULT_HTTP_CONTENT_TYPE
+from streamcompat.kernel.request import request as kernel
+from streamcompat.kernel.request.forms import parse_multipart_form
+from streamcompat.kernel.request.request import DEFAULT_CONTENT_TYPE as DEFAULT_HTTP_CONTENT_TYPE
+from streamcompat.kernel.request.streams import RequestStream
 from streamcompat.sanic_api import versions
 from streamcompat.sanic_api.response import BaseHTTPResponse, HTTPResponse
-from streamcompat.streams import RequestStream
 
 __all__ = [
     "DEFAULT_HTTP_CONTENT_TYPE",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from streamcompat import response as kernel
-from streamcompat.files import Location, file_headers, pieces, read
-from streamcompat.jsontext import json_dumps
-from streamcompat.response import BaseHTTPResponse, GivenHeaders, redirect_headers, to_bytes
+from streamcompat.kernel.jsontext import json_dumps
+from streamcompat.kernel.response import response as kernel
+from streamcompat.kernel.response.files import Location, file_headers, pieces, read
+from streamcompat.kernel.response.response import BaseHTTPResponse, GivenHeaders, redirect_headers, to_bytes
+from streamcompat.kernel.statuses import COMMON_STATUS_CODES, STATUS_CODES
 from streamcompat.sanic_api import versions
-from streamcompat.statuses import COMMON_STATUS_CODES, STATUS_CODES
 from streamcompat_engine import Exchange
 
 __all__ = [

@@ -1,7 +1,7 @@
 """Sanic's router."""
 
-from streamcompat import routing as kernel
-from streamcompat.routing import REGEX_TYPES, Parameter, Route, RouteDoesNotExist, RouteExists
+from streamcompat.kernel.routes import router as kernel
+from streamcompat.kernel.routes.router import REGEX_TYPES, Parameter, Route, RouteDoesNotExist, RouteExists
 from streamcompat.sanic_api.dialect import SANIC
 
 __all__ = ["REGEX_TYPES", "Parameter", "Route", "RouteDoesNotExist", "RouteExists", "Router"]

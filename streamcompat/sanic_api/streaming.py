@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from streamcompat.registration import Decorator, Host, Registration
+from streamcompat.kernel.routes.registration import Decorator, Host, Registration
 
 
 class StreamRoutes(Registration):

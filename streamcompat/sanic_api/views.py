@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from streamcompat import views as kernel
+from streamcompat.kernel.routes import views as kernel
+from streamcompat.kernel.routes.views import HTTPMethodView, stream
 from streamcompat.sanic_api.constants import HTTP_METHODS
 from streamcompat.sanic_api.exceptions import InvalidUsage
-from streamcompat.views import HTTPMethodView, stream
 
 __all__ = ["HTTP_METHODS", "CompositionView", "HTTPMethodView", "InvalidUsage", "stream"]
 

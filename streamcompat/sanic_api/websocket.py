@@ -1,6 +1,6 @@
 """Sanic's WebSockets."""
 
-from streamcompat.websocket import ConnectionClosed, InvalidHandshake, WebSocketConnection
+from streamcompat.kernel.websocket.connection import ConnectionClosed, InvalidHandshake, WebSocketConnection
 
 __all__ = [
     "ConnectionClosed",

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import anyio
 
-from streamcompat.serving import Servable
+from streamcompat.serving.servable import Servable
 from streamcompat.testing import invariants
 from streamcompat.testing.client import EngineApp
 from streamcompat.testing.counterexample import Counterexample

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from streamcompat.serving import Servable
+from streamcompat.serving.servable import Servable
 from streamcompat.testing import wire
 from streamcompat.testing.client import Client, EngineApp
 from streamcompat.testing.connection import Stream

@@ -22,14 +22,21 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
-from streamcompat.serving import Servable
+from streamcompat.serving.servable import Servable
 from streamcompat.testing import wire
 from streamcompat.testing.connection import WINDOW, Body, Connection, Content, Stream
 from streamcompat.testing.observed import Observed, ObservedExchange
 from streamcompat.testing.response import Response
-from streamcompat_engine import Exchange, Lifespan, Limits, Timeouts
-from streamcompat_engine.drivers.memory import MemoryPeer, MemorySession, VirtualClock
-from streamcompat_engine.service import Service
+from streamcompat_engine import (
+    Exchange,
+    Lifespan,
+    Limits,
+    MemoryPeer,
+    MemorySession,
+    Service,
+    Timeouts,
+    VirtualClock,
+)
 
 EngineApp = Callable[[Exchange], Awaitable[None]]
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from streamcompat.serving import Servable
+from streamcompat.serving.servable import Servable
 from streamcompat.testing.probe import probe
 from streamcompat.testing.probe_report import FORMS
 

@@ -15,8 +15,7 @@ import anyio
 from streamcompat.testing import wire
 from streamcompat.testing.observed import Observed
 from streamcompat.testing.response import Response, ResponseReader
-from streamcompat_engine import ClientDisconnected
-from streamcompat_engine.drivers.memory import MemorySession
+from streamcompat_engine import ClientDisconnected, MemorySession
 
 if TYPE_CHECKING:
     from streamcompat.testing.client import Client

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self
 
-from streamcompat.serving import Servable
+from streamcompat.serving.servable import Servable
 from streamcompat.testing.client import Client, EngineApp
 from streamcompat.testing.connection import Stream
 

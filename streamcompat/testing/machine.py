@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import anyio
 
-from streamcompat.serving import Servable
+from streamcompat.serving.servable import Servable
 from streamcompat.testing.blocking import TestClient
 from streamcompat.testing.client import EngineApp
 from streamcompat.testing.connection import WINDOW, Stream

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import anyio
 
-from streamcompat.serving import Servable
+from streamcompat.serving.servable import Servable
 from streamcompat.testing.client import Client
 from streamcompat.testing.connection import Stream
 from streamcompat.testing.observed import Observed

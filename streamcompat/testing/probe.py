@@ -14,7 +14,7 @@ from typing import Final
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from streamcompat.serving import Servable
+from streamcompat.serving.servable import Servable
 from streamcompat.testing import invariants
 from streamcompat.testing.counterexample import Counterexample
 from streamcompat.testing.outcome import Runner

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
-    from streamcompat.serving import Servable
+    from streamcompat.serving.servable import Servable
     from streamcompat.testing.client import Client
 
 _PATIENCE = 30.0

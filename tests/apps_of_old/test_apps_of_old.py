@@ -19,7 +19,7 @@ import pytest
 
 from streamcompat import aliases
 from tests.apps_of_old.conversations import APPS, APPS_FOLDER, RECORDS, OldApp, talk
-from tests.serving import PATIENCE, serve
+from tests.support.commands import PATIENCE, serve
 
 RECORDED = json.loads(RECORDS.read_text())
 

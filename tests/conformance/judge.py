@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from streamcompat_engine import BodyTooLarge, Limits, ProtocolError, RequestTimeout
-from streamcompat_engine.connection import Connection
 from streamcompat_engine.events import RequestReceived
-from tests.engine.wire import connect, cut, ending, responses, sent, take_all
+from streamcompat_engine.http1.connection import Connection
+from tests.support.wire import connect, cut, ending, responses, sent, take_all
 
 STEPS = 10
 """Deadlines after which every connection must have ended by itself."""

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conformance.cases import framed, head, with_field, with_target
 from tests.conformance.test_table import PAGE
-from tests.serving import PATIENCE, serve
+from tests.support.commands import PATIENCE, serve
 
 SECTION = PAGE[PAGE.index("## Beside other servers") :]
 EXPLAINED = {

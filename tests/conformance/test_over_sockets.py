@@ -22,8 +22,8 @@ from tests.conformance.cases import Case
 from tests.conformance.malformed_bodies import BODIES
 from tests.conformance.malformed_heads import HEADS
 from tests.conformance.valid import NEXT, SOUND
-from tests.engine.wire import responses
-from tests.serving import PATIENCE, serve
+from tests.support.commands import PATIENCE, serve
+from tests.support.wire import responses
 
 METHODS = ["GET", "POST"]
 KINDS = [

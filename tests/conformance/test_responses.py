@@ -22,8 +22,8 @@ from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api import response as sanic_response
 from streamcompat_engine import InvalidHeader
 from tests.conformance.malformed_heads import CONTROLS, HIGH, NOT_IN_TOKENS
-from tests.engine.wire import DATE, connect, request, responses, sent, start
-from tests.serving import PATIENCE, serve
+from tests.support.commands import PATIENCE, serve
+from tests.support.wire import DATE, connect, request, responses, sent, start
 
 FINAL = [*range(200, 209), 226, *range(300, 309), *range(400, 432), 451, *range(500, 512), 599]
 REQUESTS = [

@@ -12,7 +12,7 @@ from tests.conformance import smuggling
 from tests.conformance.malformed_bodies import BODIES
 from tests.conformance.malformed_heads import HEADS
 from tests.conformance.valid import SOUND
-from tests.serving import ROOT
+from tests.support.commands import ROOT
 
 PAGE = (ROOT / "docs" / "conformance.md").read_text(encoding="utf-8")
 SECTION = r"(?:9110|9112|9113|6585|6455|7692) §\d+(?:\.\d+)*"

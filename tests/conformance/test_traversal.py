@@ -17,7 +17,7 @@ import pytest
 
 from streamcompat.mach9_api import Mach9
 from streamcompat.sanic_api import Sanic
-from tests.streamcompat.exchanges import ask
+from tests.support.exchanges import ask
 
 MARK = "never to be seen"
 

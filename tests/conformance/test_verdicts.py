@@ -18,7 +18,7 @@ from tests.conformance.judge import check_refused, every_cut, every_pair, judge,
 from tests.conformance.malformed_bodies import BODIES
 from tests.conformance.malformed_heads import HEADS
 from tests.conformance.valid import GOT_NEXT, NEXT, SOUND, Sound
-from tests.engine.wire import cut
+from tests.support.wire import cut
 
 MALFORMED = [*HEADS, *BODIES]
 LONG = 1000

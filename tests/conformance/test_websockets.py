@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from streamcompat_engine import WebSocketSettings, accept, read_handshake
-from streamcompat_engine.heads import parse_head
+from streamcompat_engine.http1.heads import parse_head
 from tests.conformance.echo import mach9_echo, sanic_echo
 from tests.conformance.test_table import KEYS
 from tests.conformance.websockets import CASES, LIMIT, Case, answers, shown
-from tests.engine.frames import CLOSE, PING, PONG, Frame, Opened, close, frame, frames, handshake
-from tests.engine.serving import Client, Served, serve
-from tests.engine.wire import bytewise, cut
+from tests.support.engine_server import Client, Served, serve
+from tests.support.frames import CLOSE, PING, PONG, Frame, Opened, close, frame, frames, handshake
+from tests.support.wire import bytewise, cut
 
 SETTINGS = WebSocketSettings(message_size=LIMIT, waiting_messages=None, waiting_bytes=None)
 OFFER = "Sec-WebSocket-Extensions: permessage-deflate"

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from tests.engine.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, close, frame, text
+from tests.support.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, close, frame, text
 
 FAILED, UNSOUND, TOO_BIG = 1002, 1007, 1009
 LIMIT = 100_000

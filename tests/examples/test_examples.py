@@ -10,7 +10,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from tests.serving import PATIENCE, ROOT, serve_command
+from tests.support.commands import PATIENCE, ROOT, serve_command
 
 EXAMPLES = ROOT / "examples"
 BODY = b"one\ntwo\nthree\n" * 20_000

@@ -14,7 +14,7 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.serving import PATIENCE, ROOT, serve_command
+from tests.support.commands import PATIENCE, ROOT, serve_command
 
 FLAVOURS = pytest.mark.parametrize("flavour", ["mach9", "sanic"])
 ROWS = 7 * 24 * 60  # of each sensor, in readings.sql

@@ -16,7 +16,7 @@ from tests.conformance.malformed_bodies import BODIES
 from tests.conformance.malformed_heads import HEADS
 from tests.conformance.smuggling import ATTACKS
 from tests.conformance.valid import SOUND
-from tests.engine.wire import Peer, connect, request, take_all
+from tests.support.wire import Peer, connect, request, take_all
 
 READ = 64 * 1024
 CORPUS = Path(__file__).resolve().parent / "corpus"

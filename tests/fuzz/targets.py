@@ -22,15 +22,15 @@ from streamcompat_engine import (
     WebSocketSettings,
     accept,
 )
-from streamcompat_engine.body import ChunkedBody
-from streamcompat_engine.connection import Connection
 from streamcompat_engine.events import Fields, RequestReceived, ResponseOverdue
-from streamcompat_engine.gate import HeadGate
-from streamcompat_engine.heads import parse_head, primed
-from streamcompat_engine.pipeline import Outbound
-from streamcompat_engine.upgrade import Handshake
-from tests.engine.frames import Frame, closing, frames
-from tests.engine.wire import SMALL, connect, held, most_held, no_wait, request, take_all
+from streamcompat_engine.http1.body import ChunkedBody
+from streamcompat_engine.http1.connection import Connection
+from streamcompat_engine.http1.gate import HeadGate
+from streamcompat_engine.http1.heads import parse_head, primed
+from streamcompat_engine.http1.pipes import Outbound
+from streamcompat_engine.websocket.handshake import Handshake
+from tests.support.frames import Frame, closing, frames
+from tests.support.wire import SMALL, connect, held, most_held, no_wait, request, take_all
 
 _POST: Final = parse_head(request(b"POST / HTTP/1.1", b"Transfer-Encoding: chunked"))
 _READ: Final = 256

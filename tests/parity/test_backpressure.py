@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from tests.serving import PATIENCE, Command, serve_command
+from tests.support.commands import PATIENCE, Command, serve_command
 
 APPS = Path(__file__).parent / "apps" / "producers.py"
 PIECE = 65_536

@@ -20,7 +20,7 @@ import pytest
 
 from streamcompat import aliases
 from streamcompat_engine import Server, ServerConfig
-from tests.serving import PATIENCE, serve, serve_command
+from tests.support.commands import PATIENCE, serve, serve_command
 
 SEED_APPS = Path(__file__).parent / "seed_apps"
 
@@ -205,7 +205,7 @@ def test_run_as_a_script_it_serves_where_the_document_says(
         def run(self) -> None:
             configs.append(self.config)
 
-    monkeypatch.setattr("streamcompat.serving.Server", RecordingServer)
+    monkeypatch.setattr("streamcompat.serving.servable.Server", RecordingServer)
     aliases.install()
     try:
         runpy.run_path(str(SEED_APPS / f"{name}.py"), run_name="__main__")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from streamcompat import aliases
-from streamcompat.cli import main
+from streamcompat.cli.command import main
 from streamcompat.verification import compare, load
 
 APPS = Path(__file__).parent / "apps"

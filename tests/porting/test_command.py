@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from streamcompat.cli import main
-from tests.serving import ROOT
+from streamcompat.cli.command import main
+from tests.support.commands import ROOT
 
 BEFORE = 'from sanic import Sanic\n\napp = Sanic("app", load_env=False)\n'
 AFTER = BEFORE.replace("sanic import Sanic", "mach9 import Mach9").replace("= Sanic", "= Mach9")

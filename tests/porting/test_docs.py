@@ -12,7 +12,7 @@ import pytest
 
 from streamcompat.porting import names
 from streamcompat.porting.project import port
-from tests.serving import ROOT, serve_command
+from tests.support.commands import ROOT, serve_command
 
 PAGE = (ROOT / "docs" / "porting.md").read_text()
 

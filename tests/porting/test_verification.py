@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from streamcompat.cli import main
+from streamcompat.cli.command import main
 from streamcompat.mach9_api import Mach9
 from streamcompat.mach9_api.response import stream as mach9_stream
 from streamcompat.sanic_api import Sanic

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from streamcompat import testing
-from tests.serving import ROOT
+from tests.support.commands import ROOT
 
 PAGE = (ROOT / "docs" / "testing.md").read_text()
 FILES = dict(re.findall(r"^```python\n# (\w+\.py)\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE))

@@ -15,7 +15,7 @@ import streamcompat.testing
 from streamcompat.testing import Behaviour, Request
 from streamcompat.testing.hypothesis_plugin import register
 from streamcompat.testing.wire import MalformedRequest
-from tests.serving import ROOT
+from tests.support.commands import ROOT
 
 pytest_plugins = ["pytester"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from streamcompat.cli import main
+from streamcompat.cli.command import main
 from streamcompat.mach9_api import Mach9
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api.response import text

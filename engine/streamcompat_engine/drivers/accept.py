@@ -11,7 +11,7 @@ import logging
 import socket
 from typing import Final
 
-from ..service import Service
+from .service import Service
 
 BACK_OFF: Final = 1.0
 """Seconds without accepting once the system has nothing left; as in asyncio."""

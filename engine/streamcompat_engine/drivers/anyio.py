@@ -19,13 +19,13 @@ import anyio.abc
 import anyio.lowlevel
 from anyio.streams.tls import TLSStream
 
-from ..service import Event, Service
-from ..session import RESET, Session
 from .accept import BACK_OFF, Exhausted, accept
+from .service import Event, Service
+from .session import RESET, Session
 from .timers import Timer, Timers
 
 if TYPE_CHECKING:
-    from ..server import ServerConfig
+    from ..server.server import ServerConfig
 
 _READ: Final = 64 * 1024
 """The most bytes of one read."""

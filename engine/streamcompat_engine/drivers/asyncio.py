@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import anyio.abc
 
-from ..service import Event, Service
-from ..session import RESET, Session
 from .accept import BACK_OFF, Exhausted, accept
+from .service import Event, Service
+from .session import RESET, Session
 
 if TYPE_CHECKING:
-    from ..server import ServerConfig
+    from ..server.server import ServerConfig
 
 _LARGE: Final = 32 * 1024
 """Bytes from which pieces are handed to the system as they are; below, joining them costs less."""

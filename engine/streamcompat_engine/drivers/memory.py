@@ -14,9 +14,9 @@ import anyio.abc
 import anyio.lowlevel
 
 from ..errors import ClientDisconnected
-from ..service import Event, Service
-from ..session import Session
 from .anyio import cancels
+from .service import Event, Service
+from .session import Session
 from .timers import Timer, TimerHeap
 
 _WINDOW: Final = 64 * 1024

@@ -21,7 +21,7 @@ from json import loads
 from pathlib import Path
 from typing import Any
 
-from streamcompat.config import Config
+from streamcompat.kernel.config import Config
 from tests.parity.originals.dump_names import constructed
 from tests.parity.originals.environments import environment
 from tests.parity.originals.surface.cases import RELEASES

@@ -13,7 +13,7 @@ from tests.parity.originals import answers, conversations
 from tests.parity.originals.surface import framework
 from tests.parity.originals.surface.cases import Case, Conversation
 from tests.parity.originals.surface.catalogue import APPS
-from tests.serving import PATIENCE, serve
+from tests.support.commands import PATIENCE, serve
 
 LATEST = "0.8"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamcompat.elsewhere import INSTEAD
+from streamcompat.aliases.moved_names import INSTEAD
 from tests.parity.originals.compatibility import PAGE, Name, compare, names, page, undeclared, unused
 from tests.parity.originals.surface.cases import RELEASES
 

@@ -5,8 +5,8 @@ import os
 from functools import wraps
 from tempfile import mkdtemp
 
-from . import flag
-from .cases import case, get, post, request
+from tests.parity.originals.surface import flag
+from tests.parity.originals.surface.cases import case, get, post, request
 
 
 class First(Exception):

@@ -1,6 +1,6 @@
 """Every application of this folder by name: what makes it, its cases, and whether it is debugged."""
 
-from . import (
+from tests.parity.originals.surface import (
     arrangement,
     errors,
     parts,

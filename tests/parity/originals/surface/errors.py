@@ -1,6 +1,6 @@
 """Exceptions as answers: their texts, handlers for them, and handlers that fail."""
 
-from .cases import case, get, post, request
+from tests.parity.originals.surface.cases import case, get, post, request
 
 
 class Custom(Exception):

@@ -1,7 +1,7 @@
 """Middleware, blueprints, class views, composed views, listeners, tasks, configuration."""
 
-from . import flag
-from .cases import case, get, post, request
+from tests.parity.originals.surface import flag
+from tests.parity.originals.surface.cases import case, get, post, request
 
 
 def app(web):

@@ -1,6 +1,6 @@
 """What a handler sees of a request, and requests that are odd or wrong."""
 
-from .cases import case, chunked, form, get, multipart, post, request
+from tests.parity.originals.surface.cases import case, chunked, form, get, multipart, post, request
 
 
 def app(web):

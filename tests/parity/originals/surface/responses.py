@@ -3,7 +3,7 @@
 import os
 from datetime import datetime
 
-from .cases import case, get, request
+from tests.parity.originals.surface.cases import case, get, request
 
 FILES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "files")
 HELLO = os.path.join(FILES, "hello.txt")

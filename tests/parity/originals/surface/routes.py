@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from .cases import case, get, request
+from tests.parity.originals.surface.cases import case, get, request
 
 
 def shown(*args, **values):

@@ -2,8 +2,8 @@
 
 import os
 
-from . import flag
-from .cases import case, get, request
+from tests.parity.originals.surface import flag
+from tests.parity.originals.surface.cases import case, get, request
 
 FILES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "files")
 WRITTEN = 1500000000

@@ -1,6 +1,6 @@
 """Bodies that arrive and leave piece by piece."""
 
-from .cases import case, chunked, get, post, request
+from tests.parity.originals.surface.cases import case, chunked, get, post, request
 
 
 def app(web):

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from .cases import conversation, get, post, request
+from tests.parity.originals.surface.cases import conversation, get, post, request
 
 
 def routes(web, app):

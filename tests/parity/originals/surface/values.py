@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import Enum, IntEnum
 from http import HTTPStatus
 
-from .cases import case, get, post
+from tests.parity.originals.surface.cases import case, get, post
 
 
 class Plain(object):

@@ -1,7 +1,7 @@
 """WebSockets: the handshake, messages, the end; in Sanic's words and in Mach9's."""
 
-from . import flag
-from .cases import conversation, frame, handshake, request
+from tests.parity.originals.surface import flag
+from tests.parity.originals.surface.cases import conversation, frame, handshake, request
 
 
 def sanic(web):

@@ -1,0 +1,121 @@
+"""What all connections of a server share: the application, the limits, the date, the end.
+
+The rule: it knows its sessions, and tells them to stop; how a session ends is its own business.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from ..exchange.exchange import Exchange
+from ..limits import Limits, Timeouts
+from ..logs import LogBudget
+
+if TYPE_CHECKING:
+    from .session import Session
+
+App = Callable[[Exchange], Awaitable[None]]
+"""What a server serves: called for each exchange, it finishes the response before it returns."""
+
+_TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
+
+
+class Event(Protocol):
+    """Something that can be waited for once it is set; asyncio's, trio's and anyio's are."""
+
+    def set(self) -> Any:
+        """Let everybody go on who waits, now or later."""
+
+    def wait(self) -> Coroutine[Any, Any, Any]:
+        """Wait until it is set."""
+
+
+class Service:
+    """What all connections of a server share.
+
+    Args:
+        overdue: see `Server`.
+
+    Attributes:
+        sessions: the open ones.
+        outliving: those that are closed, while their exchange goes on.
+        stopping: no new requests are accepted.
+        draining: but idle connections may bring one more.
+        requests: that have begun.
+        log_budget: for what peers can cause to be logged.
+        exhaustion_budget: for the line that says that no connection can be accepted; one a second.
+        stacks: of streaming functions, for the next ones (see `suspension`).
+    """
+
+    def __init__(self, app: App, limits: Limits, timeouts: Timeouts, overdue: App | None = None) -> None:
+        self.app = app
+        self.overdue = overdue or _plain_503
+        self.limits = limits
+        self.timeouts = timeouts
+        self.sessions: set[Session] = set()
+        self.outliving: set[Session] = set()
+        self.stopping = False
+        self.draining = False
+        self.requests = 0
+        self.log_budget = LogBudget()
+        self.exhaustion_budget = LogBudget(burst=1)
+        self.stacks: list[Any] = []
+        self._emptied: Event | None = None
+        self._second = -1
+        self._date = b""
+
+    def date(self) -> bytes:
+        """The value of Date (RFC 9110 §5.6.7), made once a second."""
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._date = email.utils.formatdate(second, usegmt=True).encode()
+        return self._date
+
+    def stop(self, drain: bool = False) -> None:
+        """Accept no further requests; idle connections close, busy ones after their answer.
+
+        Args:
+            drain: see `Connection.shutdown`.
+        """
+        self.stopping = True
+        self.draining = drain
+        for session in list(self.sessions):
+            session.on_shutdown()
+
+    def cancel(self) -> None:
+        """Cancel what still runs, and close where nothing does."""
+        for session in self.sessions | self.outliving:
+            if session.exchange is not None:
+                session.cancel()
+            else:
+                session.connection.abort()
+                session.advance()
+
+    def abort(self) -> None:
+        """Close every connection now."""
+        for session in list(self.sessions):
+            session.connection.abort()
+            session.advance()
+
+    def discard(self, session: Session, running: bool) -> None:
+        """A connection has ended; its exchange goes on where it is `running`."""
+        self.sessions.discard(session)
+        (self.outliving.add if running else self.outliving.discard)(session)
+        if self._emptied is not None and not self.sessions and not self.outliving:
+            self._emptied.set()
+
+    async def until_empty(self) -> None:
+        """Wait until every connection and every exchange has ended."""
+        for session in self.sessions or self.outliving:
+            self._emptied = session.event()
+            await self._emptied.wait()
+            break
+
+
+async def _plain_503(exchange: Exchange) -> None:
+    """The answer in place of an application that is late with its own."""
+    exchange.respond(503, _TEXT, b"503: no answer in time\n")

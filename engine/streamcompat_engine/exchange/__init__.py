@@ -1,0 +1,1 @@
+"""One request and its response, as an application sees them: neutral of protocol and transport."""

@@ -1,0 +1,290 @@
+"""The body lane, inbound: cuts a request's body out of the bytes without a detour through h11.
+
+The rule: h11 decided the framing from the head, and stays the judge of all that is not plain. A plain
+chunk (a hexadecimal size, CRLF, the data, CRLF) is cut out here; a chunk with an extension and a trailer
+section are bounded and checked by the gate's rules and then given to h11. What h11 rejects is rejected;
+what is accepted, h11 accepts with the same body.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+import h11
+
+from ..errors import ProtocolError
+from ..events import Fields
+from ..limits import Limits
+from .gate import FORBIDDEN_TRAILERS, FieldGate
+
+_SMALL: Final = 4096
+"""Pieces that arrived together are joined when they are shorter than this on average, in bytes."""
+_MAX_SIZE_DIGITS: Final = 15  # below 2**60
+
+_next_size: Final = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})\r\n").match
+_known_sizes: Final[dict[bytes, int]] = {}
+"""CRLF, size, CRLF, and what it says, of sizes other than the last: a flood of tiny chunks in turns would
+else cost three times as much. Padding and case make no more of them than a client's bytes pay for."""
+_tiny_sizes: Final = {b"\r\n%x\r\n" % size: size for size in range(1, 16)}
+"""The same of sizes of one digit, which need no search for their end."""
+_KNOWN_COUNT: Final = 4096
+_LONGEST: Final = _MAX_SIZE_DIGITS + 4
+_first_size: Final = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n").match
+_QUOTED: Final = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'
+_TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_size_line: Final = re.compile(
+    # RFC 9112 §7.1.1, without its "bad white space".
+    rb"([0-9A-Fa-f]{1,15})((?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?)*)\r\n"
+).fullmatch
+
+
+class LengthBody:
+    """A body framed by Content-Length."""
+
+    __slots__ = ("remaining",)
+
+    trailers: Fields = ()
+
+    def __init__(self, length: int) -> None:
+        self.remaining: int | None = length
+
+    def feed(self, data: bytes, pieces: list[bytes]) -> bytes | None:
+        """Append the body's bytes to `pieces`, as the very object that came where it is all body.
+
+        Returns: what follows the body, or `None` while it is incomplete.
+        """
+        assert self.remaining is not None
+        left = self.remaining - len(data)
+        if left > 0:
+            self.remaining = left
+            pieces.append(data)
+            return None
+        if left == 0:
+            pieces.append(data)
+            rest = b""
+        else:
+            pieces.append(data[: self.remaining])
+            rest = data[self.remaining :]
+        self.remaining = 0
+        return rest
+
+
+class ChunkedBody:
+    """A body in chunked coding (RFC 9112 §7.1).
+
+    Args:
+        limits: of extensions and trailers.
+        judge: makes an h11 connection that has read the request's head; called at most once, and only for
+            what is not plain.
+    """
+
+    __slots__ = (
+        "_crlf_due",
+        "_extended",
+        "_extensions",
+        "_in_chunk",
+        "_judge",
+        "_last_line",
+        "_limits",
+        "_line",
+        "_make_judge",
+        "_separator",
+        "_size",
+        "_to_judge",
+        "_trailer_gate",
+        "trailers",
+    )
+
+    remaining: int | None = None
+
+    def __init__(self, limits: Limits, judge: Callable[[], h11.Connection]) -> None:
+        self._limits = limits
+        self._make_judge = judge
+        self._judge: h11.Connection | None = None
+        self._in_chunk = 0  # data bytes of a plain chunk that are still to come
+        self._to_judge = 0  # bytes of a chunk that go through the judge, its last CRLF included
+        self._crlf_due = False  # a plain chunk's data has ended, its CRLF has not been seen
+        # The last CRLF, size, CRLF, as the next one is most often the same; at first any true pair.
+        self._separator = b"\r\n1\r\n"
+        self._size = 1
+        self._line = bytearray()  # a size line that is not plain or came in pieces
+        self._last_line = b""  # a size line that h11 has yet to be shown
+        self._extensions = 0
+        self._extended = 0  # chunks that had one
+        self._trailer_gate: FieldGate | None = None
+        self.trailers: Fields = ()
+
+    def feed(self, data: bytes, pieces: list[bytes]) -> bytes | None:
+        """Append the body's bytes to `pieces`: one piece a chunk, small ones joined.
+
+        Returns: what follows the body, or `None` while it is incomplete.
+        Raises: ProtocolError.
+        """
+        if self._in_chunk >= len(data):
+            self._in_chunk -= len(data)
+            self._crlf_due = not self._in_chunk
+            pieces.append(data)
+            return None
+        if not (self._in_chunk or self._crlf_due or self._line or self._to_judge or self._trailer_gate):
+            # A peer that sends chunk by chunk is read chunk by chunk.
+            matched = _first_size(data)
+            if matched is not None and data.endswith(b"\r\n"):
+                size, start = int(matched[1], 16), matched.end()
+                if size and start + size + 2 == len(data):
+                    pieces.append(data[start:-2])
+                    return None
+        cut: list[bytes] = []
+        try:
+            rest = self._cut(data, cut)
+        finally:  # what came before an error is the handler's all the same
+            if len(cut) > 1 and sum(map(len, cut)) < _SMALL * len(cut):
+                pieces.append(b"".join(cut))
+            else:
+                pieces += cut
+        return rest
+
+    def _cut(self, data: bytes, cut: list[bytes]) -> bytes | None:
+        position, end = 0, len(data)
+        while position < end:
+            if self._in_chunk:
+                start, position = position, min(end, position + self._in_chunk)
+                cut.append(data[start:position])
+                self._in_chunk -= position - start
+                self._crlf_due = not self._in_chunk
+                continue
+            if self._to_judge:
+                position = self._through_judge(data, position, cut)
+                continue
+            if self._trailer_gate is not None:
+                return self._trailer_section(data[position:])
+            if not self._line:
+                position = self._plain_chunks(data, position, cut)
+                if position == end:
+                    return None
+            position = self._size_line(data, position)
+        return None
+
+    def _plain_chunks(self, data: bytes, position: int, cut: list[bytes]) -> int:
+        """Cut plain chunks until something else comes or the data ends.
+
+        Returns: where that is; the end of the data where it ends within a chunk.
+        """
+        end, crlf_due, separator, size = len(data), self._crlf_due, self._separator, self._size
+        while position < end:
+            if crlf_due and data.startswith(separator, position):
+                start = position + len(separator)
+            elif crlf_due and size < 16 and (known := _tiny_sizes.get(line := data[position : position + 5])):
+                separator, size = line, known
+                start = position + 5
+            elif crlf_due and (
+                known := _known_sizes.get(
+                    line := data[position : data.find(b"\n", position + 3, position + _LONGEST) + 1]
+                )
+            ):
+                separator, size = line, known
+                start = position + len(line)
+            else:
+                matched = _next_size(data, position) if crlf_due else _first_size(data, position)
+                if matched is None or not (size := int(matched[1], 16)):
+                    break
+                separator = matched[0] if crlf_due else b"\r\n" + matched[0]
+                start = matched.end()
+                if len(_known_sizes) >= _KNOWN_COUNT:
+                    _known_sizes.clear()
+                _known_sizes[separator] = size
+            position = start + size
+            if position > end:
+                if start < end:
+                    cut.append(data[start:])
+                self._in_chunk = position - end
+                crlf_due, position = False, end
+                break
+            cut.append(data[start:position])
+            crlf_due = True
+        self._crlf_due, self._separator, self._size = crlf_due, separator, size
+        return position
+
+    def _size_line(self, data: bytes, position: int) -> int:
+        """Gather a size line, and the CRLF due before it, up to its LF; judge it when it is whole."""
+        line = self._line
+        stop = data.find(b"\n", position) + 1 or len(data)
+        room = self._limits.chunk_extension + _MAX_SIZE_DIGITS + 4 - len(line)
+        line += data[position : min(stop, position + room + 1)]
+        if self._crlf_due:
+            if not b"\r\n".startswith(line[:2]):
+                raise ProtocolError(400, "a chunk's data is longer than its size")
+            if len(line) < 2:
+                return stop
+            del line[:2]
+            self._crlf_due = False
+        whole = line[-1:] == b"\n"
+        if len(line) + (not whole) > self._limits.chunk_extension + _MAX_SIZE_DIGITS + 2:
+            raise ProtocolError(400, "a chunk's size line is too long")
+        if whole:
+            self._line_is_whole(bytes(line))
+            line.clear()
+        return stop
+
+    def _line_is_whole(self, line: bytes) -> None:
+        matched = _size_line(line)
+        if matched is None:
+            raise ProtocolError(400, "a malformed chunk size")
+        size, extension = int(matched[1], 16), matched[2]
+        if extension:
+            self._extended += 1
+            if self._extended > self._limits.extended_chunks:
+                raise ProtocolError(400, f"extensions of more than {self._limits.extended_chunks} chunks")
+        self._extensions += len(extension)
+        if len(extension) > self._limits.chunk_extension:
+            raise ProtocolError(400, f"a chunk extension over {self._limits.chunk_extension} bytes")
+        if self._extensions > self._limits.chunk_extensions:
+            raise ProtocolError(400, f"chunk extensions over {self._limits.chunk_extensions} bytes")
+        if not size:
+            self._last_line = line
+            self._trailer_gate = FieldGate(self._limits.trailer_fields, self._limits.trailer_count, "trailer")
+        elif extension:
+            self._to_judge = size + 2
+            self._last_line = line
+        else:
+            self._in_chunk = size
+
+    def _through_judge(self, data: bytes, position: int, cut: list[bytes]) -> int:
+        part = data[position : position + self._to_judge]
+        self._to_judge -= len(part)
+        line, self._last_line = self._last_line, b""  # which is sound: h11 needs no call for it alone
+        self._ask(line + part, cut)
+        return position + len(part)
+
+    def _trailer_section(self, data: bytes) -> bytes | None:
+        assert self._trailer_gate is not None
+        done = self._trailer_gate.feed(data)
+        if done is None:
+            return None
+        section, rest = done
+        for line in section.split(b"\r\n"):
+            if (name := line.partition(b":")[0].lower()) in FORBIDDEN_TRAILERS:
+                raise ProtocolError(400, f"{name.decode()} as a trailer")
+        if section != b"\r\n" or self._last_line.lstrip(b"0") != b"\r\n":
+            self._ask(self._last_line + section, [])
+        return rest
+
+    def _ask(self, data: bytes, cut: list[bytes]) -> None:
+        """Give h11 the next bytes of the body, and take the data and the trailers from it.
+
+        Raises: ProtocolError: what it refuses; what came before that is in `cut`.
+        """
+        if self._judge is None:
+            self._judge = self._make_judge()
+        try:
+            self._judge.receive_data(data)
+            while (event := self._judge.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
+                if type(event) is h11.Data:
+                    cut.append(bytes(event.data))
+                elif type(event) is h11.EndOfMessage:
+                    self.trailers = tuple(event.headers)
+                    break
+        except h11.RemoteProtocolError as error:
+            # Its own words quote what came, which depends on the cut.
+            raise ProtocolError(error.error_status_hint, "a malformed chunk") from None

@@ -1,0 +1,396 @@
+"""Heads, with h11 as the authority: it parses request heads and writes every response head.
+
+The rule: what the fields of a head mean depends on their own bytes alone, and how a response head is
+written on its arguments alone. Both results are kept for heads that come again (the requests of one
+client, the responses of one handler) in bounded caches, and h11 is not asked the same question twice. Of
+a request whose fields are known, only the request line is new, and the gate's grammar for it is h11's.
+"""
+
+from __future__ import annotations
+
+import functools
+import http
+import re
+from typing import Final, NamedTuple, NoReturn
+
+import h11
+
+from ..errors import InvalidHeader, ProtocolError
+from ..events import Fields, RequestHead
+from .gate import FORBIDDEN_TRAILERS, check_fields, check_reason
+
+_KNOWN_SIZE: Final = 2048
+"""Longer blocks of fields are not kept, in bytes."""
+_KNOWN_FIELDS: Final = 32
+"""Nor are blocks of more fields; browsers send about twenty."""
+_KNOWN_COUNT: Final = 256
+"""How many are kept: with what they mean, less than 3 MiB at the worst."""
+
+_UNDERSCORED: Final = (b"content_length", b"transfer_encoding")
+"""Names that a server which takes `_` for `-`, as CGI does, reads as framing (RFC 9112 §11.2)."""
+_SPECIAL: Final = frozenset(
+    (
+        b"host",
+        b"content-length",
+        b"transfer-encoding",
+        b"connection",
+        b"expect",
+        b"content-type",
+        *_UNDERSCORED,
+    )
+)
+_AUTHORITY: Final = re.compile(
+    # RFC 9110 §7.2, RFC 3986 §3.2.2: a registered name, an IPv4 address or a bracketed IPv6 one; a port.
+    rb"(?:(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*|\[[0-9A-Fa-f:.]+\]|\[[Vv][0-9A-Fa-f]+"
+    rb"\.[A-Za-z0-9\-._~!$&'()*+,;=:]+\])"
+    rb"(?::[0-9]{0,5})?"
+).fullmatch
+_split_line: Final = re.compile(rb"([^ ]+) ([^ ]+) HTTP/(([0-9])\.[0-9])\r\n").match
+_ABSOLUTE: Final = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?]+)(/[^?]*)?(?:\?(.*))?").fullmatch
+_LENGTH_LINES: Final = re.compile(rb"(?i:\r\nContent-Length:)[ \t]*([^\r]*)")
+_CODING_LINES: Final = re.compile(rb"(?i:\r\nTransfer-Encoding:)[ \t]*([^\r]*)")
+_MAX_LENGTH_DIGITS: Final = 18  # below 2**63
+
+
+class _Meaning(NamedTuple):
+    """What a block of fields means; see RequestHead for the parts."""
+
+    headers: Fields
+    raw_headers: Fields
+    host: str | None
+    content_length: int | None
+    chunked: bool
+    keep_alive: bool
+    expect_continue: bool
+
+
+_known: Final[dict[bytes, _Meaning]] = {}
+
+
+def parse_head(wire: bytes) -> RequestHead:
+    """Parse the head of a request that passed the gate.
+
+    Raises: ProtocolError: what h11 refuses, and what RFC 9110/9112 refuse beyond that.
+    """
+    line = _split_line(wire)
+    assert line is not None
+    method, target, version = line.group(1, 2, 3)
+    block = wire[line.start(3) :]  # the version belongs to it, since it decides what the fields mean
+    meaning = _known.get(block)
+    if meaning is None:
+        meaning = _ask_h11(wire, version)
+        if len(block) <= _KNOWN_SIZE and len(meaning.headers) <= _KNOWN_FIELDS:
+            if len(_known) >= _KNOWN_COUNT:
+                _known.clear()
+            _known[block] = meaning
+    raw_path, query, host = target, b"", meaning.host
+    if target[0] != 0x2F or b"#" in target:
+        raw_path, query, host = _split_target(method, target, host)
+    elif b"?" in target:
+        raw_path, _, query = target.partition(b"?")
+    if method == b"CONNECT":
+        raise ProtocolError(501, "CONNECT is not supported")
+    return RequestHead(
+        method.decode(),
+        target,
+        raw_path,
+        query,
+        version.decode(),
+        meaning.headers,
+        meaning.raw_headers,
+        host,
+        meaning.content_length,
+        meaning.chunked,
+        meaning.keep_alive,
+        meaning.expect_continue,
+        wire,
+    )
+
+
+def primed(head: RequestHead) -> h11.Connection:
+    """A server-side h11 connection that has read this head and expects the body."""
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=len(head.wire) + 1)
+    connection.receive_data(head.wire)
+    connection.next_event()
+    return connection
+
+
+def _ask_h11(wire: bytes, version: bytes) -> _Meaning:
+    if version not in (b"1.1", b"1.0"):
+        raise ProtocolError(505, f"HTTP/{version.decode()} is not spoken here")  # RFC 9110 §15.6.6
+    http11 = version == b"1.1"
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=len(wire) + 1)
+    try:
+        connection.receive_data(wire)
+        request = connection.next_event()
+    except h11.RemoteProtocolError as error:
+        if error.error_status_hint == 501:
+            _refuse_codings(_CODING_LINES.findall(wire), bool(_LENGTH_LINES.search(wire)), http11)
+        raise ProtocolError(error.error_status_hint, str(error)) from None
+    if type(request) is not h11.Request:
+        raise ProtocolError(400, "not a request head")
+    raw_headers: Fields = tuple(request.headers.raw_items())
+    headers: Fields = tuple(request.headers)
+    special: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        if name in _SPECIAL:
+            special.setdefault(name, []).append(value)
+    for name in _UNDERSCORED:
+        if name in special:
+            raise ProtocolError(400, "a framing field with an underscore")
+    # RFC 9110 §8.3: some read the first of several and some the last.
+    if len(set(special.get(b"content-type", ()))) > 1:
+        raise ProtocolError(400, "several Content-Types")
+    host = _host(special.get(b"host"), http11)
+    length, chunked = _framing(special, http11, wire)
+    options = _options(special.get(b"connection", ()))
+    return _Meaning(
+        headers,
+        raw_headers,
+        host,
+        length,
+        chunked,
+        # RFC 9112 §9.3: kept by default in 1.1; in 1.0 only when asked for.
+        keep_alive=b"close" not in options and (http11 or b"keep-alive" in options),
+        expect_continue=_expects_continue(special.get(b"expect"), http11) and (chunked or bool(length)),
+    )
+
+
+def _options(values: list[bytes] | tuple[()]) -> list[bytes]:
+    """The members of a comma-separated field, in lower case (RFC 9110 §5.6.1)."""
+    return [option.strip(b" \t").lower() for value in values for option in value.split(b",")]
+
+
+def _host(values: list[bytes] | None, http11: bool) -> str | None:
+    """RFC 9112 §3.2: exactly one Host in 1.1, at most one in 1.0, and sound in both.
+
+    An empty one is refused, as RFC 9112 §3.3 allows: an http URI has a host (RFC 9110 §4.2.1).
+    """
+    if values is None:
+        if http11:
+            raise ProtocolError(400, "no Host")
+        return None
+    if len(values) != 1 or not _AUTHORITY(values[0]) or values[0][:1] in (b"", b":"):
+        raise ProtocolError(400, "a malformed Host")
+    return values[0].decode()
+
+
+def _split_target(method: bytes, target: bytes, host: str | None) -> tuple[bytes, bytes, str | None]:
+    """The path, the query and the host of a target that is not plain origin-form (RFC 9112 §3.2)."""
+    if b"#" in target:
+        raise ProtocolError(400, "a fragment in the request target")
+    if target == b"*" and method == b"OPTIONS":
+        return target, b"", host
+    absolute = _ABSOLUTE(target)
+    if absolute is None or not _AUTHORITY(absolute[1]) or absolute[1][:1] in (b"", b":"):
+        if method == b"CONNECT":
+            return target, b"", host
+        raise ProtocolError(400, "a malformed request target")
+    path, query = absolute[2] or b"", absolute[3]
+    if not path and method == b"OPTIONS" and query is None:
+        path = b"*"  # RFC 9112 §3.2.4
+    return path or b"/", query or b"", absolute[1].decode()
+
+
+def _framing(special: dict[bytes, list[bytes]], http11: bool, wire: bytes) -> tuple[int | None, bool]:
+    """How the body is framed: (content length, chunked), by RFC 9112 §6."""
+    codings = special.get(b"transfer-encoding")
+    lengths = special.get(b"content-length")
+    if codings is not None:
+        if not http11 or lengths is not None or len(codings) != 1 or codings[0].lower() != b"chunked":
+            _refuse_codings(codings, lengths is not None, http11)
+        return None, True
+    if lengths is None:
+        return None, False
+    # h11 joins equal lengths into one; two of them are refused here (RFC 9112 §6.3 allows either).
+    lines = _LENGTH_LINES.findall(wire)
+    if len(lines) != 1 or lines[0].rstrip(b" \t") != lengths[0] or not lengths[0].isdigit():
+        raise ProtocolError(400, "a malformed Content-Length")
+    if len(lengths[0]) > _MAX_LENGTH_DIGITS:
+        # RFC 9112 §11.2: a number that others may wrap around or cut off.
+        raise ProtocolError(400, "the Content-Length is absurd")
+    return int(lengths[0]), False
+
+
+def _refuse_codings(codings: list[bytes], beside_length: bool, http11: bool) -> NoReturn:
+    if not http11:
+        raise ProtocolError(400, "Transfer-Encoding in HTTP/1.0")  # RFC 9112 §6.1
+    if beside_length:
+        raise ProtocolError(400, "Content-Length beside Transfer-Encoding")  # RFC 9112 §6.3
+    *others, last = _options(codings)
+    if others and all(others) and last == b"chunked" and last not in others:
+        raise ProtocolError(501, "a transfer coding other than chunked")  # RFC 9112 §6.1
+    # RFC 9112 §6.3: where chunked is not the last coding, nobody knows where the body ends.
+    raise ProtocolError(400, "a malformed Transfer-Encoding")
+
+
+def _expects_continue(values: list[bytes] | None, http11: bool) -> bool:
+    if values is None or not http11:  # RFC 9110 §10.1.1: ignored in 1.0
+        return False
+    if _options(values) != [b"100-continue"]:
+        raise ProtocolError(417, "an expectation that cannot be met")
+    return True
+
+
+NONE: Final = 0
+"""A response without a body: to HEAD, 204, 304."""
+LENGTH: Final = 1
+"""A body framed by Content-Length."""
+CHUNKED: Final = 2
+"""A body in chunked coding."""
+UNTIL_CLOSE: Final = 3
+"""A body that ends with the connection, for HTTP/1.0 (RFC 9112 §6.3)."""
+
+
+class ResponseHead(NamedTuple):
+    """A response head ready for the wire.
+
+    Attributes:
+        wire: its bytes, the empty line included.
+        framing: NONE, LENGTH, CHUNKED or UNTIL_CLOSE.
+        length: the Content-Length that was declared, for LENGTH.
+        keep_alive: the connection may be kept after it.
+    """
+
+    wire: bytes
+    framing: int
+    length: int
+    keep_alive: bool
+
+
+_OURS: Final = (b"close", b"keep-alive", b"")
+"""Connection options that are the server's to send."""
+_REQUEST_11: Final = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+"""What h11 is shown before a chunked response, which it writes only to a client of HTTP/1.1."""
+_CODING_LINE: Final = b"\r\nTransfer-Encoding: chunked\r\n"
+"""What h11 writes with HEAD, as it may (RFC 9112 §6.1); without a body there is nothing to frame."""
+
+
+@functools.lru_cache(256)
+def response_head(
+    http11: bool,
+    is_head: bool,
+    keep_alive: bool,
+    status: int,
+    reason: bytes | None,
+    fields: Fields,
+    date: bytes,
+    length: int | None,
+    kept_for: int | None = None,
+) -> ResponseHead:
+    """Decide a response's framing and let h11 write its head.
+
+    Args:
+        http11: the client speaks HTTP/1.1.
+        is_head: it asked with HEAD.
+        keep_alive: the connection is kept as far as the request and the server are concerned.
+        fields: of the handler; no Transfer-Encoding.
+        date: added where the handler gave none (RFC 9110 §6.6.1).
+        length: of the body, where it is known and `fields` do not declare it.
+        kept_for: seconds for which the client is told that the connection is kept.
+    Raises: InvalidHeader.
+    """
+    if not 200 <= status <= 999:
+        raise InvalidHeader(f"not the status of a final response: {status}")
+    check_fields(fields)
+    kept: list[tuple[bytes, bytes]] = []
+    declared: bytes | None = None
+    dated = False
+    for name, value in fields:
+        lower = name.lower()
+        if lower == b"content-length":
+            if declared not in (None, value) or not value.isdigit() or len(value) > _MAX_LENGTH_DIGITS:
+                raise InvalidHeader(f"not a Content-Length: {value[:100]!r}")
+            declared = value
+        elif lower == b"connection":
+            # Whether it is kept is said once, below, whatever the handler says of it.
+            options = [option for option in _options([value]) if option not in _OURS]
+            keep_alive = keep_alive and b"close" not in _options([value])
+            if options:
+                kept.append((name, b", ".join(options)))
+        elif lower == b"transfer-encoding":
+            raise InvalidHeader("Transfer-Encoding is the server's to set")
+        else:
+            dated = dated or lower == b"date"
+            kept.append((name, value))
+    if not dated:
+        kept.append((b"Date", date))
+    bodiless = is_head or status in (204, 304)
+    if declared is None and length is not None and status != 304:  # RFC 9110 §8.6: a GET's length or none
+        declared = b"%d" % length
+    if declared is not None and status != 204:  # RFC 9110 §8.6
+        kept.append((b"Content-Length", declared))
+        framing = LENGTH
+    elif bodiless:
+        framing = NONE
+        keep_alive = keep_alive and (http11 or not is_head)  # h11 closes after a length left open in 1.0
+    elif http11:
+        framing = CHUNKED
+    else:
+        framing, keep_alive = UNTIL_CLOSE, False
+    if not keep_alive:
+        kept.append((b"Connection", b"close"))
+    elif not http11 or kept_for is not None:
+        kept.append((b"Connection", b"keep-alive"))
+        if kept_for is not None:
+            kept.append((b"Keep-Alive", b"timeout=%d" % kept_for))
+    if reason is None:
+        reason = _reason(status)
+    check_reason(reason)
+    connection = h11.Connection(h11.SERVER)
+    if http11 and framing in (CHUNKED, NONE):
+        connection.receive_data(_REQUEST_11)
+        connection.next_event()
+    try:
+        wire = connection.send(h11.Response(status_code=status, headers=kept, reason=reason))
+    except h11.LocalProtocolError as error:
+        raise InvalidHeader(str(error)) from None
+    assert wire is not None
+    if framing == NONE:
+        wire = wire.replace(_CODING_LINE, b"\r\n")
+    return ResponseHead(wire, NONE if bodiless else framing, int(declared or 0), keep_alive)
+
+
+_UPGRADE: Final = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+"""What h11 is shown before a 101, which it writes only to a client that asks for it."""
+
+
+def switching_head(fields: Fields) -> ResponseHead:
+    """A 101, written by h11 (RFC 9110 §15.2.2); what follows it is another protocol's.
+
+    Raises: InvalidHeader.
+    """
+    check_fields(fields)
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(_UPGRADE)
+    connection.next_event()
+    wire = connection.send(
+        h11.InformationalResponse(status_code=101, headers=list(fields), reason=_reason(101))
+    )
+    assert wire is not None
+    return ResponseHead(wire, UNTIL_CLOSE, 0, False)
+
+
+def _reason(status: int) -> bytes:
+    try:
+        return http.HTTPStatus(status).phrase.encode()
+    except ValueError:
+        return b""
+
+
+def trailer_block(fields: Fields) -> bytes:
+    """The last chunk and a trailer section, written by h11 (RFC 9112 §7.1.2).
+
+    Raises: InvalidHeader: also for a field that may not be a trailer (RFC 9110 §6.5.1).
+    """
+    check_fields(fields)
+    for name, _ in fields:
+        if name.lower() in FORBIDDEN_TRAILERS:
+            raise InvalidHeader(f"{name.decode()} cannot be a trailer")
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(_REQUEST_11)
+    connection.next_event()
+    connection.send(h11.Response(status_code=200, headers=[]))
+    wire = connection.send(h11.EndOfMessage(headers=list(fields)))
+    assert wire is not None
+    return wire

@@ -1,0 +1,313 @@
+"""The neutral chunk pipeline: a bounded pipe for the request's body, one for the response's.
+
+The rule: a pipe never waits, it only says how full it is; who waits, and how, is the exchange's business.
+Each write is one chunk on the wire; chunks are queued in a list and leave together.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import BodyLengthError, BodyTooLarge, EngineError, ResponseStateError
+from ..events import Fields
+from .heads import CHUNKED, LENGTH, NONE, ResponseHead
+
+_SMALL: Final = 4096
+"""Chunks below this many bytes take the short way, with their framing out of a table."""
+_SEPARATORS: Final = [b"\r\n%x\r\n" % size for size in range(_SMALL)]
+_CHUNK_COST: Final = 32
+"""What a queued chunk counts for beside its bytes, so that tiny ones are bounded too."""
+_PIECE_COST: Final = 64
+"""What a piece of a request's body takes at least, however short, so that tiny ones are bounded too."""
+
+
+class Ready:
+    """What a write returns when nobody has to wait: awaiting it gives `None` at once.
+
+    It holds no state, may be dropped without a warning, and passes for a coroutine (`create_task`).
+    """
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __await__(self) -> Generator[Any, Any, None]: ...
+    else:
+        # A bound method of an exhausted iterator: half the price of a Python function here.
+        __await__ = iter(()).__iter__
+
+    def send(self, _: None) -> None:
+        raise StopIteration
+
+    def throw(self, error: Any, *_: object) -> None:
+        raise error
+
+    def close(self) -> None:
+        pass
+
+
+Coroutine.register(Ready)
+READY: Final = Ready()
+
+
+class Inbound:
+    """A request body's bytes, from the connection to a handler.
+
+    Attributes:
+        size: bytes that wait.
+        received: bytes that have arrived in all.
+        high: reading should pause above this.
+        low: and go on below this.
+        full: reading should pause; from above `high` until `low`.
+        ended: the whole body has arrived.
+        error: why it never will; what arrived before can still be taken.
+        wake: called when something changes, where somebody waits.
+    """
+
+    __slots__ = (
+        "_limit",
+        "_pieces",
+        "ended",
+        "error",
+        "full",
+        "high",
+        "low",
+        "received",
+        "size",
+        "trailers",
+        "wake",
+    )
+
+    def __init__(self, high: int, low: int) -> None:
+        self._pieces: deque[bytes] = deque()
+        self.size = 0
+        self.received = 0
+        self.high = high
+        self.low = low
+        self.full = False
+        self._limit: int | None = None
+        self.ended = False
+        self.error: EngineError | None = None
+        self.trailers: Fields = ()
+        self.wake: Callable[[], None] | None = None
+
+    @property
+    def limit(self) -> int | None:
+        """The most bytes that may arrive; going past it, before or after it is set, is BodyTooLarge."""
+        return self._limit
+
+    @limit.setter
+    def limit(self, limit: int | None) -> None:
+        self._limit = limit
+        if limit is not None and self.received > limit:
+            self.clear()
+            self.ended = False
+            self.fail(BodyTooLarge(limit))
+
+    @property
+    def taken(self) -> int:
+        """Bytes that have been taken, or dropped, in all."""
+        return self.received - self.size
+
+    def feed(self, pieces: list[bytes]) -> None:
+        """Add pieces, none of them empty."""
+        size = sum(map(len, pieces))
+        self.received += size
+        if self._limit is not None and self.received > self._limit:
+            self.fail(BodyTooLarge(self._limit))
+        if self.error is not None:
+            return
+        self._pieces += pieces
+        self.size += size
+        if self.size > self.high or len(self._pieces) * _PIECE_COST > self.high:
+            self.full = True
+        if self.wake is not None:
+            self.wake()
+
+    def end(self, trailers: Fields) -> None:
+        """The body is whole, unless some of it was refused."""
+        if self.error is None:
+            self.trailers = trailers
+            self.ended = True
+            if self.wake is not None:
+                self.wake()
+
+    def fail(self, error: EngineError) -> None:
+        """The body will never be whole; the first reason counts."""
+        if self.error is None and not self.ended:
+            self.error = error
+            if self.wake is not None:
+                self.wake()
+
+    def take(self) -> bytes | None:
+        """The next piece, or `None` where none waits: then see `ended` and `error`."""
+        if not self._pieces:
+            return None
+        piece = self._pieces.popleft()
+        self.size -= len(piece)
+        if self.full and self.size <= self.low and len(self._pieces) * _PIECE_COST <= self.low:
+            self.full = False
+        return piece
+
+    def clear(self) -> None:
+        """Drop what waits."""
+        self._pieces.clear()
+        self.size = 0
+        self.full = False
+
+
+def _nobody(added: int) -> Awaitable[None]:
+    return READY
+
+
+class Outbound:
+    """A response body's bytes, from a handler to the connection.
+
+    Args:
+        queue: the connection's list of byte strings for the wire, appended to.
+        head: of the response; it is queued before the first byte of the body, or by `commit`.
+        queued: called after each write that is not on the short way, with the bytes that it added to the
+            queue. It returns what the writer may await, and sets `credit` where short writes may follow
+            unseen.
+    """
+
+    __slots__ = (
+        "_base",
+        "_chunk_open",
+        "_granted",
+        "_queue",
+        "_queued",
+        "_sent",
+        "committed",
+        "credit",
+        "error",
+        "finished",
+        "head",
+    )
+
+    def __init__(
+        self, queue: list[bytes], head: ResponseHead, queued: Callable[[int], Awaitable[None]]
+    ) -> None:
+        self._queue = queue
+        self._queued = queued
+        self.head = head
+        self.committed = False
+        self.finished = False
+        self.error: EngineError | None = None
+        self.credit = 0  # what short writes may still add before the long way is due
+        self._granted = 0
+        self._base = 0  # length of the queue when the credit was granted
+        self._chunk_open = False  # the last chunk in the queue lacks its CRLF
+        self._sent = 0
+
+    @property
+    def sent(self) -> int:
+        """Body bytes written so far, framing apart."""
+        return self._sent + self._unseen()
+
+    def _unseen(self) -> int:
+        """Body bytes that came by the short way since the credit was granted."""
+        if not self._granted:
+            return 0
+        chunks = (len(self._queue) - self._base) >> 1
+        return self._granted - self.credit - chunks * _CHUNK_COST
+
+    def write(self, data: bytes) -> Awaitable[None]:
+        """Queue one chunk; nothing for empty data.
+
+        Returns: an awaitable that is done when the writer may go on; it may be dropped.
+        Raises: TypeError; BodyLengthError; ResponseStateError; ClientDisconnected; WriteBufferFull.
+        """
+        if data.__class__ is bytes:
+            size = len(data)
+            credit = self.credit - size - _CHUNK_COST
+            if credit > 0 and 0 < size < _SMALL:
+                self.credit = credit
+                self._queue += (_SEPARATORS[size], data)
+                return READY
+        return self._write_seen(data)
+
+    def _write_seen(self, data: bytes | bytearray | memoryview) -> Awaitable[None]:
+        if not isinstance(data, bytes):
+            if not isinstance(data, (bytearray, memoryview)):
+                raise TypeError(f"a chunk is bytes, not {type(data).__name__}; encode it first")
+            data = bytes(data)
+        added = self.settle()
+        if self.error is not None:
+            raise self.error
+        if self.finished:
+            raise ResponseStateError("the response is finished")
+        size = len(data)
+        if self.head.framing is LENGTH and self._sent + size > self.head.length:
+            raise BodyLengthError(f"more bytes than the Content-Length of {self.head.length}")
+        self.commit()
+        if size:
+            self._sent += size
+            if self.head.framing is CHUNKED:
+                line = b"\r\n%x\r\n" if self._chunk_open else b"%x\r\n"
+                self._queue += (line % size, data)
+                self._chunk_open = True
+            elif self.head.framing is not NONE:
+                self._queue.append(data)
+        return self._queued(added + size)
+
+    def grant(self, credit: int) -> None:
+        """Let short writes follow unseen until they have added this much; only for chunked framing."""
+        if self._chunk_open:
+            self._granted = self.credit = credit
+            self._base = len(self._queue)
+
+    def settle(self) -> int:
+        """Take the credit back.
+
+        Returns: the body bytes that came by the short way.
+        """
+        unseen = self._unseen()
+        self._sent += unseen
+        self._granted = self.credit = 0
+        return unseen
+
+    def close_chunk(self) -> None:
+        """Complete the last chunk in the queue, before the queue leaves."""
+        self.settle()
+        if self._chunk_open:
+            self._queue.append(b"\r\n")
+            self._chunk_open = False
+
+    def commit(self) -> None:
+        """Queue the head, once."""
+        if not self.committed:
+            self.committed = True
+            self._queue.append(self.head.wire)
+
+    def finish(self, last: bytes) -> None:
+        """Queue the end of the body.
+
+        Args:
+            last: the last chunk with its trailer section, for chunked framing.
+        Raises: BodyLengthError: too few bytes were written; ResponseStateError; ClientDisconnected.
+        """
+        self.settle()
+        if self.error is not None:
+            raise self.error
+        if self.finished:
+            raise ResponseStateError("the response is finished")
+        if self.head.framing is LENGTH and self._sent != self.head.length:
+            raise BodyLengthError(f"{self._sent} bytes where Content-Length says {self.head.length}")
+        self.commit()
+        self.finished = True
+        if self.head.framing is CHUNKED:
+            self._queue.append(b"\r\n" + last if self._chunk_open else last)
+            self._chunk_open = False
+
+    def release(self) -> None:
+        """Forget who is told of writes; there are none any more."""
+        self._queued = _nobody
+
+    def fail(self, error: EngineError) -> None:
+        """Nothing more can be written; the first reason counts."""
+        self.settle()
+        if self.error is None:
+            self.error = error

@@ -1,0 +1,1 @@
+"""Listening, stopping, and several processes on one address."""

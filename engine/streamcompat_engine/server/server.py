@@ -1,0 +1,403 @@
+"""Listens, serves until it is told to stop, and stops without losing what runs.
+
+The rule: sockets are bound before anything of the application runs, so that a port in use is one clear
+error; and what was accepted is answered, within the grace period.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import stat
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import anyio
+import anyio.abc
+
+from ..drivers.service import App, Service
+from ..limits import Limits, Timeouts
+
+Driver = Literal["asyncio", "anyio", "trio"]
+
+logger: Final = logging.getLogger("streamcompat.engine")
+
+_WEAR_LOOKS: Final = 0.5
+_WEAR_REPEATS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """Where and how a server listens.
+
+    Attributes:
+        host, port: a TCP address; port 0 lets the system choose. Both address families of a name are bound.
+        uds: the path of a Unix socket, in place of host and port.
+        sockets: bound sockets, in place of both.
+        driver: `"asyncio"` is the fast one; `"anyio"` runs the portable one on asyncio, `"trio"` on trio.
+        uvloop: use uvloop with the drivers on asyncio; `None`: where it is installed.
+        backlog: connections that wait to be accepted; 2048 as in uvicorn.
+        reuse_port: several processes may listen on the port.
+        drain_on_hangup: SIGHUP stops the server too, but idle connections may bring one more request, as
+            where another process takes over.
+        handle_signals: stop on SIGINT and SIGTERM, where the server runs in the main thread.
+        max_requests, max_memory: requests served, and bytes of memory (the resident set), from which on a
+            worker wants to be replaced; none.
+        grace: seconds that running exchanges have to finish when the server stops; 15.
+        ssl: a context for TLS.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    uds: str | None = None
+    sockets: tuple[socket.socket, ...] = ()
+    driver: Driver = "asyncio"
+    uvloop: bool | None = None
+    backlog: int = 2048
+    reuse_port: bool = False
+    drain_on_hangup: bool = False
+    handle_signals: bool = True
+    max_requests: int | None = None
+    max_memory: int | None = None
+    grace: float = 15.0
+    ssl: Any = None
+    limits: Limits = field(default_factory=Limits)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+
+class Lifespan:
+    """What runs around a server's life; each method may be overridden.
+
+    `loop` is the asyncio event loop, or `None` on trio.
+    """
+
+    async def before_start(self, loop: Any) -> None:
+        """Before the first connection is accepted; an exception ends the server."""
+
+    async def after_start(self, loop: Any) -> None:
+        """Once connections are accepted."""
+
+    async def before_stop(self, loop: Any) -> None:
+        """Once the server was told to stop."""
+
+    async def after_stop(self, loop: Any) -> None:
+        """After the last connection has ended."""
+
+    def listening(self, addresses: list[str]) -> None:
+        """Once the server listens; `addresses` are URLs such as `http://127.0.0.1:8000`."""
+
+    def worn(self) -> None:
+        """Once `max_requests` or `max_memory` is reached, and every half minute from then on."""
+
+
+class Server:
+    """Serves one application.
+
+    Args:
+        app: called for each exchange.
+        config: where and how.
+        lifespan: what runs before and after.
+        overdue: called for an exchange in place of `app`, which was cancelled as it did not begin its
+            response within `Timeouts.response`, and has ended; a plain 503 where it is left out.
+
+    Attributes:
+        addresses: URLs that it listens on, once it does; `unix:PATH` for a Unix socket.
+        sockets: the listening ones, while it serves.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        config: ServerConfig | None = None,
+        *,
+        lifespan: Lifespan | None = None,
+        overdue: App | None = None,
+    ) -> None:
+        self.config = config or ServerConfig()
+        self.addresses: list[str] = []
+        self.sockets: tuple[socket.socket, ...] = ()
+        self._lifespan = lifespan or Lifespan()
+        self._service = Service(app, self.config.limits, self.config.timeouts, overdue)
+        self._stops = 0
+        self._drains = False
+        self._stop_asked: anyio.Event | None = None
+        self._forced: anyio.Event | None = None
+        self._call_soon: Callable[[Callable[[], object]], object] | None = None
+        self._thread = 0
+
+    def run(self) -> None:
+        """Serve until SIGINT or SIGTERM, or until `stop` is called; a second signal does not wait.
+
+        Raises: OSError: an address cannot be bound; whatever `lifespan` raises.
+        """
+        backend, options = "asyncio", {}
+        if self.config.driver == "trio":
+            backend = "trio"
+        elif self.config.uvloop is not False and (self.config.uvloop or _has_uvloop()):
+            options = {"use_uvloop": True}
+        anyio.run(self.serve, backend=backend, backend_options=options)
+
+    async def serve(
+        self, *, task_status: anyio.abc.TaskStatus[list[str]] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
+        """The same within a running event loop; with `TaskGroup.start` it gives the addresses.
+
+        Signals are handled in the main thread only, and where the configuration says so.
+        """
+        self._stop_asked, self._forced = anyio.Event(), anyio.Event()
+        self._stops, self._drains = 0, False
+        loop = _asyncio_loop()
+        self._thread, self._call_soon = threading.get_ident(), _from_threads(loop)
+        with bound_sockets(self.config) as sockets:
+            self.addresses = [url(sock, self.config.ssl is not None) for sock in sockets]
+            self.sockets = tuple(sockets)
+            await self._lifespan.before_start(loop)
+            try:
+                await self._serve(sockets, loop, task_status)
+            except BaseExceptionGroup as group:
+                raise _only(group) from None
+            finally:
+                self.sockets = ()
+                with anyio.CancelScope(shield=True):
+                    await self._lifespan.after_stop(loop)
+
+    async def _serve(
+        self, sockets: list[socket.socket], loop: Any, task_status: anyio.abc.TaskStatus[list[str]]
+    ) -> None:
+        assert self._stop_asked is not None
+        async with anyio.create_task_group() as group:
+            if self.config.handle_signals and threading.current_thread() is threading.main_thread():
+                await group.start(self._watch_signals)
+            if self.config.max_requests is not None or self.config.max_memory is not None:
+                group.start_soon(self._watch_wear)
+            try:
+                async with self._listen(sockets, group):
+                    self._lifespan.listening(self.addresses)
+                    task_status.started(self.addresses)
+                    await self._lifespan.after_start(loop)
+                    await self._stop_asked.wait()
+                    await self._lifespan.before_stop(loop)
+            finally:
+                await self._finish()
+            group.cancel_scope.cancel()
+
+    def stop(self) -> None:
+        """Stop gracefully; from any thread. A second call does not wait for running exchanges."""
+        if self._call_soon is None:
+            return
+        if threading.get_ident() == self._thread:
+            self._on_stop()
+        else:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and the server with it
+                self._call_soon(self._on_stop)
+
+    def _on_stop(self, drain: bool = False) -> None:
+        assert self._stop_asked is not None
+        assert self._forced is not None
+        if drain:
+            self._drains = not self._stops
+            self._stop_asked.set()
+            return
+        self._stops += 1
+        if self._stops > 1:
+            self._forced.set()
+        elif self._drains:
+            self._drains = False
+            self._service.stop()
+        self._stop_asked.set()
+
+    async def _watch_signals(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        watched = (signal.SIGINT, signal.SIGTERM)
+        if self.config.drain_on_hangup:
+            watched += (signal.SIGHUP,)  # type: ignore[assignment]
+        with anyio.open_signal_receiver(*watched) as signals:
+            task_status.started()
+            async for number in signals:
+                self._on_stop(drain=number == signal.SIGHUP)
+
+    async def _watch_wear(self) -> None:
+        """Look twice a second, which costs nothing, whether the server should be replaced."""
+        most, room = self.config.max_requests, self.config.max_memory
+        if room is not None and _resident() >= room:
+            logger.error("max_memory is %d bytes, which is less than what it takes to begin with", room)
+            room = None
+        while not self._service.stopping:
+            await anyio.sleep(_WEAR_LOOKS)
+            requests, memory = self._service.requests, _resident()
+            if (most is not None and requests >= most) or (room is not None and memory >= room):
+                logger.info("to be replaced after %d requests, with %d bytes of memory", requests, memory)
+                self._lifespan.worn()
+                await anyio.sleep(_WEAR_REPEATS)
+
+    @contextlib.asynccontextmanager
+    async def _listen(self, sockets: list[socket.socket], group: anyio.abc.TaskGroup) -> AsyncIterator[None]:
+        if self.config.driver == "asyncio":
+            from ..drivers import asyncio as driver
+        else:
+            from ..drivers import anyio as driver  # type: ignore[no-redef]
+        async with driver.listen(self._service, sockets, group, self.config):
+            yield
+
+    async def _finish(self) -> None:
+        """Let what runs finish; after the grace period cancel it, and what is left then, abort."""
+        service = self._service
+        service.stop(self._drains)
+        try:
+            await self._until_empty(self.config.grace)
+            service.cancel()
+            await self._until_empty(1.0)
+        finally:
+            service.abort()
+            with anyio.move_on_after(1.0, shield=True):
+                await service.until_empty()
+
+    async def _until_empty(self, seconds: float) -> None:
+        """Wait until every connection has ended, but not longer, nor after a second signal."""
+        assert self._forced is not None
+        with anyio.move_on_after(seconds):
+            async with anyio.create_task_group() as group:
+                group.start_soon(_set_after, self._forced.wait, group.cancel_scope)
+                group.start_soon(_set_after, self._service.until_empty, group.cancel_scope)
+
+
+def _resident() -> int:
+    """The bytes of memory that this process holds now; the most it ever held where that is not told."""
+    try:
+        with open("/proc/self/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        import resource
+
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most if sys.platform == "darwin" else most * 1024
+
+
+def _only(error: BaseException) -> BaseException:
+    """The one error in nested groups of one, else the group."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+async def _set_after(wait: Callable[[], Any], scope: anyio.CancelScope) -> None:
+    await wait()
+    scope.cancel()
+
+
+@contextlib.contextmanager
+def bound_sockets(config: ServerConfig) -> Iterator[list[socket.socket]]:
+    """The listening sockets of a configuration, closed at the end.
+
+    Raises: OSError: an address is in use, not ours, or not allowed.
+    """
+    with contextlib.ExitStack() as stack:
+        if config.sockets:
+            sockets = list(config.sockets)
+            for sock in sockets:
+                sock.listen(config.backlog)  # where it does already, this sets the backlog
+        elif config.uds is not None:
+            sockets = [_bind_unix(config.uds, config.backlog)]
+            stack.callback(_remove_socket, config.uds, os.stat(config.uds).st_ino)
+        else:
+            sockets = _bind_tcp(config)
+        for sock in sockets:
+            stack.callback(sock.close)
+            sock.setblocking(False)
+        yield sockets
+
+
+def _bind_tcp(config: ServerConfig) -> list[socket.socket]:
+    """Listen on every address of the host, all on one port."""
+    infos = socket.getaddrinfo(
+        config.host or None, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    sockets: list[socket.socket] = []
+    port = config.port
+    try:
+        for family, _, protocol, _, address in dict.fromkeys(infos):
+            sock = socket.socket(family, socket.SOCK_STREAM, protocol)
+            sockets.append(sock)
+            # Accepted sockets inherit it: a last short chunk must not wait for an acknowledgement.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if os.name == "posix":
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if config.reuse_port:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((address[0], port, *address[2:]))
+            port = port or sock.getsockname()[1]
+            sock.listen(config.backlog)
+    except OSError as error:
+        error.filename = f"{config.host}:{config.port}"  # its text says so then
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
+
+
+def _bind_unix(path: str, backlog: int) -> socket.socket:
+    """Listen on a path; a socket there that nobody listens on any more is replaced."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                try:
+                    probe.connect(path)
+                except ConnectionRefusedError:
+                    os.unlink(path)
+        sock.bind(path)
+        sock.listen(backlog)
+    except OSError as error:
+        error.filename = path
+        sock.close()
+        raise
+    return sock
+
+
+def _remove_socket(path: str, inode: int) -> None:
+    """Remove our own socket file, not one that another server has put in its place."""
+    with contextlib.suppress(OSError):
+        if os.stat(path).st_ino == inode:
+            os.unlink(path)
+
+
+def url(sock: socket.socket, tls: bool) -> str:
+    """How a bound socket is named to people: a URL, or `unix:PATH`."""
+    name = sock.getsockname()
+    if isinstance(name, (str, bytes)):
+        return f"unix:{os.fsdecode(name)}"
+    host = f"[{name[0]}]" if ":" in name[0] else name[0]
+    return f"{'https' if tls else 'http'}://{host}:{name[1]}"
+
+
+def _asyncio_loop() -> Any:
+    """The running asyncio loop, or `None` on another backend."""
+    import asyncio
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _from_threads(loop: Any) -> Callable[[Callable[[], object]], object]:
+    """What calls a function in the running loop from any thread, without waiting for it."""
+    if loop is not None:
+        call_soon: Callable[[Callable[[], object]], object] = loop.call_soon_threadsafe
+        return call_soon
+    import trio
+
+    return trio.lowlevel.current_trio_token().run_sync_soon
+
+
+def _has_uvloop() -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec("uvloop") is not None

@@ -1,0 +1,1 @@
+"""A WebSocket on one connection, sans-IO: handshake, frames, compression, protocol."""

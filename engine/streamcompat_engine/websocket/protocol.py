@@ -1,0 +1,438 @@
+"""One WebSocket, sans-IO: bytes and times in; messages, frames and deadlines out.
+
+Theory of operation. wsproto is the authority on frames: it judges and parses whatever is not a small, plain
+message, which takes a short way (see `frames`). Added here is what it leaves to its user: messages are put
+together and bounded, pings are answered, the closing handshake is carried through, and a peer that falls
+silent is asked for a sign of life.
+
+    open ──► closing (our Close is sent) ──► closed          open ──► closed (the peer's Close, or an error)
+
+The rule: nothing here raises on what a peer sends, reads a clock, or waits; and both the messages that wait
+and the one that is being put together are bounded.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import struct
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from wsproto.connection import Connection, ConnectionState, ConnectionType
+from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
+from wsproto.extensions import Extension
+from wsproto.frame_protocol import CloseReason
+
+from ..limits import WebSocketSettings
+from .frames import BINARY, PING, PONG, SHORT, TEXT, Header, frame, is_shortest, read_header, unmasked
+from .handshake import Accepted
+
+NORMAL: Final = 1000
+NO_STATUS: Final = 1005
+ABNORMAL: Final = 1006
+INVALID_DATA: Final = 1007
+TOO_BIG: Final = 1009
+INTERNAL_ERROR: Final = 1011
+
+_REASONS: Final = {
+    INVALID_DATA: "text that is not UTF-8, or data that cannot be inflated",
+    TOO_BIG: "a message that is too big",
+}
+"""In place of wsproto's, which tell where in a read something was found, and so depend on the cut."""
+_PONGS: Final = 64
+"""Byte strings in the queue from which a further pong takes the last one's place (RFC 6455 §5.5.3)."""
+_AT_ONCE: Final = 128
+"""Frames taken in one turn of the loop; a small one costs wsproto some 20 µs, and thousands fit in a read."""
+_MOST_REASON: Final = 123
+"""Bytes of a Close's reason (RFC 6455 §5.5)."""
+
+Message = str | bytes
+
+
+class WebSocket:
+    """The server's side of one WebSocket.
+
+    Args:
+        accepted: by the handshake.
+        settings: see `limits`.
+
+    Attributes:
+        subprotocol: that was agreed on.
+        closing: our Close is on its way; no message can be sent, none is received any more.
+        closed: nothing more comes or goes; messages that wait can still be taken.
+        code, reason: of the peer's Close, or 1006 once the connection is closed without one.
+        failure: what the peer did wrong, as it was told: (code, reason).
+        pings: those without an answer so far, in order: what stands for each, by its payload.
+        want_read: more from the peer can be taken.
+        wake: called when something changes.
+        later: called when so many frames have come at once that others should have their turn before `go_on`;
+            where it is left out, all are taken at once.
+    """
+
+    __slots__ = (
+        "_at",
+        "_behind",
+        "_closing_since",
+        "_count_high",
+        "_deflates",
+        "_full",
+        "_heard",
+        "_messages",
+        "_names",
+        "_owed",
+        "_part",
+        "_pinged",
+        "_pong",
+        "_protocol",
+        "_queue",
+        "_rest",
+        "_settings",
+        "_size_high",
+        "_stopped",
+        "_waiting",
+        "_within",
+        "closed",
+        "closing",
+        "code",
+        "failure",
+        "later",
+        "pings",
+        "reason",
+        "subprotocol",
+        "wake",
+    )
+
+    def __init__(self, accepted: Accepted, settings: WebSocketSettings) -> None:
+        self.subprotocol = accepted.subprotocol
+        self.closing = False
+        self.closed = False
+        self.code: int | None = None
+        self.reason = ""
+        self.failure: tuple[int, str] | None = None
+        self.pings: dict[bytes, object] = {}
+        self.wake: Callable[[], None] | None = None
+        self.later: Callable[[], None] | None = None
+        extensions: list[Extension] = [] if accepted.deflate is None else [accepted.deflate]
+        self._protocol = Connection(ConnectionType.SERVER, extensions)
+        self._settings = settings
+        self._count_high = settings.waiting_messages or math.inf
+        self._size_high = settings.waiting_bytes or math.inf
+        self._messages: deque[tuple[Message, int]] = deque()
+        self._waiting = 0  # bytes of these
+        self._full = False  # too many wait, until half of them are taken
+        self._behind = False  # many frames came at once, and `go_on` is to be called
+        self._stopped = False  # for either reason, not all is parsed that has come
+        self._rest = b""  # in which what is not begins at `_at`
+        self._at = 0
+        self._owed = 0  # bytes that wsproto still waits for of a frame
+        self._within = False  # a message has begun that wsproto is given
+        self._deflates = bool(extensions)
+        self._part = bytearray()  # what has come of a message, text as UTF-8
+        self._queue: list[bytes] = []
+        self._pong = b""  # the last one that was queued
+        self._names = itertools.count(1)  # of pings
+        self._heard = 0.0
+        self._pinged: float | None = None  # when a silent peer was asked
+        self._closing_since: float | None = None
+
+    # ---- in ----
+
+    def opened(self, queue: list[bytes], now: float) -> None:
+        """The handshake's answer is queued; frames go into the same queue."""
+        self._queue = queue
+        self._heard = now
+
+    @property
+    def open(self) -> bool:
+        """Whether messages can be sent."""
+        return not self.closing and not self.closed
+
+    @property
+    def want_read(self) -> bool:
+        return not self._full and not self._stopped
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take bytes that the peer sent, not empty."""
+        self._heard, self._pinged = now, None
+        if not self.closed:
+            self._rest = self._rest[self._at :] + data if self._at < len(self._rest) else data
+            self._at = 0
+            if not self._stopped:
+                self._parse()
+
+    def resumed(self, now: float) -> None:
+        """Go on after messages were taken, while the peer could not be heard, or after `close`."""
+        self._heard, self._pinged = now, None
+        if self.closing and self._closing_since is None:
+            self._closing_since = now
+        if self._stopped and not self._full and not self._behind:
+            self._parse()
+
+    def go_on(self) -> None:
+        """The turn has come that `later` asked for; `resumed` follows."""
+        self._behind = False
+
+    def connection_lost(self) -> None:
+        """Nothing more will come."""
+        self._end()
+
+    def take(self) -> Message | None:
+        """The next message, or `None` where none waits: then see `closed`."""
+        if not self._messages:
+            return None
+        message, size = self._messages.popleft()
+        self._waiting -= size
+        if (
+            self._full
+            and len(self._messages) <= self._count_high // 2
+            and self._waiting <= self._size_high // 2
+        ):
+            self._full = False
+        return message
+
+    def _parse(self) -> None:
+        """Take frame after frame, until no more of them are wanted; what is behind stays bytes."""
+        data, at, left = self._rest, self._at, _AT_ONCE
+        while at < len(data) and not self._full and not self.closed:
+            if not left and self.later is not None:
+                self._behind = True
+                self.later()
+                break
+            left -= 1
+            if not self._owed:
+                header = read_header(data, at)
+                if header is None:
+                    break
+                end = header.start + header.size
+                if end <= len(data) and self._take_short(header, at, data):
+                    at = end
+                    continue
+                self._owed = end - at
+                if not header.first & 0x08:
+                    self._within = not header.first & 0x80
+            handed = min(self._owed, len(data) - at)
+            self._owed -= handed
+            self._protocol.receive_data(data[at : at + handed])
+            at += handed
+            for event in self._protocol.events():
+                self._handle(event)
+        self._at = at
+        self._stopped = (self._full or self._behind) and not self.closed and at < len(data)
+        if at == len(data) or self.closed:
+            self._rest, self._at = b"", 0
+
+    def _take_short(self, header: Header, at: int, data: bytes) -> bool:
+        """Take a ping, a pong or a small message that came whole in one plain frame; whether it is one."""
+        first, start, size = header
+        if first == PING or first == PONG:
+            (self._answer if first == PING else self._acknowledge)(unmasked(data, start, start + size))
+            return True
+        most = self._settings.message_size
+        if (
+            (first != BINARY and first != TEXT)
+            or size > SHORT
+            or self._within
+            or self.closing
+            or (most is not None and size > most)
+            or not is_shortest(header, at)
+        ):
+            return False
+        payload = unmasked(data, start, start + size)
+        try:
+            message = payload.decode() if first == TEXT else payload
+        except UnicodeDecodeError:
+            return False
+        self._deliver(message, size)
+        return True
+
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, (TextMessage, BytesMessage)):
+            if not self.closing:  # RFC 6455 §1.4: what comes after our Close is of no interest
+                self._gather(event)
+        elif isinstance(event, Ping):
+            self._answer(bytes(event.payload))
+        elif isinstance(event, Pong):
+            self._acknowledge(bytes(event.payload))
+        elif isinstance(event, CloseConnection):
+            if self._protocol.state in (ConnectionState.REMOTE_CLOSING, ConnectionState.CLOSED):
+                self.code, self.reason = int(event.code), event.reason or ""
+                if not self.closing:
+                    self._send(event.response())
+                self._end()
+            else:
+                code = int(event.code)
+                self.fail(code, _REASONS.get(code) or event.reason or "")
+
+    def _gather(self, event: TextMessage | BytesMessage) -> None:
+        """Put a message together, and deliver it once it is whole."""
+        data, part = event.data, self._part
+        size = len(part) + (len(data) if not isinstance(data, str) or data.isascii() else len(data.encode()))
+        most = self._settings.message_size
+        if most is not None and size > most:
+            self.fail(TOO_BIG, _REASONS[TOO_BIG])
+            return
+        message: Message
+        if event.message_finished and not part:
+            message = data if isinstance(data, str) else bytes(data)
+        else:
+            # One buffer of bytes, so that a message in tiny frames takes no more memory than another.
+            part += data.encode() if isinstance(data, str) else data
+            if not event.message_finished:
+                return
+            message = part.decode() if isinstance(data, str) else bytes(part)
+            self._part = bytearray()
+        self._deliver(message, size)
+
+    def _deliver(self, message: Message, size: int) -> None:
+        self._messages.append((message, size))
+        self._waiting += size
+        if len(self._messages) >= self._count_high or self._waiting > self._size_high:
+            self._full = True
+        self._changed()
+
+    def _answer(self, payload: bytes) -> None:
+        if self.closing:
+            return
+        queue, pong = self._queue, frame(PONG, payload)
+        if len(queue) >= _PONGS and queue[-1] is self._pong:
+            queue[-1] = pong
+        else:
+            queue.append(pong)
+        self._pong = pong
+
+    def _acknowledge(self, payload: bytes) -> None:
+        """A pong answers its ping and those before it."""
+        if payload in self.pings:
+            while self.pings:
+                first = next(iter(self.pings))
+                del self.pings[first]
+                if first == payload:
+                    break
+            self._changed()
+
+    # ---- out ----
+
+    def message(self, data: Message) -> bytes:
+        """The frame of a message, for the wire; only while `open`."""
+        if self._deflates:
+            return self._protocol.send(TextMessage(data) if isinstance(data, str) else BytesMessage(data))
+        return frame(TEXT, data.encode()) if isinstance(data, str) else frame(BINARY, data)
+
+    def ping(self, payload: bytes | None) -> tuple[bytes, bytes]:
+        """A ping's payload, one of its own where it is `None`, and its frame; only while `open`.
+
+        Raises: ValueError: it is longer than 125 bytes, or waits for an answer already.
+        """
+        if payload is None:
+            payload = next(name for name in map(self._name, self._names) if name not in self.pings)
+        elif payload in self.pings:
+            raise ValueError("a ping with this payload waits for its answer")
+        _check_control(payload)
+        self.pings[payload] = object()
+        return payload, self._protocol.send(Ping(payload))
+
+    def pong(self, payload: bytes) -> bytes:
+        """The frame of a pong that nobody asked for; only while `open`.
+
+        Raises: ValueError: it is longer than 125 bytes.
+        """
+        _check_control(payload)
+        return self._protocol.send(Pong(payload))
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake, unless it has begun; its time runs from `resumed` on.
+
+        Args:
+            code: 1005 for a Close without a code.
+        Raises: ValueError: a code or reason that may not be sent (RFC 6455 §7.4).
+        """
+        check_close(code, reason)
+        if self.open:
+            # wsproto knows its own value for "no code" by identity.
+            self._send(CloseConnection(CloseReason(code) if code == NO_STATUS else code, reason or None))
+            self.closing = True
+            self._full = False  # what comes is parsed and dropped, up to the peer's Close
+            self._changed()
+
+    def fail(self, code: int, reason: str) -> None:
+        """Fail the connection (RFC 6455 §7.1.7): say why, and wait for no answer."""
+        if self.closed:
+            return
+        self.failure = (code, reason)
+        if not self.closing:
+            self._send(CloseConnection(code, reason))
+        self._end()
+
+    @staticmethod
+    def _name(number: int) -> bytes:
+        return struct.pack("!I", number & 0xFFFFFFFF)
+
+    def _send(self, event: Event) -> None:
+        self._queue.append(self._protocol.send(event))
+
+    def _end(self) -> None:
+        if not self.closed:
+            self.closed = True
+            if self.code is None:
+                self.code = ABNORMAL
+            self._part = bytearray()
+            self._rest, self._at, self._stopped = b"", 0, False
+            self._changed()
+
+    def _changed(self) -> None:
+        if self.wake is not None:
+            self.wake()
+
+    # ---- time ----
+
+    def next_deadline(self) -> float | None:
+        """When `handle_deadline` must be called at the latest, or `None`."""
+        if self.closed:
+            return None
+        settings = self._settings
+        if self.closing:
+            since, timeout = self._closing_since, settings.close_timeout
+            return None if since is None or timeout is None else since + timeout
+        if not self.want_read:
+            return None  # it is the handler that is waited for
+        if self._pinged is not None:
+            return None if settings.ping_timeout is None else self._pinged + settings.ping_timeout
+        return None if settings.ping_interval is None else self._heard + settings.ping_interval
+
+    def handle_deadline(self, now: float) -> None:
+        """Do what is due at `now`; nothing where the deadline has moved."""
+        due = self.next_deadline()
+        if due is None or now < due:
+            return
+        if self.closing:
+            self._end()
+        elif self._pinged is not None:
+            self.fail(INTERNAL_ERROR, "no answer to a ping")
+        else:
+            self._pinged = now
+            self._queue.append(self.ping(None)[1])
+
+
+def _check_control(payload: bytes) -> None:
+    if len(payload) > 125:  # RFC 6455 §5.5
+        raise ValueError("a ping or pong has at most 125 bytes")
+
+
+def check_close(code: int, reason: str) -> None:
+    """Whether a Close may be sent so.
+
+    Raises: ValueError.
+    """
+    if not (3000 <= code <= 4999 or code in _SENDABLE):
+        raise ValueError(f"not a close code that may be sent: {code}")
+    if len(reason.encode()) > _MOST_REASON:
+        raise ValueError(f"a close reason has at most {_MOST_REASON} bytes")
+    if reason and code == NO_STATUS:
+        raise ValueError("a close reason needs a code")
+
+
+_SENDABLE: Final = frozenset(
+    (1000, 1001, 1002, 1003, NO_STATUS, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014)
+)

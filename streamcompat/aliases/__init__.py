@@ -1,0 +1,5 @@
+"""`import sanic` and `import mach9` find the facades, for apps that run unedited."""
+
+from streamcompat.aliases.finder import FACADES, AliasError, install, installed, uninstall
+
+__all__ = ["FACADES", "AliasError", "install", "installed", "uninstall"]

@@ -1,0 +1,89 @@
+"""An application behind an ASGI 3 server in place of the engine: `uvicorn shop:app.asgi`.
+
+The rule: an app is served here as the engine serves it. What a server gives and takes is its own: limits on
+heads, timeouts and framing are the server's, not the engine's.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final, cast
+from urllib.parse import quote
+
+import anyio
+
+from streamcompat.asgi.exchange import SAFE, ASGIExchange, Message, Receive, Send
+from streamcompat.asgi.websocket import WebSocketExchange
+from streamcompat.serving.servable import Servable
+from streamcompat_engine import Exchange
+
+__all__ = ["ASGI"]
+
+_log: Final = logging.getLogger(__name__)
+
+
+class ASGI:
+    """An application, or a site of several, as an ASGI 3 application: http, websocket and lifespan.
+
+    The server's lifespan events run the listeners; without them (`uvicorn --lifespan off`) none runs.
+    """
+
+    def __init__(self, app: Servable) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await _serve(self.app, ASGIExchange, scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "websocket":
+            await receive()  # the connect; all that follows is the exchange's
+            await _serve(self.app, WebSocketExchange, scope, receive, send)
+        else:
+            raise RuntimeError(f"there is no {scope['type']!r} in ASGI 3")
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """One run of the listeners around the server's life."""
+        lifespan, loop = self.app.lifespan(), _asyncio_loop()
+        kind = "startup"
+        try:
+            await receive()
+            await lifespan.before_start(loop)
+            try:
+                await lifespan.after_start(loop)
+                await send({"type": "lifespan.startup.complete"})
+                kind = "shutdown"
+                await receive()
+                await lifespan.before_stop(loop)
+            finally:
+                await lifespan.after_stop(loop)
+        except Exception as error:
+            _log.exception("a listener failed")
+            await send({"type": f"lifespan.{kind}.failed", "message": f"{type(error).__name__}: {error}"})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _serve(
+    app: Servable, kind: type[ASGIExchange], scope: Message, receive: Receive, send: Send
+) -> None:
+    """One request; returns once its response is with the server, or without one for a cut one."""
+    root_path = quote(scope.get("root_path", ""), safe=SAFE)
+    async with anyio.create_task_group() as group:
+        exchange = kind(scope, receive, send, group)
+        if not exchange.head.raw_path.startswith(root_path.encode()):
+            root_path = ""
+        with exchange.scope:
+            await app.handle(cast(Exchange, exchange), root_path)
+        await exchange.sent()
+        group.cancel_scope.cancel()
+
+
+def _asyncio_loop() -> Any:
+    """The running loop of asyncio, or `None` on trio."""
+    import asyncio
+
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -1,0 +1,408 @@
+"""One request of an ASGI server and its response, as the engine's `Exchange`.
+
+The rule: an exchange here answers as the engine's does, over `receive` and `send`. A chunk is one message;
+what waits to be sent is bounded, and a body is asked for when it is read.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+import anyio
+import anyio.abc
+
+from streamcompat_engine import (
+    READY,
+    BodyLengthError,
+    BodyTooLarge,
+    ClientDisconnected,
+    EngineError,
+    Fields,
+    InvalidHeader,
+    Limits,
+    OnDisconnect,
+    ProtocolError,
+    RequestHead,
+    ResponseStateError,
+    WriteBufferFull,
+    check_fields,
+    drive,
+    wait,
+)
+
+T = TypeVar("T")
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_LIMITS: Final = Limits()
+_CHUNK_COST: Final = 128
+"""What a chunk in the queue counts for beside its bytes: about what it takes in memory."""
+SAFE: Final = "/%:@!$&'()*+,;=~"
+"""What stands in a path as it is, beside letters, digits and `-._` (RFC 3986 §3.3)."""
+_NO_BODY: Final = (204, 304)
+
+
+class Transport:
+    """What handlers ask of `request.transport`, as far as a server tells."""
+
+    def __init__(self, scope: Message) -> None:
+        self._known = {"peername": scope.get("client"), "sockname": scope.get("server")}
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """`peername` or `sockname`; `default` for anything else."""
+        value = self._known.get(name)
+        return default if value is None else tuple(value)
+
+
+class ASGIExchange:
+    """The engine's `Exchange`, for one request of an ASGI server; see there for what is not said here.
+
+    Attributes:
+        scope: cancelled where the handler is to be cancelled.
+    """
+
+    def __init__(
+        self,
+        scope: Message,
+        receive: Receive,
+        send: Send,
+        group: anyio.abc.TaskGroup,
+        limits: Limits = _LIMITS,
+    ) -> None:
+        self.head = request_head({"method": "GET", "http_version": "1.1"} | dict(scope))
+        self.scope = anyio.CancelScope()
+        self.scheme: str = scope.get("scheme", "http")
+        self.peer: tuple[Any, ...] | None = tuple(scope["client"]) if scope.get("client") else None
+        self.sockname: Any = tuple(scope["server"]) if scope.get("server") else None
+        self.transport = Transport(scope)
+        self.context: Any = None
+        self.status: int | None = None
+        self.bytes_sent = 0
+        self.committed = False
+        self.finished = False
+        self.disconnected = False
+        self.body_limit: int | None = None
+        self._receive = receive
+        self._send = send
+        self._group = group
+        self._limits = limits
+        self._on_disconnect: OnDisconnect = "raise"
+        self._received = 0
+        # Over HTTP/1 a request without either field has no body; over HTTP/2 only its end tells.
+        self._body_ended = self.head.http_version in ("1.0", "1.1") and not self.head.has_body
+        self._watched = False
+        self._ahead: Message | None = None
+        self._reading = anyio.Lock(fast_acquire=True)
+        self._taken = anyio.Event()
+        self._start: Message | None = None
+        self._declared: int | None = None
+        self._error: EngineError | None = None
+        self._queue: deque[Message] = deque()
+        self._queued = 0
+        self._dropped = 0
+        self._pumping = False
+        self._work = anyio.Event()
+        self._room = anyio.Event()
+
+    # ---- the connection ----
+
+    @property
+    def on_disconnect(self) -> OnDisconnect:
+        return self._on_disconnect
+
+    @on_disconnect.setter
+    def on_disconnect(self, value: OnDisconnect) -> None:
+        self._on_disconnect = value
+        if value == "cancel":
+            self._watch()
+
+    def _watch(self) -> None:
+        """Begin to look out for the client's leaving."""
+        if not self._watched:
+            self._watched = True
+            self._group.start_soon(self._look_out)
+
+    async def _look_out(self) -> None:
+        """Only a read tells that the client has left, so one message of the body is read ahead."""
+        while True:
+            if self._ahead is not None and self._ahead.get("more_body", False):
+                self._taken = anyio.Event()
+                await self._taken.wait()
+            async with self._reading:
+                message = await self._receive()
+            if message["type"] == "http.disconnect":
+                # A server says so too once the response is whole.
+                if not self.finished:
+                    self._gone()
+                return
+            if not self._body_ended and self._ahead is None:
+                self._ahead = message
+
+    async def _next_message(self) -> Message:
+        if self._ahead is None:
+            async with self._reading:  # not every server lets two read at once
+                if self._ahead is None:
+                    return {"type": "http.disconnect"} if self.disconnected else await self._receive()
+        message, self._ahead = self._ahead, None
+        self._taken.set()
+        return message
+
+    def _gone(self) -> None:
+        if self.disconnected:
+            return
+        self.disconnected = True
+        self._error = ClientDisconnected()
+        self._drop()
+        self._work.set()
+        if self._on_disconnect == "cancel":
+            self.scope.cancel()
+
+    def _drop(self) -> None:
+        """Forget what waits to be sent."""
+        self._queue.clear()
+        self._queued = 0
+        self._wake_writers()
+
+    def _wake_writers(self) -> None:
+        room, self._room = self._room, anyio.Event()
+        room.set()
+
+    def switch(self, core: Any, headers: Fields, on_stop: Callable[[], None]) -> None:
+        """A server that speaks ASGI keeps the connection for itself."""
+        raise ProtocolError(501, "the server in front does not speak WebSocket")
+
+    # ---- the request's body ----
+
+    @property
+    def body_complete(self) -> bool:
+        return self._body_ended
+
+    @property
+    def trailers(self) -> Fields:
+        return ()
+
+    def pace(self, idle: float | None = None, rate: int | None = None) -> None:
+        """Without effect: the server has times of its own."""
+
+    async def receive(self) -> bytes | None:
+        while not self._body_ended:
+            self._check_limit()
+            if self.disconnected:
+                raise ClientDisconnected
+            message = await self._next_message()
+            if message["type"] == "http.disconnect":
+                self._gone()
+                raise ClientDisconnected
+            piece: bytes = message.get("body", b"")
+            self._received += len(piece)
+            self._check_limit()
+            if not message.get("more_body", False):
+                self._body_ended = True
+            if piece:
+                return piece
+        return None
+
+    def _check_limit(self) -> None:
+        limit = self.body_limit
+        if limit is not None and max(self._received, self.head.content_length or 0) > limit:
+            raise BodyTooLarge(limit)
+
+    async def read_body(self, limit: int | None = None) -> bytes:
+        if limit is not None:
+            self.body_limit = limit
+        pieces = []
+        while (piece := await self.receive()) is not None:
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    # ---- the response ----
+
+    def respond(
+        self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, reason: bytes | None = None
+    ) -> None:
+        self._begin(status, headers)
+        if self._declared is None and status not in _NO_BODY:
+            assert self._start is not None
+            self._start["headers"].append((b"content-length", b"%d" % len(body)))
+        elif self._declared is not None and self._declared != len(body) and not self._is_bodiless:
+            raise BodyLengthError(f"{len(body)} bytes where Content-Length says {self._declared}")
+        self.bytes_sent = len(body)
+        self._put(b"" if self._is_bodiless else body, more=False)
+
+    def start(self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None = None) -> None:
+        self._begin(status, headers)
+        self._watch()
+
+    def _begin(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        if self.committed:
+            raise ResponseStateError("the response has begun")
+        if not 200 <= status <= 999:
+            raise InvalidHeader(f"not the status of a final response: {status}")
+        check_fields(headers)
+        fields = [(name.lower(), value) for name, value in headers]
+        if self.head.http_version not in ("1.0", "1.1"):
+            fields = [field for field in fields if field[0] != b"connection"]
+        lengths = {value for name, value in fields if name == b"content-length"}
+        if any(name == b"transfer-encoding" for name, _ in fields):
+            raise InvalidHeader("Transfer-Encoding is the server's to set")
+        if len(lengths) > 1 or not all(value.isdigit() for value in lengths):
+            raise InvalidHeader(f"not a Content-Length: {b', '.join(lengths)[:100]!r}")
+        self.status = status
+        self._declared = int(lengths.pop()) if lengths else None
+        self._start = {"type": "http.response.start", "status": status, "headers": fields}
+
+    @property
+    def _is_bodiless(self) -> bool:
+        return self.head.method == "HEAD" or self.status in _NO_BODY
+
+    def commit(self) -> None:
+        self.write(b"")
+
+    def write(self, data: bytes) -> Awaitable[None]:
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError(f"a chunk is bytes, not {type(data).__name__}; encode it first")
+        if self._start is None and not self.committed:
+            raise ResponseStateError("the response has not been started")
+        if self.finished:
+            raise ResponseStateError("the response is finished")
+        if self._error is not None:
+            if self._on_disconnect != "ignore":
+                raise self._error
+            return READY
+        size = len(data)
+        if self._declared is not None and self.bytes_sent + size > self._declared:
+            raise BodyLengthError(f"more bytes than the Content-Length of {self._declared}")
+        self.bytes_sent += size
+        self._put(b"" if self._is_bodiless else bytes(data), more=True)
+        return self._bounded(size + _CHUNK_COST)
+
+    def _bounded(self, cost: int) -> Awaitable[None]:
+        """What the writer of something that is queued now may await."""
+        if self._queued <= self._limits.outbound_high:
+            self._dropped = 0
+            return READY
+        self._dropped += cost
+        if self._dropped > self._limits.outbound_hard:
+            self._error = WriteBufferFull(
+                f"{self._limits.outbound_hard} bytes wait for a slow client and the writes are not awaited"
+            )
+            self._drop()
+            raise self._error
+        return wait(lambda: self._awaited(cost))
+
+    async def _awaited(self, cost: int) -> None:
+        self._dropped = max(self._dropped - cost, 0)
+        await self.drain()
+
+    def finish(self, trailers: Fields = ()) -> None:
+        if self._start is None and not self.committed:
+            raise ResponseStateError("the response has not been started")
+        if self.finished:
+            raise ResponseStateError("the response is finished")
+        if self._error is not None and self._on_disconnect != "ignore":
+            raise self._error
+        if self._declared is not None and self.bytes_sent != self._declared and not self._is_bodiless:
+            raise BodyLengthError(f"{self.bytes_sent} bytes where Content-Length says {self._declared}")
+        self._put(b"", more=False)
+
+    def abort(self) -> None:
+        """Without the last message the server closes the connection, so that the client sees the cut."""
+        self.committed = self.finished = True
+
+    @property
+    def blocked(self) -> bool:
+        return self._queued > self._limits.outbound_low or self._error is not None
+
+    async def drain(self) -> None:
+        while self._queued > self._limits.outbound_low:
+            await self._room.wait()
+        if self._error is not None and self._on_disconnect != "ignore":
+            raise self._error
+
+    async def run(self, function: Coroutine[Any, Any, T]) -> T:
+        return await drive(function, [])
+
+    # ---- what is sent ----
+
+    def _put(self, body: bytes, more: bool) -> None:
+        """Queue one chunk, or the end; before the first of them the head."""
+        self.finished = not more
+        if self.disconnected:
+            return
+        if not self.committed:
+            assert self._start is not None
+            self.committed = True
+            self._queue.append(self._start)
+            self._queued += _CHUNK_COST
+        if body or not more:
+            self._queue.append({"type": "http.response.body", "body": body, "more_body": more})
+            self._queued += len(body) + _CHUNK_COST
+        self._queue_changed(more)
+
+    def _queue_changed(self, more: bool) -> None:
+        self._work.set()
+        if more and not self._pumping:
+            self._pumping = True
+            self._group.start_soon(self._pump)
+
+    async def _pump(self) -> None:
+        """Send what a handler writes while it goes on."""
+        while not self.disconnected:
+            await self._work.wait()
+            self._work = anyio.Event()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        while self._queue:
+            message = self._queue.popleft()
+            try:
+                await self._send(message)
+            except OSError:  # since ASGI 2.4 this is how a server says that the client is gone
+                self._gone()
+                return
+            if self._queue:
+                self._queued -= self._cost(message)
+            else:
+                self._queued = 0
+            if self._queued <= self._limits.outbound_low:
+                self._wake_writers()
+
+    @staticmethod
+    def _cost(message: Message) -> int:
+        return len(message.get("body", b"")) + _CHUNK_COST
+
+    async def sent(self) -> None:
+        """Returns once all that is queued is with the server."""
+        if not self._pumping:
+            await self._flush()
+        while self._queued:
+            await self._room.wait()
+
+
+def request_head(scope: Message) -> RequestHead:
+    """The head of a request, of the server's `scope`."""
+    headers: Fields = tuple((bytes(name).lower(), bytes(value)) for name, value in scope["headers"])
+    fields = dict(reversed(headers))
+    raw_path = (scope.get("raw_path") or quote(scope["path"], safe=SAFE).encode()).partition(b"?")[0]
+    query: bytes = scope.get("query_string", b"")
+    length = fields.get(b"content-length", b"")
+    host = fields.get(b"host")
+    return RequestHead(
+        method=scope["method"],
+        target=raw_path + b"?" + query if query else raw_path,
+        raw_path=raw_path,
+        query=query,
+        http_version=scope["http_version"],
+        headers=headers,
+        raw_headers=headers,
+        host=None if host is None else host.decode("latin-1"),
+        content_length=int(length) if length.isdigit() else None,
+        chunked=b"transfer-encoding" in fields,
+        keep_alive=True,
+        expect_continue=False,
+        wire=b"",
+    )

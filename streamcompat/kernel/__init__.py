@@ -1,0 +1,1 @@
+"""What the flavours share: an application, its routes, requests and responses."""

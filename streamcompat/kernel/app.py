@@ -1,0 +1,488 @@
+"""The application: what is registered on it, and the way of one request through it.
+
+The rule: `handle` catches everything. Whatever goes wrong before the first byte becomes an answer in the
+flavour's words; after it the response is cut, visibly, and the log says so once.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+import sys
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection
+from inspect import isawaitable
+from types import CoroutineType
+from typing import Any, ClassVar
+
+from streamcompat.kernel import logs, middleware
+from streamcompat.kernel.config import Config
+from streamcompat.kernel.dialect import Dialect
+from streamcompat.kernel.errorhandler import ErrorHandler, describe
+from streamcompat.kernel.exceptions import HTTPException
+from streamcompat.kernel.request.request import Request
+from streamcompat.kernel.response.response import BaseHTTPResponse, to_bytes
+from streamcompat.kernel.routes.blueprints import Blueprint
+from streamcompat.kernel.routes.endpoints import Endpoint, Options
+from streamcompat.kernel.routes.registration import H, Registration
+from streamcompat.kernel.routes.router import Router
+from streamcompat.kernel.routes.urls import build_url
+from streamcompat.kernel.routes.views import Handler
+from streamcompat.kernel.tasks import Tasks
+from streamcompat.kernel.websocket.routes import WebSocketResponse, WebSocketSwitch
+from streamcompat_engine import (
+    BodyTooLarge,
+    ClientDisconnected,
+    Exchange,
+    ProtocolError,
+    RequestTimeout,
+)
+
+_CLOSE = (b"Connection", b"close")
+
+
+class App(Registration, WebSocketSwitch, Tasks):
+    """The base of both flavours' applications.
+
+    Args:
+        name: found from the module that makes the app when left out.
+        router: with the routes; a new one when left out.
+        error_handler: answers exceptions.
+        load_env: settings from the environment: `True`, `False` or another prefix.
+        request_class: a subclass of the flavour's Request.
+        strict_slashes: for routes that do not say.
+        configure_logging: `run` lets the loggers write to the standard streams.
+        log_config: for `logging.config.dictConfig`, at once.
+    """
+
+    dialect: ClassVar[Dialect]
+    config_class: ClassVar[type[Config]] = Config
+    default_request_class: ClassVar[type[Request]] = Request
+
+    def __init__(
+        self,
+        name: str | None = None,
+        router: Router | None = None,
+        error_handler: Any = None,
+        load_env: bool | str = True,
+        request_class: type[Request] | None = None,
+        strict_slashes: bool = False,
+        configure_logging: bool = True,
+        log_config: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        if log_config and configure_logging:
+            logging.config.dictConfig(log_config)
+        self.log_config = log_config
+        self.name = name or _calling_module()
+        self.log = logging.getLogger(self.dialect.log)
+        self.access_log = logging.getLogger(self.dialect.access_log)
+        self.config = self.config_class(load_env=load_env)
+        self.router = router or self.make_router()
+        self.error_handler = error_handler or self.make_error_handler()
+        self.request_class = request_class
+        self.strict_slashes = strict_slashes
+        self.debug: bool | None = None
+        self.request_middleware: deque[Handler] = deque()
+        self.response_middleware: deque[Handler] = deque()
+        self.listeners: dict[str, list[Handler]] = defaultdict(list)
+        self.blueprints: dict[str, Blueprint] = {}
+        self.is_running = False
+        self.websocket_tasks: set[Any] = set()  # connections, each with `cancel`
+        self._configure_logging = configure_logging
+        self._logs_access = False
+        self._closes = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}>"
+
+    def make_router(self) -> Router:
+        """The router of an app that was given none."""
+        return Router(self.dialect)
+
+    def make_error_handler(self) -> ErrorHandler:
+        """The error handler of an app that was given none."""
+        return ErrorHandler(self.log)
+
+    # Registering
+
+    @property
+    def request_class(self) -> type[Request] | None:
+        """The class of requests, where it is not the flavour's."""
+        return self._request_class
+
+    @request_class.setter
+    def request_class(self, request_class: type[Request] | None) -> None:
+        self._request_class = request_class
+        self._new_request: Callable[[Exchange, App, str], Request] = self.request_factory(
+            request_class or self.default_request_class
+        )
+
+    def request_factory(self, request_class: type[Request]) -> Callable[[Exchange, App, str], Request]:
+        """What makes a request of this class; the constructor is run only where a subclass has its own."""
+        if request_class.__init__ is self.default_request_class.__init__:
+            return request_class.of
+
+        def make(exchange: Exchange, app: App, root_path: str) -> Request:
+            request = request_class.of(exchange, app, root_path)
+            request_class.__init__(request, **self.request_arguments(request))
+            return request
+
+        return make
+
+    def request_arguments(self, request: Request) -> dict[str, Any]:
+        """What the flavour's own server called the constructor of a request with."""
+        return {}
+
+    def _add_route(
+        self,
+        handler: Handler,
+        uri: str,
+        methods: Collection[str] | None,
+        *,
+        host: Any = None,
+        strict_slashes: bool | None = None,
+        version: Any = None,
+        owner: Any = None,
+        **options: Any,
+    ) -> None:
+        self.websocket_enabled |= getattr(handler, "is_websocket", False)
+        strict = self.strict_slashes if strict_slashes is None else strict_slashes
+        self.router.add(
+            uri if uri.startswith("/") else "/" + uri,
+            methods,
+            handler,
+            host,
+            strict,
+            version,
+            options=Options(owner=owner or self, **options),
+        )
+
+    def register_middleware(self, middleware: H, attach_to: str = "request") -> H:
+        if attach_to == "request":
+            self.request_middleware.append(middleware)
+        elif attach_to == "response":
+            # The one that was registered last sees the response first.
+            self.response_middleware.appendleft(middleware)
+        else:
+            raise ValueError(f"middleware attaches to 'request' or 'response', not to {attach_to!r}")
+        return middleware
+
+    def register_exception(self, exceptions: tuple[Any, ...], handler: Handler) -> None:
+        for exception in exceptions:
+            if isinstance(exception, (tuple, list)):
+                self.register_exception(tuple(exception), handler)
+            else:
+                self.error_handler.add(exception, handler)
+
+    def register_listener(self, listener: H, event: str) -> H:
+        self.listeners[event].append(listener)
+        return listener
+
+    def blueprint(self, blueprint: Any, **options: Any) -> None:
+        """Takes on a blueprint, or a list of them; `url_prefix` replaces the blueprint's own.
+
+        Raises: AssertionError: another blueprint has that name.
+        """
+        if isinstance(blueprint, (list, tuple)):
+            for one in blueprint:
+                self.blueprint(one, **options)
+            return
+        known = self.blueprints.setdefault(blueprint.name, blueprint)
+        if known is not blueprint:
+            raise AssertionError(
+                f'A blueprint with the name "{blueprint.name}" is already registered.  '
+                "Blueprint names must be unique."
+            )
+        blueprint.register(self, options)
+
+    register_blueprint = blueprint
+
+    def remove_route(self, uri: str, clean_cache: bool = True, host: str | None = None) -> None:
+        """Forgets the route of exactly this path; RouteDoesNotExist when there is none."""
+        self.router.remove(uri, clean_cache, host)
+
+    def url_for(self, view_name: str, **values: Any) -> str:
+        """The URL of a handler, by its name (`blueprint.handler` on a blueprint).
+
+        The route's parameters are taken from `values`, what is left becomes the query; `_anchor`,
+        `_external`, `_scheme` and `_server` shape the rest. Raises the flavour's URLBuildError.
+        """
+        return build_url(self.router, view_name, self.config.get("SERVER_NAME", ""), values)
+
+    # Running
+
+    def started(self, loop: Any, access_log: bool | None) -> None:
+        """The server is about to start; for its lifespan."""
+        self.is_running = True
+        self._closes = not self.config.KEEP_ALIVE
+        if access_log is not None:
+            self.config.ACCESS_LOG = access_log
+        self._logs_access = bool(self.config.ACCESS_LOG) and self.access_log.isEnabledFor(logging.INFO)
+        self._loop_started(loop)
+
+    def stopped(self) -> None:
+        """The server has stopped; for its lifespan."""
+        self._loop = None
+        self.is_running = False
+        self._logs_access = False
+
+    def configure_logging(self, debug: bool = False) -> None:
+        if self._configure_logging:
+            logs.listen(self.log, self.access_log, debug)
+
+    def log_client(self, line: str) -> None:
+        """Logs an error of a client's: in one line, and of many such lines some."""
+        logs.of_client(self.log, line)
+
+    def set_debug(self, debug: bool) -> None:
+        self.debug = self.error_handler.debug = debug
+
+    # The way of one request
+
+    async def handle(self, exchange: Exchange, root_path: str = "") -> None:
+        exchange.context = request = self._new_request(exchange, self, root_path)
+        try:
+            response = None
+            if self.request_middleware:
+                if self.dialect.body_before_middleware:
+                    await self._read_early(request, exchange)
+                response = await middleware.before(self.request_middleware, request)
+            if response is None:
+                router = self.router
+                host = exchange.head.host if router.hosts else None
+                endpoint, values = router.resolve(request.path, request.method, host)
+                request.endpoint = endpoint
+                request._match_info = values
+                if endpoint.tunes:
+                    endpoint.tune(exchange)
+                if endpoint.stream:
+                    if request.stream is None:
+                        self._open_stream(request, exchange, endpoint)
+                elif not exchange.body_complete:
+                    request.body = await self._read_body(exchange, endpoint)
+                response = endpoint.call(request, **values)
+                if response.__class__ is CoroutineType:
+                    response = await response
+                elif not isinstance(response, BaseHTTPResponse) and isawaitable(response):
+                    response = await response
+            if not isinstance(response, BaseHTTPResponse):
+                if isinstance(response, WebSocketResponse) and self.websocket_enabled:
+                    await response.answer(request, exchange, lambda e: self._answer(request, exchange, e))
+                    if self._logs_access:
+                        logs.record(self.access_log, request, exchange.status, exchange.bytes_sent)
+                    return
+                response = self._begun_or_refused(request, response)
+        except Exception as error:
+            if exchange.committed:
+                await self._sending_failed(request, exchange, error)
+                return
+            response = await self._answer(request, exchange, error)
+            if response is None:
+                return
+        try:
+            await self._send(request, exchange, response)
+        except Exception as error:
+            await self._sending_failed(request, exchange, error)
+
+    async def answer_overdue(self, request: Request, exchange: Exchange) -> None:
+        """Answers in the place of a handler that was cancelled, as it did not within RESPONSE_TIMEOUT."""
+        late = self.dialect.service_unavailable("Response Timeout")
+        await self._sending_failed(request, exchange, late)
+
+    async def _read_body(self, exchange: Exchange, endpoint: Endpoint | None) -> bytes:
+        limit = endpoint.body_limit if endpoint is not None else None
+        return await exchange.read_body(int(self.config.REQUEST_MAX_SIZE) if limit is None else limit)
+
+    def _open_stream(self, request: Request, exchange: Exchange, endpoint: Endpoint) -> None:
+        limit = endpoint.body_limit
+        if limit is None:
+            limit = self.config.get("STREAM_MAX_SIZE")
+        if limit is not None:
+            exchange.body_limit = int(limit)
+        request.stream = endpoint.request_stream(exchange)
+
+    async def _read_early(self, request: Request, exchange: Exchange) -> None:
+        """Reads the body of a route that does not stream, or opens the stream, so that request middleware has
+        it."""
+        if exchange.body_complete:
+            return
+        endpoint = None
+        try:
+            host = exchange.head.host if self.router.hosts else None
+            endpoint, _ = self.router.resolve(request.path, request.method, host)
+        except HTTPException:
+            # Middleware may answer what no route does; if not, it is refused in its turn.
+            pass
+        else:
+            if endpoint.tunes:
+                endpoint.tune(exchange)
+        if endpoint is not None and endpoint.stream:
+            self._open_stream(request, exchange, endpoint)
+        else:
+            request.body = await self._read_body(exchange, endpoint)
+
+    def _begun_or_refused(self, request: Request, response: Any) -> BaseHTTPResponse:
+        """For a handler that returned no response: the one that it has begun by itself."""
+        begun: BaseHTTPResponse | None = getattr(request, "_begun", None)
+        if begun is None or response is not None:
+            raise self._not_a_response(request, response)
+        return begun
+
+    def _not_a_response(self, request: Request, response: Any) -> HTTPException:
+        self.log.error("%s answered with a %s, not a response", describe(request), type(response).__name__)
+        return self.dialect.server_error(self.dialect.bad_response)
+
+    async def begin(self, request: Request, response: BaseHTTPResponse) -> BaseHTTPResponse:
+        """Starts a response whose body the handler writes to `response.begun` by itself, and which `handle`
+        ends; response middleware may replace it.
+
+        Raises: the flavour's ServerError: the request has one already.
+        """
+        if hasattr(request, "_begun"):
+            raise self.dialect.server_error("Second respond call is not allowed.")
+        if self.response_middleware:
+            response = await self._run_response_middleware(request, response)
+        headers = response.wire_headers()
+        if self._closes:
+            headers = [*headers, _CLOSE]
+        exchange = request._exchange
+        exchange.start(response.status, headers)
+        response.begun = exchange
+        request._begun = response
+        return response
+
+    async def _send(self, request: Request, exchange: Exchange, response: BaseHTTPResponse) -> None:
+        if self.response_middleware and response.begun is not exchange:
+            response = await self._run_response_middleware(request, response)
+        headers = response.wire_headers()
+        if self._closes:
+            headers = [*headers, _CLOSE]
+        body: Any = None
+        if response.is_stream:
+            if response.begun is not exchange:
+                exchange.start(response.status, headers)
+            # Nobody would see what is produced for HEAD, and it may never end.
+            if exchange.head.method != "HEAD" and not exchange.committed:
+                await exchange.run(_produce(response, exchange))
+            if not exchange.finished:
+                exchange.finish()
+        elif response.begun is exchange and exchange.committed:
+            if not exchange.finished:
+                exchange.finish()
+        else:
+            body = response.body
+            if body.__class__ is not bytes:
+                if body is None:
+                    raise TypeError("a response's body is None")
+                body = to_bytes(body)
+            exchange.respond(response.status, headers, body)
+        if self._logs_access:
+            size = len(body) if body is not None else exchange.bytes_sent
+            logs.record(self.access_log, request, exchange.status, size)
+
+    async def _run_response_middleware(
+        self, request: Request, response: BaseHTTPResponse
+    ) -> BaseHTTPResponse:
+        try:
+            replacement = await middleware.after(self.response_middleware, request, response)
+        except Exception:
+            self.log.exception(
+                "Exception occurred in one of response middleware handlers of %s", describe(request)
+            )
+            return response
+        if isinstance(replacement, BaseHTTPResponse):
+            return replacement
+        raise self._not_a_response(request, replacement)
+
+    # What went wrong
+
+    async def _answer(
+        self, request: Request, exchange: Exchange, error: Exception
+    ) -> BaseHTTPResponse | None:
+        """The response to an exception; `None` where nobody is left to read it."""
+        if isinstance(error, ClientDisconnected):
+            exchange.abort()
+            return None
+        error = self._in_flavour(error)
+        try:
+            response = self.error_handler.response(request, error)
+            if isawaitable(response):
+                response = await response
+            if isinstance(response, BaseHTTPResponse):
+                return response
+            raise self._not_a_response(request, response)
+        except Exception as failure:
+            return self._last_answer(request, failure)
+
+    def _last_answer(self, request: Request, failure: Exception) -> BaseHTTPResponse:
+        """Where an exception handler failed: no code of the application is asked any more."""
+        handler = ErrorHandler(self.log)
+        handler.debug = self.debug
+        handler.response_class = self.dialect.response
+        if isinstance(failure, HTTPException):
+            response: BaseHTTPResponse = handler.default(request, failure)
+            return response
+        return handler.failed_within(request, failure)
+
+    def _in_flavour(self, error: Exception) -> Exception:
+        """What the engine says of a request's body, as the flavour's exception."""
+        if isinstance(error, BodyTooLarge):
+            return self.dialect.payload_too_large("Payload Too Large")
+        if isinstance(error, RequestTimeout):
+            return self.dialect.request_timeout("Request Timeout")
+        if isinstance(error, ProtocolError):
+            return self.dialect.base(error.reason, error.status)
+        return error
+
+    async def _sending_failed(self, request: Request, exchange: Exchange, error: Exception) -> None:
+        if isinstance(error, ClientDisconnected):
+            exchange.abort()
+        elif exchange.committed:
+            self._cut(request, exchange, error)
+        else:
+            response = await self._answer(request, exchange, error)
+            if response is None:
+                return
+            try:
+                await self._send(request, exchange, response)
+            except Exception as second:
+                await self._error_page_failed(request, exchange, second)
+
+    async def _error_page_failed(self, request: Request, exchange: Exchange, error: Exception) -> None:
+        """The answer to an exception could not be sent either."""
+        if isinstance(error, ClientDisconnected):
+            exchange.abort()
+        elif exchange.committed:
+            self._cut(request, exchange, error)
+        else:
+            response = self._last_answer(request, error)
+            exchange.respond(response.status, response.wire_headers(), to_bytes(response.body))
+
+    def _cut(self, request: Request, exchange: Exchange, error: Exception) -> None:
+        if isinstance(error, (BodyTooLarge, ProtocolError, RequestTimeout)):
+            raise error  # the client's doing: the engine cuts the response, and bounds what is logged of it
+        self.log.error(
+            "%s failed after %d bytes of its response, which is cut",
+            describe(request),
+            exchange.bytes_sent,
+            exc_info=error,
+        )
+        exchange.abort()
+
+
+async def _produce(response: BaseHTTPResponse, exchange: Exchange) -> None:
+    result = response.produce(exchange)
+    if isawaitable(result):
+        await result
+
+
+def _calling_module() -> str:
+    """The name of the module that makes an app: the first frame outside of this package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("streamcompat."):
+        frame = frame.f_back
+    file = frame.f_globals.get("__file__")
+    if file is None:
+        return str(frame.f_globals.get("__name__", "app"))
+    return str(file).replace("\\", "/").rpartition("/")[2].removesuffix(".py")

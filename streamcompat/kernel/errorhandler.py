@@ -1,0 +1,141 @@
+"""What an exception is answered with.
+
+The rule: an exception that is an answer becomes `Error: <message>`; any other one becomes a page that
+tells nothing, unless the application is being debugged, and is logged with its traceback.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+import traceback
+from typing import Any
+
+from streamcompat.kernel.exceptions import HTTPException
+from streamcompat.kernel.response.response import BaseHTTPResponse, HTTPResponse
+from streamcompat.kernel.routes.views import Handler
+
+# The bytes of both originals, white space included.
+INTERNAL_SERVER_ERROR_HTML = """
+    <h1>Internal Server Error</h1>
+    <p>
+        The server encountered an internal error and cannot complete
+        your request.
+    </p>
+"""
+_TEXT = "text/plain; charset=utf-8"
+_HTML = "text/html; charset=utf-8"
+ERROR_IN_ERROR = "An error occurred while handling an error"
+
+
+def describe(request: Any) -> str:
+    """A request as the log names it: its method, its path and its route."""
+    if request is None:
+        return "a request"
+    endpoint = getattr(request, "endpoint", None)
+    route = f" on route {endpoint.label}" if endpoint is not None else ""
+    return f"{request.method} {request.path}{route}"
+
+
+class ErrorHandler:
+    """An application's answers to exceptions; the first one registered that fits is asked.
+
+    Attributes:
+        debug: pages and messages have the traceback.
+    """
+
+    response_class: type[HTTPResponse] = HTTPResponse
+
+    def __init__(self, log: logging.Logger | None = None) -> None:
+        self.handlers: list[tuple[type[BaseException], Handler]] = []
+        self.cached_handlers: dict[type[BaseException], Handler | None] = {}
+        self.debug: bool | None = False
+        self._log = log or logging.getLogger(__name__)
+
+    def add(self, exception: type[BaseException], handler: Handler) -> None:
+        """`handler(request, exception)` answers for `exception` and its subclasses."""
+        self.handlers.append((exception, handler))
+        self.cached_handlers.clear()
+
+    def lookup(self, exception: BaseException) -> Handler | None:
+        """The handler for an exception; `None` for `default`."""
+        kind = type(exception)
+        if kind not in self.cached_handlers:
+            self.cached_handlers[kind] = next(
+                (handler for known, handler in self.handlers if issubclass(kind, known)), None
+            )
+        return self.cached_handlers[kind]
+
+    def response(self, request: Any, exception: BaseException) -> Any:
+        """The answer, or an awaitable of it."""
+        handler = self.lookup(exception)
+        response = None
+        try:
+            if handler is not None:
+                response = self.call(handler, request, exception)
+            if response is None:
+                response = self.default(request, exception)
+        except Exception as error:
+            return self.failed(request, error, handler)
+        return response
+
+    def call(self, handler: Handler, request: Any, exception: BaseException) -> Any:
+        """Calls a registered handler."""
+        return handler(request, exception)
+
+    def failed(self, request: Any, error: BaseException, handler: Any = None) -> BaseHTTPResponse:
+        """The answer where the answering itself failed."""
+        trace = _traceback(error)
+        name = getattr(handler, "__name__", repr(handler))
+        message = f'Exception raised in exception handler "{name}" for uri: "{_url(request)}"\n{trace}'
+        self.log(message)
+        return self.response_class(message if self.debug else ERROR_IN_ERROR, 500, content_type=_TEXT)
+
+    def failed_within(self, request: Any, error: BaseException) -> BaseHTTPResponse:
+        """The answer where a handler that was awaited failed, or `response` itself."""
+        trace = _traceback(error)
+        self.log(f"An exception handler of {describe(request)} failed\n{trace}")
+        message = f"Error while handling error: {error}\nStack: {trace}" if self.debug else ERROR_IN_ERROR
+        return self.response_class(message, 500, content_type="text/plain")
+
+    def log(self, message: str, level: str = "error") -> None:
+        """Logs an exception; override it to keep the log quiet."""
+        getattr(self._log, level)(message)
+
+    def default(self, request: Any, exception: BaseException) -> Any:
+        """The answer to an exception that nobody registered for."""
+        if isinstance(exception, HTTPException):
+            status = exception.status_code
+            if status >= 500:
+                self.log(f"{describe(request)} failed\n{_traceback(exception)}")
+            return self.response_class(
+                f"Error: {exception}", status, dict(exception.headers), content_type=_TEXT
+            )
+        self.log(f"{describe(request)} failed\n{_traceback(exception)}")
+        page = _debug_page(request, exception) if self.debug else INTERNAL_SERVER_ERROR_HTML
+        return self.response_class(page, 500, content_type=_HTML)
+
+
+def _traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
+
+
+def _url(request: Any) -> str:
+    try:
+        return str(request.url)
+    except Exception:
+        return "unknown"
+
+
+def _debug_page(request: Any, exception: BaseException) -> str:
+    """The traceback as a page. What came from outside is escaped, which the originals did not do."""
+    name = html.escape(type(exception).__name__)
+    value = html.escape(str(exception))
+    trace = html.escape(_traceback(exception))
+    path = html.escape(getattr(request, "path", "unknown"))
+    return (
+        f"<html><head><title>{name}</title></head><body>\n<h1>{name}</h1>\n<h3><code>{value}</code></h3>\n"
+        f'<pre class="traceback">{trace}</pre>\n'
+        f'<div class="summary"><p><b>{name}: {value}</b> while handling path <code>{path}</code></p></div>\n'
+        "</body></html>\n"
+    )

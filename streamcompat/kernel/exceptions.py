@@ -1,0 +1,157 @@
+"""Errors that are answers: each has a status, and may have header fields.
+
+The rule: behaviour lives here, names live in the facades. A facade's `NotFound` is this module's and the
+facade's own base at once, so that `except SanicException` and `except NotFound` of either spelling hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from streamcompat.kernel.statuses import STATUS_CODES
+
+_NO_HEADERS: Mapping[str, Any] = MappingProxyType({})
+
+
+class HTTPException(Exception):
+    """An error that is answered with `status_code` and `Error: <message>`.
+
+    Attributes:
+        status_code: of the answer; 500 unless the class or the constructor says another.
+        headers: fields of the answer.
+    """
+
+    status_code: int = 500
+    headers: Mapping[str, Any] = _NO_HEADERS
+
+    def __init__(self, message: object = "", status_code: int | None = None) -> None:
+        super().__init__(message)
+        if status_code is not None:
+            self.status_code = status_code
+
+
+class NotFound(HTTPException):
+    """No route has this path."""
+
+    status_code = 404
+
+
+class InvalidUsage(HTTPException):
+    """The request makes no sense to the application."""
+
+    status_code = 400
+
+
+class MethodNotSupported(HTTPException):
+    """The path has routes, but none for this method; `Allow` names those that it has."""
+
+    status_code = 405
+
+    def __init__(self, message: object, method: str, allowed_methods: Iterable[str]) -> None:
+        super().__init__(message)
+        self.method = method
+        self.headers = {"Allow": ", ".join(allowed_methods)}
+
+
+class ServerError(HTTPException):
+    """Something went wrong on this side."""
+
+    status_code = 500
+
+
+class ServiceUnavailable(HTTPException):
+    """The server is overloaded, in maintenance, or its handler took too long."""
+
+    status_code = 503
+
+
+class URLBuildError(ServerError):
+    """`url_for` has no such endpoint, or its values do not fit the route."""
+
+
+class FileNotFound(NotFound):
+    """A static file that is not there; `path` is the folder that was searched."""
+
+    def __init__(self, message: object, path: Any, relative_url: Any) -> None:
+        super().__init__(message)
+        self.path = path
+        self.relative_url = relative_url
+
+
+class RequestTimeout(HTTPException):
+    """The client took too long to send its request."""
+
+    status_code = 408
+
+
+class PayloadTooLarge(HTTPException):
+    """The body is longer than the route or the application allows."""
+
+    status_code = 413
+
+
+class HeaderNotFound(InvalidUsage):
+    """A header field that the operation needs is missing."""
+
+
+class HasTotal(Protocol):
+    """What a `ContentRangeError` reads of a range: `total`, the size of the whole in bytes."""
+
+    total: int
+
+
+class ContentRangeError(HTTPException):
+    """The range asked for is not one of the file (RFC 9110 §15.5.17)."""
+
+    status_code = 416
+
+    def __init__(self, message: object, content_range: HasTotal) -> None:
+        super().__init__(message)
+        self.headers = {"Content-Type": "text/plain", "Content-Range": f"bytes */{content_range.total}"}
+
+
+class InvalidRangeType(ContentRangeError):
+    """The range's unit is not `bytes`."""
+
+
+class Forbidden(HTTPException):
+    """The client may not do this."""
+
+    status_code = 403
+
+
+class Unauthorized(HTTPException):
+    """The client must say who it is; `scheme` and the other keywords become `WWW-Authenticate`."""
+
+    status_code = 401
+
+    def __init__(
+        self, message: object, status_code: int | None = None, scheme: str | None = None, **challenge: object
+    ) -> None:
+        super().__init__(message, status_code)
+        if scheme is not None:
+            values = ", ".join(f"{key}={self.quote(value)}" for key, value in challenge.items())
+            self.headers = {"WWW-Authenticate": f"{scheme} {values}".rstrip()}
+
+    @staticmethod
+    def quote(value: object) -> str:
+        """A value of the challenge (RFC 9110 §11.2)."""
+        return f'"{value}"'
+
+
+class ByStatus(dict[int, type[HTTPException]]):
+    """The class that `abort` raises for a status; a facade holds one and fills it with `add_status_code`."""
+
+    def build(self, status_code: int, message: str | None, base: type[HTTPException]) -> HTTPException:
+        """The exception for `status_code`; `base` where no class has that status."""
+        if message is None:
+            message = STATUS_CODES.get(status_code, b"").decode()
+        error = self.get(status_code, base)
+        try:
+            return error(message=message, status_code=status_code)
+        except TypeError:
+            # A class with a constructor of its own (405 wants the allowed methods) cannot be built from
+            # a status alone; the originals raise the TypeError itself.
+            return base(message, status_code)

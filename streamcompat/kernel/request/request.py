@@ -1,0 +1,324 @@
+"""The request as a handler sees it.
+
+The rule: nothing is parsed before it is asked for. A request is made from the engine's exchange with a
+handful of assignments; header fields, parameters, cookies, JSON and forms are made on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Self, cast
+from urllib.parse import parse_qs, urlunsplit
+
+from streamcompat.datastructures import File, Headers, RequestParameters
+from streamcompat.kernel.cookies import parse_cookies
+from streamcompat.kernel.jsontext import json_loads
+from streamcompat.kernel.request.forms import parse_form
+from streamcompat.kernel.request.parts import MOST, Parts, Receive
+from streamcompat_engine import Exchange
+
+if TYPE_CHECKING:
+    from streamcompat.kernel.app import App
+    from streamcompat.kernel.request.streams import RequestStream
+    from streamcompat.kernel.response.response import BaseHTTPResponse
+    from streamcompat.kernel.routes.endpoints import Endpoint
+
+__all__ = ["File", "Request"]
+
+# RFC 9110 §8.3: what a body without a content type may be taken for.
+DEFAULT_CONTENT_TYPE = "application/octet-stream"
+
+
+def decode(raw: bytes) -> str:
+    """A part of the request target as text: UTF-8, or Latin-1 where it is not UTF-8."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+class Request(dict[str, Any]):
+    """One request; as a dict it is free for the application's own values (`request["user"]`).
+
+    Attributes:
+        app: the application that serves it.
+        method: as sent, in upper case for every method that HTTP defines.
+        path: of the URL, percent-encoded as sent, without the query and without `root_path`.
+        root_path: the prefix under which the app is mounted, or an empty text.
+        version: "1.0" or "1.1".
+        body: all of it, on a route that does not stream; `b""` on one that does.
+        stream: the body on a route that streams, else `None`.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_args",
+        "_begun",
+        "_cookies",
+        "_ctx",
+        "_exchange",
+        "_form",
+        "_headers",
+        "_json",
+        "_match_info",
+        "app",
+        "body",
+        "endpoint",
+        "method",
+        "path",
+        "root_path",
+        "stream",
+        "version",
+    )
+
+    app: App
+    method: str
+    path: str
+    root_path: str
+    version: str
+    body: bytes
+    stream: RequestStream | None
+    endpoint: Endpoint | None
+    _match_info: dict[str, Any]  # once a route is chosen
+    _begun: BaseHTTPResponse  # only where the handler has begun its response by itself
+    _exchange: Exchange
+    _headers: Headers | None
+    _args: RequestParameters | None
+    _form: tuple[RequestParameters, RequestParameters] | None
+    _cookies: dict[str, str] | None
+    _ctx: SimpleNamespace | None
+    _json: Any
+
+    @classmethod
+    def of(cls, exchange: Exchange, app: App, root_path: str) -> Self:
+        """The request of an exchange; a constructor that a subclass defines is not run."""
+        self = cls.__new__(cls)
+        head = exchange.head
+        self._exchange = exchange
+        self.app = app
+        self.method = head.method
+        self.version = head.http_version
+        raw_path = head.raw_path
+        path = raw_path.decode() if raw_path.isascii() else decode(raw_path)
+        self.path = path[len(root_path) :] or "/" if root_path else path
+        self.root_path = root_path
+        self._reset()
+        return self
+
+    def _by_hand(
+        self, method: str, target: bytes, version: str, headers: Mapping[str, str], transport: Any
+    ) -> None:
+        """For a facade's constructor: fills a request that no server made; leaves one that it did."""
+        if hasattr(self, "_exchange"):
+            return
+        path, _, query = target.partition(b"?")
+        head = SimpleNamespace(target=target, query=query)
+        unserved = SimpleNamespace(head=head, peer=None, scheme="http", transport=transport)
+        self._exchange = cast(Exchange, unserved)
+        self.app = cast("App", None)
+        self.method, self.version, self.path, self.root_path = method, version, decode(path), ""
+        self._reset()
+        self._headers = Headers(headers)
+
+    def _reset(self) -> None:
+        self.body = b""
+        self.stream = self.endpoint = None
+        self._headers = self._args = self._form = self._json = self._cookies = self._ctx = None
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.method} {self.path}>"
+
+    # What came over the wire
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields, by name whatever its case."""
+        if self._headers is None:
+            self._headers = Headers.from_wire(self._exchange.head.headers)
+        return self._headers
+
+    @headers.setter
+    def headers(self, headers: Headers) -> None:
+        self._headers = headers
+
+    @property
+    def raw_url(self) -> bytes:
+        """The request target as sent."""
+        return self._exchange.head.target
+
+    @property
+    def query_string(self) -> str:
+        """What follows the first `?`, percent-encoded as sent."""
+        return decode(self._exchange.head.query)
+
+    @property
+    def args(self) -> RequestParameters:
+        """The query's parameters; those without a value are left out."""
+        if self._args is None:
+            query = self.query_string
+            self._args = RequestParameters(parse_qs(query)) if query else RequestParameters()
+        return self._args
+
+    @property
+    def raw_args(self) -> dict[str, str]:
+        """The first value of each of the query's parameters."""
+        return {name: values[0] for name, values in self.args.items()}
+
+    @property
+    def content_type(self) -> str:
+        """The Content-Type field, `application/octet-stream` where there is none."""
+        return str(self.headers.get("content-type", DEFAULT_CONTENT_TYPE))
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies that the client sent."""
+        if self._cookies is None:
+            self._cookies = parse_cookies("; ".join(self.headers.getall("cookie", [])))
+        return self._cookies
+
+    @property
+    def token(self) -> str | None:
+        """What `Authorization` says after `Bearer` or `Token`; the whole of it for other schemes."""
+        authorization: str | None = self.headers.get("authorization")
+        if authorization is not None:
+            for scheme in ("Bearer", "Token"):
+                _, found, token = authorization.partition(scheme)
+                if found:
+                    return token.strip()
+        return authorization
+
+    # Who and where
+
+    @property
+    def transport(self) -> Any:
+        """The connection's transport, an object of the driver's."""
+        return self._exchange.transport
+
+    @property
+    def socket(self) -> tuple[Any, ...]:
+        """The client's address as the socket has it; (None, None) on a Unix socket."""
+        return self._exchange.peer or (None, None)
+
+    @property
+    def ip(self) -> str | None:
+        """The client's address; `None` on a Unix socket."""
+        ip: str | None = self.socket[0]
+        return ip
+
+    @property
+    def port(self) -> int | None:
+        """The client's port; `None` on a Unix socket."""
+        port: int | None = self.socket[1]
+        return port
+
+    @property
+    def remote_addr(self) -> str:
+        """The first address of `X-Forwarded-For`, which any client can forge; an empty text without it."""
+        forwarded = str(self.headers.get("x-forwarded-for", "")).split(",")
+        return next((address.strip() for address in forwarded if address.strip()), "")
+
+    @property
+    def scheme(self) -> str:
+        """`http` or `https`; `ws` or `wss` for a WebSocket's opening request."""
+        scheme = self._exchange.scheme
+        if str(self.headers.get("upgrade", "")).lower() == "websocket":
+            return scheme.replace("http", "ws", 1)
+        return scheme
+
+    @property
+    def host(self) -> str:
+        """The Host field, with the port if it has one."""
+        return str(self.headers.get("host", ""))
+
+    @property
+    def url(self) -> str:
+        """The URL as the client wrote it, as far as the request tells."""
+        return urlunsplit((self.scheme, self.host, self.root_path + self.path, self.query_string, ""))
+
+    @property
+    def uri_template(self) -> str | None:
+        """The route as it was registered, `/post/<id>`; `None` while no route is chosen."""
+        return self.endpoint.uri if self.endpoint is not None else None
+
+    @property
+    def match_info(self) -> dict[str, Any]:
+        """What the route's parameters match; for request middleware it asks the router, which raises where no
+        route does."""
+        try:
+            return self._match_info
+        except AttributeError:
+            values: dict[str, Any] = self.app.router.get(self)[2]
+            return values
+
+    @property
+    def ctx(self) -> SimpleNamespace:
+        """A place for the application's own attributes."""
+        if self._ctx is None:
+            self._ctx = SimpleNamespace()
+        return self._ctx
+
+    # The body
+
+    @property
+    def json(self) -> Any:
+        """The body read as JSON; `None` when it is empty, the flavour's 400 when it is not JSON."""
+        if self._json is None:
+            self._json = self.load_json()
+        return self._json
+
+    def load_json(self, loads: Any = json_loads) -> Any:
+        """As `json`, by the given function, and not remembered."""
+        if not self.body:
+            return None
+        try:
+            return loads(self.body)
+        except Exception as error:
+            raise self.app.dialect.invalid_usage("Failed when parsing body as json") from error
+
+    @property
+    def form(self) -> RequestParameters:
+        """The fields of a form body, URL-encoded or multipart; empty for anything else."""
+        return self._parsed_form()[0]
+
+    @property
+    def files(self) -> RequestParameters:
+        """The files of a multipart body, as `File`."""
+        return self._parsed_form()[1]
+
+    def parts(self, most: int | None = MOST) -> Parts:
+        """A multipart body part by part, while it arrives: `async for part in request.parts()`.
+
+        On a route that streams the body never is in memory as a whole; on another one it is there already.
+        Each part has `name`, `filename`, `content_type` and `headers`, and gives its content in pieces
+        (`async for piece in part`) or at once (`await part.read(limit)`).
+
+        Args:
+            most: parts that may come, 1000 unless said otherwise; `None` for any number.
+        Raises, here or while it is read: the flavour's InvalidUsage: the body is no multipart; its
+        PayloadTooLarge: too many parts, or a part whose header has more than 8 KiB; ClientDisconnected.
+        """
+        dialect = self.app.dialect
+        receive = self._body_at_once() if self.stream is None else self._exchange.receive
+        return Parts(receive, self.content_type, most, dialect.invalid_usage, dialect.payload_too_large)
+
+    def _body_at_once(self) -> Receive:
+        pieces = [self.body] if self.body else []
+
+        async def receive() -> bytes | None:
+            return pieces.pop() if pieces else None
+
+        return receive
+
+    def _parsed_form(self) -> tuple[RequestParameters, RequestParameters]:
+        if self._form is None:
+            try:
+                self._form = parse_form(self.content_type, self.body)
+            except Exception as error:
+                # As in the originals a broken form is an empty one, and the log says so.
+                self._form = RequestParameters(), RequestParameters()
+                self.app.log_client(f"Failed when parsing form: {error or type(error).__name__}")
+        return self._form

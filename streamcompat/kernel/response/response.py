@@ -1,0 +1,176 @@
+"""What a handler answers with, and how it becomes header fields and bytes.
+
+The rule: a response is data until the app sends it. Header fields are encoded once, at the end, so that
+middleware may change anything before; what never changes (a content type, a field seen before) is encoded
+once per process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote_plus
+
+from streamcompat.datastructures import Headers, pairs
+from streamcompat.kernel.cookies import CookieJar
+from streamcompat.kernel.statuses import STATUS_CODES
+from streamcompat_engine import Exchange
+
+Fields = Sequence[tuple[bytes, bytes]]
+GivenHeaders = Mapping[str, Any] | Iterable[tuple[str, Any]] | None
+
+# The engine decides the framing and whether the connection is kept; these would contradict it.
+_ENGINE_FIELDS = frozenset({b"transfer-encoding", b"keep-alive"})
+
+
+def to_bytes(data: Any) -> bytes:
+    """`data` as a handler of either original may write it: text as UTF-8, buffers as their bytes,
+    anything else as the text that `str` makes of it."""
+    if isinstance(data, str):
+        return data.encode()
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
+    # A cookie among the header fields encodes itself.
+    encode = getattr(data, "encode", None)
+    return bytes(encode()) if encode is not None else str(data).encode()
+
+
+@lru_cache(maxsize=1024)
+def _field(name: str, value: str) -> tuple[bytes, bytes]:
+    return name.encode(), value.encode()
+
+
+@lru_cache(maxsize=256)
+def _content_type_only(content_type: str) -> Fields:
+    return (_field("Content-Type", content_type),)
+
+
+class BaseHTTPResponse:
+    """What plain and streaming responses share.
+
+    Attributes:
+        status: the status code.
+        content_type: used unless `headers` has a Content-Type.
+        is_stream: the body is produced while it is sent, by `produce`.
+        begun: the exchange on which the handler sends it by itself, see `App.begin`; `None` for any other.
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "_cookies", "_headers", "content_type", "status")
+
+    is_stream = False
+    begun: Exchange | None = None
+    body: Any = b""
+
+    def __init__(
+        self,
+        status: int = 200,
+        headers: GivenHeaders = None,
+        content_type: str | None = "text/plain",
+    ) -> None:
+        self.status = status
+        self.content_type = content_type
+        self._headers = headers
+        self._cookies: CookieJar | None = None
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields, by name whatever its case; a copy of what the constructor was given."""
+        headers = self._headers
+        if headers.__class__ is not Headers:
+            headers = self._headers = Headers(headers or ())
+        return headers
+
+    @headers.setter
+    def headers(self, headers: GivenHeaders) -> None:
+        self._headers = headers
+
+    @property
+    def cookies(self) -> CookieJar:
+        """The cookies that the response sets."""
+        if self._cookies is None:
+            self._cookies = CookieJar(self.headers)
+        return self._cookies
+
+    def wire_headers(self) -> Fields:
+        """The header fields as they are handed to the engine, which adds the framing."""
+        given = self._headers
+        if not given:
+            if self.content_type is None or self.status == 304:
+                return ()
+            return _content_type_only(self.content_type)
+        fields = []
+        has_type = False
+        for name, value in given.items() if given.__class__ is dict else pairs(given):
+            if name.__class__ is str and value.__class__ is str:
+                field = _field(name, value)
+            else:
+                field = (to_bytes(name), to_bytes(value))
+            lower = field[0].lower()
+            if lower == b"content-type":
+                has_type = True
+            elif lower in _ENGINE_FIELDS or (lower == b"connection" and field[1].lower() == b"keep-alive"):
+                continue
+            fields.append(field)
+        # RFC 9110 §15.4.5: a 304 describes no content of its own.
+        if not has_type and self.content_type is not None and self.status != 304:
+            fields.append(_field("Content-Type", self.content_type))
+        return fields
+
+    def head_text(
+        self, version: str, connection: Sequence[tuple[str, str]], framing: tuple[str, str], unknown: bytes
+    ) -> bytes:
+        """The head as bytes, for the originals' `output` and `get_headers`; the engine does not use it.
+
+        Their order: `connection`, the response's own fields, `framing`, and the type where none was given.
+        """
+        reason = STATUS_CODES.get(self.status, unknown)
+        lines = [b"HTTP/%b %d %b" % (version.encode(), self.status, reason)]
+        lines += [f"{name}: {value}".encode() for name, value in connection]
+        lines += [b"%b: %b" % field for field in self.wire_headers()]
+        headers = Headers(self._headers or {})
+        if framing[0] not in headers:
+            own = len(lines) if "Content-Type" in headers or self.status == 304 else len(lines) - 1
+            lines.insert(own, f"{framing[0]}: {framing[1]}".encode())
+        return b"\r\n".join(lines) + b"\r\n\r\n"
+
+    def produce(self, exchange: Exchange) -> Any:
+        """Starts producing the body of a streaming response; what it gives is awaited if it can be."""
+        raise TypeError(f"{type(self).__name__} does not stream")
+
+
+class HTTPResponse(BaseHTTPResponse):
+    """A response whose body is there at once.
+
+    Attributes:
+        body: bytes; text and anything else that is assigned is encoded when the response is sent.
+    """
+
+    __slots__ = ("body",)
+
+    def __init__(
+        self,
+        body: Any = None,
+        status: int = 200,
+        headers: GivenHeaders = None,
+        content_type: str | None = "text/plain",
+        body_bytes: Any = b"",
+    ) -> None:
+        # Not by super(): this is run for every response.
+        self.status = status
+        self.content_type = content_type
+        self._headers = headers
+        self._cookies = None
+        if body is None:
+            self.body = body_bytes
+        elif body.__class__ is str:
+            self.body = body.encode()
+        else:
+            self.body = to_bytes(body)
+
+
+def redirect_headers(to: str, headers: GivenHeaders, safe: str | None) -> Mapping[str, Any]:
+    """`headers` with a Location: `to`, percent-encoded but for the characters of `safe`; as it is if None."""
+    located = Headers(headers or ())
+    located["Location"] = to if safe is None else quote_plus(to, safe=safe)
+    return located

@@ -1,0 +1,1 @@
+"""Routes: how they are declared, found and built back into URLs."""

@@ -1,0 +1,117 @@
+"""Blueprints: routes, middleware, handlers of exceptions and listeners that an application takes on later.
+
+The rule: a blueprint only remembers; what it was told it tells the application, in order, when it is
+registered there.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from streamcompat.kernel.dialect import Dialect
+from streamcompat.kernel.routes.registration import H, Host, Registration
+from streamcompat.kernel.routes.views import Handler
+
+if TYPE_CHECKING:
+    from streamcompat.kernel.app import App
+
+
+class FutureRoute(NamedTuple):
+    """A route that waits for its application."""
+
+    handler: Handler
+    uri: str
+    methods: Collection[str] | None
+    options: dict[str, Any]
+
+
+class Blueprint(Registration):
+    """A part of an application.
+
+    Args:
+        name: unique in an application; the names of its routes begin with it (`name.handler`).
+        url_prefix: put before the path of every route.
+        host: for routes that name none.
+        version: for routes that name none.
+        strict_slashes: for routes that do not say.
+
+    Attributes:
+        dialect: the flavour in whose words its handlers read their requests' bodies; that of the
+            application if it is `None`.
+    """
+
+    dialect: ClassVar[Dialect | None] = None
+
+    def __init__(
+        self,
+        name: str,
+        url_prefix: str | None = None,
+        host: Host = None,
+        version: Any = None,
+        strict_slashes: bool | None = None,
+    ) -> None:
+        self.name = name
+        self.url_prefix = url_prefix
+        self.host = host
+        self.version = version
+        self.strict_slashes = strict_slashes
+        self.routes: list[FutureRoute] = []
+        self.middlewares: list[tuple[Handler, str]] = []
+        self.exceptions: list[tuple[tuple[Any, ...], Handler]] = []
+        self.listeners: dict[str, list[Handler]] = defaultdict(list)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}>"
+
+    @staticmethod
+    def group(*blueprints: Any, url_prefix: str = "") -> list[Blueprint]:
+        """All blueprints of nested lists, each with `url_prefix` before its own."""
+        flat: list[Blueprint] = []
+        for blueprint in blueprints:
+            if isinstance(blueprint, (list, tuple)):
+                flat += Blueprint.group(*blueprint, url_prefix=url_prefix)
+            else:
+                blueprint.url_prefix = url_prefix + (blueprint.url_prefix or "")
+                flat.append(blueprint)
+        return flat
+
+    def _add_route(self, handler: Handler, uri: str, methods: Collection[str] | None, **options: Any) -> None:
+        self.routes.append(FutureRoute(handler, uri, methods, options))
+
+    def register_middleware(self, middleware: H, attach_to: str = "request") -> H:
+        self.middlewares.append((middleware, attach_to))
+        return middleware
+
+    def register_exception(self, exceptions: Iterable[Any], handler: Handler) -> None:
+        self.exceptions.append((tuple(exceptions), handler))
+
+    def register_listener(self, listener: H, event: str) -> H:
+        self.listeners[event].append(listener)
+        return listener
+
+    def register(self, app: App, options: dict[str, Any]) -> None:
+        """Tells `app` everything; `options` may have an `url_prefix` that replaces the blueprint's."""
+        url_prefix = options.get("url_prefix", self.url_prefix) or ""
+        for handler, uri, methods, route_options in self.routes:
+            merged = dict(route_options)
+            for option in ("host", "version", "strict_slashes"):
+                if merged[option] is None:
+                    merged[option] = getattr(self, option)
+            path = url_prefix + uri
+            app._add_route(
+                handler,
+                path[1:] if path.startswith("//") else path,
+                methods,
+                owner=self,
+                prefix=self.name,
+                **merged,
+            )
+        for middleware, attach_to in self.middlewares:
+            app.register_middleware(middleware, attach_to)
+        for exceptions, handler in self.exceptions:
+            app.register_exception(exceptions, handler)
+        for event, listeners in self.listeners.items():
+            for listener in listeners:
+                app.register_listener(listener, event)

@@ -1,0 +1,423 @@
+"""From a path, a method and a host to a handler.
+
+The rule: registering is slow and careful, resolving is a dictionary look-up. A route without parameters
+is found by its path alone; the others are tried in the order in which they were registered, among those
+with as many slashes and a first segment that fits.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable
+from itertools import chain
+from typing import Any, NamedTuple, NoReturn
+from urllib.parse import unquote
+
+from streamcompat.kernel.dialect import Dialect
+from streamcompat.kernel.routes.binding import adapt
+from streamcompat.kernel.routes.endpoints import Endpoint, Options, answers_asterisk
+from streamcompat.kernel.routes.views import CompositionView, Handler, marked_stream
+
+PARAMETER = re.compile(r"<(.+?)>")
+
+_TEXT = r"[^/]+"
+REGEX_TYPES: dict[str, tuple[Callable[[str], Any], str]] = {
+    "string": (str, _TEXT),
+    "int": (int, r"\d+"),
+    "number": (float, r"[0-9\\.]+"),
+    "alpha": (str, r"[A-Za-z]+"),
+    "path": (str, r"[^/].*?"),
+    "uuid": (uuid.UUID, r"[A-Fa-f0-9]{8}-(?:[A-Fa-f0-9]{4}-){3}[A-Fa-f0-9]{12}"),
+}
+
+
+class RouteExists(Exception):
+    """The path has a handler for one of these methods already."""
+
+
+class RouteDoesNotExist(Exception):
+    """No route was registered with this path."""
+
+
+class Parameter(NamedTuple):
+    """A parameter of a route: its name, and what makes its value of the text that matched."""
+
+    name: str
+    cast: Callable[[str], Any]
+
+
+class Route:
+    """All handlers of one path on one host.
+
+    Attributes:
+        handler: as it was registered; a `CompositionView` where several were.
+        methods: that were registered; none for a route that takes any.
+        pattern: matches the whole path, with a group for each parameter.
+        implied: differs from a registered route only in the slash at its end, and gives way to one that
+            is registered.
+        endpoints: by method; under `None` the one for any other.
+    """
+
+    def __init__(self, uri: str, host: str | None, handler: Handler, methods: frozenset[str]) -> None:
+        self.uri = uri
+        self.host = host
+        self.handler = handler
+        self.methods = methods
+        self.name: str | None = None
+        self.implied = False
+        self.endpoints: dict[str | None, Endpoint] = {}
+        self.parameters: list[Parameter] = []
+        self.patterns: list[str] = []
+        expression = ""
+        end = 0
+        for found in PARAMETER.finditer(uri):
+            name, cast, pattern = parse_parameter_string(found[1])
+            expression += f"{re.escape(uri[end : found.start()])}(?P<p{len(self.parameters)}>{pattern})"
+            self.parameters.append(Parameter(name, cast))
+            self.patterns.append(pattern)
+            end = found.end()
+        self.pattern = re.compile(expression + re.escape(uri[end:]))
+        # The group's number, as a pattern may have groups of its own.
+        self.fields = [
+            (name, cast, self.pattern.groupindex[f"p{index}"])
+            for index, (name, cast) in enumerate(self.parameters)
+        ]
+        self.depth = PARAMETER.sub("", uri).count("/")
+        # A pattern that speaks of slashes may match several; the one of plain text does not.
+        self.any_depth = any("/" in pattern and pattern != _TEXT for pattern in self.patterns)
+
+    def match(self, path: str) -> dict[str, Any] | None:
+        """The parameters' values, or `None` where the path is not this route's."""
+        found = self.pattern.fullmatch(path)
+        if found is None:
+            return None
+        try:
+            return {
+                name: found[group] if cast is str else cast(found[group]) for name, cast, group in self.fields
+            }
+        except ValueError:
+            # "1.2.3" fits the pattern of a number and is none.
+            return None
+
+
+Match = tuple[Endpoint, dict[str, Any]]
+_NOTHING: dict[str, Any] = {}
+_BySegment = tuple[dict[str, list[Route]], list[Route]]
+
+
+class _Table:
+    """The routes of one host, arranged for resolving."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.static: dict[str, dict[str | None, Endpoint]] = {}
+        # As in the originals, routes whose parameters rule out a slash by their type are tried before
+        # those that say so by "[^/]" and those that can hold one.
+        early: list[Route] = []
+        late: list[Route] = []
+        for route in routes:
+            if not route.fields:
+                self.static[route.uri] = route.endpoints
+            else:
+                (late if "/" in "".join(route.patterns) else early).append(route)
+        dynamic = early + late
+        self.dynamic: dict[int, _BySegment] = {
+            depth: _by_first_segment([route for route in dynamic if route.depth == depth or route.any_depth])
+            for depth in {route.depth for route in dynamic}
+        }
+        self.deeper: _BySegment = _by_first_segment([route for route in dynamic if route.any_depth])
+
+    def candidates(self, path: str) -> list[Route]:
+        by_segment, rest = self.dynamic.get(path.count("/"), self.deeper)
+        return by_segment.get(path.split("/", 2)[1], rest) if by_segment and path != "*" else rest
+
+    def find(self, path: str, method: str) -> Match | None:
+        """The first dynamic route that matches and has the method."""
+        for route in self.candidates(path):
+            values = route.match(path)
+            if values is not None:
+                endpoint = route.endpoints.get(method) or route.endpoints.get(None)
+                if endpoint is not None:
+                    return endpoint, values
+        return None
+
+    def allowed(self, path: str) -> set[str]:
+        """Every method that some route of this path has."""
+        methods: set[str | None] = set(self.static.get(path, ()))
+        for route in self.candidates(path):
+            if route.match(path) is not None:
+                methods.update(route.endpoints)
+        return {method for method in methods if method is not None}
+
+
+def _by_first_segment(routes: list[Route]) -> _BySegment:
+    """The routes by a literal first segment, each list with those whose first segment is a parameter
+    in their places; and these alone."""
+    firsts = [route.uri.split("/", 2)[1] for route in routes]
+    rest = [route for route, first in zip(routes, firsts, strict=True) if "<" in first]
+    by_segment = {
+        literal: [
+            route for route, first in zip(routes, firsts, strict=True) if first == literal or "<" in first
+        ]
+        for literal in set(firsts)
+        if "<" not in literal
+    }
+    return by_segment, rest
+
+
+def parse_parameter_string(parameter_string: str) -> tuple[str, Callable[[str], Any], str]:
+    """`"id:int"` as (name, cast, pattern); ValueError for a parameter without a name."""
+    name, found, pattern = parameter_string.partition(":")
+    if not name:
+        raise ValueError(f"Invalid parameter syntax: {parameter_string}")
+    cast, pattern = REGEX_TYPES.get(pattern if found else "string", (str, pattern))
+    return name, cast, pattern
+
+
+def _key(uri: str, host: str | None) -> str:
+    return uri if host is None else host + uri
+
+
+def _other_slash(uri: str) -> str:
+    return uri[:-1] if uri.endswith("/") else uri + "/"
+
+
+class Router:
+    """The routes of one application.
+
+    Attributes:
+        routes_all: every route by host and path.
+        routes_names: (path, route) by name; of handlers.
+        routes_static_files: (path, route) by name; of files.
+        hosts: those that some route asks for.
+        first_name_counts: of several routes with one name `url_for` builds the first, not the last.
+    """
+
+    first_name_counts = False
+    parameter_pattern = PARAMETER
+    parse_parameter_string = staticmethod(parse_parameter_string)
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self.routes_all: dict[str, Route] = {}
+        self.routes_names: dict[str, tuple[str, Route]] = {}
+        self.routes_static_files: dict[str, tuple[str, Route]] = {}
+        self.hosts: set[str] = set()
+        self._removed: dict[str, Route] = {}  # routes that go on answering
+        self._gone: set[str] = set()  # removed with the spelling that implied them
+        self._tables: dict[str | None, _Table] | None = None
+        self._default = _Table(())
+
+    # Registering
+
+    def add(
+        self,
+        uri: str,
+        methods: Collection[str] | None,
+        handler: Handler,
+        host: str | Iterable[str] | None = None,
+        strict_slashes: bool = False,
+        version: object = None,
+        options: Options = Options(),
+    ) -> None:
+        """One more handler.
+
+        Args:
+            uri: with a slash at its start, parameters as `<name>` or `<name:type>`.
+            methods: `None` or nothing for any method.
+            host: one or several; matched against the Host field, with or without its port.
+            strict_slashes: the path with a slash more or less at its end is another one.
+            version: `/v<version>` is put before `uri`.
+        Raises: RouteExists; ValueError for a path, host or handler that cannot be registered.
+        """
+        if version is not None:
+            uri = f"/v{str(version).strip('/').lstrip('v')}/{uri.lstrip('/')}"
+        if host is None or isinstance(host, str):
+            hosts: list[str | None] = [host]
+        elif isinstance(host, Iterable):
+            hosts = list(host)
+        else:
+            raise ValueError(f"Expected either string or Iterable of host strings, not {host!r}")
+        wanted = frozenset(method.upper() for method in methods or ())
+        for one in hosts:
+            if one is not None:
+                self.hosts.add(one.lower())
+            self._add(uri, wanted, handler, one, options, implied=False)
+            if not strict_slashes and uri != "/":
+                self._add(_other_slash(uri), wanted, handler, one, options, implied=True)
+        self._tables = None
+
+    def _add(
+        self,
+        uri: str,
+        methods: frozenset[str],
+        handler: Handler,
+        host: str | None,
+        options: Options,
+        implied: bool,
+    ) -> None:
+        new = Route(uri, host, handler, methods)
+        new.implied = implied
+        name = options.name or getattr(handler, "__name__", None)
+        if options.prefix and name and not (options.static and name.startswith(f"{options.prefix}.")):
+            name = f"{options.prefix}.{name}"
+        new.name = name
+        new.endpoints = self._endpoints(new, options)
+        key = _key(uri, host)
+        self._removed.pop(key, None)
+        self._gone.discard(key)
+        old = self.routes_all.get(key)
+        if old is None or (old.implied and not implied):
+            self.routes_all[key] = new
+            if old is not None:
+                # What the other spelling implied stays for the methods that are not taken.
+                new.endpoints = old.endpoints | new.endpoints
+        elif implied:
+            old.endpoints = new.endpoints | old.endpoints
+        else:
+            self._merge(key, old, new)
+        if new.name is not None and not implied:
+            names = self.routes_static_files if options.static else self.routes_names
+            if new.name not in names or not self.first_name_counts:
+                names[new.name] = (uri, self.routes_all[key])
+
+    def _merge(self, key: str, old: Route, new: Route) -> None:
+        """Puts further methods on a path that has some."""
+        if not old.methods or not new.methods:
+            raise RouteExists(f"Route already registered: {key}")
+        taken = old.methods & new.methods
+        if taken:
+            raise RouteExists(f"Route already registered: {key} [{','.join(sorted(taken))}]")
+        view = old.handler
+        if not isinstance(view, CompositionView):
+            view = self.dialect.composition_view()
+            view.add(sorted(old.methods), old.handler)
+            old.handler = view
+        view.add(sorted(new.methods), new.handler)
+        old.endpoints |= new.endpoints
+        old.methods |= new.methods
+
+    def _endpoints(self, route: Route, options: Options) -> dict[str | None, Endpoint]:
+        handler = route.handler
+        names = frozenset(parameter.name for parameter in route.parameters)
+        endpoints: dict[str | None, Endpoint] = {}
+        for method in sorted(route.methods) or (None,):
+            target, stream = handler, options.stream or marked_stream(handler)
+            view_class = getattr(handler, "view_class", None)
+            if isinstance(handler, CompositionView) and method in handler.handlers:
+                target, stream = handler.handlers[method], handler.streams(method)
+            elif view_class is not None and method is not None:
+                stream = marked_stream(getattr(view_class, method.lower(), None))
+            call = adapt(target, options.owner, names, self.dialect)
+            endpoints[method] = Endpoint(target, call, route.uri, stream, options, self.dialect)
+        return endpoints
+
+    def remove(self, uri: str, clean_cache: bool = True, host: str | None = None) -> None:
+        """Forgets the route of exactly this path, and what it implies; RouteDoesNotExist if there is none.
+
+        Without `clean_cache` it loses its name only and goes on answering, as what the originals had cached
+        did, until its path is registered anew or another route is removed with it.
+        """
+        key = _key(uri, host)
+        if key in self._gone:
+            # The originals kept the other spelling, so an app may remove it by itself.
+            self._gone.remove(key)
+            return
+        if key not in self.routes_all:
+            raise RouteDoesNotExist(f"Route was not registered: {key}")
+        removed = {key: self.routes_all.pop(key)}
+        twin = self.routes_all.get(_key(_other_slash(uri), host))
+        if twin is not None and twin.implied:
+            other = _key(twin.uri, host)
+            removed[other] = self.routes_all.pop(other)
+            self._gone.add(other)
+        self._removed = {} if clean_cache else self._removed | removed
+        for names in (self.routes_names, self.routes_static_files):
+            for name, (named, route) in list(names.items()):
+                if named == uri and route.host == host:
+                    del names[name]
+        self._tables = None
+
+    # Resolving
+
+    def _arrange(self) -> dict[str | None, _Table]:
+        by_host: dict[str | None, list[Route]] = defaultdict(list)
+        for route in chain(self.routes_all.values(), self._removed.values()):
+            by_host[route.host and route.host.lower()].append(route)
+        self._tables = {host: _Table(routes) for host, routes in by_host.items()}
+        self._default = self._tables.setdefault(None, _Table(()))
+        methods = chain.from_iterable(route.methods for route in self.routes_all.values())
+        self._default.static["*"] = {"OPTIONS": answers_asterisk(methods, self.dialect)}
+        return self._tables
+
+    def resolve(self, path: str, method: str, host: str | None) -> Match:
+        """The endpoint for a request, and the values of the route's parameters.
+
+        Args:
+            path: percent-encoded, as in the request.
+            host: the Host field.
+        Raises: the flavour's NotFound; its exception for 405, which names the allowed methods.
+        """
+        tables = self._tables
+        if tables is None:
+            tables = self._arrange()
+        if "%" in path and self.dialect.unquote_path:
+            path = unquote(path)
+        if self.hosts and host:
+            host = host.lower()
+            for name in (host, host.rpartition(":")[0]):
+                if name in tables:
+                    found = self._match(tables[name], path, method)
+                    if found is not None:
+                        return found
+                    if tables[name].allowed(path):
+                        self._refuse(tables[name], path, method)
+        endpoints = self._default.static.get(path)
+        if endpoints is not None:
+            endpoint = endpoints.get(method)
+            if endpoint is not None:
+                return endpoint, _NOTHING
+        found = self._match(self._default, path, method)
+        if found is None:
+            self._refuse(self._default, path, method)
+        return found
+
+    def _match(self, table: _Table, path: str, method: str) -> Match | None:
+        endpoints = table.static.get(path)
+        if endpoints is not None:
+            endpoint = endpoints.get(method) or endpoints.get(None)
+            return None if endpoint is None else (endpoint, _NOTHING)
+        return table.find(path, method)
+
+    def _refuse(self, table: _Table, path: str, method: str) -> NoReturn:
+        allowed = table.allowed(path)
+        if allowed:
+            message = f"Method {method} not allowed for URL {path}"
+            raise self.dialect.method_not_allowed(message, method, sorted(allowed))
+        raise self.dialect.not_found(f"Requested URL {path} not found")
+
+    # The originals' names
+
+    def get(self, request: Any) -> tuple[Handler, list[Any], dict[str, Any], str]:
+        """(handler, [], parameters, path of the route) for a request; raises as `resolve`."""
+        endpoint, parameters = self.resolve(request.path, request.method, request.host)
+        return endpoint.handler, [], parameters, endpoint.uri
+
+    def is_stream_handler(self, request: Any) -> bool:
+        """Whether the request's route streams; False where there is none."""
+        try:
+            return self.resolve(request.path, request.method, request.host)[0].stream
+        except self.dialect.base:
+            return False
+
+    def find_route_by_view_name(
+        self, view_name: str | None, name: str | None = None
+    ) -> tuple[str, Route] | tuple[None, None]:
+        """(path, route) of the handler with this name, or (None, None).
+
+        For `"static"` and `"blueprint.static"` it is the route of files called `name`.
+        """
+        if view_name == "static" or (view_name or "").endswith(".static"):
+            return self.routes_static_files.get(name or "", (None, None))
+        return self.routes_names.get(view_name or "", (None, None))

@@ -1,0 +1,183 @@
+"""Finds the app that a TARGET of the command line names: `package.module:app` or `path/to/file.py:app`.
+
+The rule: whatever goes wrong here is one `TargetError` with one line for the user. An exception that the
+user's own module raises while it is imported keeps its place, `file:line`, in that line.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+import sysconfig
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+from streamcompat.aliases.finder import FACADES
+from streamcompat.serving.served_app import ServedApp
+from streamcompat.serving.site import Site
+
+__all__ = ["TargetError", "describe", "load"]
+
+
+class TargetError(Exception):
+    """A TARGET that cannot be served; its text is one line that says why."""
+
+
+def load(target: str) -> ServedApp | Site:
+    """Import what TARGET names and return the app or site in it.
+
+    A file is imported as `python path/to/file.py` would find its imports: its folder goes to the front
+    of `sys.path` (the folder above its outermost package, if it lies in one). For a dotted module it is
+    the current folder.
+
+    Args:
+        target: `package.module:app` or `path/to/file.py:app`. `:app` may be a dotted path of attributes,
+            and may be left out where the module has just one site, or else just one app.
+
+    Raises:
+        TargetError: there is no such module, it cannot be imported, or what is named is no app.
+    """
+    place, _, attribute = target.partition(":")
+    is_file = place.endswith(".py") or os.sep in place or Path(place).is_file()
+    if not place or (place.startswith(".") and not is_file):
+        raise TargetError(f"{target!r} names no module: give package.module:app or path/to/file.py:app")
+    module = _import_file(place) if is_file else _import_module(place)
+    return _named(module, place, attribute) if attribute else _only(module, place)
+
+
+def _import_module(name: str) -> ModuleType:
+    _search_first(Path.cwd())
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        # Only the target itself or a package above it: an import inside the module has a place to show.
+        if error.name is not None and f"{name}.".startswith(f"{error.name}."):
+            raise TargetError(f"there is no module {error.name}") from error
+        raise _import_failure(name, error) from error
+    except (Exception, SystemExit) as error:
+        raise _import_failure(name, error) from error
+
+
+def _import_file(place: str) -> ModuleType:
+    path = Path(place)
+    if not path.is_file():
+        what = "is a folder, not a Python file" if path.is_dir() else "is not there"
+        raise TargetError(f"{place} {what}")
+    if path.suffix != ".py":
+        raise TargetError(f"{place} is not a Python file")
+    path = path.resolve()
+    root, names = path.parent, [path.stem]
+    while (root / "__init__.py").is_file():
+        names.insert(0, root.name)
+        root = root.parent
+    _search_first(root)
+    try:
+        if len(names) > 1:
+            return importlib.import_module(".".join(names if path.stem != "__init__" else names[:-1]))
+        return _import_script(path)
+    except (Exception, SystemExit) as error:
+        raise _import_failure(place, error) from error
+
+
+def _import_script(path: Path) -> ModuleType:
+    """Import a file that is in no package under its own name, or one like it if that name is taken."""
+    name = path.stem
+    taken = 1
+    while name in sys.stdlib_module_names or name in sys.modules:
+        if getattr(sys.modules.get(name), "__file__", None) == str(path):
+            return sys.modules[name]
+        taken += 1
+        name = f"{path.stem}_{taken}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None, path
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _search_first(folder: Path) -> None:
+    if sys.path[:1] != [str(folder)]:
+        sys.path.insert(0, str(folder))
+
+
+def _import_failure(place: str, error: BaseException) -> TargetError:
+    line = f"cannot import {place}: {describe(error)}"
+    if isinstance(error, ModuleNotFoundError) and error.name in FACADES:
+        line += f" (with --alias, streamcompat stands in for {error.name})"
+    return TargetError(line)
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one line, with its place where it has one: `file:line: Type: message`."""
+    reason = " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())
+    place = _place_of(error)
+    return f"{place}: {reason}" if place else reason
+
+
+def _place_of(error: BaseException) -> str | None:
+    """`file:line` of the user's code that raised it: of the app rather than of a library."""
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return f"{_shown(error.filename)}:{error.lineno}"
+    ours = str(Path(__file__).parent.parent)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(("<frozen", ours))
+    ]
+    libraries = tuple({sysconfig.get_path(key) for key in ("stdlib", "purelib", "platlib")})
+    frames = [frame for frame in frames if not frame.filename.startswith(libraries)] or frames
+    return f"{_shown(frames[-1].filename)}:{frames[-1].lineno}" if frames else None
+
+
+def _shown(filename: str) -> str:
+    path = Path(filename)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else filename
+
+
+def _named(module: ModuleType, place: str, attribute: str) -> ServedApp | Site:
+    found: object = module
+    for name in attribute.split("."):
+        if not hasattr(found, name):
+            apps = ", ".join(_apps(module))
+            raise TargetError(f"{place} has no {attribute!r}" + (f": its apps are {apps}" if apps else ""))
+        found = getattr(found, name)
+    if isinstance(found, ServedApp | Site):
+        return found
+    kind = type(found)
+    line = (
+        f"{place}:{attribute} is no app but {'a class' if isinstance(found, type) else f'a {kind.__name__}'}"
+    )
+    package = kind.__module__.partition(".")[0]
+    if package in FACADES:
+        line += f" of the real {package} (see --force-alias)"
+    raise TargetError(line)
+
+
+def _only(module: ModuleType, place: str) -> ServedApp | Site:
+    """The module's only site or, if it has none, its only app."""
+    apps = _apps(module)
+    candidates = {name: app for name, app in apps.items() if isinstance(app, Site)} or apps
+    if len(candidates) == 1:
+        return next(iter(candidates.values()))
+    if not candidates:
+        raise TargetError(f"{place} has no app: it has to hold a Mach9, a Sanic or a Site in a global name")
+    first = next(iter(candidates))
+    names = ", ".join(candidates)
+    raise TargetError(f"{place} has {len(candidates)} apps, {names}: say which, as in {place}:{first}")
+
+
+def _apps(module: ModuleType) -> dict[str, ServedApp | Site]:
+    """The apps and sites among the module's globals, each once, under its first name."""
+    found: dict[str, ServedApp | Site] = {}
+    for name, value in vars(module).items():
+        if isinstance(value, ServedApp | Site) and not any(value is known for known in found.values()):
+            found[name] = value
+    return found

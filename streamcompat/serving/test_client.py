@@ -1,0 +1,245 @@
+"""The originals' `app.test_client`: each call starts the app's server, asks once over a real connection and
+stops the server again, listeners included.
+
+The rule: what a test wrote for the originals sees what it saw there. The server takes a port of the system's
+choice; the client and the request's Host call it `PORT` all the same, so that addresses in tests hold.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterable, Mapping
+from functools import partialmethod
+from http.cookies import SimpleCookie
+from typing import TYPE_CHECKING, Any, Final
+
+from streamcompat.datastructures import Headers
+from streamcompat.serving.served_app import ServedApp
+
+if TYPE_CHECKING:
+    import httpx
+
+HOST: Final = "127.0.0.1"
+PORT: Final = 42101
+TIMEOUT: Final = 300.0
+"""Seconds for a request, unless it says otherwise; as in aiohttp, the originals' client."""
+
+_ABSOLUTE = ("http:", "https:", "//")
+
+
+class ClientResponse:
+    """What the server answered.
+
+    Attributes:
+        status, reason: of the response.
+        headers: by name whatever its case; `getall` gives every value.
+        body: bytes, decompressed.
+        text: the body as text; `None` where it is none.
+        json: the body read as JSON; `None` where it is none, or its content type is not JSON's.
+        cookies: that the response sets, as `http.cookies.SimpleCookie`: `cookies["a"].value`.
+        url: that was answered in the end, `str(url)` or `url.path`.
+        history: the redirects on the way there.
+    """
+
+    def __init__(self, response: httpx.Response, history: Iterable[httpx.Response] = ()) -> None:
+        self.status = response.status_code
+        self.reason = response.reason_phrase
+        self.headers = Headers(response.headers.multi_items())
+        self.body = response.content
+        self.url = response.url
+        self.history = tuple(ClientResponse(earlier) for earlier in history)
+        self.cookies: SimpleCookie = SimpleCookie()
+        for cookie in response.headers.get_list("set-cookie"):
+            self.cookies.load(cookie)
+        self.content_type = response.headers.get("content-type", "").partition(";")[0].strip()
+        try:
+            self.text: str | None = self.body.decode(response.charset_encoding or "utf-8")
+        except (UnicodeDecodeError, LookupError):
+            self.text = None
+        try:
+            self.json: Any = response.json() if self.content_type.endswith(("/json", "+json")) else None
+        except ValueError:
+            self.json = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.status} {self.url}>"
+
+
+class SocketTestClient:
+    """The test client of one app.
+
+    `get`, `post`, `put`, `delete`, `patch`, `options` and `head` take:
+
+    - `uri`: a path, or a whole URL, of another server too.
+    - `gather_request`: give (request, response) and not the response alone; the request is the first that
+      the app saw, `None` if it saw none.
+    - `debug`, `server_kwargs`: for `app.run`.
+    - `data`: bytes, text, a mapping or pairs for a form (files are open binary files), or an iterable, async
+      or not, whose pieces are sent one by one.
+    - `json`, `params`, `headers`, `cookies`, `auth`, `timeout` (seconds), `allow_redirects`.
+
+    ValueError: the request failed. ImportError: httpx is missing.
+
+    Args:
+        port: to listen on; left out, the system chooses one, and addresses say `PORT`.
+    """
+
+    def __init__(self, app: ServedApp, port: int = PORT) -> None:
+        self.app = app
+        self.port = port
+
+    def request(
+        self,
+        method: str,
+        uri: str = "/",
+        gather_request: bool = True,
+        debug: bool = False,
+        server_kwargs: Mapping[str, Any] | None = None,
+        **arguments: Any,
+    ) -> Any:
+        """One request by any method."""
+        _httpx()
+        requests: list[Any] = []
+        responses: list[ClientResponse] = []
+        failures: list[Exception] = []
+        app = self.app
+
+        def gather(request: Any) -> None:
+            requests.append(request)
+
+        async def ask(served: Any, loop: Any) -> None:
+            try:
+                responses.append(await self._ask(method, uri, **arguments))
+            except Exception as error:
+                failures.append(error)
+            served.stop()
+
+        if gather_request:
+            app.request_middleware.appendleft(gather)
+        asking = app.listeners["after_server_start"]
+        asking.append(ask)
+        given: dict[str, Any] = {"host": HOST, "port": 0 if self.port == PORT else self.port, "debug": debug}
+        given |= server_kwargs or {}
+        try:
+            app.run(**given)
+        finally:
+            asking.remove(ask)
+            if gather_request:
+                app.request_middleware.remove(gather)
+        if failures:
+            raise ValueError(f"Exception during request: {failures}") from failures[0]
+        return (requests[0] if requests else None, responses[0]) if gather_request else responses[0]
+
+    get = partialmethod(request, "GET")
+    post = partialmethod(request, "POST")
+    put = partialmethod(request, "PUT")
+    delete = partialmethod(request, "DELETE")
+    patch = partialmethod(request, "PATCH")
+    options = partialmethod(request, "OPTIONS")
+    head = partialmethod(request, "HEAD")
+
+    async def _ask(
+        self,
+        method: str,
+        uri: str,
+        *,
+        data: Any = None,
+        cookies: Any = None,
+        auth: Any = None,
+        timeout: float | None = TIMEOUT,
+        allow_redirects: bool | None = None,
+        **arguments: Any,
+    ) -> ClientResponse:
+        library = _httpx()
+        assert self.app._server is not None
+        address = library.URL(self.app._server.addresses[0])
+        base = address if self.port != PORT else address.copy_with(port=PORT)
+        if auth is not None:
+            arguments["auth"] = tuple(auth)[:2]
+        kind, content = _content(data)
+        headers = Headers(arguments.pop("headers", None) or {})
+        if kind is not None:
+            headers.setdefault("Content-Type", kind)
+        async with library.AsyncClient(
+            base_url=base, transport=_transport(base, address), cookies=cookies, timeout=timeout
+        ) as client:
+            response = await client.request(
+                method,
+                f"{address.scheme}:{uri}" if uri.startswith("//") else uri,
+                follow_redirects=method != "HEAD" if allow_redirects is None else allow_redirects,
+                headers=[(name, str(value)) for name, value in headers.multi_items()],
+                **content,
+                **arguments,
+            )
+        return ClientResponse(response, response.history)
+
+
+def _httpx() -> Any:
+    try:
+        import httpx
+    except ImportError as error:
+        raise ImportError("app.test_client needs httpx: pip install 'streamcompat[testing]'") from error
+    return httpx
+
+
+def _transport(named: httpx.URL, address: httpx.URL) -> Any:
+    """What connects to `address` for requests to `named`, which keep their Host."""
+    library = _httpx()
+    real = library.AsyncHTTPTransport(verify=False)
+
+    class Transport(library.AsyncBaseTransport):  # type: ignore[misc, name-defined]
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            url = request.url
+            if (url.host, url.port) == (named.host, named.port):
+                request = library.Request(
+                    request.method,
+                    url.copy_with(port=address.port),
+                    headers=request.headers,
+                    stream=request.stream,
+                    extensions=request.extensions,
+                )
+            response: httpx.Response = await real.handle_async_request(request)
+            return response
+
+        async def aclose(self) -> None:
+            await real.aclose()
+
+    return Transport()
+
+
+def _content(data: Any) -> tuple[str | None, dict[str, Any]]:
+    """The content type that `data` implies, where httpx knows none, and httpx's arguments for it."""
+    if data is None:
+        return None, {}
+    if isinstance(data, str):
+        return "text/plain; charset=utf-8", {"content": data}
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return "application/octet-stream", {"content": bytes(data)}
+    if isinstance(data, Mapping) or _are_pairs(data):
+        pairs = data.items() if isinstance(data, Mapping) else data
+        fields: dict[str, list[Any]] = {}
+        files = []
+        for name, value in pairs:
+            if hasattr(value, "read"):
+                filename = os.path.basename(str(getattr(value, "name", name)))
+                files.append((name, (filename, value)))
+            else:
+                fields.setdefault(name, []).extend(value if isinstance(value, (list, tuple)) else [value])
+        return None, {"data": fields, "files": files or None}
+    return "application/octet-stream", {"content": _pieces(data)}
+
+
+def _are_pairs(data: Any) -> bool:
+    return isinstance(data, (list, tuple)) and all(
+        isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in data
+    )
+
+
+async def _pieces(data: Any) -> AsyncIterator[bytes]:
+    """What an iterable gives, async or not, as bytes."""
+    if hasattr(data, "__aiter__"):
+        async for piece in data:
+            yield piece.encode() if isinstance(piece, str) else piece
+    else:
+        for piece in data:
+            yield piece.encode() if isinstance(piece, str) else piece

@@ -1,0 +1,426 @@
+"""`app.asgi`: the same apps behind ASGI servers, with what the engine gives them."""
+
+from __future__ import annotations
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from streamcompat.asgi.app import ASGI
+from streamcompat.sanic_api.response import stream, text
+from streamcompat.site import Site
+from streamcompat_engine import ClientDisconnected
+from tests.support.commands import PATIENCE
+
+MEGABYTE = 1024 * 1024
+
+
+class Peer:
+    """The server's side of one request, in memory.
+
+    Attributes:
+        sent: the messages of the application.
+        takes: set while the server takes what is sent.
+        began: set once it has taken some of the body.
+    """
+
+    def __init__(self, method="GET", path="/", body=(), headers=(), **scope):
+        self.scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": method,
+            "path": path,
+            "query_string": b"",
+            "headers": [(b"host", b"test.example"), *headers],
+            "client": ("192.0.2.1", 5000),
+            "server": ("192.0.2.2", 80),
+            **scope,
+        }
+        if body:
+            self.scope["headers"].append((b"transfer-encoding", b"chunked"))
+        self.body = list(body)
+        self.sent = []
+        self.takes = anyio.Event()
+        self.takes.set()
+        self.gone = anyio.Event()
+        self.began = anyio.Event()
+
+    async def receive(self):
+        if self.body:
+            return {"type": "http.request", "body": self.body.pop(0), "more_body": bool(self.body)}
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message):
+        await self.takes.wait()
+        if self.gone.is_set():
+            raise OSError
+        self.sent.append(message)
+        if message.get("body"):
+            self.began.set()
+
+    async def ask(self, app):
+        with anyio.fail_after(PATIENCE):
+            await ASGI(app)(self.scope, self.receive, self.send)
+        return self
+
+    @property
+    def status(self):
+        return self.sent[0]["status"]
+
+    @property
+    def headers(self):
+        return dict(self.sent[0]["headers"])
+
+    @property
+    def chunks(self):
+        return [message["body"] for message in self.sent[1:] if message["body"]]
+
+    @property
+    def whole(self):
+        return [message["more_body"] for message in self.sent[1:]].count(False) == 1
+
+
+class TestOneRequest:
+    async def test_what_the_app_sees(self, flavour):
+        app, responses, _ = flavour
+
+        @app.route("/a b/<x>", methods=["GET"])
+        async def handler(request, x):
+            return responses.json(
+                [x, request.path, request.args.get("q"), request.ip, request.scheme, request.url]
+            )
+
+        peer = await Peer(path="/a b/ä", query_string=b"q=1", scheme="https").ask(app)
+        path = "/a%20b/%C3%A4"
+        import json
+
+        seen = json.loads(b"".join(peer.chunks)) if peer.status == 200 else peer.status
+        if flavour[0].dialect.unquote_path:
+            assert seen == ["ä", path, "1", "192.0.2.1", "https", f"https://test.example{path}?q=1"]
+        else:
+            assert seen == 404  # as in the original, the route is compared with the path as it was sent
+
+    async def test_a_path_below_the_servers_root(self, flavour):
+        app, responses, _ = flavour
+        app.get("/x")(lambda request: responses.text(f"{request.root_path} {request.path}"))
+        peer = await Peer(path="/below/x", root_path="/below").ask(app)
+        assert peer.chunks == [b"/below /x"]
+        assert (await Peer(path="/x", root_path="/below").ask(app)).chunks == [b" /x"]
+
+    async def test_several_apps(self, flavour):
+        app, responses, _ = flavour
+        app.get("/x")(lambda request: responses.text("found"))
+        site = Site()
+        site.mount(app, "/app")
+        assert (await Peer(path="/app/x").ask(site)).chunks == [b"found"]
+        assert (await Peer(path="/x").ask(site)).status == 404
+
+    async def test_a_whole_response(self, flavour):
+        app, responses, _ = flavour
+        app.route("/", methods=["GET", "HEAD"])(
+            lambda request: responses.text("body", headers={"X-A": "b", "Set-Cookie": "c"})
+        )
+        peer = await Peer().ask(app)
+        assert (peer.status, peer.chunks, peer.whole, len(peer.sent)) == (200, [b"body"], True, 2)
+        assert (peer.headers[b"content-length"], peer.headers[b"x-a"]) == (b"4", b"b")
+        peer = await Peer("HEAD").ask(app)
+        assert (peer.headers[b"content-length"], peer.chunks, peer.whole) == (b"4", [], True)
+
+    async def test_no_body_where_there_can_be_none(self, flavour):
+        app, responses, _ = flavour
+        app.get("/<status:int>")(lambda request, status: responses.text("body", status))
+        for status in (204, 304):
+            peer = await Peer(path=f"/{status}").ask(app)
+            assert (peer.status, peer.chunks, peer.whole) == (status, [], True)
+            assert b"content-length" not in peer.headers
+
+    async def test_a_body_that_is_buffered(self, flavour):
+        app, responses, _ = flavour
+        app.post("/")(lambda request: responses.raw(request.body))
+        assert (await Peer("POST", body=[b"a", b"", b"b"]).ask(app)).chunks == [b"ab"]
+        peer = await Peer("POST", body=[b"ab", b"cd"], http_version="2").ask(app)
+        assert peer.chunks == [b"abcd"]
+
+    async def test_a_body_that_is_too_large(self, flavour):
+        app, responses, _ = flavour
+        app.config.REQUEST_MAX_SIZE = 3
+        app.post("/")(lambda request: responses.raw(request.body))
+        assert (await Peer("POST", body=[b"abc"]).ask(app)).status == 200
+        assert (await Peer("POST", body=[b"ab", b"cd"]).ask(app)).status == 413
+        peer = Peer("POST", body=[b"never read"], headers=[(b"content-length", b"10")])
+        assert (await peer.ask(app)).status == 413
+        assert peer.body == [b"never read"]
+
+    async def test_a_body_is_asked_for_when_it_is_read(self, app):
+        left = []
+        peer = Peer("POST", body=[b"a", b"b", b"c"])
+
+        @app.stream("/")
+        async def handler(request):
+            left.append(len(peer.body))
+            while await request.stream.get() is not None:
+                left.append(len(peer.body))
+            assert await request.stream.get() is None
+            return text("")
+
+        await peer.ask(app)
+        assert left == [3, 2, 1, 0]
+
+
+class TestAStream:
+    async def test_a_chunk_is_a_message(self, app):
+        async def produce(response):
+            response.write("a")
+            await response.write("b")
+            response.write("")
+
+        app.get("/")(lambda request: stream(produce))
+        peer = await Peer().ask(app)
+        assert (peer.chunks, peer.whole) == ([b"a", b"b"], True)
+        assert b"content-length" not in peer.headers
+
+    async def test_it_leaves_while_the_handler_goes_on(self, app):
+        peer = Peer()
+
+        async def produce(response):
+            response.write("a")
+            await peer.began.wait()
+            response.write("b")
+
+        app.get("/")(lambda request: stream(produce))
+        assert (await peer.ask(app)).chunks == [b"a", b"b"]
+
+    async def test_a_length_that_is_declared(self, app, caplog):
+        async def produce(response):
+            await response.write("abc")
+
+        app.get("/<n>")(lambda request, n: stream(produce, headers={"Content-Length": n}))
+        peer = await Peer(path="/3").ask(app)
+        assert (peer.chunks, peer.whole, peer.headers[b"content-length"]) == ([b"abc"], True, b"3")
+        for length in ("2", "4"):
+            peer = await Peer(path=f"/{length}").ask(app)
+            assert not peer.sent or peer.status == 500 or not peer.whole
+        assert "BodyLengthError" in caplog.text
+
+    async def test_an_error_before_and_after_the_first_chunk(self, flavour, caplog):
+        app, responses, _ = flavour
+
+        @app.get("/<chunks:int>")
+        async def handler(request, chunks):
+            async def produce(out):
+                for _ in range(chunks):
+                    await getattr(out, "write", getattr(out, "send", None))(b"x")
+                raise ValueError("no")
+
+            return responses.stream(produce)
+
+        assert (await Peer(path="/0").ask(app)).status == 500
+        peer = await Peer(path="/2").ask(app)
+        assert (peer.status, peer.chunks, peer.whole) == (200, [b"x", b"x"], False)
+        assert "failed after 2 bytes of its response, which is cut" in caplog.text
+
+    async def test_a_header_that_would_split_the_response(self, app, caplog):
+        app.get("/")(lambda request: text("", headers={"X-A": "b\r\nX-C: d"}))
+        peer = await Peer().ask(app)
+        assert peer.status == 500
+        assert b"x-a" not in peer.headers
+
+    @pytest.mark.parametrize("awaited", [True, False])
+    async def test_a_slow_client_makes_the_writer_wait(self, app, awaited):
+        written = []
+
+        async def produce(response):
+            for _ in range(200):
+                result = response.write(b"x" * 4096)
+                written.append(4096)
+                if awaited:
+                    await result
+
+        app.get("/")(lambda request: stream(produce))
+        peer = Peer()
+        peer.takes = anyio.Event()
+        async with anyio.create_task_group() as group:
+            group.start_soon(peer.ask, app)
+            await anyio.wait_all_tasks_blocked()
+            assert 56 * 1024 <= sum(written) <= 72 * 1024
+            peer.takes.set()
+        assert sum(map(len, peer.chunks)) == 200 * 4096
+
+    async def test_without_a_stack_of_its_own_a_flood_is_cut(self, app, caplog):
+        """Written by a handler that sends its response by itself, and so cannot be suspended."""
+        peer = Peer()
+        peer.takes = anyio.Event()
+
+        @app.get("/")
+        async def handler(request):
+            await request.respond()
+            try:
+                while True:
+                    request._exchange.write(b"x" * 4096)
+            finally:
+                peer.takes.set()
+
+        await peer.ask(app)
+        assert not peer.whole
+        assert "WriteBufferFull" in caplog.text
+
+
+class TestAClientThatLeaves:
+    @pytest.fixture(params=["raise", "cancel", "ignore"])
+    def policy(self, request):
+        return request.param
+
+    async def test_while_a_response_is_streamed(self, app, policy, caplog):
+        peer = Peer()
+        ended = []
+
+        @app.get("/", on_disconnect=policy)
+        async def handler(request):
+            async def produce(response):
+                try:
+                    for number in range(100):
+                        await response.write("x")
+                        if number == 3:
+                            peer.gone.set()
+                        await anyio.lowlevel.checkpoint()
+                        await anyio.lowlevel.checkpoint()
+                    ended.append("returned")
+                except ClientDisconnected:
+                    ended.append("raise")
+                    raise
+                except BaseException:
+                    ended.append("cancel")
+                    raise
+
+            return stream(produce)
+
+        await peer.ask(app)
+        assert ended == [{"ignore": "returned"}.get(policy, policy)]
+        assert not peer.whole
+        assert caplog.records == []
+
+    @pytest.mark.parametrize("body", [[], [b"unread"], [b"a", b""]])
+    async def test_while_a_response_is_streamed_and_nobody_reads_the_request(self, app, body):
+        peer = Peer("POST", body=body)
+
+        @app.stream("/")
+        async def handler(request):
+            async def produce(response):
+                await response.write("x")
+                if len(body) > 1:
+                    assert await request.stream.get() == b"a"
+                peer.gone.set()
+                while True:
+                    await response.write("x")
+                    await anyio.lowlevel.checkpoint()
+
+            return stream(produce)
+
+        await peer.ask(app)
+        assert not peer.whole
+
+    async def test_what_was_read_ahead_is_not_lost(self, app):
+        peer = Peer("POST", body=[b"a", b"b", b"", b"c"])
+        left = []
+
+        @app.stream("/", on_disconnect="cancel")
+        async def handler(request):
+            await anyio.wait_all_tasks_blocked()
+            left.append(len(peer.body))
+            pieces = []
+            async for piece in request.stream:
+                pieces.append(piece)
+                await anyio.wait_all_tasks_blocked()
+            await anyio.wait_all_tasks_blocked()
+            return text(b" ".join(pieces).decode())
+
+        assert (await peer.ask(app)).chunks == [b"a b c"]
+        assert left == [3]
+
+    async def test_while_the_handler_reads(self, flavour):
+        app, _, _ = flavour
+        peer = Peer("POST", body=[b"a", b"b"])
+        told = []
+
+        @app.post("/", stream=True)
+        async def handler(request):
+            first = await request.stream.get()
+            peer.body.clear()
+            peer.gone.set()
+            try:
+                second = await request.stream.get()
+            except ClientDisconnected:
+                told.append((first, "raised"))
+                raise
+            told.append((first["content"], second["closed"]))
+            raise ClientDisconnected
+
+        await peer.ask(app)
+        assert told in ([(b"a", "raised")], [(b"a", True)])
+        assert peer.sent == []
+
+    async def test_while_the_handler_waits_for_something_else(self, app):
+        peer = Peer()
+        ended = []
+
+        @app.get("/", on_disconnect="cancel")
+        async def handler(request):
+            peer.gone.set()
+            try:
+                await anyio.sleep_forever()
+            finally:
+                ended.append("cancelled")
+
+        await peer.ask(app)
+        assert ended == ["cancelled"]
+        assert peer.sent == []
+
+
+class TestTheLife:
+    async def live(self, app, *, stops=True):
+        asked = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+        sent = []
+
+        async def receive():
+            return asked.pop(0)
+
+        async def send(message):
+            sent.append(message)
+
+        await app.asgi({"type": "lifespan"}, receive, send)
+        return sent
+
+    async def test_the_listeners_run(self, flavour):
+        app, _, _ = flavour
+        calls = []
+        for event in ("before_server_start", "after_server_start", "before_server_stop", "after_server_stop"):
+            app.listener(event)(lambda app, loop, event=event: calls.append(event))
+        assert [message["type"] for message in await self.live(app)] == [
+            "lifespan.startup.complete",
+            "lifespan.shutdown.complete",
+        ]
+        assert len(calls) == 4
+        assert not app.is_running
+        assert app.asgi is app.asgi
+
+    @pytest.mark.parametrize(
+        ("event", "kind"),
+        [
+            ("before_server_start", "startup"),
+            ("after_server_start", "startup"),
+            ("before_server_stop", "shutdown"),
+            ("after_server_stop", "shutdown"),
+        ],
+    )
+    async def test_one_that_fails(self, app, event, kind, caplog):
+        app.listener(event)(lambda app, loop: 1 / 0)
+        last = (await self.live(app))[-1]
+        assert last == {"type": f"lifespan.{kind}.failed", "message": "ZeroDivisionError: division by zero"}
+        assert "a listener failed" in caplog.text
+        if event != "after_server_stop":
+            assert not app.is_running
+
+    async def test_what_is_no_part_of_it(self, app):
+        with pytest.raises(RuntimeError, match="there is no 'ftp' in ASGI 3"):
+            await app.asgi({"type": "ftp"}, None, None)

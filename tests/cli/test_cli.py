@@ -1,0 +1,414 @@
+"""The command line, as a user meets it: real processes, real sockets, a port of the system's choice."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.support.commands import PATIENCE, environment, serve_command
+
+MACH9 = """
+from streamcompat.mach9_api import Mach9
+from streamcompat.mach9_api.response import text
+app = Mach9("m")
+@app.get("/hello")
+async def hello(request):
+    return text("hello from mach9")
+"""
+SANIC = """
+from streamcompat.sanic_api import Sanic
+from streamcompat.sanic_api.response import text
+shop = Sanic("s")
+@shop.route("/hello")
+async def hello(request):
+    return text("hello from sanic")
+"""
+OLD = """
+from sanic import Sanic
+from sanic.response import text
+app = Sanic(__name__)
+@app.route("/hello")
+async def hello(request):
+    return text("hello from an old app")
+"""
+WAITING = """
+from streamcompat.sanic_api import Sanic
+from streamcompat.sanic_api.response import text
+app = Sanic("w")
+@app.stream("/")
+async def whole(request):
+    size = 0
+    while (body := await request.stream.get()) is not None:
+        size += len(body)
+    return text(f"{size} bytes")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project of a user's: two app files, and a package with an app."""
+    (tmp_path / "one.py").write_text(MACH9)
+    (tmp_path / "two.py").write_text(SANIC)
+    (tmp_path / "old.py").write_text(OLD)
+    (tmp_path / "waiting.py").write_text(WAITING)
+    (tmp_path / "notes.txt").write_text("notes\n")
+    package = tmp_path / "web"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "names.py").write_text("APP = 'p'\n")
+    (package / "main.py").write_text(
+        SANIC.replace("shop = Sanic", "from web.names import APP\nfrom . import names\nshop = Sanic")
+    )
+    return tmp_path
+
+
+def run(*arguments: str, cwd: Path, program: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """A command line that is to end by itself."""
+    return subprocess.run(
+        [*(program or (sys.executable, "-m", "streamcompat")), *arguments],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE * 3,
+        check=False,
+    )
+
+
+def refused(*arguments: str, cwd: Path) -> str:
+    """The one line of an error of the user's: status 3, no traceback, nothing on standard output."""
+    ended = run("run", *arguments, cwd=cwd)
+    assert (ended.returncode, ended.stdout) == (3, ""), ended.stderr
+    lines = ended.stderr.splitlines()
+    assert len(lines) == 1, ended.stderr
+    assert lines[0].startswith("streamcompat: ")
+    return lines[0].removeprefix("streamcompat: ")
+
+
+@pytest.mark.parametrize(
+    ("target", "answer"),
+    [
+        ("one.py:app", "hello from mach9"),
+        ("one.py", "hello from mach9"),
+        ("one:app", "hello from mach9"),
+        ("two", "hello from sanic"),
+        ("web.main:shop", "hello from sanic"),
+        ("web/main.py", "hello from sanic"),
+        ("./web/main.py:shop", "hello from sanic"),
+    ],
+)
+def test_every_way_to_name_an_app(folder: Path, target: str, answer: str) -> None:
+    with serve_command(target, cwd=folder) as command:
+        assert httpx.get(f"{command.url}/hello").text == answer
+
+
+def test_an_absolute_path_from_another_folder(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with serve_command(str(folder / "one.py"), cwd=tmp_path_factory.mktemp("elsewhere")) as command:
+        assert httpx.get(f"{command.url}/hello").text == "hello from mach9"
+
+
+@pytest.mark.parametrize("name", ["my-app.py", "code.py", "engine.py"])
+def test_a_file_whose_name_is_no_module_or_somebody_elses(folder: Path, name: str) -> None:
+    (folder / name).write_text(MACH9)
+    with serve_command(name, cwd=folder) as command:
+        assert httpx.get(f"{command.url}/hello").text == "hello from mach9"
+
+
+def test_a_file_that_imports_its_neighbour_which_imports_it_back(folder: Path) -> None:
+    (folder / "views.py").write_text(
+        "from shop import app, text\n\n"
+        "@app.get('/hello')\nasync def hello(request):\n    return text('hello')\n"
+    )
+    (folder / "shop.py").write_text(MACH9.partition("@app.get")[0] + "\nimport views\n")
+    with serve_command("shop.py", cwd=folder) as command:
+        assert httpx.get(f"{command.url}/hello").text == "hello"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_says_where_it_listens_and_a_signal_ends_it_with_status_0(
+    folder: Path, number: signal.Signals
+) -> None:
+    with serve_command("one.py", cwd=folder) as command:
+        assert re.search(r"listening on http://127\.0\.0\.1:[1-9]\d*\b", command.said)
+        command.process.send_signal(number)
+        assert command.process.wait(PATIENCE) == 0
+
+
+def test_what_runs_is_finished_before_it_ends(folder: Path) -> None:
+    with serve_command("waiting.py", cwd=folder) as command:
+        address = (urlsplit(command.url).hostname, urlsplit(command.url).port)
+        with socket.create_connection(address, timeout=PATIENCE) as connection:
+            connection.sendall(
+                b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+            )
+            assert connection.recv(100).startswith(b"HTTP/1.1 100")  # the handler reads
+            command.process.send_signal(signal.SIGTERM)
+            with pytest.raises(subprocess.TimeoutExpired):
+                command.process.wait(0.2)
+            connection.sendall(b"body")
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert answer.endswith(b"4 bytes")
+        assert command.process.wait(PATIENCE) == 0
+
+
+def test_no_grace_ends_it_at_once(folder: Path) -> None:
+    with serve_command("waiting.py", "--grace", "0", cwd=folder) as command:
+        address = (urlsplit(command.url).hostname, urlsplit(command.url).port)
+        with socket.create_connection(address, timeout=PATIENCE) as connection:
+            connection.sendall(
+                b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+            )
+            assert connection.recv(100).startswith(b"HTTP/1.1 100")
+            command.process.send_signal(signal.SIGTERM)
+            assert command.process.wait(PATIENCE / 3) == 0
+
+
+def test_every_driver_serves(folder: Path, driver: str) -> None:
+    with serve_command("one.py", "--driver", driver, cwd=folder) as command:
+        assert httpx.get(f"{command.url}/hello").text == "hello from mach9"
+
+
+def test_a_unix_socket(folder: Path) -> None:
+    path = folder / "s"
+    with serve_command("one.py", "--uds", str(path), cwd=folder) as command:
+        assert str(path) in command.said
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(path))) as client:
+            assert client.get("http://any.example/hello").text == "hello from mach9"
+
+
+def test_several_apps_by_path(folder: Path) -> None:
+    with serve_command(
+        "one.py", "--mount", "/shop=two.py:shop", "--mount", "/old/=web.main", cwd=folder
+    ) as command:
+        assert httpx.get(f"{command.url}/hello").text == "hello from mach9"
+        assert httpx.get(f"{command.url}/shop/hello").text == "hello from sanic"
+        assert httpx.get(f"{command.url}/old/hello").text == "hello from sanic"
+        assert httpx.get(f"{command.url}/shop/nothing").status_code == 404
+
+
+def test_several_apps_by_host_name(folder: Path) -> None:
+    mounts = ("--mount", "m.example=one.py", "--mount", "s.example/shop=two.py")
+    with serve_command(*mounts, cwd=folder) as command:
+        for host, path, answer in [
+            ("m.example", "/hello", "hello from mach9"),
+            ("s.example", "/shop/hello", "hello from sanic"),
+        ]:
+            assert httpx.get(command.url + path, headers={"Host": host}).text == answer
+        assert httpx.get(f"{command.url}/hello", headers={"Host": "s.example"}).status_code == 404
+
+
+def test_two_mounted_files_of_one_name_are_two_modules(folder: Path) -> None:
+    for name, source in [("a", MACH9), ("b", SANIC)]:
+        (folder / name).mkdir()
+        (folder / name / "main.py").write_text(source)
+    with serve_command("--mount", "/a=a/main.py", "--mount", "/b=b/main.py", cwd=folder) as command:
+        assert httpx.get(f"{command.url}/a/hello").text == "hello from mach9"
+        assert httpx.get(f"{command.url}/b/hello").text == "hello from sanic"
+
+
+def test_an_old_app_runs_unedited_behind_the_alias(folder: Path) -> None:
+    with serve_command("old.py", "--alias", cwd=folder) as command:
+        assert httpx.get(f"{command.url}/hello").text == "hello from an old app"
+
+
+def test_the_alias_gives_way_to_a_real_package_unless_forced(folder: Path) -> None:
+    (folder / "sanic").mkdir()
+    (folder / "sanic" / "__init__.py").write_text("")
+    line = refused("old.py", "--alias", cwd=folder)
+    assert "a real package sanic is installed" in line
+    with serve_command("old.py", "--force-alias", cwd=folder) as command:
+        assert httpx.get(f"{command.url}/hello").text == "hello from an old app"
+
+
+@pytest.mark.parametrize(("option", "lines"), [((), 1), (("--no-access-log",), 0)])
+def test_a_line_for_each_request_unless_unwanted(folder: Path, option: tuple[str, ...], lines: int) -> None:
+    said: list[str] = []
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamcompat", "run", "one.py", "--port", "0", *option],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    watchdog = threading.Timer(PATIENCE, process.kill)
+    watchdog.start()
+    try:
+        assert process.stdout is not None
+        for text in process.stdout:
+            if found := re.search(r"listening on (\S+)", text):
+                assert httpx.get(f"{found[1]}/hello").status_code == 200
+                process.send_signal(signal.SIGTERM)
+            said.append(text)
+        assert process.wait(PATIENCE) == 0
+    finally:
+        watchdog.cancel()
+        process.kill()
+        process.wait(PATIENCE)
+        if process.stdout is not None:
+            process.stdout.close()
+    assert len([text for text in said if "GET" in text and "/hello" in text and "200" in text]) == lines, said
+
+
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [
+        ("nothing.py", "nothing.py is not there"),
+        ("web/", "web/ is a folder, not a Python file"),
+        ("notes.txt", "notes.txt is not a Python file"),
+        ("nothing", "there is no module nothing"),
+        (".", "'.' names no module: give package.module:app or path/to/file.py:app"),
+        ("web.nothing:app", "there is no module web.nothing"),
+        (":app", "':app' names no module: give package.module:app or path/to/file.py:app"),
+        ("one.py:ap", "one.py has no 'ap': its apps are app"),
+        ("one.py:hello", "one.py:hello is no app but a function"),
+        ("one:Mach9", "one:Mach9 is no app but a class"),
+        (
+            "web/names.py",
+            "web/names.py has no app: it has to hold a Mach9, a Sanic or a Site in a global name",
+        ),
+        (
+            "old.py",
+            "cannot import old.py: old.py:2: ModuleNotFoundError: No module named 'sanic' "
+            "(with --alias, streamcompat stands in for sanic)",
+        ),
+    ],
+)
+def test_a_target_that_cannot_be_served_is_one_line(folder: Path, target: str, line: str) -> None:
+    assert refused(target, cwd=folder) == line
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("\n1 / 0\n", "cannot import broken.py: broken.py:2: ZeroDivisionError: division by zero"),
+        ("import json\njson.loads('{')\n", "cannot import broken.py: broken.py:2: JSONDecodeError: "),
+        ("def f(:\n    pass\n", "cannot import broken.py: broken.py:1: SyntaxError: invalid syntax"),
+        (
+            "import absent\n",
+            "cannot import broken.py: broken.py:1: ModuleNotFoundError: No module named 'absent'",
+        ),
+        ("raise SystemExit(0)\n", "cannot import broken.py: broken.py:1: SystemExit: 0"),
+        (
+            "raise RuntimeError('two\\nlines')\n",
+            "cannot import broken.py: broken.py:1: RuntimeError: two lines",
+        ),
+        ("import deeper\n", "cannot import broken.py: deeper.py:3: KeyError: 'DATABASE'"),
+        ("assert False\n", "cannot import broken.py: broken.py:1: AssertionError"),
+    ],
+)
+def test_an_exception_of_the_users_module_says_where_and_why(folder: Path, source: str, line: str) -> None:
+    (folder / "deeper.py").write_text("import os\n\nos.environ['DATABASE']\n")
+    (folder / "broken.py").write_text(source)
+    said = refused("broken.py", cwd=folder)
+    assert said.startswith(line)
+    assert refused("broken", cwd=folder) == said.replace("import broken.py", "import broken")
+
+
+def test_the_whole_traceback_only_when_asked(folder: Path) -> None:
+    (folder / "broken.py").write_text("1 / 0\n")
+    ended = run("run", "broken.py", "--traceback", cwd=folder)
+    assert ended.returncode == 3
+    assert "Traceback (most recent call last)" in ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("streamcompat: cannot import broken.py")
+
+
+def test_two_apps_in_one_file_have_to_be_told_apart(folder: Path) -> None:
+    (folder / "both.py").write_text(MACH9 + SANIC + "again = app\n")
+    assert refused("both.py", cwd=folder) == "both.py has 2 apps, app, shop: say which, as in both.py:app"
+    with serve_command("both.py:shop", cwd=folder) as command:
+        assert httpx.get(f"{command.url}/hello").text == "hello from sanic"
+
+
+def test_the_site_of_a_file_counts_before_the_apps_that_it_holds(folder: Path) -> None:
+    (folder / "both.py").write_text(
+        MACH9 + SANIC + "from streamcompat.site import Site\n"
+        "site = Site()\nsite.mount(app, prefix='/m')\nsite.mount(shop, prefix='/s')\n"
+    )
+    with serve_command("both.py", cwd=folder) as command:
+        assert httpx.get(f"{command.url}/m/hello").text == "hello from mach9"
+        assert httpx.get(f"{command.url}/s/hello").text == "hello from sanic"
+
+
+def test_a_port_in_use_is_one_line(folder: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        line = refused("one.py", "--port", str(port), cwd=folder)
+    assert line == f"127.0.0.1:{port} is in use: choose another with --port, or --port 0 for any free one"
+
+
+def test_a_unix_socket_in_use_or_out_of_reach_is_one_line(folder: Path) -> None:
+    path = folder / "s"
+    with serve_command("one.py", "--uds", str(path), cwd=folder):
+        assert refused("one.py", "--uds", str(path), cwd=folder) == f"{path} is in use"
+    assert "No such file or directory" in refused("one.py", "--uds", str(folder / "no" / "s"), cwd=folder)
+    (folder / "precious").write_text("not a socket")
+    assert str(folder / "precious") in refused("one.py", "--uds", str(folder / "precious"), cwd=folder)
+    assert (folder / "precious").read_text() == "not a socket"
+
+
+def test_a_host_that_is_not_ours_is_one_line(folder: Path) -> None:
+    assert "192.0.2.1" in refused("one.py", "--host", "192.0.2.1", cwd=folder)
+
+
+def test_a_listener_that_fails_before_the_start_is_one_line(folder: Path) -> None:
+    (folder / "listening.py").write_text(
+        MACH9 + "@app.listener('before_server_start')\nasync def connect(app, loop):\n"
+        "    raise ConnectionError('no database')\n"
+    )
+    line = refused("listening.py", "--port", "0", cwd=folder)
+    assert line == "the app did not start: listening.py:10: ConnectionError: no database"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "give a TARGET, or at least one --mount PREFIX=TARGET"),
+        (("one.py", "--port", "65536"), "'65536' is no port: a number from 0 to 65535"),
+        (("one.py", "--port", "http"), "'http' is no port: a number from 0 to 65535"),
+        (("one.py", "--grace", "-1"), "'-1' is no number of seconds"),
+        (("one.py", "--grace", "nan"), "'nan' is no number of seconds"),
+        (("one.py", "--mount", "two.py"), "'two.py' is not PREFIX=TARGET, such as /shop=shop.py:app"),
+        (("one.py", "--driver", "curio"), "invalid choice: 'curio'"),
+        (("one.py", "--workrs", "2"), "unrecognized arguments: --workrs 2"),
+    ],
+)
+def test_a_command_line_that_is_not_one_ends_with_status_2(
+    folder: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    ended = run("run", *arguments, cwd=folder)
+    assert ended.returncode == 2
+    assert message in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_script_and_the_module_are_the_same_command(tmp_path: Path) -> None:
+    script = str(Path(sys.executable).parent / "streamcompat")
+    for arguments in (["--version"], ["run", "--help"], ["--help"]):
+        by_script = run(*arguments, cwd=tmp_path, program=(script,))
+        by_module = run(*arguments, cwd=tmp_path)
+        assert (by_script.returncode, by_script.stderr) == (0, "")
+        assert by_script.stdout == by_module.stdout
+    assert re.fullmatch(r"streamcompat \d+\.\d+\.\d+\S*\n", run("--version", cwd=tmp_path).stdout)
+
+
+def test_help_names_every_option(tmp_path: Path) -> None:
+    said = run("run", "--help", cwd=tmp_path).stdout
+    where, how = (
+        ("TARGET", "--mount", "--host", "--port", "--uds"),
+        ("--driver", "--grace", "--no-access-log"),
+    )
+    for option in (*where, *how, "--alias", "--force-alias", "--compat", "--traceback"):
+        assert option in said

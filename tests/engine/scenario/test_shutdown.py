@@ -1,0 +1,400 @@
+"""How a server ends: nothing that runs is lost within the grace, and nothing outlives it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from streamcompat_engine import Exchange
+from tests.support.engine_server import (
+    DRIVERS,
+    PATIENCE,
+    Answer,
+    Gate,
+    Script,
+    echo,
+    eventually,
+    every_driver,
+    get,
+    hello,
+    post,
+    run_script,
+    serve,
+)
+
+
+@every_driver
+def test_idle_connections_close_at_once(driver: str) -> None:
+    gate = Gate()
+
+    async def app(exchange: Exchange) -> None:
+        if exchange.head.target == b"/slow":
+            await gate.wait()
+        exchange.respond(200, (), b"done")
+
+    with serve(app, driver) as served:
+        fresh, used, busy = (served.connect() for _ in range(3))
+        used.send(get())
+        assert used.response().body == b"done"
+        busy.send(get("/slow"))
+        gate.until_reached()
+        eventually(lambda: served.sessions == 3, "all are accepted")
+        served.server.stop()
+        for client in (fresh, used):
+            with client:
+                client.until_closed()  # while the busy one is served
+        gate.open()
+        with busy:
+            answer = busy.response()
+            assert (answer.body, answer.headers[b"connection"]) == (b"done", b"close")
+            busy.until_closed()
+        served.until_ended()
+
+
+@every_driver
+def test_a_running_exchange_finishes_streaming(driver: str) -> None:
+    gate = Gate()
+
+    async def app(exchange: Exchange) -> None:
+        exchange.start(200, ())
+        await exchange.write(b"before")
+        await gate.wait()
+        while (piece := await exchange.receive()) is not None:
+            await exchange.write(piece)
+        exchange.finish()
+
+    with serve(app, driver) as served, served.connect() as client:
+        message = post(b"x" * 200_000)
+        client.send(message[:1000])
+        gate.until_reached()
+        served.server.stop()
+        gate.open()
+        client.send(message[1000:])
+        assert client.response().body == b"before" + b"x" * 200_000
+        client.until_closed()
+        client.close()
+        served.until_ended()
+
+
+@every_driver
+def test_a_request_that_is_arriving_is_served(driver: str) -> None:
+    """Its first bytes came before the stop."""
+    with serve(hello, driver) as served, served.connect() as client:
+        client.send(get("/late")[:10])
+        (session,) = until_some_sessions(served)
+        eventually(lambda: not session.connection.idle, "its head has begun")
+        served.server.stop()
+        eventually(lambda: served.server._service.stopping, "the server stops")
+        client.send(get("/late")[10:])
+        answer = client.response()
+        assert answer.body == b"hello from /late"
+        assert answer.headers[b"connection"] == b"close"
+        client.until_closed()
+        client.close()
+        served.until_ended()
+
+
+def until_some_sessions(served: object) -> list[object]:
+    sessions = served.server._service.sessions  # type: ignore[attr-defined]
+    eventually(lambda: sessions, "the connection is accepted")
+    return list(sessions)
+
+
+@every_driver
+def test_a_large_answer_leaves_before_the_end(driver: str) -> None:
+    body = os.urandom(10_000_000)
+    answered = threading.Event()
+
+    async def app(exchange: Exchange) -> None:
+        exchange.respond(200, (), body)
+        answered.set()
+
+    with serve(app, driver) as served, served.connect(64 * 1024) as client:
+        client.send(get())
+        assert answered.wait(PATIENCE)
+        served.server.stop()
+        assert client.response().body == body
+        client.until_closed()
+        client.close()
+        served.until_ended()
+
+
+@every_driver
+def test_pipelined_requests_behind_the_running_one_are_not_served(driver: str) -> None:
+    gate = Gate()
+    seen: list[bytes] = []
+
+    async def app(exchange: Exchange) -> None:
+        seen.append(exchange.head.target)
+        await gate.wait()
+        exchange.respond(200, (), b"done")
+
+    with serve(app, driver) as served, served.connect() as client:
+        client.send(get("/1") + get("/2"))
+        gate.until_reached()
+        served.server.stop()
+        eventually(lambda: served.server._service.stopping, "the server stops")
+        gate.open()
+        assert client.response().headers[b"connection"] == b"close"
+        client.until_closed()
+        client.close()
+        served.until_ended()
+    assert seen == [b"/1"]
+
+
+@every_driver
+def test_no_new_connections(driver: str) -> None:
+    gate = Gate()
+
+    async def app(exchange: Exchange) -> None:
+        await gate.wait()
+        exchange.respond(200, (), b"done")
+
+    with serve(app, driver) as served, served.connect() as client:
+        client.send(get())
+        gate.until_reached()
+        served.server.stop()
+        eventually(lambda: refused(served.address[1]), "no connection is accepted")
+        gate.open()
+        assert client.response().body == b"done"
+
+
+def refused(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, PATIENCE).close()
+    except (ConnectionRefusedError, ConnectionResetError):
+        return True
+    return False
+
+
+@every_driver
+def test_after_the_grace_a_handler_is_cancelled(driver: str) -> None:
+    steps: list[str] = []
+
+    async def app(exchange: Exchange) -> None:
+        exchange.start(200, ())
+        await exchange.write(b"begun")
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.lowlevel.checkpoint()
+            steps.append("cleaned up")
+
+    with serve(app, driver, grace=0.2) as served, served.connect() as client:
+        client.send(get())
+        received = client.receive()
+        while b"begun" not in received:
+            received += client.receive()
+        served.server.stop()
+        answer = client.response_or_cut()
+        assert not answer.complete
+        served.until_ended()
+    assert steps == ["cleaned up"]
+
+
+@every_driver
+def test_after_the_grace_a_client_that_does_not_read_is_left(driver: str) -> None:
+    answered = threading.Event()
+
+    async def app(exchange: Exchange) -> None:
+        exchange.respond(200, (), bytes(32_000_000))
+        answered.set()
+
+    with serve(app, driver, grace=0.2) as served, served.connect(4096) as client:
+        client.send(get())
+        assert answered.wait(PATIENCE)
+        served.server.stop()
+        served.until_ended()
+        assert not client.response_or_cut().complete
+
+
+@every_driver
+def test_a_second_stop_does_not_wait(driver: str) -> None:
+    gate = Gate()
+
+    async def app(exchange: Exchange) -> None:
+        await gate.wait()
+
+    with serve(app, driver, grace=10 * PATIENCE) as served, served.connect() as client:
+        client.send(get())
+        gate.until_reached()
+        served.server.stop()
+        served.server.stop()
+        served.until_ended()
+        assert not client.response_or_cut().complete
+
+
+@every_driver
+def test_an_exchange_whose_client_has_left_is_waited_for(driver: str) -> None:
+    gate = Gate()
+    steps: list[str] = []
+
+    async def app(exchange: Exchange) -> None:
+        exchange.on_disconnect = "ignore"
+        await gate.wait()
+        steps.append("done")
+        exchange.respond(200, (), b"")
+
+    with serve(app, driver) as served:
+        client = served.connect()
+        client.send(get())
+        gate.until_reached()
+        client.reset()
+        served.until_empty()
+        served.server.stop()
+        eventually(lambda: served.server._service.stopping, "the server stops")
+        assert served.thread.is_alive()
+        gate.open()
+        served.until_ended()
+    assert steps == ["done"]
+
+
+@every_driver
+def test_an_exchange_whose_client_has_left_is_cancelled_after_the_grace(driver: str) -> None:
+    gate = Gate()
+    steps: list[str] = []
+
+    async def app(exchange: Exchange) -> None:
+        exchange.on_disconnect = "ignore"
+        try:
+            await gate.wait()
+        finally:
+            steps.append("cancelled")
+
+    with serve(app, driver, grace=0.2) as served:
+        client = served.connect()
+        client.send(get())
+        gate.until_reached()
+        client.reset()
+        served.until_empty()
+        served.server.stop()
+        served.until_ended()
+    assert steps == ["cancelled"]
+
+
+@every_driver
+def test_a_stop_while_many_are_served(driver: str) -> None:
+    """Whoever gets an answer gets a whole one."""
+    with serve(echo, driver) as served:
+        answers: list[Answer] = []
+        stop = threading.Event()
+
+        def ask() -> None:
+            while not stop.is_set():
+                try:
+                    with served.connect() as client:
+                        client.send(post(b"x" * 50_000))
+                        answer = client.response_or_cut()
+                except OSError:
+                    continue
+                answers.append(answer)
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        eventually(lambda: sum(answer.complete for answer in answers) > 20, "some are served")
+        served.server.stop()
+        served.until_ended()
+        stop.set()
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert all(answer.complete or not answer.status for answer in answers)
+
+
+# ---- the real signals, in a process of its own ----
+
+APP = """
+import sys
+import anyio
+from streamcompat_engine import Lifespan, Server, ServerConfig
+
+class Says(Lifespan):
+    def listening(self, addresses):
+        print(addresses[0], flush=True)
+    async def after_stop(self, loop):
+        print("stopped", flush=True)
+
+async def app(exchange):
+    if exchange.head.target == b"/forever":
+        print("running", flush=True)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            print("cancelled", flush=True)
+    if exchange.head.target == b"/slow":
+        print("running", flush=True)
+        await exchange.receive()
+    exchange.respond(200, (), b"done")
+
+name, grace = sys.argv[1], float(sys.argv[2])
+driver = "asyncio" if name == "uvloop" else name
+Server(app, ServerConfig(port=0, driver=driver, uvloop=name == "uvloop", grace=grace), lifespan=Says()).run()
+print("returned", flush=True)
+"""
+
+
+def said(script: Script, expected: str) -> None:
+    assert script.line() == expected
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_gracefully(driver: str, number: signal.Signals, tmp_path: Path) -> None:
+    with run_script(tmp_path, APP, driver, "60") as script:
+        with script.connect() as idle, script.connect() as busy:
+            idle.send(get())
+            assert idle.response().body == b"done"
+            message = post(b"body", target="/slow")
+            busy.send(message[:-4])
+            said(script, "running")
+            script.process.send_signal(number)
+            idle.until_closed()
+            busy.send(message[-4:])
+            answer = busy.response()
+            assert (answer.body, answer.headers[b"connection"]) == (b"done", b"close")
+        said(script, "stopped")
+        said(script, "returned")
+        assert script.process.wait(PATIENCE) == 0
+        assert script.errors() == ""
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_second_signal_forces_it(driver: str, tmp_path: Path) -> None:
+    with run_script(tmp_path, APP, driver, "600") as script:
+        with script.connect() as idle, script.connect() as busy:
+            idle.send(get())
+            assert idle.response().body == b"done"
+            busy.send(get("/forever"))
+            said(script, "running")
+            script.process.send_signal(signal.SIGTERM)
+            idle.until_closed()
+            assert script.process.poll() is None
+            script.process.send_signal(signal.SIGTERM)
+            said(script, "cancelled")
+            assert not busy.response_or_cut().complete
+        said(script, "stopped")
+        assert script.process.wait(PATIENCE) == 0
+        assert script.errors() == ""
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_after_the_grace_the_process_ends_all_the_same(driver: str, tmp_path: Path) -> None:
+    with run_script(tmp_path, APP, driver, "0.2") as script, script.connect() as client:
+        client.send(get("/forever"))
+        said(script, "running")
+        beginning = time.monotonic()
+        script.process.send_signal(signal.SIGTERM)
+        said(script, "cancelled")
+        assert time.monotonic() >= beginning + 0.2
+        said(script, "stopped")
+        assert script.process.wait(PATIENCE) == 0
+        assert script.errors() == ""

@@ -1,0 +1,224 @@
+"""TLS: handshakes, farewells, and answers that arrive whole, on every driver.
+
+What asyncio's and anyio's TLS do by themselves is not tested again.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import time
+
+import pytest
+import trustme
+
+from streamcompat_engine import Exchange, Timeouts
+from tests.support.engine_server import (
+    PATIENCE,
+    Client,
+    Served,
+    asyncio_drivers,
+    eventually,
+    every_driver,
+    get,
+    hello,
+    post,
+    serve,
+)
+
+
+def certified() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """The context of a server, and that of a client who trusts it."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    return context, trusting
+
+
+def over_tls(served: Served, trusting: ssl.SSLContext) -> Client:
+    return Client(trusting.wrap_socket(served.connect().socket, server_hostname="127.0.0.1"))
+
+
+@every_driver
+def test_requests_and_answers_and_both_ways_to_leave(driver: str) -> None:
+    context, trusting = certified()
+    body = os.urandom(300_000)
+
+    async def app(exchange: Exchange) -> None:
+        if exchange.head.has_body:
+            exchange.respond(200, (), await exchange.read_body())
+        else:
+            exchange.respond(200, (), exchange.scheme.encode())
+
+    with serve(app, driver, ssl=context) as served:
+        assert served.server.addresses[0].startswith("https://127.0.0.1:")
+        with over_tls(served, trusting) as client:
+            client.send(get())
+            assert client.response().body == b"https"
+            client.send(post(body))
+            assert client.response().body == body
+        for leave in (ssl.SSLSocket.close, ssl.SSLSocket.unwrap):  # without and with a farewell
+            with trusting.wrap_socket(served.connect().socket, server_hostname="127.0.0.1") as gone:
+                gone.sendall(post(b"x" * 1000)[:-1])
+                leave(gone)
+                served.until_empty()
+
+
+@every_driver
+def test_a_handshake_that_fails_concerns_nobody_else(driver: str) -> None:
+    """Of a peer that leaves, of one that says nothing, and of one that speaks something else."""
+    context, trusting = certified()
+    with serve(hello, driver, ssl=context) as served:
+        served.connect().close()
+        with served.connect(), served.connect() as plain:
+            plain.send(get())
+            with over_tls(served, trusting) as client:
+                client.send(get())
+                assert client.response().status == 200
+            plain.until_closed()
+
+
+@every_driver
+def test_what_is_sent_over_tls_arrives_whole_before_the_close(driver: str) -> None:
+    context, trusting = certified()
+    body = os.urandom(3_000_000)
+
+    async def app(exchange: Exchange) -> None:
+        exchange.start(200, ())
+        for start in range(0, len(body), 10_000):
+            await exchange.write(body[start : start + 10_000])
+        exchange.finish()
+
+    with serve(app, driver, ssl=context) as served:
+        for wire in (get(), get("/", "Connection: close")):
+            with over_tls(served, trusting) as client:
+                client.send(wire)
+                assert client.response().body == body
+        with over_tls(served, trusting) as client:
+            client.send(b"nonsense\r\n\r\n")
+            assert client.response().status == 400
+        served.until_empty()
+
+
+@every_driver
+def test_a_handshake_that_does_not_come_ends_in_time(driver: str) -> None:
+    context, _ = certified()
+    with serve(hello, driver, ssl=context, timeouts=Timeouts(head=0.1)) as served, served.connect() as silent:
+        silent.until_closed()
+
+
+@every_driver
+def test_a_handshake_that_has_not_come_does_not_outlive_the_server(driver: str) -> None:
+    context, trusting = certified()
+    with serve(hello, driver, ssl=context) as served:
+        silent = served.connect()
+        with over_tls(served, trusting) as client:  # which is accepted later
+            client.send(get())
+            assert client.response().status == 200
+    with silent:
+        silent.until_closed()
+
+
+def unread(served: Served, trusting: ssl.SSLContext) -> Client:
+    """A client for whom the system holds little."""
+    sock = served.connect(receive_buffer=16 * 1024).socket
+    return Client(trusting.wrap_socket(sock, server_hostname="127.0.0.1"))
+
+
+def unsent(served: Served) -> int:
+    """Bytes that wait for clients."""
+    return served.inside(lambda: sum(session.unsent() for session in served.server._service.sessions))  # type: ignore[no-any-return]
+
+
+LARGE = os.urandom(4_000_000)
+
+
+async def large(exchange: Exchange) -> None:
+    """Answers with one large piece."""
+    exchange.respond(200, (), LARGE)
+
+
+@every_driver
+def test_an_idle_client_that_does_not_listen_does_not_hold_up_the_end(driver: str) -> None:
+    """As one does whose connection waits in a pool: it never answers that the connection is closed."""
+    context, trusting = certified()
+    with (
+        serve(hello, driver, ssl=context, grace=10 * PATIENCE) as served,
+        over_tls(served, trusting) as client,
+    ):
+        client.send(get())
+        assert client.response().status == 200
+        served.server.stop()
+        served.thread.join(PATIENCE / 2)  # asyncio's TLS would wait for half a minute
+        assert not served.thread.is_alive()
+
+
+@every_driver
+def test_a_client_that_takes_nothing_of_its_answer_is_aborted(driver: str) -> None:
+    """Also of one that was written in one piece, which asyncio's TLS takes for sent."""
+    context, trusting = certified()
+    timeouts = Timeouts(write_stall=0.5, keep_alive=None)
+    with (
+        serve(large, driver, ssl=context, timeouts=timeouts, send_buffer=16 * 1024) as served,
+        unread(served, trusting) as client,
+    ):
+        client.send(get())
+        eventually(lambda: served.server._service.requests, "the request has come")
+        served.until_empty()
+
+
+@every_driver
+@pytest.mark.parametrize("fields", [(), ("Connection: close",)])
+def test_a_client_that_takes_its_answer_late_gets_it_whole(driver: str, fields: tuple[str, ...]) -> None:
+    context, trusting = certified()
+    timeouts = Timeouts(keep_alive=0.1)
+    with (
+        serve(large, driver, ssl=context, timeouts=timeouts, send_buffer=16 * 1024) as served,
+        unread(served, trusting) as client,
+    ):
+        client.send(get("/", *fields))
+        eventually(lambda: unsent(served) > 1_000_000, "much waits")
+        assert client.response().body == LARGE
+        client.until_closed()
+
+
+@every_driver
+def test_clients_that_leave_in_the_middle_of_an_answer_leave_nothing_in_the_log(driver: str) -> None:
+    """asyncio writes a line for each write to a connection that has failed, until it is told."""
+    context, trusting = certified()
+
+    async def app(exchange: Exchange) -> None:
+        exchange.start(200, ())
+        for _ in range(4):
+            await exchange.write(LARGE)
+        exchange.finish()
+
+    with serve(app, driver, ssl=context, send_buffer=16 * 1024) as served:
+        for number in range(20):
+            client = unread(served, trusting)
+            client.send(get())
+            if number % 2:
+                client.receive()
+            client.reset()
+        served.until_empty()
+        eventually(lambda: not served.server._service.outliving, "every exchange has ended")
+
+
+@pytest.mark.long
+@asyncio_drivers
+def test_a_slow_client_has_more_time_than_the_loop_would_give_it(driver: str) -> None:
+    """asyncio's TLS drops what has not left half a minute after the close."""
+    context, trusting = certified()
+    with (
+        serve(large, driver, ssl=context, send_buffer=16 * 1024) as served,
+        unread(served, trusting) as client,
+    ):
+        client.send(get("/", "Connection: close"))
+        body = bytearray(client.receive())
+        for _ in range(40):
+            time.sleep(1)
+            body += client.receive()
+        body += client.rest()
+        assert body.endswith(LARGE)

@@ -1,0 +1,423 @@
+"""Both flavours on real connections, over every driver: what goes wrong, and who waits for whom."""
+
+from __future__ import annotations
+
+import csv
+import select
+import socket
+import threading
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import anyio
+import httpx
+import pytest
+
+from streamcompat.mach9_api import Mach9
+from streamcompat.mach9_api import response as mach9_response
+from streamcompat.sanic_api import Sanic
+from streamcompat.sanic_api import response as sanic_response
+from streamcompat.site import Site
+from streamcompat_engine import ClientDisconnected
+from tests.support.commands import PATIENCE, serve
+
+MEGABYTE = 1024 * 1024
+
+
+def connect(url: str) -> socket.socket:
+    place = urlsplit(url)
+    return socket.create_connection((place.hostname, place.port), timeout=PATIENCE)
+
+
+def read_to_the_end(connection: socket.socket) -> bytes:
+    received = b""
+    try:
+        while data := connection.recv(65536):
+            received += data
+    except ConnectionResetError:
+        pass
+    return received
+
+
+def raw(url: str, request: bytes) -> bytes:
+    """All that is answered until the connection is closed."""
+    with connect(url) as connection:
+        connection.sendall(request)
+        return read_to_the_end(connection)
+
+
+class Told:
+    """What a handler learned, for the test's thread to wait for."""
+
+    def __init__(self):
+        self.what = []
+        self._event = threading.Event()
+
+    def __call__(self, what):
+        self.what.append(what)
+        self._event.set()
+
+    def wait(self):
+        assert self._event.wait(PATIENCE), "the handler was told nothing"
+        return self.what
+
+
+@pytest.fixture
+def told():
+    return Told()
+
+
+def test_a_client_is_told_for_how_long_its_connection_is_kept(flavour, driver):
+    app, response, _ = flavour
+    app.config.KEEP_ALIVE_TIMEOUT = 7
+    app.get("/")(lambda request: response.text("x"))
+    app.get("/stream")(lambda request: response.stream(nothing))
+    with serve(app, driver) as url, httpx.Client(base_url=url) as client:
+        for path in ("/", "/stream", "/nowhere"):
+            headers = client.get(path).headers
+            assert (headers["connection"], headers["keep-alive"]) == ("keep-alive", "timeout=7")
+        last = client.get("/", headers={"Connection": "close"}).headers
+        assert last["connection"] == "close"
+        assert "keep-alive" not in last
+
+
+async def nothing(sink):
+    pass
+
+
+class TestFailures:
+    def test_before_the_first_chunk_there_is_an_error_page(self, flavour, driver, caplog):
+        app, response, _ = flavour
+
+        @app.get("/<name>")
+        async def handler(request, name):
+            async def produce(out):
+                raise ZeroDivisionError("secret")
+
+            return response.stream(produce)
+
+        with serve(app, driver) as url, httpx.Client(base_url=url) as client:
+            for _ in range(2):
+                answer = client.get("/x")
+                assert answer.status_code == 500
+                assert "<h1>Internal Server Error</h1>" in answer.text
+        assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 2
+
+    def test_after_it_the_response_is_visibly_cut_and_logged_once(self, flavour, driver, caplog):
+        app, response, _ = flavour
+
+        @app.get("/fails")
+        async def handler(request):
+            async def produce(out):
+                await (getattr(out, "write", None) or out.send)(b"first")
+                raise ZeroDivisionError("secret")
+
+            return response.stream(produce)
+
+        with serve(app, driver) as url:
+            answer = raw(url, b"GET /fails HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert answer.endswith(b"\r\n5\r\nfirst\r\n")
+        (record,) = [record for record in caplog.records if record.levelname in ("ERROR", "WARNING")]
+        assert "GET /fails on route /fails" in record.getMessage()
+
+    def test_a_header_with_a_line_end_is_never_on_the_wire(self, flavour, driver, caplog):
+        app, response, _ = flavour
+        app.get("/")(lambda request: response.text("x", headers={"X-A": "a\r\nX-Evil: 1"}))
+        app.get("/stream")(lambda request: response.stream(None, headers={"X-A": "a\nX-Evil: 1"}))
+        with serve(app, driver) as url:
+            for path in (b"/", b"/stream"):
+                answer = raw(url, b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path)
+                assert answer.startswith(b"HTTP/1.1 500 ")
+                assert b"Evil" not in answer
+        assert caplog.text.count("InvalidHeader") >= 2
+
+    def test_a_request_that_is_none(self, flavour, driver):
+        with serve(flavour[0], driver) as url:
+            answer = raw(url, b"GET / HTTP/1.1\r\nHost: x\r\nbad header\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"Connection: close" in answer
+
+    def test_a_body_whose_framing_breaks_is_answered_once(self, flavour, driver, caplog):
+        app, response, _ = flavour
+        app.post("/")(lambda request: response.text("x"))
+        with serve(app, driver) as url:
+            answer = raw(url, b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert answer.count(b"HTTP/1.1 ") == 1
+        assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+    def test_too_large_a_body_is_answered_once(self, flavour, driver):
+        app, response, _ = flavour
+        app.config.REQUEST_MAX_SIZE = 10
+        app.post("/")(lambda request: response.text("x"))
+        with serve(app, driver) as url:
+            answer = httpx.post(url, content=b"x" * 11)
+            assert (answer.status_code, answer.text) == (413, "Error: Payload Too Large")
+
+
+UPLOAD = b"POST /%b HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\npart"
+
+
+class TestClientsThatLeave:
+    """The client sends a part of its body, or reads a part of the answer, and is gone."""
+
+    @pytest.fixture
+    def sanic(self, told):
+        app = Sanic("leaving", load_env=False)
+
+        async def upload(request):
+            try:
+                assert await request.stream.get() == b"part"
+                told("part")
+                await request.stream.get()
+            except BaseException as error:
+                told(type(error).__name__)
+                raise
+
+        app.stream("/raise", name="raise")(upload)
+        app.stream("/cancel", name="cancel", on_disconnect="cancel")(upload)
+
+        @app.get("/endless")
+        async def endless(request):
+            async def write(response):
+                try:
+                    while True:
+                        response.write(b"x" * 65536)
+                        await response.write(b"x")
+                except BaseException as error:
+                    told(type(error).__name__)
+                    raise
+
+            return sanic_response.stream(write)
+
+        return app
+
+    @pytest.fixture
+    def mach9(self, told):
+        app = Mach9("leaving", load_env=False)
+
+        @app.post("/raise", stream=True)
+        async def upload(request):
+            assert (await request.stream.receive())["content"] == b"part"
+            told("part")
+            chunk = await request.stream.receive()
+            told(chunk)
+            assert chunk == await request.stream.receive()
+            return mach9_response.text("nobody reads this")
+
+        @app.get("/endless")
+        async def endless(request):
+            async def send(channel):
+                try:
+                    while True:
+                        await channel.send(b"x" * 65536)
+                except BaseException as error:
+                    told(type(error).__name__)
+                    raise
+
+            return mach9_response.stream(send)
+
+        return app
+
+    @pytest.mark.parametrize("policy", ["raise", "cancel"])
+    def test_sanics_read_raises_or_is_cancelled(self, sanic, driver, told, caplog, policy):
+        with serve(sanic, driver) as url:
+            with connect(url) as connection:
+                connection.sendall(UPLOAD % policy.encode())
+                told.wait()
+            # The server's end waits for the handler.
+        (_, error) = told.what
+        assert (
+            error == "ClientDisconnected" if policy == "raise" else error in ("CancelledError", "Cancelled")
+        )
+        assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+    def test_mach9s_read_says_closed(self, mach9, driver, told, caplog):
+        with serve(mach9, driver) as url, connect(url) as connection:
+            connection.sendall(UPLOAD % b"raise")
+            told.wait()
+            connection.close()
+        assert told.what[1] == {"content": b"", "closed": True, "more_content": False}
+        assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+    @pytest.mark.parametrize("name", ["sanic", "mach9"])
+    def test_a_write_raises(self, name, driver, told, caplog, request):
+        with serve(request.getfixturevalue(name), driver) as url, connect(url) as connection:
+            connection.sendall(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+            connection.close()
+            assert told.wait() == [ClientDisconnected.__name__]
+        assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+class Meter:
+    """Counts what a handler has written; a test sees it stand still."""
+
+    def __init__(self):
+        self.written = 0
+
+    def until_it_stands(self) -> int:
+        """What is written when three looks in a row, each after a request that was answered, agree."""
+        seen = [-1, -2, -3]
+        while len(set(seen[-3:])) > 1:
+            self.look()
+            seen.append(self.written)
+        return self.written
+
+    def look(self):
+        raise NotImplementedError
+
+
+TOTAL = 64 * MEGABYTE
+PIECE = b"0123456789abcdef" * 1024
+
+
+def awaited(meter):
+    async def write(response):
+        for _ in range(TOTAL // len(PIECE)):
+            await response.write(PIECE)
+            meter.written += len(PIECE)
+
+    return sanic_response.stream(write)
+
+
+def dropped(meter):
+    async def write(response):
+        for _ in range(TOTAL // len(PIECE)):
+            response.write(PIECE)
+            meter.written += len(PIECE)
+
+    return sanic_response.stream(write)
+
+
+def by_csv(meter):
+    async def write(response):
+        rows = csv.writer(response)
+        for _ in range(TOTAL // (len(PIECE) + 2)):
+            rows.writerow([PIECE.decode()])
+            meter.written += len(PIECE) + 2
+
+    return sanic_response.stream(write)
+
+
+def sent(meter):
+    async def send(channel):
+        for _ in range(TOTAL // len(PIECE)):
+            await channel.send(PIECE)
+            meter.written += len(PIECE)
+
+    return mach9_response.stream(send)
+
+
+@pytest.mark.parametrize("produce", [awaited, dropped, by_csv, sent])
+def test_a_client_that_stops_reading_stops_the_handler_and_no_other(produce, driver):
+    app = Mach9("slow", load_env=False) if produce is sent else Sanic("slow", load_env=False)
+    meter = Meter()
+    app.get("/slow")(lambda request: produce(meter))
+    app.get("/")(lambda request: sanic_response.text("x"))
+    with serve(app, driver) as url, httpx.Client(base_url=url) as client, closing(connect(url)) as connection:
+        meter.look = lambda: client.get("/").raise_for_status()
+        connection.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        connection.recv(1)
+        standing = meter.until_it_stands()
+        assert 0 < standing < TOTAL / 2
+        received = 1
+        while data := connection.recv(MEGABYTE):
+            received += len(data)
+            last = data
+        assert received > meter.written > TOTAL - MEGABYTE
+        assert last.endswith(b"0\r\n\r\n")
+
+
+def test_an_echo_without_an_await_is_bounded(driver):
+    app = Sanic("echo", load_env=False)
+    meter = Meter()
+
+    @app.stream("/")
+    async def echo(request):
+        async def write(response):
+            while (body := await request.stream.get()) is not None:
+                response.write(body)
+                meter.written += len(body)
+
+        return sanic_response.stream(write)
+
+    app.get("/")(lambda request: sanic_response.text("x"))
+
+    def feed(connection):
+        connection.sendall(
+            b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % TOTAL
+        )
+        for _ in range(TOTAL // len(PIECE)):
+            connection.sendall(PIECE)
+
+    with serve(app, driver) as url, httpx.Client(base_url=url) as client, closing(connect(url)) as connection:
+        meter.look = lambda: client.get("/").raise_for_status()
+        feeder = threading.Thread(target=feed, args=(connection,))
+        feeder.start()
+        connection.recv(1)
+        assert 0 < meter.until_it_stands() < TOTAL / 2
+        received = 1
+        while data := connection.recv(MEGABYTE):
+            received += len(data)
+        feeder.join(PATIENCE)
+        assert meter.written == TOTAL
+        assert received > TOTAL
+
+
+def test_a_handler_that_stops_reading_stops_the_client(driver):
+    app = Sanic("lazy", load_env=False)
+    go_on = threading.Event()
+
+    @app.stream("/")
+    async def lazy(request):
+        assert await request.stream.get()
+        await anyio.to_thread.run_sync(go_on.wait)
+        size = 0
+        async for piece in request.stream:
+            size += len(piece)
+        return sanic_response.text(str(size))
+
+    with serve(app, driver) as url, connect(url) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % TOTAL)
+        sent = 0
+        block = memoryview(PIECE * 64)
+        # Writable no more: the server has not read for a while.
+        while select.select([], [connection], [], 0.5)[1] and sent < TOTAL:
+            sent += connection.send(block[: TOTAL - sent])
+        assert sent < TOTAL / 2
+        go_on.set()
+        while sent < TOTAL:
+            sent += connection.send(block[: TOTAL - sent])
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_two_flavours_in_one_server(driver):
+    sanic, mach9 = Sanic("sanic", load_env=False), Mach9("mach9", load_env=False)
+
+    @sanic.stream("/echo")
+    async def first(request):
+        async def write(response):
+            while (body := await request.stream.get()) is not None:
+                response.write(body)
+
+        return sanic_response.stream(write)
+
+    @mach9.post("/echo", stream=True)
+    async def second(self, request):
+        async def send(channel):
+            while (chunk := await request.stream.receive())["more_content"]:
+                await channel.send(chunk["content"])
+
+        return mach9_response.stream(send)
+
+    site = Site()
+    site.mount(sanic, "/sanic")
+    site.mount(mach9, "/mach9")
+    with serve(site, driver) as url, httpx.Client(base_url=url) as client:
+        for flavour in ("sanic", "mach9"):
+            answer = client.post(f"/{flavour}/echo", content=iter([b"one", b"two"]))
+            assert (answer.text, answer.headers["transfer-encoding"]) == ("onetwo", "chunked")
+        assert client.get("/sanic/echo").headers["allow"] == "POST"
+        assert client.get("/else").text == "Error: Requested URL /else not found"

@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import os
+
+import httpx
+import pytest
+
+from streamcompat.sanic_api import Blueprint
+from streamcompat.sanic_api.exceptions import URLBuildError
+from tests.support.commands import serve
+from tests.support.exchanges import ask
+
+BIG = bytes(range(256)) * 4096 * 2
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder to serve, beside a secret."""
+    folder = tmp_path / "served"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a b.txt").write_text("spaced")
+    (folder / "x.css").write_text("css")
+    (folder / "sub" / "y.bin").write_bytes(b"0123456789")
+    (folder / "big").write_bytes(BIG)
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "served-too").write_text("secret")
+    return folder
+
+
+async def test_files_below_a_folder(flavour, folder):
+    app, _, _ = flavour
+    app.static("/files", str(folder))
+    exchange = await ask(app, "GET", "/files/x.css")
+    assert (exchange.status, exchange.text) == (200, "css")
+    assert exchange.field("content-type") == "text/css"
+    assert exchange.field("content-length") == "3"
+    assert (await ask(app, "GET", "/files/sub/y.bin")).text == "0123456789"
+    assert (await ask(app, "GET", "/files/a%20b.txt")).text == "spaced"
+
+
+async def test_a_file(flavour, folder):
+    app, _, _ = flavour
+    app.static("style.css", str(folder / "x.css"), content_type="x/y")
+    exchange = await ask(app, "GET", "/style.css")
+    assert (exchange.text, exchange.field("content-type")) == ("css", "x/y")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../secret",
+        "%2e%2e/secret",
+        "%2e%2e%2fsecret",
+        "%252e%252e%252fsecret",
+        "..%2fsecret",
+        "sub/../../secret",
+        "..",
+        "sub/..",
+        "/../secret",
+        "//secret",
+        "-too",
+        "",
+        "sub",
+        "none",
+        "x.css%00",
+        "%2fetc/passwd",
+        "..\\secret",
+        "x" * 300,
+    ],
+)
+async def test_what_is_not_served(flavour, folder, path):
+    app, _, _ = flavour
+    app.static("/files", str(folder))
+    app.static("/exact", str(folder), pattern="[a-z]+")
+    for prefix in ("/files/", "/files", "/exact/"):
+        exchange = await ask(app, "GET", prefix + path)
+        assert exchange.status in (400, 404)
+        assert "secret" not in exchange.text or "Requested URL" in exchange.text
+
+
+async def test_an_absolute_path_stays_below(flavour, folder):
+    app, _, _ = flavour
+    app.static("/", str(folder))
+    assert (await ask(app, "GET", "//etc/passwd")).status == 404
+    assert (await ask(app, "GET", "/x.css")).text == "css"
+
+
+async def test_a_version_that_the_client_has(flavour, folder):
+    app, _, _ = flavour
+    app.static("/files", folder)
+    os.utime(folder / "x.css", (1_000_000_000, 1_000_000_000))
+    first = await ask(app, "GET", "/files/x.css")
+    when = first.field("last-modified")
+    assert when == "Sun, 09 Sep 2001 01:46:40 GMT"
+    second = await ask(app, "GET", "/files/x.css", headers={"If-Modified-Since": when})
+    assert (second.status, second.text) == (304, "")
+    other = {"If-Modified-Since": when, "If-None-Match": '"another"'}
+    assert (await ask(app, "GET", "/files/x.css", headers=other)).status == 200
+    app.static("/plain", folder, use_modified_since=False)
+    assert (await ask(app, "GET", "/plain/x.css")).field("last-modified") is None
+
+
+async def test_ranges(flavour, folder):
+    app, _, _ = flavour
+    app.static("/files", folder, use_content_range=True)
+    part = await ask(app, "GET", "/files/sub/y.bin", headers={"Range": "bytes=2-4"})
+    assert (part.status, part.text) == (206, "234")
+    assert part.field("content-range") == "bytes 2-4/10"
+    whole = await ask(app, "GET", "/files/sub/y.bin")
+    assert (whole.status, whole.field("accept-ranges")) == (200, "bytes")
+    refused = await ask(app, "GET", "/files/sub/y.bin", headers={"Range": "bytes=10-"})
+    assert (refused.status, refused.field("content-range")) == (416, "bytes */10")
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "text"),
+    [
+        (f"2-{'9' * 5000}", 206, "23456789"),
+        (f"{'0' * 5000}7-", 206, "789"),
+        (f"-{'9' * 5000}", 206, "0123456789"),
+        (f"{'9' * 5000}-", 416, None),
+    ],
+    ids=["last", "zeros", "suffix", "first"],
+)
+async def test_a_range_of_more_digits_than_python_takes(flavour, folder, given, status, text):
+    app, _, _ = flavour
+    app.static("/files", folder, use_content_range=True)
+    exchange = await ask(app, "GET", "/files/sub/y.bin", headers={"Range": f"bytes={given}"})
+    assert exchange.status == status
+    assert text is None or exchange.text == text
+
+
+async def test_a_range_is_of_the_file_that_the_client_has_a_part_of(flavour, folder):
+    app, _, _ = flavour
+    app.static("/files", folder, use_content_range=True)
+    app.static("/plain", folder, use_content_range=True, use_modified_since=False)
+    when = (await ask(app, "GET", "/files/sub/y.bin")).field("last-modified")
+    asked = {"Range": "bytes=2-4", "If-Range": when}
+    part = await ask(app, "GET", "/files/sub/y.bin", headers=asked)
+    assert (part.status, part.text) == (206, "234")
+    for path, validator in (
+        ("/files", "Sun, 09 Sep 2001 01:46:40 GMT"),
+        ("/files", '"tag"'),
+        ("/plain", when),
+    ):
+        changed = {"Range": "bytes=2-4", "If-Range": validator}
+        whole = await ask(app, "GET", f"{path}/sub/y.bin", headers=changed)
+        assert (whole.status, whole.text) == (200, "0123456789"), (path, validator)
+        assert whole.field("content-range") is None
+
+
+async def test_a_range_is_for_get_alone(flavour, folder):
+    app, _, _ = flavour
+    app.static("/files", folder, use_content_range=True)
+    for given in ("bytes=2-4", "bytes=10-", "bytes=x"):
+        exchange = await ask(app, "HEAD", "/files/sub/y.bin", headers={"Range": given})
+        assert (exchange.status, exchange.field("content-length")) == (200, "10")
+        assert exchange.field("content-range") is None
+
+
+async def test_head(flavour, folder):
+    app, _, _ = flavour
+    app.static("/files", folder)
+    for path in ("x.css", "big"):
+        exchange = await ask(app, "HEAD", f"/files/{path}")
+        assert exchange.field("content-length") == str((folder / path).stat().st_size)
+        assert (exchange.body, exchange.chunks) == (b"", [])
+
+
+async def test_a_large_file_comes_in_pieces_with_its_length(flavour, folder):
+    app, _, _ = flavour
+    app.static("/files", folder, use_content_range=True)
+    exchange = await ask(app, "GET", "/files/big")
+    assert b"".join(exchange.chunks) == BIG
+    assert len(exchange.chunks) > 1
+    assert exchange.field("content-length") == str(len(BIG))
+    part = await ask(app, "GET", "/files/big", headers={"Range": "bytes=1-1500000"})
+    assert b"".join(part.chunks) == BIG[1:1500001]
+    app.static("/small", folder, stream_large_files=2)
+    assert (await ask(app, "GET", "/small/x.css")).chunks == [b"css"]
+
+
+def test_on_a_connection(app, folder, driver):
+    app.static("/files", folder, use_content_range=True)
+    with serve(app, driver) as url, httpx.Client(base_url=url) as client:
+        for path, content in (("/files/x.css", b"css"), ("/files/big", BIG)):
+            answer = client.get(path)
+            assert (answer.content, answer.headers["content-length"]) == (content, str(len(content)))
+            head = client.head(path)
+            assert (head.content, head.headers["content-length"]) == (b"", str(len(content)))
+        part = client.get("/files/big", headers={"Range": "bytes=1-1500000"})
+        assert (part.status_code, part.content) == (206, BIG[1:1500001])
+
+
+async def test_another_method(flavour, folder):
+    app, _, _ = flavour
+    app.static("/files", folder)
+    assert (await ask(app, "POST", "/files/x.css")).field("allow") == "GET, HEAD"
+
+
+async def test_urls(app, folder):
+    app.static("/files", folder)
+    app.static("/uploads/", folder, name="uploads")
+    app.static("/style.css", folder / "x.css", name="style")
+    part = Blueprint("part", url_prefix="/part")
+    part.static("/files", folder)
+    app.blueprint(part)
+    assert app.url_for("static", filename="a b.txt") == "/files/a%20b.txt"
+    assert app.url_for("static", name="uploads", filename="/sub/y.bin") == "/uploads/sub/y.bin"
+    assert app.url_for("static", name="style") == "/style.css"
+    assert app.url_for("part.static", filename="x.css") == "/part/files/x.css"
+    assert app.url_for("static", name="part.static", filename="x.css") == "/part/files/x.css"
+    assert (await ask(app, "GET", "/part/files/x.css")).text == "css"
+    app.remove_route("/style.css")
+    with pytest.raises(URLBuildError, match="was not found"):
+        app.url_for("static", name="style")

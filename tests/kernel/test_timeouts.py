@@ -1,0 +1,374 @@
+"""The originals' times, over the engine in memory: the clock moves only when a test moves it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import httpx
+import pytest
+
+from streamcompat.mach9_api import Mach9
+from streamcompat.sanic_api import Sanic
+from streamcompat.sanic_api import response as sanic_response
+from streamcompat.sanic_api.exceptions import (
+    RequestTimeout,
+    SanicException,
+    ServiceUnavailable,
+)
+from streamcompat.sanic_api.response import text
+from streamcompat.site import Site
+from streamcompat.testing import Client
+from tests.support.commands import PATIENCE, serve
+
+MINUTE = 60.0
+HEAD = b"POST /%b HTTP/1.1\r\nHost: h\r\n"
+
+
+def client(app: Any) -> Client:
+    """A client whose patience is that of a loaded machine."""
+    return Client(app, patience=PATIENCE)
+
+
+def with_routes(flavour: tuple[Any, Any, Any]) -> Any:
+    """An app with a route that gathers, one that streams its request and one that never answers."""
+    app, response, _ = flavour
+    app.cancelled = 0
+
+    async def gather(request: Any) -> Any:
+        return response.text(str(len(request.body)))
+
+    async def stream(request: Any) -> Any:
+        size = 0
+        async for piece in request.stream:
+            size += len(piece)
+        return response.text(str(size))
+
+    async def hang(request: Any) -> Any:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            app.cancelled += 1
+
+    async def hang_after_body(request: Any) -> Any:
+        async for _ in request.stream:
+            pass
+        await hang(request)
+
+    app.add_route(gather, "/gather", methods=["POST"])
+    app.add_route(stream, "/stream", methods=["POST"], stream=True)
+    app.add_route(hang, "/hang", methods=["GET"])
+    app.add_route(hang_after_body, "/hang_after_body", methods=["POST"], stream=True)
+    return app
+
+
+class TestResponseTimeout:
+    async def test_a_handler_that_does_not_answer_is_cancelled_and_answered_for(self, flavour):
+        app = with_routes(flavour)
+        async with client(app) as ask, ask.stream("GET", "/hang") as stream:
+            await ask.advance(59.9)
+            assert (stream.received.status, app.cancelled) == (0, 0)
+            await ask.advance(0.2)
+            response = await stream.response()
+            assert (response.status, response.body) == (503, b"Error: Response Timeout")
+            assert app.cancelled == 1
+
+    async def test_the_connection_is_kept_after_it(self, flavour):
+        app = with_routes(flavour)
+        async with client(app) as ask, ask.connect() as connection:
+            for _ in range(2):
+                await connection.send(b"GET /hang HTTP/1.1\r\nHost: h\r\n\r\n")
+                await ask.advance(60)
+                assert (await connection.response()).status == 503
+            assert connection.open
+
+    async def test_the_apps_own_page_and_the_request_that_the_handler_had(self, app):
+        @app.middleware("request")
+        def user(request):
+            request["user"] = "somebody"
+
+        @app.exception(ServiceUnavailable)
+        async def page(request, error):
+            await anyio.lowlevel.checkpoint()
+            return text(f"{request['user']} {request.path} {error}", 503, {"Retry-After": "1"})
+
+        @app.route("/")
+        async def hang(request):
+            await anyio.sleep_forever()
+
+        app.config.RESPONSE_TIMEOUT = 3
+        async with client(app) as ask, ask.stream("GET", "/") as stream:
+            await ask.advance(3)
+            response = await stream.response()
+            assert response.body == b"somebody / Response Timeout"
+            assert dict(response.headers)["retry-after"] == "1"
+
+    async def test_it_is_logged_once_with_the_route(self, app, caplog):
+        @app.route("/slow")
+        async def slow(request):
+            await anyio.sleep_forever()
+
+        async with client(app) as ask, ask.stream("GET", "/slow") as stream:
+            await ask.advance(60)
+            await stream.response()
+        errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
+        assert [record.getMessage().splitlines()[0] for record in errors] == [
+            "GET /slow on route /slow (TestResponseTimeout.test_it_is_logged_once_with_the_route"
+            ".<locals>.slow) failed"
+        ]
+
+    async def test_an_upload_that_moves_is_never_cut(self, flavour):
+        """The originals end it after a minute from its head."""
+        app = with_routes(flavour)
+        async with client(app) as ask, ask.stream("POST", "/stream") as stream:
+            for _ in range(30):
+                await ask.advance(59)
+                await stream.send(b"x" * 10)
+            await stream.finish()
+            assert (await stream.response()).body == b"300"
+
+    async def test_it_begins_anew_when_the_body_is_read(self, flavour):
+        """A quarter more at the most, as it is looked four times."""
+        app = with_routes(flavour)
+        async with client(app) as ask, ask.stream("POST", "/hang_after_body") as stream:
+            await ask.advance(50)
+            await stream.send(b"x")
+            await ask.advance(50)
+            await stream.finish()
+            await ask.advance(59)
+            assert (stream.received.status, app.cancelled) == (0, 0)
+            await ask.advance(16)
+            assert (await stream.response()).status == 503
+            assert app.cancelled == 1
+
+    async def test_a_handler_that_leaves_the_body_is_late(self, app):
+        @app.route("/", methods=["POST"], stream=True)
+        async def hang(request):
+            await request.stream.get()
+            await anyio.sleep_forever()
+
+        async with client(app) as ask, ask.stream("POST", "/") as stream:
+            for _ in range(5):
+                await stream.send(b"x")
+                await ask.advance(16)
+            assert (await stream.response()).status == 503
+
+    async def test_a_response_that_has_begun_is_never_cut(self, app):
+        """Not even one that has not written yet: what it waits for may come late."""
+
+        @app.route("/")
+        async def events(request):
+            async def write(response):
+                await go_on.wait()
+                response.write("event")
+
+            return sanic_response.stream(write)
+
+        go_on = anyio.Event()
+        async with client(app) as ask, ask.stream("GET", "/") as stream:
+            await ask.advance(60 * MINUTE)
+            go_on.set()
+            assert (await stream.response()).body == b"event"
+
+    async def test_a_client_that_pipelines_and_reads_slowly_does_not_make_a_handler_late(self, app):
+        """Its next handler is called when the last answer has left, and has all of its time then."""
+
+        @app.route("/large")
+        async def large(request):
+            return text("x" * 1_000_000)
+
+        @app.route("/slow")
+        async def slow(request):
+            await go_on.wait()
+            return text("in time")
+
+        go_on = anyio.Event()
+        async with client(app) as ask, ask.connect() as connection:
+            await connection.send(
+                b"GET /large HTTP/1.1\r\nHost: h\r\n\r\nGET /slow HTTP/1.1\r\nHost: h\r\n\r\n"
+            )
+            received = 0
+            while connection.outbound_held:
+                await ask.advance(25)
+                received += len(await connection.receive(50_000))
+                await ask.settle()
+            await ask.advance(55)
+            go_on.set()
+            while connection.unread or not received:
+                last = await connection.receive()
+                await ask.settle()
+            assert last.endswith(b"in time")
+
+    async def test_a_handler_that_answers_when_it_is_cancelled_has_answered(self, app):
+        @app.route("/")
+        async def stubborn(request):
+            try:
+                await anyio.sleep_forever()
+            except BaseException:
+                return text("late, but here")
+
+        async with client(app) as ask, ask.stream("GET", "/") as stream:
+            await ask.advance(60)
+            assert (await stream.response()).body == b"late, but here"
+
+    async def test_a_client_that_leaves_meanwhile(self, flavour):
+        app = with_routes(flavour)
+        async with client(app) as ask, ask.stream("GET", "/hang") as stream:
+            await ask.advance(30)
+            stream.disconnect()
+            await ask.advance(60)
+            assert (app.cancelled, stream.received.status) == (0, 0)
+
+    async def test_an_error_page_that_fails(self, app, caplog):
+        @app.exception(ServiceUnavailable)
+        def page(request, error):
+            raise ValueError
+
+        @app.route("/")
+        async def hang(request):
+            await anyio.sleep_forever()
+
+        async with client(app) as ask, ask.stream("GET", "/") as stream:
+            await ask.advance(60)
+            assert (await stream.response()).status == 500
+
+    async def test_without_a_limit(self, flavour):
+        app = with_routes(flavour)
+        app.config.RESPONSE_TIMEOUT = None
+        async with client(app) as ask, ask.stream("GET", "/hang") as stream:
+            await ask.advance(1000 * MINUTE)
+            assert (stream.received.status, app.cancelled) == (0, 0)
+
+    def test_on_real_sockets(self, app, driver):
+        app.config.RESPONSE_TIMEOUT = 0.05
+
+        @app.route("/hang")
+        async def hang(request):
+            await anyio.sleep_forever()
+
+        @app.route("/quick")
+        async def quick(request):
+            return text("quick")
+
+        with serve(app, driver) as url, httpx.Client(base_url=url, timeout=PATIENCE) as http:
+            assert [http.get(path).status_code for path in ("/hang", "/quick", "/hang")] == [503, 200, 503]
+
+
+class TestRequestTimeout:
+    async def test_a_head_that_does_not_arrive(self, flavour):
+        app = with_routes(flavour)
+        app.config.REQUEST_TIMEOUT = 3
+        async with client(app) as ask, ask.connect() as connection:
+            await connection.send(HEAD % b"gather")
+            await ask.advance(2.9)
+            assert not connection.unread
+            await ask.advance(0.2)
+            assert (await connection.response("POST")).status == 408
+
+    async def test_no_longer_than_ten_seconds_for_a_head(self, flavour):
+        app = with_routes(flavour)
+        app.config.REQUEST_TIMEOUT = 100
+        async with client(app) as ask, ask.connect() as connection:
+            await connection.send(HEAD % b"gather")
+            await ask.advance(10)
+            assert (await connection.response("POST")).status == 408
+
+    @pytest.mark.parametrize(("seconds", "each"), [(60, 5_000), (3, 1), (3, 5_000)])
+    async def test_a_gathered_body_has_the_whole_of_it(self, flavour, seconds, each):
+        """From the first byte of the request, however fast it comes."""
+        app = with_routes(flavour)
+        app.config.REQUEST_TIMEOUT = seconds
+        async with client(app) as ask, ask.connect() as connection:
+            await connection.send(HEAD % b"gather")
+            await ask.advance(1)
+            await connection.send(b"Content-Length: 1000000\r\n\r\n")
+            for _ in range(seconds - 2):
+                await connection.send(b"x" * each)
+                await ask.advance(1)
+            assert not connection.unread
+            await ask.advance(1)
+            response = await connection.response("POST")
+            assert (response.status, response.body) == (408, b"Error: Request Timeout")
+
+    async def test_the_apps_own_page(self, app):
+        @app.exception(RequestTimeout)
+        def page(request, error):
+            return text(f"{request.path} too slow", 408)
+
+        @app.post("/")
+        async def gather(request):
+            return text("")
+
+        async with client(app) as ask, ask.stream("POST", "/") as stream:
+            await ask.advance(10)
+            assert (await stream.response()).body == b"/ too slow"
+
+    async def test_at_the_least_rate_it_is_not_late(self, flavour):
+        app = with_routes(flavour)
+        async with client(app) as ask, ask.stream("POST", "/gather") as stream:
+            for _ in range(50):
+                await stream.send(b"x" * 500)
+                await ask.advance(1)
+            await stream.finish()
+            assert (await stream.response()).body == b"25000"
+
+    async def test_a_streamed_body_is_late_only_when_nothing_comes(self, flavour):
+        app = with_routes(flavour)
+        async with client(app) as ask, ask.stream("POST", "/stream") as stream:
+            for _ in range(100):
+                await stream.send(b"x")
+                await ask.advance(59)
+            await ask.advance(2)
+            assert (await stream.response()).status == 408
+
+
+class TestSettings:
+    def test_reach_the_engine(self, app):
+        app.config.update(
+            REQUEST_TIMEOUT="3", RESPONSE_TIMEOUT=4, KEEP_ALIVE_TIMEOUT=7, GRACEFUL_SHUTDOWN_TIMEOUT=8
+        )
+        config = app.server_config()
+        times = config.timeouts
+        assert (times.head, times.body_grace, times.request) == (3, 3, 3)
+        assert (times.response, times.keep_alive, config.grace) == (4, 7, 8)
+
+    def test_by_default(self, flavour):
+        times = flavour[0].server_config().timeouts
+        assert (times.head, times.body_grace, times.request) == (10, 10, 60)
+        assert (times.response, times.keep_alive) == (60, 5)
+
+    def test_without_limits(self, app):
+        app.config.update(REQUEST_TIMEOUT=None, RESPONSE_TIMEOUT=None, KEEP_ALIVE_TIMEOUT=None)
+        times = app.server_config().timeouts
+        assert (times.head, times.body_grace, times.request) == (10, 10, None)
+        assert (times.response, times.keep_alive) == (None, None)
+
+    def test_a_site_has_the_longest_of_its_apps(self):
+        one, other = Sanic("one", load_env=False), Mach9("other", load_env=False)
+        one.config.update(REQUEST_TIMEOUT=2, RESPONSE_TIMEOUT=None, GRACEFUL_SHUTDOWN_TIMEOUT=20)
+        other.config.update(KEEP_ALIVE_TIMEOUT=1)
+        site = Site()
+        site.mount(one, "/one")
+        site.mount(other, "/other")
+        config = site.server_config(port=0)
+        assert (config.timeouts.request, config.timeouts.response) == (60, None)
+        assert (config.timeouts.keep_alive, config.timeouts.head, config.grace) == (5, 10, 20)
+        assert Site().server_config().timeouts.response is None
+
+    async def test_a_site_answers_in_the_words_of_the_app(self, app):
+        @app.exception(SanicException)
+        def page(request, error):
+            return text(f"{request.root_path} {error}", error.status_code)
+
+        @app.route("/")
+        async def hang(request):
+            await anyio.sleep_forever()
+
+        site = Site()
+        site.mount(app, "/shop")
+        async with client(site) as ask, ask.stream("GET", "/shop/") as stream:
+            await ask.advance(60)
+            response = await stream.response()
+            assert (response.status, response.body) == (503, b"/shop Response Timeout")

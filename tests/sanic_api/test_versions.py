@@ -1,0 +1,179 @@
+"""Sanic's releases: what they spell in different ways is one; the switch decides where they contradict."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from streamcompat.sanic_api import Sanic, compat, versions
+from streamcompat.sanic_api.exceptions import Unauthorized
+from streamcompat.sanic_api.response import file, file_stream, text
+from tests.support.commands import serve_command
+from tests.support.exchanges import ask, request_to
+
+OLD = ["0.5", "0.6", "0.7"]
+
+
+@pytest.fixture(autouse=True)
+def latest_afterwards() -> Iterator[None]:
+    yield
+    compat("0.8")
+
+
+def request(**headers):
+    app = Sanic("app", load_env=False)
+    return app.default_request_class.of(request_to("GET", "/", headers=headers), app, "")
+
+
+@pytest.mark.parametrize(
+    ("release", "ip"),
+    [
+        ("0.5.4", ("192.0.2.1", 5000)),
+        ("0.6", ("192.0.2.1", 5000)),
+        ("0.7", "192.0.2.1"),
+        ("0.8.3", "192.0.2.1"),
+    ],
+)
+def test_the_clients_address(release, ip):
+    compat(release)
+    assert request().ip == ip
+    assert request().socket == ("192.0.2.1", 5000)
+
+
+@pytest.mark.parametrize(
+    ("release", "header", "token"),
+    [
+        ("0.5", "Bearer Token x", "x"),
+        ("0.5", "Bearer x", "Bearer x"),
+        ("0.6", "Bearer Token x", "Token x"),
+        ("0.6", "Bearer x", "x"),
+        ("0.8", "Token x", "x"),
+        ("0.8", "Basic x", "Basic x"),
+    ],
+)
+def test_the_token(release, header, token):
+    compat(release)
+    assert request(authorization=header).token == token
+
+
+@pytest.mark.parametrize("release", versions.RELEASES)
+def test_no_token(release):
+    compat(release)
+    assert request().token is None
+
+
+@pytest.mark.parametrize("release", versions.RELEASES)
+def test_a_scheme_by_position_or_by_name(release):
+    compat(release)
+    quoted = "'r'" if release != "0.8" else '"r"'
+    for error in (Unauthorized("m", "Basic", realm="r"), Unauthorized("m", scheme="Basic", realm="r")):
+        assert error.headers == {"WWW-Authenticate": f"Basic realm={quoted}"}
+        assert error.status_code == 401
+    assert Unauthorized("m", 499).status_code == 499
+    assert Unauthorized("m").headers == {}
+
+
+class TestFiles:
+    @pytest.fixture
+    def location(self, tmp_path):
+        path = tmp_path / "data.bin"
+        path.write_bytes(b"0123456789")
+        return path
+
+    async def test_by_position_as_in_08(self, location):
+        whole = await file(location, 201, "a/b", {"X-A": "b"}, "name.txt")
+        assert (whole.status, whole.content_type, whole.headers["X-A"]) == (201, "a/b", "b")
+        assert whole.headers["Content-Disposition"] == 'attachment; filename="name.txt"'
+        assert (await file_stream(location, 203, 2, "a/b")).status == 203
+
+    @pytest.mark.parametrize("release", ["0.7", "0.8"])
+    async def test_a_type_where_it_was_before_08(self, location, release):
+        compat(release)
+        whole = await file(location, "a/b", {"X-A": "b"}, "name.txt")
+        assert (whole.status, whole.content_type, whole.headers["X-A"]) == (200, "a/b", "b")
+        whole = await file(location, None, {"X-A": "b"})
+        assert (whole.status, whole.headers["X-A"]) == (200, "b")
+        assert (await file(location=location)).body == b"0123456789"
+
+    @pytest.mark.parametrize("release", ["0.5", "0.6"])
+    async def test_a_range_where_it_was_before_07(self, location, release):
+        class Range:
+            start, end, size, total = 2, 4, 3, 10
+
+        compat(release)
+        assert (await file(location, "a/b", None, Range())).body == b"234"
+
+    @pytest.mark.parametrize("release", OLD)
+    async def test_the_size_of_a_chunk_where_it_was_before_08(self, location, release):
+        compat(release)
+        app = Sanic("app", load_env=False)
+        app.get("/")(lambda request: file_stream(location, 4, "a/b"))
+        exchange = await ask(app, "GET", "/")
+        assert (exchange.status, exchange.chunks) == (200, [b"0123", b"4567", b"89"])
+
+    async def test_too_many(self, location):
+        compat("0.7")
+        with pytest.raises(TypeError, match=r"file\(\) takes location, mime_type, headers, filename, _range"):
+            await file(location, 1, 2, 3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("release", "names"), [("0.6", ("sanic", "network")), ("0.7", ("root", "sanic.access"))]
+)
+async def test_the_loggers(release, names, caplog):
+    compat(release)
+    caplog.set_level(logging.INFO)
+    app = Sanic("app", load_env=False)
+    app.get("/")(lambda request: 1 / 0)
+    app.started(None, None)
+    await ask(app, "GET", "/")
+    assert [record.name for record in caplog.records] == list(names)
+
+
+@pytest.mark.parametrize(
+    ("release", "status", "body"),
+    [("0.6", 408, b"Error: Request Timeout"), ("0.7", 503, b"Error: Response Timeout")],
+)
+async def test_a_handler_that_is_too_slow(release, status, body):
+    compat(release)
+    app = Sanic("app", load_env=False)
+    exchange = request_to("GET", "/")
+    await app.answer_overdue(app.default_request_class.of(exchange, app, ""), exchange)
+    assert (exchange.status, exchange.body) == (status, body)
+
+
+async def test_a_removed_route_that_was_cached(app):
+    app.get("/a")(lambda request: text("a"))
+    app.get("/b/<x>")(lambda request, x: text(x))
+    app.remove_route("/a", clean_cache=False)
+    app.remove_route("/b/<x>", clean_cache=False)
+    assert [(await ask(app, "GET", path)).status for path in ("/a", "/a/", "/b/1")] == [200, 200, 200]
+    assert "/a" not in app.router.routes_all
+    app.get("/a")(lambda request: text("new"))
+    assert [(await ask(app, "GET", path)).body for path in ("/a", "/a/", "/b/1")] == [b"new", b"new", b"1"]
+    app.remove_route("/a")
+    assert [(await ask(app, "GET", path)).status for path in ("/a", "/a/", "/b/1")] == [404, 404, 404]
+
+
+@pytest.mark.parametrize("release", ["0.4", "18.12", "", "x"])
+def test_another_release(release):
+    with pytest.raises(ValueError, match=r"the releases to choose from are 0.5, 0.6, 0.7, 0.8"):
+        compat(release)
+
+
+def test_from_the_command_line(tmp_path):
+    import httpx
+
+    (tmp_path / "old.py").write_text(
+        "from sanic import Sanic\n"
+        "from sanic.response import text\n"
+        "app = Sanic(__name__)\n"
+        "@app.route('/')\n"
+        "async def index(request):\n"
+        "    return text(type(request.ip).__name__)\n"
+    )
+    for options, kind in (([], "str"), (["--compat", "0.5"], "tuple")):
+        with serve_command("old.py", "--alias", *options, cwd=tmp_path) as command:
+            assert httpx.get(command.url).text == kind
