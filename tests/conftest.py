@@ -1,4 +1,4 @@
-"""What every test file may use: the event loops, the drivers, and how long Hypothesis searches."""
+"""What every test file may use: the event loops, the drivers, apps, and how long Hypothesis searches."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from streamcompat.mach9_api import Mach9
+from streamcompat.mach9_api import exceptions as mach9_exceptions
+from streamcompat.mach9_api import response as mach9_response
+from streamcompat.sanic_api import Sanic
+from streamcompat.sanic_api import exceptions as sanic_exceptions
+from streamcompat.sanic_api import response as sanic_response
 
 # A machine under load is slow, never wrong: no example fails for its time.
 settings.register_profile(
@@ -33,6 +41,26 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 def driver(request: pytest.FixtureRequest) -> str:
     """The engine's drivers, as `ServerConfig.driver` names them; `anyio` runs on asyncio."""
     return str(request.param)
+
+
+@pytest.fixture
+def app() -> Sanic:
+    return Sanic("app", load_env=False)
+
+
+@pytest.fixture
+def mach9() -> Mach9:
+    return Mach9("app", load_env=False)
+
+
+@pytest.fixture(
+    params=[(Sanic, sanic_response, sanic_exceptions), (Mach9, mach9_response, mach9_exceptions)],
+    ids=["sanic", "mach9"],
+)
+def flavour(request: pytest.FixtureRequest) -> tuple[Any, Any, Any]:
+    """(app, response module, exceptions module), of each flavour."""
+    kind, response, exceptions = request.param
+    return kind("app", load_env=False), response, exceptions
 
 
 @pytest.fixture(scope="session")
