@@ -24,7 +24,8 @@ from .http1.gate import check_fields
 from .http1.pipes import READY
 from .limits import Limits, Timeouts, WebSocketSettings
 from .logs import LINE, LogBudget, printable
-from .server.server import Lifespan, Server, ServerConfig
+from .server.config import ServerConfig
+from .server.server import Lifespan, Server
 from .server.workers import HOPELESS, Workers
 from .websocket.handshake import Accepted, accept, read_handshake
 from .websocket.protocol import WebSocket, check_close

@@ -5,7 +5,7 @@ The rule: nothing that a peer sends makes the engine hold more, or wait longer, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class Limits:
             be kept; 256 KiB as in Go's net/http.
         linger_size: what is read and dropped after the final answer of a connection; 1 MiB (nginx bounds
             the time alone).
+
+    Raises: ValueError: one is negative, or a low-water mark is above its high-water mark.
     """
 
     request_line: int = 8 * 1024
@@ -59,6 +61,13 @@ class Limits:
     flush_size: int = 128 * 1024
     drain_size: int = 256 * 1024
     linger_size: int = 1024 * 1024
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            if getattr(self, one.name) < 0:
+                raise ValueError(f"{one.name} is negative")
+        if self.inbound_low > self.inbound_high or self.outbound_low > self.outbound_high:
+            raise ValueError("a low-water mark is above its high-water mark")
 
 
 @dataclass(frozen=True, slots=True)

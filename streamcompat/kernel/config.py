@@ -41,6 +41,11 @@ class Config(dict[str, Any]):
             for a sign of life, and that it has to give it; 20 each, as in later Sanic; `None` for never.
         WEBSOCKET_DEFLATE: whether messages are compressed for a client that offers it.
 
+    Keys that may be set besides:
+        ENGINE_LIMIT_HEAD_FIELDS, ENGINE_LIMIT_DRAIN_SIZE and so on: the field of the engine's `Limits` that
+            has the rest as its name, in its unit. `run(limits=...)` goes before them. Several apps in one
+            server share the largest of each.
+
     A time that is `None` is not limited. They are read when the server starts, the sizes with each request.
 
     `load_env` reads the environment: `True` for the flavour's own prefix, a text for another one.

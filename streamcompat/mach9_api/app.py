@@ -52,6 +52,7 @@ class Mach9(ServedApp):
     dialect = MACH9
     config_class = Config
     default_request_class = Request
+    run_order = ("host", "port", "ssl", "debug", "sock", "workers", "backlog", "protocol")
 
     def __init__(
         self,
@@ -155,20 +156,7 @@ class Mach9(ServedApp):
             }
         }
 
-    def run(
-        self,
-        host: str | None = None,
-        port: int | None = None,
-        ssl: Any = None,
-        debug: bool = False,
-        sock: Any = None,
-        workers: int = 1,
-        backlog: int = 2048,
-        protocol: Any = None,
-        **options: Any,
-    ) -> None:
-        """Serves until SIGINT or SIGTERM, or until `stop`; further keywords as in the kernel.
-
-        Without effect: `protocol`, `loop`.
-        """
-        Server(self).run(host, port, ssl, sock, workers, backlog, debug=debug, **options)
+    def run(self, *positional: Any, **given: Any) -> None:
+        """As every app's, with `server`."""
+        self.server = Server(self)
+        super().run(*positional, **given)

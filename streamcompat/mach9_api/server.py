@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from streamcompat.serving.served_app import ServedApp
+from streamcompat.serving.options import RunOptions
 
 __all__ = ["Server"]
+
+_ORDER: Final = ("host", "port", "ssl", "sock", "workers", "backlog", "protocol")
 
 
 class Server:
@@ -15,24 +17,12 @@ class Server:
     def __init__(self, app: Any) -> None:
         self.app = app
 
-    def run(
-        self,
-        host: str | None = None,
-        port: int | None = None,
-        ssl: Any = None,
-        sock: Any = None,
-        workers: int = 1,
-        backlog: int = 2048,
-        protocol: Any = None,
-        **options: Any,
-    ) -> None:
-        """Serves until SIGINT or SIGTERM, or until `stop`; further keywords as in the kernel.
-
-        Without effect: `protocol`, `loop`.
-        """
+    def run(self, *positional: Any, **given: Any) -> None:
+        """As `app.run`, without `debug` in the order of positional arguments; the app's own holds."""
+        given.setdefault("debug", bool(self.app.debug))
+        options = RunOptions.read("run", _ORDER, positional, given)
         self.app.server = self
-        options.setdefault("debug", bool(self.app.debug))
-        ServedApp.run(self.app, host, port, ssl=ssl, sock=sock, workers=workers, backlog=backlog, **options)
+        self.app._serve(options)
 
     def stop(self) -> None:
         """Ends `run`; running requests may finish."""

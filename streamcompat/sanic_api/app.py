@@ -16,7 +16,6 @@ from streamcompat.sanic_api.request import Request
 from streamcompat.sanic_api.router import Router
 from streamcompat.sanic_api.streaming import StreamRoutes
 from streamcompat.sanic_api.testing import SanicTestClient
-from streamcompat.serving.servable import RunningServer
 from streamcompat.serving.served_app import ServedApp
 
 __all__ = ["Sanic", "compat"]
@@ -31,6 +30,20 @@ class Sanic(StreamRoutes, ServedApp):
     dialect = SANIC
     config_class = Config
     default_request_class = Request
+    run_order = (
+        "host",
+        "port",
+        "debug",
+        "ssl",
+        "sock",
+        "workers",
+        "protocol",
+        "backlog",
+        "stop_event",
+        "register_sys_signals",
+        "access_log",
+    )
+    create_server_order = tuple(name for name in run_order if name not in ("workers", "register_sys_signals"))
 
     def __init__(
         self,
@@ -93,56 +106,6 @@ class Sanic(StreamRoutes, ServedApp):
             "method": request.method,
             "transport": request.transport,
         }
-
-    def run(
-        self,
-        host: str | None = None,
-        port: int | None = None,
-        debug: bool = False,
-        ssl: Any = None,
-        sock: Any = None,
-        workers: int = 1,
-        protocol: Any = None,
-        backlog: int = 2048,
-        stop_event: Any = None,
-        register_sys_signals: bool = True,
-        access_log: bool | None = None,
-        **options: Any,
-    ) -> None:
-        """Serves until SIGINT or SIGTERM, or until `stop`; further keywords as in the kernel.
-
-        Without effect: `protocol`, `stop_event`, `loop`, `auto_reload`.
-        """
-        super().run(
-            host,
-            port,
-            debug=debug,
-            ssl=ssl,
-            sock=sock,
-            workers=workers,
-            backlog=backlog,
-            register_sys_signals=register_sys_signals,
-            access_log=access_log,
-            **options,
-        )
-
-    async def create_server(
-        self,
-        host: str | None = None,
-        port: int | None = None,
-        debug: bool = False,
-        ssl: Any = None,
-        sock: Any = None,
-        protocol: Any = None,
-        backlog: int = 2048,
-        stop_event: Any = None,
-        access_log: bool | None = None,
-        **options: Any,
-    ) -> RunningServer:
-        """Serves within the running loop, until `close` of what it returns, or `stop`; keywords as `run`."""
-        return await super().create_server(
-            host, port, debug=debug, ssl=ssl, sock=sock, backlog=backlog, access_log=access_log, **options
-        )
 
     def __call__(self) -> Self:
         """The app itself, for servers that call what they import."""

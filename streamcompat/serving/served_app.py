@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from streamcompat.kernel.app import App
-from streamcompat.serving.servable import AppLifespan, Servable, settings_of
-from streamcompat_engine import Lifespan, ServerConfig
+from streamcompat.serving.lifespan import AppLifespan
+from streamcompat.serving.servable import Servable
+from streamcompat.serving.settings import ServerSettings, server_settings
+from streamcompat_engine import Lifespan
 
 
 class ServedApp(App, Servable):
@@ -15,5 +15,5 @@ class ServedApp(App, Servable):
     def lifespan(self, access_log: bool | None = None) -> Lifespan:
         return AppLifespan([self], access_log)
 
-    def server_config(self, **given: Any) -> ServerConfig:
-        return ServerConfig(**settings_of(self.config) | given)
+    def _server_settings(self) -> ServerSettings:
+        return server_settings(self.config)

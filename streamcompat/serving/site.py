@@ -7,11 +7,13 @@ it sees the path without its prefix, and `request.root_path` has the prefix.
 from __future__ import annotations
 
 import logging
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from streamcompat.serving.servable import AppLifespan, Servable, longest, settings_of
+from streamcompat.serving.lifespan import AppLifespan
+from streamcompat.serving.servable import Servable
 from streamcompat.serving.served_app import ServedApp
-from streamcompat_engine import Exchange, Lifespan, ServerConfig
+from streamcompat.serving.settings import ServerSettings, server_settings, shared_settings
+from streamcompat_engine import Exchange, Lifespan
 
 _TEXT = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 
@@ -74,10 +76,10 @@ class Site(Servable):
     def lifespan(self, access_log: bool | None = None) -> Lifespan:
         return AppLifespan(self.apps, access_log)
 
-    def server_config(self, **given: Any) -> ServerConfig:
-        """The engine's configuration: `given`, and for the rest the longest times of the applications,
-        since one connection may bring requests for each of them."""
-        return ServerConfig(**longest([settings_of(app.config) for app in self.apps]) | given)
+    def _server_settings(self) -> ServerSettings | None:
+        """The longest times and the largest limits of the applications, since one connection may bring
+        requests for each of them."""
+        return shared_settings([server_settings(app.config) for app in self.apps])
 
     def configure_logging(self, debug: bool = False) -> None:
         for app in self.apps:

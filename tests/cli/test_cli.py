@@ -376,10 +376,10 @@ def test_a_listener_that_fails_before_the_start_is_one_line(folder: Path) -> Non
     ("arguments", "message"),
     [
         ((), "give a TARGET, or at least one --mount PREFIX=TARGET"),
-        (("one.py", "--port", "65536"), "'65536' is no port: a number from 0 to 65535"),
-        (("one.py", "--port", "http"), "'http' is no port: a number from 0 to 65535"),
-        (("one.py", "--grace", "-1"), "'-1' is no number of seconds"),
-        (("one.py", "--grace", "nan"), "'nan' is no number of seconds"),
+        (("one.py", "--port", "65536"), "'65536' is not a valid port: a number from 0 to 65535"),
+        (("one.py", "--port", "http"), "'http' is not a valid port: a number from 0 to 65535"),
+        (("one.py", "--grace", "-1"), "'-1' is not a valid number of seconds"),
+        (("one.py", "--grace", "nan"), "'nan' is not a valid number of seconds"),
         (("one.py", "--mount", "two.py"), "'two.py' is not PREFIX=TARGET, such as /shop=shop.py:app"),
         (("one.py", "--driver", "curio"), "invalid choice: 'curio'"),
         (("one.py", "--workrs", "2"), "unrecognized arguments: --workrs 2"),
@@ -412,3 +412,20 @@ def test_help_names_every_option(tmp_path: Path) -> None:
     )
     for option in (*where, *how, "--alias", "--force-alias", "--compat", "--traceback"):
         assert option in said
+
+
+def test_a_limit_of_the_engine(folder: Path) -> None:
+    with serve_command(
+        "one.py", "--limit", "head_fields=1K", "--limit", "field_count=50", cwd=folder
+    ) as command:
+        assert httpx.get(command.url, headers={"x": "y" * 500}).status_code != 431
+        assert httpx.get(command.url, headers={"x": "y" * 1100}).status_code == 431
+    ended = run("run", "one.py", "--limit", "head_field=1K", cwd=folder)
+    assert ended.returncode == 2
+    assert "'head_field' is not a limit: did you mean 'head_fields'?" in ended.stderr
+
+
+def test_a_setting_of_an_app_that_is_wrong_is_one_line(folder: Path) -> None:
+    (folder / "wrong.py").write_text(MACH9 + "app.config.ENGINE_LIMIT_HEDA_FIELDS = 1\n")
+    line = refused("wrong.py", "--port", "0", cwd=folder)
+    assert line == "a setting of the app is wrong: 'heda_fields' is not a limit: did you mean 'head_fields'?"

@@ -19,8 +19,8 @@ from streamcompat.mach9_api.views import CompositionView
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api.exceptions import SanicException
 from streamcompat.sanic_api.response import text
-from streamcompat.serving import servable as serving
-from streamcompat.serving.servable import tls_context
+from streamcompat.serving import lifespan
+from streamcompat.serving.tls import tls_context
 from streamcompat_engine.exchange.suspension import Wait
 from tests.support.commands import PATIENCE, ROOT, environment, serve
 
@@ -106,7 +106,7 @@ def test_a_plain_listener_may_run_the_loop_until_something_is_complete(app, driv
 
 def test_a_plain_listener_without_a_stack_of_its_own(app, monkeypatch):
     """Where greenlet is missing: the error that asyncio has for it."""
-    monkeypatch.setattr(serving, "wait", Wait)
+    monkeypatch.setattr(lifespan, "wait", Wait)
 
     def listener(app, loop):
         loop.run_until_complete(loop.create_future())

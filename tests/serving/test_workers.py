@@ -309,7 +309,7 @@ def begin():
         open("begun", "w").close()
         os.kill(os.getpid(), signal.SIGTERM)
 
-def serve(sockets, ready, worn):
+def serve(sockets, ready, recycle):
     print("served", flush=True)
     os.kill(os.getppid(), signal.SIGTERM)
     signal.pause()
@@ -350,7 +350,7 @@ def test_a_limit_that_is_none(option: str) -> None:
         timeout=PATIENCE,
     )
     assert done.returncode == 2
-    assert "is no " in done.stderr
+    assert "is not a valid " in done.stderr
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "two", "99999"])
@@ -364,4 +364,4 @@ def test_a_number_of_workers_that_is_none(number: str) -> None:
         timeout=PATIENCE,
     )
     assert done.returncode == 2
-    assert "is no number of processes" in done.stderr
+    assert "is not a valid number of processes" in done.stderr

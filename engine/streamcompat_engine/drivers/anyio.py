@@ -25,7 +25,7 @@ from .session import RESET, Session
 from .timers import Timer, Timers
 
 if TYPE_CHECKING:
-    from ..server.server import ServerConfig
+    from ..server.config import ServerConfig
 
 _READ: Final = 64 * 1024
 """The most bytes of one read."""

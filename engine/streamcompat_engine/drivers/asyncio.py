@@ -22,7 +22,7 @@ from .service import Event, Service
 from .session import RESET, Session
 
 if TYPE_CHECKING:
-    from ..server.server import ServerConfig
+    from ..server.config import ServerConfig
 
 _LARGE: Final = 32 * 1024
 """Bytes from which pieces are handed to the system as they are; below, joining them costs less."""

@@ -11,64 +11,22 @@ import logging
 import os
 import signal
 import socket
-import stat
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
 
 import anyio
 import anyio.abc
 
 from ..drivers.service import App, Service
-from ..limits import Limits, Timeouts
-
-Driver = Literal["asyncio", "anyio", "trio"]
+from .config import ServerConfig
+from .sockets import bound_sockets, url
 
 logger: Final = logging.getLogger("streamcompat.engine")
 
-_WEAR_LOOKS: Final = 0.5
-_WEAR_REPEATS: Final = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class ServerConfig:
-    """Where and how a server listens.
-
-    Attributes:
-        host, port: a TCP address; port 0 lets the system choose. Both address families of a name are bound.
-        uds: the path of a Unix socket, in place of host and port.
-        sockets: bound sockets, in place of both.
-        driver: `"asyncio"` is the fast one; `"anyio"` runs the portable one on asyncio, `"trio"` on trio.
-        uvloop: use uvloop with the drivers on asyncio; `None`: where it is installed.
-        backlog: connections that wait to be accepted; 2048 as in uvicorn.
-        reuse_port: several processes may listen on the port.
-        drain_on_hangup: SIGHUP stops the server too, but idle connections may bring one more request, as
-            where another process takes over.
-        handle_signals: stop on SIGINT and SIGTERM, where the server runs in the main thread.
-        max_requests, max_memory: requests served, and bytes of memory (the resident set), from which on a
-            worker wants to be replaced; none.
-        grace: seconds that running exchanges have to finish when the server stops; 15.
-        ssl: a context for TLS.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8000
-    uds: str | None = None
-    sockets: tuple[socket.socket, ...] = ()
-    driver: Driver = "asyncio"
-    uvloop: bool | None = None
-    backlog: int = 2048
-    reuse_port: bool = False
-    drain_on_hangup: bool = False
-    handle_signals: bool = True
-    max_requests: int | None = None
-    max_memory: int | None = None
-    grace: float = 15.0
-    ssl: Any = None
-    limits: Limits = field(default_factory=Limits)
-    timeouts: Timeouts = field(default_factory=Timeouts)
+_RECYCLING_LOOKS: Final = 0.5
+_RECYCLING_REPEATS: Final = 30.0
 
 
 class Lifespan:
@@ -92,7 +50,7 @@ class Lifespan:
     def listening(self, addresses: list[str]) -> None:
         """Once the server listens; `addresses` are URLs such as `http://127.0.0.1:8000`."""
 
-    def worn(self) -> None:
+    def needs_recycling(self) -> None:
         """Once `max_requests` or `max_memory` is reached, and every half minute from then on."""
 
 
@@ -175,7 +133,7 @@ class Server:
             if self.config.handle_signals and threading.current_thread() is threading.main_thread():
                 await group.start(self._watch_signals)
             if self.config.max_requests is not None or self.config.max_memory is not None:
-                group.start_soon(self._watch_wear)
+                group.start_soon(self._watch_recycling)
             try:
                 async with self._listen(sockets, group):
                     self._lifespan.listening(self.addresses)
@@ -221,19 +179,19 @@ class Server:
             async for number in signals:
                 self._on_stop(drain=number == signal.SIGHUP)
 
-    async def _watch_wear(self) -> None:
+    async def _watch_recycling(self) -> None:
         """Look twice a second, which costs nothing, whether the server should be replaced."""
         most, room = self.config.max_requests, self.config.max_memory
         if room is not None and _resident() >= room:
             logger.error("max_memory is %d bytes, which is less than what it takes to begin with", room)
             room = None
         while not self._service.stopping:
-            await anyio.sleep(_WEAR_LOOKS)
+            await anyio.sleep(_RECYCLING_LOOKS)
             requests, memory = self._service.requests, _resident()
             if (most is not None and requests >= most) or (room is not None and memory >= room):
                 logger.info("to be replaced after %d requests, with %d bytes of memory", requests, memory)
-                self._lifespan.worn()
-                await anyio.sleep(_WEAR_REPEATS)
+                self._lifespan.needs_recycling()
+                await anyio.sleep(_RECYCLING_REPEATS)
 
     @contextlib.asynccontextmanager
     async def _listen(self, sockets: list[socket.socket], group: anyio.abc.TaskGroup) -> AsyncIterator[None]:
@@ -288,93 +246,6 @@ def _only(error: BaseException) -> BaseException:
 async def _set_after(wait: Callable[[], Any], scope: anyio.CancelScope) -> None:
     await wait()
     scope.cancel()
-
-
-@contextlib.contextmanager
-def bound_sockets(config: ServerConfig) -> Iterator[list[socket.socket]]:
-    """The listening sockets of a configuration, closed at the end.
-
-    Raises: OSError: an address is in use, not ours, or not allowed.
-    """
-    with contextlib.ExitStack() as stack:
-        if config.sockets:
-            sockets = list(config.sockets)
-            for sock in sockets:
-                sock.listen(config.backlog)  # where it does already, this sets the backlog
-        elif config.uds is not None:
-            sockets = [_bind_unix(config.uds, config.backlog)]
-            stack.callback(_remove_socket, config.uds, os.stat(config.uds).st_ino)
-        else:
-            sockets = _bind_tcp(config)
-        for sock in sockets:
-            stack.callback(sock.close)
-            sock.setblocking(False)
-        yield sockets
-
-
-def _bind_tcp(config: ServerConfig) -> list[socket.socket]:
-    """Listen on every address of the host, all on one port."""
-    infos = socket.getaddrinfo(
-        config.host or None, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    sockets: list[socket.socket] = []
-    port = config.port
-    try:
-        for family, _, protocol, _, address in dict.fromkeys(infos):
-            sock = socket.socket(family, socket.SOCK_STREAM, protocol)
-            sockets.append(sock)
-            # Accepted sockets inherit it: a last short chunk must not wait for an acknowledgement.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if os.name == "posix":
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if config.reuse_port:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind((address[0], port, *address[2:]))
-            port = port or sock.getsockname()[1]
-            sock.listen(config.backlog)
-    except OSError as error:
-        error.filename = f"{config.host}:{config.port}"  # its text says so then
-        for sock in sockets:
-            sock.close()
-        raise
-    return sockets
-
-
-def _bind_unix(path: str, backlog: int) -> socket.socket:
-    """Listen on a path; a socket there that nobody listens on any more is replaced."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-                try:
-                    probe.connect(path)
-                except ConnectionRefusedError:
-                    os.unlink(path)
-        sock.bind(path)
-        sock.listen(backlog)
-    except OSError as error:
-        error.filename = path
-        sock.close()
-        raise
-    return sock
-
-
-def _remove_socket(path: str, inode: int) -> None:
-    """Remove our own socket file, not one that another server has put in its place."""
-    with contextlib.suppress(OSError):
-        if os.stat(path).st_ino == inode:
-            os.unlink(path)
-
-
-def url(sock: socket.socket, tls: bool) -> str:
-    """How a bound socket is named to people: a URL, or `unix:PATH`."""
-    name = sock.getsockname()
-    if isinstance(name, (str, bytes)):
-        return f"unix:{os.fsdecode(name)}"
-    host = f"[{name[0]}]" if ":" in name[0] else name[0]
-    return f"{'https' if tls else 'http'}://{host}:{name[1]}"
 
 
 def _asyncio_loop() -> Any:

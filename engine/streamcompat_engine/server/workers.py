@@ -21,7 +21,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from .server import ServerConfig, bound_sockets, url
+from .config import ServerConfig
+from .sockets import bound_sockets, url
 
 logger: Final = logging.getLogger("streamcompat.engine")
 
@@ -36,7 +37,7 @@ _SOUND: Final = 10.0
 _FIRST_DELAY: Final = 0.1
 _LONGEST_DELAY: Final = 30.0
 _READY: Final = b"1"
-_WORN: Final = b"2"
+_RECYCLE: Final = b"2"
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 
 
@@ -191,8 +192,8 @@ class Workers:
                 with contextlib.suppress(OSError):
                     os.write(pipe, what)
 
-            ready, worn = functools.partial(tell, _READY), functools.partial(tell, _WORN)
-            status = self._serve(slot.sockets, ready, worn)
+            ready, recycle = functools.partial(tell, _READY), functools.partial(tell, _RECYCLE)
+            status = self._serve(slot.sockets, ready, recycle)
         except KeyboardInterrupt:
             status = 130
         except SystemExit as leave:
@@ -246,7 +247,7 @@ class Workers:
     def _stop(self) -> None:
         self._stops += 1
         self._rolling.clear()
-        self._close_sockets()  # who comes now is refused, and need not wait for nothing
+        self._close_sockets()  # refuse new connections now rather than let them wait in vain
         for slot in self._slots:
             slot.start_at = None
             for worker in (slot.worker, slot.retiring):
@@ -300,7 +301,7 @@ class Workers:
                     slot.retiring = None
 
     def _on_end(self, slot: _Slot, worker: _Worker, status: int) -> None:
-        """A worker has ended that nobody told to."""
+        """A worker exited unexpectedly."""
         slot.worker = None
         now = time.monotonic()
         how = f"by signal {-status}" if status < 0 else f"with status {status}"

@@ -15,7 +15,7 @@ import anyio
 import pytest
 
 from streamcompat_engine import Exchange, Lifespan, Server
-from streamcompat_engine.server.server import bound_sockets
+from streamcompat_engine.server.sockets import bound_sockets
 from tests.support.engine_server import (
     PATIENCE,
     Client,

@@ -1,0 +1,51 @@
+"""Where and how a server listens: values only; each docstring names where its default comes from."""
+
+from __future__ import annotations
+
+import socket
+import ssl as tls
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..limits import Limits, Timeouts
+
+Driver = Literal["asyncio", "anyio", "trio"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """Where and how a server listens.
+
+    Attributes:
+        host, port: a TCP address; port 0 lets the system choose. Both address families of a name are bound.
+        uds: the path of a Unix socket, in place of host and port.
+        sockets: bound sockets, in place of both.
+        driver: `"asyncio"` is the fast one; `"anyio"` runs the portable one on asyncio, `"trio"` on trio.
+        uvloop: use uvloop with the drivers on asyncio; `None`: where it is installed.
+        backlog: connections that wait to be accepted; 2048 as in uvicorn.
+        reuse_port: several processes may listen on the port.
+        drain_on_hangup: SIGHUP stops the server too, but idle connections may bring one more request, as
+            where another process takes over.
+        handle_signals: stop on SIGINT and SIGTERM, where the server runs in the main thread.
+        max_requests, max_memory: requests served, and bytes of memory (the resident set), from which on a
+            worker wants to be replaced; none.
+        grace: seconds that running exchanges have to finish when the server stops; 15.
+        ssl: a context for TLS.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    uds: str | None = None
+    sockets: tuple[socket.socket, ...] = ()
+    driver: Driver = "asyncio"
+    uvloop: bool | None = None
+    backlog: int = 2048
+    reuse_port: bool = False
+    drain_on_hangup: bool = False
+    handle_signals: bool = True
+    max_requests: int | None = None
+    max_memory: int | None = None
+    grace: float = 15.0
+    ssl: tls.SSLContext | None = None
+    limits: Limits = field(default_factory=Limits)
+    timeouts: Timeouts = field(default_factory=Timeouts)

@@ -1,0 +1,98 @@
+"""Listening sockets: bound before anything of the application runs, and closed at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+from collections.abc import Iterator
+
+from .config import ServerConfig
+
+
+@contextlib.contextmanager
+def bound_sockets(config: ServerConfig) -> Iterator[list[socket.socket]]:
+    """The listening sockets of a configuration, closed at the end.
+
+    Raises: OSError: an address is in use, not ours, or not allowed.
+    """
+    with contextlib.ExitStack() as stack:
+        if config.sockets:
+            sockets = list(config.sockets)
+            for sock in sockets:
+                sock.listen(config.backlog)  # where it does already, this sets the backlog
+        elif config.uds is not None:
+            sockets = [_bind_unix(config.uds, config.backlog)]
+            stack.callback(_remove_socket, config.uds, os.stat(config.uds).st_ino)
+        else:
+            sockets = _bind_tcp(config)
+        for sock in sockets:
+            stack.callback(sock.close)
+            sock.setblocking(False)
+        yield sockets
+
+
+def _bind_tcp(config: ServerConfig) -> list[socket.socket]:
+    """Listen on every address of the host, all on one port."""
+    infos = socket.getaddrinfo(
+        config.host or None, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    sockets: list[socket.socket] = []
+    port = config.port
+    try:
+        for family, _, protocol, _, address in dict.fromkeys(infos):
+            sock = socket.socket(family, socket.SOCK_STREAM, protocol)
+            sockets.append(sock)
+            # Accepted sockets inherit it: a last short chunk must not wait for an acknowledgement.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if os.name == "posix":
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if config.reuse_port:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((address[0], port, *address[2:]))
+            port = port or sock.getsockname()[1]
+            sock.listen(config.backlog)
+    except OSError as error:
+        error.filename = f"{config.host}:{config.port}"  # its text says so then
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
+
+
+def _bind_unix(path: str, backlog: int) -> socket.socket:
+    """Listen on a path; a socket there that nobody listens on any more is replaced."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                try:
+                    probe.connect(path)
+                except ConnectionRefusedError:
+                    os.unlink(path)
+        sock.bind(path)
+        sock.listen(backlog)
+    except OSError as error:
+        error.filename = path
+        sock.close()
+        raise
+    return sock
+
+
+def _remove_socket(path: str, inode: int) -> None:
+    """Remove our own socket file, not one that another server has put in its place."""
+    with contextlib.suppress(OSError):
+        if os.stat(path).st_ino == inode:
+            os.unlink(path)
+
+
+def url(sock: socket.socket, tls: bool) -> str:
+    """How a bound socket is named to people: a URL, or `unix:PATH`."""
+    name = sock.getsockname()
+    if isinstance(name, (str, bytes)):
+        return f"unix:{os.fsdecode(name)}"
+    host = f"[{name[0]}]" if ":" in name[0] else name[0]
+    return f"{'https' if tls else 'http'}://{host}:{name[1]}"

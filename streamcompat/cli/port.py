@@ -1,0 +1,34 @@
+"""`streamcompat port`: port files, or compare two apps."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Final
+
+from streamcompat.cli.errors import CommandError
+from streamcompat.porting import options as porting
+
+_EXTRAS: Final = {"hypothesis": "testing", "libcst": "porting", "pathspec": "porting", "rich": "porting"}
+"""Which extra of streamcompat brings a package that the command needs."""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    porting.add_parser(commands).set_defaults(carry_out=_port)
+
+
+def _port(options: argparse.Namespace) -> int:
+    if bool(options.verify) == bool(options.paths):
+        options.usage_error("give PATHs to port, or --verify BEFORE AFTER")
+    try:
+        if options.verify:
+            from streamcompat import verification
+
+            return verification.run(*options.verify, requests=options.requests, alias=options.alias)
+        from streamcompat.porting import command
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        extra = _EXTRAS.get(package)
+        if extra is None:
+            raise
+        raise CommandError(f"this needs {package}: pip install 'streamcompat[{extra}]'") from error
+    return command.run(options.paths, origin=options.origin, mode=options.mode, form=options.report)

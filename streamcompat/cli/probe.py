@@ -1,0 +1,41 @@
+"""`streamcompat probe`: generated requests to an app, and what must hold for its answers."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+
+from streamcompat import aliases
+from streamcompat.cli.errors import CommandError
+from streamcompat.serving import targets
+from streamcompat.testing import options as probing
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    probing.add_parser(commands).set_defaults(carry_out=_probe)
+
+
+def _probe(options: argparse.Namespace) -> int:
+    if importlib.util.find_spec("hypothesis") is None:
+        raise CommandError("this needs hypothesis: pip install 'streamcompat[testing]'")
+    from streamcompat.testing import command, routes
+
+    try:
+        samples = [(path.name, path.read_bytes()) for path in options.body]
+    except OSError as error:
+        raise CommandError(f"cannot read {error.filename}: {error.strerror}") from error
+    if options.alias:
+        aliases.install()
+    app = targets.load(options.target)
+    try:
+        return command.run(
+            app,
+            options.target,
+            routes=options.route,
+            samples=samples,
+            examples=options.examples,
+            seed=options.seed,
+            form=options.report,
+        )
+    except routes.NoSuchRoute as error:
+        raise CommandError(str(error)) from error

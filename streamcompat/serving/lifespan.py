@@ -1,0 +1,141 @@
+"""What runs around a server's life: the listeners and the tasks of applications.
+
+The rule: listeners run in the order of their registration when the server starts, in reverse when it stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any
+
+from streamcompat_engine import READY, Lifespan, drive, wait
+
+if TYPE_CHECKING:
+    from streamcompat.kernel.app import App
+
+STARTING = ("before_server_start", "after_server_start")
+STOPPING = ("before_server_stop", "after_server_stop")
+
+
+class DelegatingLifespan(Lifespan):
+    """Passes a server's life on to another lifespan, and tells its owner how far it has come.
+
+    Args:
+        inner: what the events are passed on to, but for the two below.
+        listening: called with the addresses in place of `inner.listening`.
+        needs_recycling: called in place of `inner.needs_recycling`.
+
+    Attributes:
+        begun: the sockets are bound; what fails from here on is the application's.
+        started: all listeners for the start have returned.
+    """
+
+    def __init__(
+        self,
+        inner: Lifespan,
+        listening: Callable[[list[str]], None],
+        needs_recycling: Callable[[], None] | None = None,
+    ) -> None:
+        self._inner = inner
+        self._listening = listening
+        self._needs_recycling = needs_recycling or inner.needs_recycling
+        self.begun = False
+        self.started = False
+
+    async def before_start(self, loop: Any) -> None:
+        self.begun = True
+        await self._inner.before_start(loop)
+
+    async def after_start(self, loop: Any) -> None:
+        await self._inner.after_start(loop)
+        self.started = True
+
+    async def before_stop(self, loop: Any) -> None:
+        await self._inner.before_stop(loop)
+
+    async def after_stop(self, loop: Any) -> None:
+        await self._inner.after_stop(loop)
+
+    def listening(self, addresses: list[str]) -> None:
+        self._listening(addresses)
+
+    def needs_recycling(self) -> None:
+        self._needs_recycling()
+
+
+class AppLifespan(Lifespan):
+    """Runs the listeners and the tasks of applications, in order; in reverse when the server stops."""
+
+    def __init__(self, apps: Sequence[App], access_log: bool | None) -> None:
+        self._apps = apps
+        self._access_log = access_log
+
+    async def before_start(self, loop: Any) -> None:
+        try:
+            for app in self._apps:
+                app.started(loop, self._access_log)
+                await trigger(app, STARTING[0], loop)
+        except BaseException:
+            # The server never ran, so nobody will call after_stop.
+            for app in self._apps:
+                app.stopped()
+            raise
+
+    async def after_start(self, loop: Any) -> None:
+        for app in self._apps:
+            await trigger(app, STARTING[1], loop)
+
+    async def before_stop(self, loop: Any) -> None:
+        for app in reversed(self._apps):
+            await trigger(app, STOPPING[0], loop)
+
+    async def after_stop(self, loop: Any) -> None:
+        for app in reversed(self._apps):
+            await trigger(app, STOPPING[1], loop)
+            app.stopped()
+
+    def listening(self, addresses: list[str]) -> None:
+        for address in addresses:
+            self._apps[0].log.info("Goin' Fast @ %s", address)
+
+
+async def trigger(app: App, event: str, loop: Any) -> None:
+    """Calls the listeners of one event; what they raise is raised."""
+    listeners = app.listeners.get(event, ())
+    for listener in reversed(listeners) if event in STOPPING else listeners:
+        await drive(_listen(listener, app, loop), [])
+
+
+async def _listen(listener: Callable[..., Any], app: App, loop: Any) -> None:
+    with _run_until_complete(loop):
+        result = listener(app, loop)
+    if isawaitable(result):
+        await result
+
+
+@contextlib.contextmanager
+def _run_until_complete(loop: Any) -> Iterator[None]:
+    """For a function that calls `loop.run_until_complete`: the originals called listeners while the loop did
+    not run. Here it does, and the function is suspended until the result is there, as by a write."""
+    if loop is None:
+        yield
+        return
+
+    def run_until_complete(future: Any) -> Any:
+        results: list[Any] = []
+
+        async def wait_for_it() -> None:
+            results.append(await asyncio.ensure_future(future))
+
+        if wait(wait_for_it) is not READY:
+            raise RuntimeError("This event loop is already running")
+        return results[0]
+
+    loop.run_until_complete = run_until_complete
+    try:
+        yield
+    finally:
+        vars(loop).pop("run_until_complete", None)

@@ -1,0 +1,87 @@
+"""What the settings of applications say of the engine's times and limits.
+
+The rule: `kernel.config.Config` says what each setting means; here it becomes the engine's value.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Final
+
+from streamcompat.kernel.config import Config
+from streamcompat.serving.options import checked_limits
+from streamcompat_engine import Limits, Timeouts
+
+LIMIT_PREFIX: Final = "ENGINE_LIMIT_"
+"""`ENGINE_LIMIT_HEAD_FIELDS` is `Limits.head_fields`."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """What applications may say of the server; see the engine's `ServerConfig`."""
+
+    grace: float
+    timeouts: Timeouts
+    limits: Limits
+
+
+def server_settings(config: Config) -> ServerSettings:
+    """What one application's settings say.
+
+    Raises: ValueError: a time or limit that is not a number, or a limit that there is not.
+    """
+    defaults = Timeouts()
+    request = _seconds(config.REQUEST_TIMEOUT)
+    timeouts = Timeouts(
+        head=None if defaults.head is None else _shorter(defaults.head, request),
+        keep_alive=_seconds(config.KEEP_ALIVE_TIMEOUT),
+        tell_keep_alive=True,
+        body_grace=_shorter(defaults.body_grace, request),
+        request=request,
+        response=_seconds(config.RESPONSE_TIMEOUT),
+    )
+    limits = {
+        name.removeprefix(LIMIT_PREFIX).lower(): int(value)
+        for name, value in config.items()
+        if name.startswith(LIMIT_PREFIX)
+    }
+    return ServerSettings(float(config.GRACEFUL_SHUTDOWN_TIMEOUT), timeouts, Limits(**checked_limits(limits)))
+
+
+def shared_settings(several: Sequence[ServerSettings]) -> ServerSettings | None:
+    """For the server that several applications share: the longest of each time, the largest of each limit.
+
+    Returns: `None` where there are no applications.
+    """
+    if not several:
+        return None
+    times = [one.timeouts for one in several]
+    timeouts = dataclasses.replace(
+        times[0],
+        head=_longest([one.head for one in times]),
+        keep_alive=_longest([one.keep_alive for one in times]),
+        body_grace=max(one.body_grace for one in times),
+        request=_longest([one.request for one in times]),
+        response=_longest([one.response for one in times]),
+    )
+    limits = {
+        one.name: max(getattr(settings.limits, one.name) for settings in several)
+        for one in dataclasses.fields(Limits)
+    }
+    return ServerSettings(max(one.grace for one in several), timeouts, Limits(**limits))
+
+
+def _longest(times: Sequence[float | None]) -> float | None:
+    """`None`, which is no limit, is the longest."""
+    given = [one for one in times if one is not None]
+    return max(given) if len(given) == len(times) else None
+
+
+def _seconds(value: float | str | None) -> float | None:
+    """A setting, which may come as text from the environment; `None` switches a time off."""
+    return None if value is None else float(value)
+
+
+def _shorter(one: float, other: float | None) -> float:
+    return one if other is None else min(one, other)

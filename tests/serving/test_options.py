@@ -1,0 +1,183 @@
+"""The options of a run: what is accepted, what is refused, and what becomes of the limits."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+
+import pytest
+
+from streamcompat.mach9_api import Mach9, Server
+from streamcompat.sanic_api import Sanic
+from streamcompat.serving import options as module
+from streamcompat.serving.options import OF_PROCESS, SAME_AS, WITHOUT_EFFECT, Flag, RunOptions, merged_limits
+from streamcompat.serving.site import Site
+from streamcompat_engine import Limits, ServerConfig
+
+ORIGINALS = {
+    "Sanic 0.5.4 run": "host port debug ssl sock workers protocol backlog stop_event register_sys_signals "
+    "log_config",
+    "Sanic 0.8.3 run": "host port debug ssl sock workers protocol backlog stop_event register_sys_signals "
+    "access_log auto_reload",
+    "Sanic 20.12.3 run": "host port debug auto_reload ssl sock workers protocol backlog "
+    "register_sys_signals access_log unix loop",
+    "Sanic 21.12.1 run": "host port debug auto_reload ssl sock workers protocol backlog "
+    "register_sys_signals access_log unix loop reload_dir noisy_exceptions motd fast verbosity motd_display",
+    "Mach9 0.0.4 run": "host port ssl debug sock workers backlog protocol",
+}
+CREATE_SERVER = {
+    "Sanic 0.5.4": "host port debug ssl sock protocol backlog stop_event log_config",
+    "Sanic 0.8.3": "host port debug ssl sock protocol backlog stop_event access_log",
+    "Sanic 19.12.2": "host port debug ssl sock protocol backlog stop_event access_log return_asyncio_server "
+    "asyncio_server_kwargs",
+    "Sanic 21.12.1": "host port debug ssl sock protocol backlog access_log unix return_asyncio_server "
+    "asyncio_server_kwargs noisy_exceptions",
+}
+
+
+def read(*positional, order=("host", "port"), without=(), **given):
+    return RunOptions.read("run", order, positional, given, without)
+
+
+@pytest.mark.parametrize("release", ORIGINALS)
+def test_what_run_of_an_original_took_is_accepted(release):
+    read(**dict.fromkeys(ORIGINALS[release].split()))
+
+
+@pytest.mark.parametrize("release", CREATE_SERVER)
+def test_what_create_server_of_an_original_took_is_accepted(release):
+    read(without=OF_PROCESS, **dict.fromkeys(CREATE_SERVER[release].split()))
+
+
+@pytest.mark.parametrize("name", WITHOUT_EFFECT)
+def test_an_option_without_effect_changes_nothing(name):
+    assert read(**{name: object()}) == RunOptions()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [("wrokers", "workers"), ("max_request", "max_requests"), ("unx", "unix"), ("stop_events", "stop_event")],
+)
+@pytest.mark.parametrize("kind", [Sanic, Mach9, Site])
+def test_a_misspelt_option_names_the_nearest(kind, wrong, near):
+    app = kind() if kind is Site else kind("app", load_env=False)
+    with pytest.raises(
+        TypeError, match=rf"^run\(\) got an unexpected option '{wrong}': did you mean '{near}'"
+    ):
+        app.run(port=0, **{wrong: 4})
+
+
+def test_an_option_like_no_other_is_refused_without_a_hint(mach9):
+    with pytest.raises(TypeError, match=r"^run\(\) got an unexpected option 'zzz'$"):
+        Server(mach9).run(port=0, zzz=1)
+    assert mach9.server is None
+
+
+async def test_create_server_has_no_options_of_a_process(app):
+    with pytest.raises(TypeError, match=r"^create_server\(\) got an unexpected option 'workers'"):
+        await app.create_server(port=0, workers=2)
+
+
+def test_positional_arguments_are_those_of_the_flavour():
+    context = object()
+    sanic = RunOptions.read("run", Sanic.run_order, ("h", 1, True, context, None, 3, None, 5), {})
+    assert (sanic.host, sanic.port, sanic.debug, sanic.ssl, sanic.workers, sanic.backlog) == (
+        "h",
+        1,
+        True,
+        context,
+        3,
+        5,
+    )
+    mach9 = RunOptions.read("run", Mach9.run_order, ("h", 1, context, True, None, 3, 5, None), {})
+    assert mach9 == sanic
+
+
+def test_one_option_twice_and_too_many_positional_ones_are_refused():
+    with pytest.raises(TypeError, match=r"run\(\) got two values for 'port'"):
+        read("h", 1, port=2)
+    with pytest.raises(TypeError, match=r"run\(\) got two values for 'uds'"):
+        read(unix="a", uds="b")
+    with pytest.raises(TypeError, match=r"takes at most 2 positional arguments, not 3"):
+        read("h", 1, False)
+
+
+def test_defaults_are_the_engines():
+    given = RunOptions().of_server()
+    assert ServerConfig(**given) == ServerConfig()
+    assert read(None, None) == read("", None) == RunOptions()
+    assert read(port=0).port == 0
+
+
+def test_the_place_is_a_socket_then_a_path_then_an_address():
+    with socket.socket() as sock:
+        assert read(sock=sock, unix="s", host="h").place() == {"sockets": (sock,)}
+    assert read(unix="s", host="h").place() == {"uds": "s"}
+    assert read("h", 1).place() == {"host": "h", "port": 1}
+
+
+def test_fast_is_a_worker_for_each_processor(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2}, raising=False)
+    assert read(fast=True).workers == 3
+    assert read(fast=False, workers=2).workers == 2
+    with pytest.raises(RuntimeError, match="both fast=True and workers=X"):
+        read(fast=True, workers=2)
+
+
+@pytest.mark.parametrize(
+    ("given", "supervised"), [({}, False), ({"workers": 2}, True), ({"max_requests": 1}, True)]
+)
+def test_what_is_supervised(given, supervised):
+    assert RunOptions(**given).is_supervised is supervised
+
+
+def test_each_option_says_what_it_is():
+    for field in dataclasses.fields(RunOptions):
+        assert f"{field.name}" in (RunOptions.__doc__ or ""), field.name
+        flag = field.metadata.get("flag")
+        assert flag is None or isinstance(flag, Flag)
+
+
+def test_no_name_is_in_two_tables():
+    names = [field.name for field in dataclasses.fields(RunOptions)]
+    tables = [*names, *SAME_AS, *WITHOUT_EFFECT, module.FAST]
+    assert len(tables) == len(set(tables))
+    assert set(SAME_AS.values()) <= set(names)
+
+
+class TestLimits:
+    def test_the_settings_of_an_app(self, app):
+        assert app.server_config().limits == Limits()
+        app.config.ENGINE_LIMIT_HEAD_FIELDS = "70000"
+        assert app.server_config().limits == Limits(head_fields=70000)
+
+    def test_those_of_a_run_go_before(self, app):
+        app.config.ENGINE_LIMIT_HEAD_FIELDS = 70000
+        app.config.ENGINE_LIMIT_DRAIN_SIZE = 5
+        config = app.server_config(limits={"head_fields": 9})
+        assert config.limits == Limits(head_fields=9, drain_size=5)
+        assert app.server_config(limits=Limits(pipelined=3)).limits == Limits(pipelined=3)
+
+    def test_apps_of_a_site_share_the_largest(self):
+        site = Site()
+        for size in (10, 30, 20):
+            app = Sanic(f"app{size}", load_env=False)
+            app.config.ENGINE_LIMIT_FIELD_COUNT = size
+            site.mount(app, f"/{size}")
+        assert site.server_config().limits == Limits(field_count=30)
+        assert Site().server_config().limits == Limits()
+
+    def test_one_that_there_is_not_is_refused(self, app):
+        with pytest.raises(ValueError, match="'head_field' is not a limit: did you mean 'head_fields'"):
+            merged_limits(Limits(), {"head_field": 1})
+        app.config.ENGINE_LIMIT_HEDA = 1
+        with pytest.raises(ValueError, match="'heda' is not a limit"):
+            app.server_config()
+
+    @pytest.mark.parametrize(
+        "limits", [{"head_fields": -1}, {"inbound_low": 2**20}, {"outbound_high": 1}, {"inbound_high": 1}]
+    )
+    def test_values_that_cannot_hold_are_refused(self, limits):
+        with pytest.raises(ValueError, match="negative|above its high-water mark"):
+            Limits(**limits)
