@@ -20,6 +20,7 @@ from streamcompat.mach9_api.server import Server
 from streamcompat.mach9_api.testing import Mach9TestClient
 from streamcompat.mach9_api.views import CompositionView
 from streamcompat.mach9_api.websocket import WebsocketResponse, messages
+from streamcompat.serving.options import RunOptions, takes
 from streamcompat.serving.served_app import ServedApp
 
 __all__ = ["Mach9"]
@@ -52,7 +53,6 @@ class Mach9(ServedApp):
     dialect = MACH9
     config_class = Config
     default_request_class = Request
-    run_order = ("host", "port", "ssl", "debug", "sock", "workers", "backlog", "protocol")
 
     def __init__(
         self,
@@ -156,7 +156,8 @@ class Mach9(ServedApp):
             }
         }
 
-    def run(self, *positional: Any, **given: Any) -> None:
-        """As every app's, with `server`."""
+    @takes(("host", "port", "ssl", "debug", "sock", "workers", "backlog", "protocol"))
+    def run(self, options: RunOptions) -> None:
+        """Serves until SIGINT or SIGTERM, or until `stop`; the arguments are the fields of `RunOptions`."""
         self.server = Server(self)
-        super().run(*positional, **given)
+        self._serve(options)

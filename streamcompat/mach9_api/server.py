@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any
 
-from streamcompat.serving.options import RunOptions
+from streamcompat.serving.options import RunOptions, takes
 
 __all__ = ["Server"]
-
-_ORDER: Final = ("host", "port", "ssl", "sock", "workers", "backlog", "protocol")
 
 
 class Server:
@@ -17,12 +16,11 @@ class Server:
     def __init__(self, app: Any) -> None:
         self.app = app
 
-    def run(self, *positional: Any, **given: Any) -> None:
-        """As `app.run`, without `debug` in the order of positional arguments; the app's own holds."""
-        given.setdefault("debug", bool(self.app.debug))
-        options = RunOptions.read("run", _ORDER, positional, given)
+    @takes(("host", "port", "ssl", "sock", "workers", "backlog", "protocol"))
+    def run(self, options: RunOptions) -> None:
+        """As `app.run`, but that `debug` is not among the positional arguments; the app's own holds too."""
         self.app.server = self
-        self.app._serve(options)
+        self.app._serve(replace(options, debug=options.debug or bool(self.app.debug)))
 
     def stop(self) -> None:
         """Ends `run`; running requests may finish."""

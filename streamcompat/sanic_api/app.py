@@ -16,6 +16,8 @@ from streamcompat.sanic_api.request import Request
 from streamcompat.sanic_api.router import Router
 from streamcompat.sanic_api.streaming import StreamRoutes
 from streamcompat.sanic_api.testing import SanicTestClient
+from streamcompat.serving.options import OF_PROCESS, RunOptions, takes
+from streamcompat.serving.running import RunningServer
 from streamcompat.serving.served_app import ServedApp
 
 __all__ = ["Sanic", "compat"]
@@ -30,20 +32,6 @@ class Sanic(StreamRoutes, ServedApp):
     dialect = SANIC
     config_class = Config
     default_request_class = Request
-    run_order = (
-        "host",
-        "port",
-        "debug",
-        "ssl",
-        "sock",
-        "workers",
-        "protocol",
-        "backlog",
-        "stop_event",
-        "register_sys_signals",
-        "access_log",
-    )
-    create_server_order = tuple(name for name in run_order if name not in ("workers", "register_sys_signals"))
 
     def __init__(
         self,
@@ -106,6 +94,33 @@ class Sanic(StreamRoutes, ServedApp):
             "method": request.method,
             "transport": request.transport,
         }
+
+    @takes(
+        (
+            "host",
+            "port",
+            "debug",
+            "ssl",
+            "sock",
+            "workers",
+            "protocol",
+            "backlog",
+            "stop_event",
+            "register_sys_signals",
+            "access_log",
+        )
+    )
+    def run(self, options: RunOptions) -> None:
+        """Serves until SIGINT or SIGTERM, or until `stop`; the arguments are the fields of `RunOptions`."""
+        self._serve(options)
+
+    @takes(
+        ("host", "port", "debug", "ssl", "sock", "protocol", "backlog", "stop_event", "access_log"),
+        without=OF_PROCESS,
+    )
+    async def create_server(self, options: RunOptions) -> RunningServer:
+        """Serves within the running loop, until `close` of what it returns, or `stop`; arguments as `run`."""
+        return await self._serve_within(options)
 
     def __call__(self) -> Self:
         """The app itself, for servers that call what they import."""

@@ -7,17 +7,21 @@ had is a TypeError, so that a misspelt option shows at once.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import inspect
 import os
 import socket
 import ssl as tls
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, TypeVar
 
 from streamcompat.serving.tls import tls_context
 from streamcompat_engine import Limits, ServerConfig
 
+S = TypeVar("S")
+R = TypeVar("R")
 Driver = Literal["asyncio", "anyio", "trio"]
 
 _ENGINE: Final = ServerConfig()
@@ -320,6 +324,40 @@ class RunOptions:
         if self.limits is not None:
             given["limits"] = self.limits
         return given
+
+
+def takes(
+    order: Sequence[str], without: Collection[str] = ()
+) -> Callable[[Callable[[S, RunOptions], R]], Callable[..., R]]:
+    """Makes of a method of `RunOptions` one that takes each of them as an argument, as the originals' did.
+
+    Args:
+        order: what the positional arguments are called.
+        without: options that the method does not have.
+    """
+
+    def decorate(method: Callable[[S, RunOptions], R]) -> Callable[..., R]:
+        @functools.wraps(method)
+        def call(self: S, *positional: Any, **given: Any) -> R:
+            return method(self, RunOptions.read(method.__name__, order, positional, given, without))
+
+        vars(call)["__signature__"] = _signature(order, without)
+        return call
+
+    return decorate
+
+
+def _signature(order: Sequence[str], without: Collection[str]) -> inspect.Signature:
+    """What `help` and editors show: each option; `accepted` stands for those without effect."""
+    defaults = {one.name: one.default for one in fields(RunOptions) if one.name not in without}
+    parameters = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+    for name in order:
+        default = defaults.pop(name, None)
+        parameters.append(inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default))
+    for name, default in defaults.items():
+        parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default))
+    parameters.append(inspect.Parameter("accepted", inspect.Parameter.VAR_KEYWORD))
+    return inspect.Signature(parameters)
 
 
 def checked_limits(given: Mapping[str, int]) -> dict[str, int]:

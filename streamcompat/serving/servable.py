@@ -13,10 +13,10 @@ import socket
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from streamcompat.serving.lifespan import DelegatingLifespan
-from streamcompat.serving.options import OF_PROCESS, RunOptions, merged_limits
+from streamcompat.serving.options import OF_PROCESS, RunOptions, merged_limits, takes
 from streamcompat.serving.running import RunningServer
 from streamcompat.serving.settings import ServerSettings
 from streamcompat_engine import Exchange, Lifespan, Limits, Server, ServerConfig, Workers
@@ -24,10 +24,6 @@ from streamcompat_engine import Exchange, Lifespan, Limits, Server, ServerConfig
 
 class Servable(ABC):
     """What can be served: it answers an exchange, and knows what to run around the server's life."""
-
-    run_order: ClassVar[tuple[str, ...]] = ("host", "port")
-    create_server_order: ClassVar[tuple[str, ...]] = ("host", "port")
-    """What the positional arguments of `run` and `create_server` are."""
 
     _server: Server | None = None
 
@@ -76,15 +72,15 @@ class Servable(ABC):
         base = Limits() if settings is None else settings.limits
         return ServerConfig(**given | {"limits": merged_limits(base, given.get("limits"))})
 
-    def run(self, *positional: Any, **given: Any) -> None:
+    @takes(("host", "port"))
+    def run(self, options: RunOptions) -> None:
         """Serves until SIGINT or SIGTERM, or until `stop`.
 
-        Args:
-            positional: in the order of `run_order`.
-            given: the fields of `RunOptions`; those of the originals in its module's tables are accepted too.
+        The arguments are the fields of `RunOptions`; what the originals took besides is accepted too.
+
         Raises: OSError: the address cannot be bound. TypeError: there is no such option.
         """
-        self._serve(RunOptions.read("run", self.run_order, positional, given))
+        self._serve(options)
 
     def _serve(self, options: RunOptions) -> None:
         self._prepare(options)
@@ -100,18 +96,18 @@ class Servable(ABC):
         else:
             self._run(config, lifespan)
 
-    async def create_server(self, *positional: Any, **given: Any) -> RunningServer:
+    @takes(("host", "port"), without=OF_PROCESS)
+    async def create_server(self, options: RunOptions) -> RunningServer:
         """Starts to serve within the running loop of asyncio, and returns while it serves.
 
         Signals and processes are left to the loop's owner, so there are no `OF_PROCESS` options. The other
-        arguments are those of `run`, in the order of `create_server_order`, and it raises as `run`.
+        arguments are those of `run`, and it raises as `run`.
         """
-        options = RunOptions.read(
-            "create_server", self.create_server_order, positional, given, without=OF_PROCESS
-        )
+        return await self._serve_within(options)
+
+    async def _serve_within(self, options: RunOptions) -> RunningServer:
         self._prepare(options)
-        of_server = options.of_server() | {"handle_signals": False}
-        config = self.server_config(**of_server)
+        config = self.server_config(**options.of_server() | {"handle_signals": False})
         self._server = server = Server(
             self.handle, config, lifespan=self.lifespan(options.access_log), overdue=self.overdue
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 import socket
 
@@ -79,19 +80,26 @@ async def test_create_server_has_no_options_of_a_process(app):
         await app.create_server(port=0, workers=2)
 
 
-def test_positional_arguments_are_those_of_the_flavour():
-    context = object()
-    sanic = RunOptions.read("run", Sanic.run_order, ("h", 1, True, context, None, 3, None, 5), {})
-    assert (sanic.host, sanic.port, sanic.debug, sanic.ssl, sanic.workers, sanic.backlog) == (
-        "h",
-        1,
-        True,
-        context,
-        3,
-        5,
+@pytest.mark.parametrize(
+    ("kind", "positional"),
+    [(Sanic, ("h", 1, True, "tls", None, 3, None, 5)), (Mach9, ("h", 1, "tls", True, None, 3, 5, None))],
+)
+def test_positional_arguments_are_those_of_the_flavour(kind, positional, monkeypatch):
+    given = []
+    app = kind("app", load_env=False)
+    monkeypatch.setattr(app, "_serve", given.append)
+    app.run(*positional)
+    assert given == [RunOptions(host="h", port=1, debug=True, ssl="tls", workers=3, backlog=5)]
+
+
+def test_the_signature_names_each_option():
+    assert str(inspect.signature(Mach9.run)).startswith(
+        "(self, host='127.0.0.1', port=8000, ssl=None, debug=False, sock=None, workers=1, backlog=2048, "
+        "protocol=None, *, uds=None, "
     )
-    mach9 = RunOptions.read("run", Mach9.run_order, ("h", 1, context, True, None, 3, 5, None), {})
-    assert mach9 == sanic
+    run = inspect.signature(Sanic.run).parameters
+    assert {field.name for field in dataclasses.fields(RunOptions)} <= run.keys()
+    assert not OF_PROCESS & inspect.signature(Sanic.create_server).parameters.keys()
 
 
 def test_one_option_twice_and_too_many_positional_ones_are_refused():
