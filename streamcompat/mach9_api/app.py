@@ -9,7 +9,7 @@ from typing import Any
 
 from streamcompat.asgi.app import ASGI
 from streamcompat.kernel.request.request import Request as KernelRequest
-from streamcompat.kernel.routes.registration import GET, Decorator, H, Host
+from streamcompat.kernel.routes.registration import GET, Decorator, H, Host, verb
 from streamcompat.mach9_api.config import Config
 from streamcompat.mach9_api.dialect import MACH9
 from streamcompat.mach9_api.handlers import ErrorHandler
@@ -123,16 +123,7 @@ class Mach9(ServedApp):
 
         return register_websocket
 
-    def get(  # type: ignore[override]
-        self,
-        uri: str,
-        host: Host = None,
-        strict_slashes: bool | None = None,
-        websocket: bool = False,
-        **options: Any,
-    ) -> Decorator:
-        """As `route`, for GET."""
-        return self.route(uri, GET, host, strict_slashes, websocket=websocket, **options)
+    get = verb(route, "GET", "host", "strict_slashes", "websocket")
 
     request_max_size = _setting("REQUEST_MAX_SIZE")
     request_timeout = _setting("REQUEST_TIMEOUT")

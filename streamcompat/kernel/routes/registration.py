@@ -6,8 +6,10 @@ The rule: each decorator says one thing to `add_route`, `register_middleware`, `
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -21,6 +23,10 @@ H = TypeVar("H", bound=Handler)
 Host = str | Iterable[str] | None
 
 GET = frozenset({"GET"})
+
+R = TypeVar("R")
+_ORDER = ("host", "strict_slashes", "version", "name")
+_ORDER_WITH_STREAM = ("host", "strict_slashes", "stream", "version", "name")
 
 
 class Decorator(Protocol):
@@ -37,6 +43,64 @@ def view_methods(handler: Handler, methods: Collection[str] | None) -> Collectio
     if isinstance(handler, CompositionView):
         return list(handler.handlers)
     return methods
+
+
+def _ordered(route: Callable[..., Decorator], *order: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Lets a method that takes the options of `route` by name take some of them by position too.
+
+    Args:
+        order: what the positional arguments after the method's own are called.
+    """
+
+    def decorate(method: Callable[..., R]) -> Callable[..., R]:
+        signature = inspect.signature(method)
+        own = [
+            parameter
+            for parameter in signature.parameters.values()
+            if parameter.kind is not parameter.VAR_KEYWORD
+        ]
+
+        @functools.wraps(method)
+        def call(*positional: Any, **options: Any) -> R:
+            further = positional[len(own) :]
+            if len(further) > len(order):
+                most = len(own) + len(order) - 1
+                raise TypeError(f"{method.__name__}() takes at most {most} positional arguments")
+            named = dict(zip(order, further, strict=False))
+            if twice := sorted(named.keys() & options):
+                raise TypeError(f"{method.__name__}() got two values for {twice[0]!r}")
+            return method(*positional[: len(own)], **named, **options)
+
+        vars(call)["__signature__"] = signature.replace(parameters=_parameters(route, own, order))
+        return call
+
+    return decorate
+
+
+def _parameters(
+    route: Callable[..., Decorator], own: Sequence[inspect.Parameter], order: Sequence[str]
+) -> list[inspect.Parameter]:
+    """What `help` and editors show: the method's own arguments, then those of `route` in its order."""
+    rest = dict(inspect.signature(route).parameters)
+    for name in ("self", "uri", "methods"):
+        if name not in order:
+            del rest[name]
+    parameters = [*own, *(rest.pop(name) for name in order)]
+    for parameter in rest.values():
+        by_name = parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        parameters.append(parameter.replace(kind=parameter.KEYWORD_ONLY) if by_name else parameter)
+    return parameters
+
+
+def verb(route: Callable[..., Decorator], method: str, *order: str) -> Callable[..., Decorator]:
+    """The decorator for one method; `order` is what its arguments after the path are called."""
+
+    def register(self: Registration, uri: str, **options: Any) -> Decorator:
+        return self.route(uri, (method,), **options)
+
+    register.__name__ = method.lower()
+    register.__doc__ = f"As `route`, for {method}."
+    return _ordered(route, *order)(register)
 
 
 class Registration(WebSocketRoutes):
@@ -110,125 +174,19 @@ class Registration(WebSocketRoutes):
 
         return register
 
-    def add_route(
-        self,
-        handler: H,
-        uri: str,
-        methods: Collection[str] | None = GET,
-        host: Host = None,
-        strict_slashes: bool | None = None,
-        version: Any = None,
-        name: str | None = None,
-        stream: bool = False,
-        *,
-        on_disconnect: OnDisconnect | None = None,
-        body_limit: int | None = None,
-        body_idle: float | None = None,
-        body_rate: int | None = None,
-    ) -> H:
+    @_ordered(route, "methods", "host", "strict_slashes", "version", "name", "stream")
+    def add_route(self, handler: H, uri: str, **options: Any) -> H:
         """Registers a handler, a class view's `as_view()` or a composed view; views bring their methods."""
-        return self.route(
-            uri,
-            view_methods(handler, methods),
-            host,
-            strict_slashes,
-            stream,
-            version=version,
-            name=name,
-            on_disconnect=on_disconnect,
-            body_limit=body_limit,
-            body_idle=body_idle,
-            body_rate=body_rate,
-        )(handler)
+        methods = view_methods(handler, options.pop("methods", GET))
+        return self.route(uri, methods, **options)(handler)
 
-    def get(
-        self,
-        uri: str,
-        host: Host = None,
-        strict_slashes: bool | None = None,
-        version: Any = None,
-        name: str | None = None,
-        **options: Any,
-    ) -> Decorator:
-        """As `route`, for GET."""
-        return self.route(uri, GET, host, strict_slashes, version=version, name=name, **options)
-
-    def post(
-        self,
-        uri: str,
-        host: Host = None,
-        strict_slashes: bool | None = None,
-        stream: bool = False,
-        version: Any = None,
-        name: str | None = None,
-        **options: Any,
-    ) -> Decorator:
-        """As `route`, for POST."""
-        return self.route(uri, ("POST",), host, strict_slashes, stream, version=version, name=name, **options)
-
-    def put(
-        self,
-        uri: str,
-        host: Host = None,
-        strict_slashes: bool | None = None,
-        stream: bool = False,
-        version: Any = None,
-        name: str | None = None,
-        **options: Any,
-    ) -> Decorator:
-        """As `route`, for PUT."""
-        return self.route(uri, ("PUT",), host, strict_slashes, stream, version=version, name=name, **options)
-
-    def patch(
-        self,
-        uri: str,
-        host: Host = None,
-        strict_slashes: bool | None = None,
-        stream: bool = False,
-        version: Any = None,
-        name: str | None = None,
-        **options: Any,
-    ) -> Decorator:
-        """As `route`, for PATCH."""
-        return self.route(
-            uri, ("PATCH",), host, strict_slashes, stream, version=version, name=name, **options
-        )
-
-    def head(
-        self,
-        uri: str,
-        host: Host = None,
-        strict_slashes: bool | None = None,
-        version: Any = None,
-        name: str | None = None,
-        **options: Any,
-    ) -> Decorator:
-        """As `route`, for HEAD."""
-        return self.route(uri, ("HEAD",), host, strict_slashes, version=version, name=name, **options)
-
-    def options(
-        self,
-        uri: str,
-        host: Host = None,
-        strict_slashes: bool | None = None,
-        version: Any = None,
-        name: str | None = None,
-        **options: Any,
-    ) -> Decorator:
-        """As `route`, for OPTIONS."""
-        return self.route(uri, ("OPTIONS",), host, strict_slashes, version=version, name=name, **options)
-
-    def delete(
-        self,
-        uri: str,
-        host: Host = None,
-        strict_slashes: bool | None = None,
-        version: Any = None,
-        name: str | None = None,
-        **options: Any,
-    ) -> Decorator:
-        """As `route`, for DELETE."""
-        return self.route(uri, ("DELETE",), host, strict_slashes, version=version, name=name, **options)
+    get = verb(route, "GET", *_ORDER)
+    head = verb(route, "HEAD", *_ORDER)
+    options = verb(route, "OPTIONS", *_ORDER)
+    delete = verb(route, "DELETE", *_ORDER)
+    post = verb(route, "POST", *_ORDER_WITH_STREAM)
+    put = verb(route, "PUT", *_ORDER_WITH_STREAM)
+    patch = verb(route, "PATCH", *_ORDER_WITH_STREAM)
 
     def static(
         self,
