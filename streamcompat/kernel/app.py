@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from streamcompat.kernel import logs, middleware
 from streamcompat.kernel.config import Config
-from streamcompat.kernel.dialect import Dialect
+from streamcompat.kernel.dialect import Dialect, answering
 from streamcompat.kernel.errorhandler import ErrorHandler, describe
 from streamcompat.kernel.exceptions import HTTPException
 from streamcompat.kernel.request.request import Request
@@ -53,9 +53,15 @@ class App(Registration, WebSocketSwitch, Tasks):
         strict_slashes: for routes that do not say.
         configure_logging: `run` lets the loggers write to the standard streams.
         log_config: for `logging.config.dictConfig`, at once.
+        log, access_log: the loggers, where they are not those of the dialect.
+
+    Attributes:
+        dialect: the flavour and the release of it that the app is written for.
+        tells_dialect: functions that are given no request must know the dialect of who answers.
     """
 
-    dialect: ClassVar[Dialect]
+    dialect: Dialect
+    tells_dialect: ClassVar[bool] = False
     config_class: ClassVar[type[Config]] = Config
     default_request_class: ClassVar[type[Request]] = Request
 
@@ -69,17 +75,21 @@ class App(Registration, WebSocketSwitch, Tasks):
         strict_slashes: bool = False,
         configure_logging: bool = True,
         log_config: dict[str, Any] | None = None,
+        log: logging.Logger | None = None,
+        access_log: logging.Logger | None = None,
     ) -> None:
         super().__init__()
         if log_config and configure_logging:
             logging.config.dictConfig(log_config)
         self.log_config = log_config
         self.name = name or _calling_module()
-        self.log = logging.getLogger(self.dialect.log)
-        self.access_log = logging.getLogger(self.dialect.access_log)
+        self.log = log or logging.getLogger(self.dialect.log)
+        self.access_log = access_log or logging.getLogger(self.dialect.access_log)
         self.config = self.config_class(load_env=load_env)
         self.router = router or self.make_router()
         self.error_handler = error_handler or self.make_error_handler()
+        if isinstance(error_handler, ErrorHandler):
+            error_handler.dialect = self.dialect
         self.request_class = request_class
         self.strict_slashes = strict_slashes
         self.debug: bool | None = None
@@ -102,7 +112,15 @@ class App(Registration, WebSocketSwitch, Tasks):
 
     def make_error_handler(self) -> ErrorHandler:
         """The error handler of an app that was given none."""
-        return ErrorHandler(self.log)
+        return ErrorHandler(self.dialect, self.log)
+
+    def use_dialect(self, dialect: Dialect) -> None:
+        """Lets another release of the flavour decide, with its loggers; before the app is served."""
+        self.dialect = dialect
+        self.log = logging.getLogger(dialect.log)
+        self.access_log = logging.getLogger(dialect.access_log)
+        if isinstance(self.error_handler, ErrorHandler):
+            self.error_handler.dialect = dialect
 
     # Registering
 
@@ -241,6 +259,8 @@ class App(Registration, WebSocketSwitch, Tasks):
     # The way of one request
 
     async def handle(self, exchange: Exchange, root_path: str = "") -> None:
+        if self.tells_dialect:
+            answering.set(self.dialect)
         exchange.context = request = self._new_request(exchange, self, root_path)
         try:
             response = None
@@ -287,6 +307,8 @@ class App(Registration, WebSocketSwitch, Tasks):
 
     async def answer_overdue(self, request: Request, exchange: Exchange) -> None:
         """Answers in the place of a handler that was cancelled, as it did not within RESPONSE_TIMEOUT."""
+        if self.tells_dialect:
+            answering.set(self.dialect)
         late = self.dialect.service_unavailable("Response Timeout")
         await self._sending_failed(request, exchange, late)
 
@@ -417,9 +439,8 @@ class App(Registration, WebSocketSwitch, Tasks):
 
     def _last_answer(self, request: Request, failure: Exception) -> BaseHTTPResponse:
         """Where an exception handler failed: no code of the application is asked any more."""
-        handler = ErrorHandler(self.log)
+        handler = ErrorHandler(self.dialect, self.log)
         handler.debug = self.debug
-        handler.response_class = self.dialect.response
         if isinstance(failure, HTTPException):
             response: BaseHTTPResponse = handler.default(request, failure)
             return response

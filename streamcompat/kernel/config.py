@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
+from streamcompat.kernel.dialect import Dialect
+
 
 class Config(dict[str, Any]):
     """The settings.
@@ -49,10 +51,12 @@ class Config(dict[str, Any]):
     A time that is `None` is not limited. They are read when the server starts, the sizes with each request.
 
     `load_env` reads the environment: `True` for the flavour's own prefix, a text for another one.
+
+    Attributes:
+        dialect: the flavour that the settings are of.
     """
 
-    env_prefix: ClassVar[str] = "STREAMCOMPAT_"
-    parse_numbers: ClassVar[bool] = True
+    dialect: ClassVar[Dialect]
 
     def __init__(
         self, defaults: dict[str, Any] | None = None, load_env: bool | str = True, keep_alive: bool = True
@@ -76,7 +80,7 @@ class Config(dict[str, Any]):
             WEBSOCKET_DEFLATE=True,
         )
         if load_env:
-            self.load_environment_vars(self.env_prefix if load_env is True else load_env)
+            self.load_environment_vars(self.dialect.env_prefix if load_env is True else load_env)
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -118,10 +122,10 @@ class Config(dict[str, Any]):
 
     def load_environment_vars(self, prefix: str | None = None) -> None:
         """Takes the environment's variables that begin with `prefix`."""
-        prefix = prefix or self.env_prefix
+        prefix = prefix or self.dialect.env_prefix
         for variable, text in os.environ.items():
             if variable.startswith(prefix):
-                self[variable[len(prefix) :]] = _number(text) if self.parse_numbers else text
+                self[variable[len(prefix) :]] = _number(text) if self.dialect.env_numbers else text
 
 
 def _number(text: str) -> int | float | str:

@@ -1,13 +1,14 @@
 """What the kernel must know of a flavour: a small frozen value.
 
-The rule: whatever can be a name or a signature is one, in the facade; only what changes the kernel's own
-behaviour is a field here.
+The rule: whatever can be a name or a signature is one, in the facade; whatever a flavour, or a release of it,
+does in its own way is a field here, and nowhere else.
 """
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,9 +32,16 @@ class Dialect:
 
     Attributes:
         name: as messages name it.
+        release: of the original, major and minor: it decides where releases contradict each other.
+        env_prefix: of the environment's variables that become settings.
+        env_numbers: such a variable that reads as a number becomes one.
         self_handlers: a handler outside of a class may take `self`: the app or blueprint it is on.
         unquote_path: routes are matched against the path with its percent-encoding undone.
         body_before_middleware: on a route that does not stream, request middleware sees the body.
+        first_name_wins: of several routes with one name `url_for` builds the first, not the last.
+        ip_has_port: `request.ip` is the address and the port, as a tuple.
+        token: makes `request.token` of the Authorization field, which may be missing.
+        error_handlers_by_keyword: a handler of exceptions is called as `handler(request=, exception=)`.
         bad_response: the message of the 500 for an answer that is no response.
         bad_handshake: of the 400 for a request on a WebSocket's route that is no handshake.
         request_stream: makes `request.stream` of an exchange.
@@ -46,9 +54,16 @@ class Dialect:
     """
 
     name: str
+    release: tuple[int, int]
+    env_prefix: str
+    env_numbers: bool
     self_handlers: bool
     unquote_path: bool
     body_before_middleware: bool
+    first_name_wins: bool
+    ip_has_port: bool
+    token: Callable[[str | None], str | None]
+    error_handlers_by_keyword: bool
     bad_response: str
     bad_handshake: str
     request_stream: Callable[[Exchange], RequestStream]
@@ -69,3 +84,8 @@ class Dialect:
     invalid_range_type: type[InvalidRangeType]
     log: str
     access_log: str
+
+
+answering: Final[ContextVar[Dialect]] = ContextVar("answering")
+"""The dialect of the application that answers the request in this context, for functions that are given no
+request. Only an application that `tells_dialect` sets it."""

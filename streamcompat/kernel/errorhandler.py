@@ -11,8 +11,9 @@ import logging
 import traceback
 from typing import Any
 
+from streamcompat.kernel.dialect import Dialect
 from streamcompat.kernel.exceptions import HTTPException
-from streamcompat.kernel.response.response import BaseHTTPResponse, HTTPResponse
+from streamcompat.kernel.response.response import BaseHTTPResponse
 from streamcompat.kernel.routes.views import Handler
 
 # The bytes of both originals, white space included.
@@ -40,17 +41,20 @@ def describe(request: Any) -> str:
 class ErrorHandler:
     """An application's answers to exceptions; the first one registered that fits is asked.
 
+    Args:
+        log: for what goes wrong; the dialect's if it is `None`.
+
     Attributes:
         debug: pages and messages have the traceback.
+        dialect: that of the application, once it has one.
     """
 
-    response_class: type[HTTPResponse] = HTTPResponse
-
-    def __init__(self, log: logging.Logger | None = None) -> None:
+    def __init__(self, dialect: Dialect, log: logging.Logger | None = None) -> None:
+        self.dialect = dialect
         self.handlers: list[tuple[type[BaseException], Handler]] = []
         self.cached_handlers: dict[type[BaseException], Handler | None] = {}
         self.debug: bool | None = False
-        self._log = log or logging.getLogger(__name__)
+        self._log = log
 
     def add(self, exception: type[BaseException], handler: Handler) -> None:
         """`handler(request, exception)` answers for `exception` and its subclasses."""
@@ -81,6 +85,8 @@ class ErrorHandler:
 
     def call(self, handler: Handler, request: Any, exception: BaseException) -> Any:
         """Calls a registered handler."""
+        if self.dialect.error_handlers_by_keyword:
+            return handler(request=request, exception=exception)
         return handler(request, exception)
 
     def failed(self, request: Any, error: BaseException, handler: Any = None) -> BaseHTTPResponse:
@@ -89,18 +95,18 @@ class ErrorHandler:
         name = getattr(handler, "__name__", repr(handler))
         message = f'Exception raised in exception handler "{name}" for uri: "{_url(request)}"\n{trace}'
         self.log(message)
-        return self.response_class(message if self.debug else ERROR_IN_ERROR, 500, content_type=_TEXT)
+        return self.dialect.response(message if self.debug else ERROR_IN_ERROR, 500, content_type=_TEXT)
 
     def failed_within(self, request: Any, error: BaseException) -> BaseHTTPResponse:
         """The answer where a handler that was awaited failed, or `response` itself."""
         trace = _traceback(error)
         self.log(f"An exception handler of {describe(request)} failed\n{trace}")
         message = f"Error while handling error: {error}\nStack: {trace}" if self.debug else ERROR_IN_ERROR
-        return self.response_class(message, 500, content_type="text/plain")
+        return self.dialect.response(message, 500, content_type="text/plain")
 
     def log(self, message: str, level: str = "error") -> None:
         """Logs an exception; override it to keep the log quiet."""
-        getattr(self._log, level)(message)
+        getattr(self._log or logging.getLogger(self.dialect.log), level)(message)
 
     def default(self, request: Any, exception: BaseException) -> Any:
         """The answer to an exception that nobody registered for."""
@@ -108,12 +114,12 @@ class ErrorHandler:
             status = exception.status_code
             if status >= 500:
                 self.log(f"{describe(request)} failed\n{_traceback(exception)}")
-            return self.response_class(
+            return self.dialect.response(
                 f"Error: {exception}", status, dict(exception.headers), content_type=_TEXT
             )
         self.log(f"{describe(request)} failed\n{_traceback(exception)}")
         page = _debug_page(request, exception) if self.debug else INTERNAL_SERVER_ERROR_HTML
-        return self.response_class(page, 500, content_type=_HTML)
+        return self.dialect.response(page, 500, content_type=_HTML)
 
 
 def _traceback(error: BaseException) -> str:

@@ -71,17 +71,20 @@ class Mach9(ServedApp):
         websocket_response_class: Any = None,
     ) -> None:
         self.composition_view_class = composition_view or CompositionView
-        super().__init__(name, router, error_handler, load_env, request_class, log_config=log_config)
+        super().__init__(
+            name,
+            router,
+            error_handler,
+            load_env,
+            request_class,
+            log_config=log_config,
+            log=log,
+            access_log=netlog,
+        )
         self.stream_http_response_class = stream_http_response_class or StreamHTTPResponse
         self.websocket_response_class = websocket_response_class or WebsocketResponse
         self.server: Server | None = None
-        if log is not None:
-            self.log = log
-        if netlog is not None:
-            self.access_log = netlog
         self.netlog = self.access_log
-        if error_handler is None:
-            self.error_handler = ErrorHandler(self.log)
         if debug is not None:
             self.set_debug(debug)
 

@@ -7,6 +7,7 @@ from functools import partial
 
 from streamcompat.kernel.dialect import Dialect
 from streamcompat.kernel.exceptions import HTTPException
+from streamcompat.kernel.request.request import after_token
 from streamcompat.mach9_api import exceptions
 from streamcompat.mach9_api.http import BodyChannel
 from streamcompat.mach9_api.response import HTTPResponse
@@ -24,9 +25,16 @@ def method_not_allowed(
 
 MACH9 = Dialect(
     name="Mach9",
+    release=(0, 0),
+    env_prefix="MACH9_",
+    env_numbers=False,
     self_handlers=True,
     unquote_path=False,
     body_before_middleware=False,
+    first_name_wins=True,
+    ip_has_port=False,
+    token=lambda authorization: after_token(authorization or ""),
+    error_handlers_by_keyword=True,
     bad_response="response does not have get_message()",
     bad_handshake="Invalid Handshake",
     request_stream=BodyChannel,

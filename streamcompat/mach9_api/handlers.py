@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from streamcompat.kernel import errorhandler as kernel
 from streamcompat.kernel.response.files import ContentRange
-from streamcompat.kernel.routes.views import Handler
 from streamcompat.mach9_api.dialect import MACH9
-from streamcompat.mach9_api.response import HTTPResponse
 
 __all__ = ["INTERNAL_SERVER_ERROR_HTML", "ContentRangeHandler", "ErrorHandler"]
 
@@ -25,8 +24,5 @@ class ContentRangeHandler(ContentRange):
 class ErrorHandler(kernel.ErrorHandler):
     """Answers exceptions: `add`, `lookup`, `response`, `default`, `log`."""
 
-    response_class = HTTPResponse
-
-    def call(self, handler: Handler, request: Any, exception: BaseException) -> Any:
-        # By keyword, as Mach9 did: its handlers may have the two in any order.
-        return handler(request=request, exception=exception)
+    def __init__(self, log: logging.Logger | None = None) -> None:
+        super().__init__(MACH9, log)

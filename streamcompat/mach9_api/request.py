@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from streamcompat.datastructures import File, Headers, RequestParameters
+from streamcompat.kernel.dialect import Dialect
 from streamcompat.kernel.request import request as kernel
 from streamcompat.kernel.request.forms import parse_multipart_form
 from streamcompat.kernel.request.request import DEFAULT_CONTENT_TYPE as DEFAULT_HTTP_CONTENT_TYPE
+from streamcompat.mach9_api.dialect import MACH9
 
 __all__ = [
     "DEFAULT_HTTP_CONTENT_TYPE",
@@ -33,9 +35,6 @@ class Request(kernel.Request):
         headers = {name.decode(): value.decode("latin-1") for name, value in message["headers"]}
         self._by_hand(message["method"], target, message.get("http_version", "1.1"), headers, None)
 
-    @property
-    def token(self) -> str:
-        """What `Authorization` says after `Token`; the whole of it for other schemes, `""` without it."""
-        authorization = str(self.headers.get("authorization", ""))
-        _, found, token = authorization.partition("Token ")
-        return token if found else authorization
+    @classmethod
+    def _unserved_dialect(cls) -> Dialect:
+        return MACH9

@@ -21,8 +21,6 @@ class Router(kernel.Router):
         not_found, invalid_usage: the exceptions for 404 and for 405.
     """
 
-    first_name_counts = True
-
     def __init__(
         self, composition_view_class: Any = None, not_found: Any = None, invalid_usage: Any = None
     ) -> None:

@@ -6,6 +6,7 @@ The rule: names and signatures only; what Sanic does that Mach9 does not is in `
 # Sanic imported these too, so that `import sanic` is enough for `sanic.websocket.ConnectionClosed`.
 from streamcompat.sanic_api import cookies as cookies
 from streamcompat.sanic_api import http as http
+from streamcompat.sanic_api import log as log
 from streamcompat.sanic_api import server as server
 from streamcompat.sanic_api import static as static
 from streamcompat.sanic_api import websocket as websocket

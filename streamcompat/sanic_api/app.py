@@ -9,7 +9,7 @@ from streamcompat.asgi.app import ASGI
 from streamcompat.kernel.request.request import Request as KernelRequest
 from streamcompat.sanic_api import versions
 from streamcompat.sanic_api.config import Config
-from streamcompat.sanic_api.dialect import SANIC, SANIC_BEFORE_07
+from streamcompat.sanic_api.dialect import SANIC, chosen, of_release
 from streamcompat.sanic_api.exceptions import SanicException
 from streamcompat.sanic_api.handlers import ErrorHandler
 from streamcompat.sanic_api.request import Request
@@ -45,6 +45,7 @@ class Sanic(StreamRoutes, ServedApp):
         configure_logging: bool = True,
         is_request_stream: bool = False,
     ) -> None:
+        self.dialect = chosen()
         super().__init__(
             name,
             router,
@@ -134,14 +135,17 @@ class Sanic(StreamRoutes, ServedApp):
         return self._loop
 
 
-def compat(release: str) -> None:
+def compat(release: str, app: Sanic | None = None) -> None:
     """Lets a release of Sanic decide where its releases contradict each other; unless told, 0.8 does.
-
-    It holds for the whole process; call it before the app is made.
 
     Args:
         release: "0.5", "0.6", "0.7" or "0.8"; a third number is ignored.
-    Raises: ValueError: another one.
+        app: for this app only, from now on; call it before the app is served. Without it the release is that
+            of every app that is made afterwards, and of what is called outside of a request.
+    Raises: ValueError: another release.
     """
-    versions.choose(release)
-    Sanic.dialect = SANIC_BEFORE_07 if versions.before(0, 7) else SANIC
+    Sanic.tells_dialect = True
+    if app is None:
+        versions.choose(release)
+    else:
+        app.use_dialect(of_release(release))

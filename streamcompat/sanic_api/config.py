@@ -2,10 +2,11 @@
 
 from streamcompat.kernel import config as kernel
 from streamcompat.kernel.logs import defaults_before_07
+from streamcompat.sanic_api.dialect import SANIC
 
 __all__ = ["LOGGING", "SANIC_PREFIX", "Config"]
 
-SANIC_PREFIX = "SANIC_"
+SANIC_PREFIX = SANIC.env_prefix
 LOGGING = defaults_before_07("sanic")
 """What Sanic before 0.7 configured its loggers with; `Sanic(log_config=LOGGING)` takes it still."""
 
@@ -13,4 +14,4 @@ LOGGING = defaults_before_07("sanic")
 class Config(kernel.Config):
     """A dict whose upper-case keys are attributes; the environment's `SANIC_X` becomes `X`."""
 
-    env_prefix = SANIC_PREFIX
+    dialect = SANIC

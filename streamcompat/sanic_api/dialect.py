@@ -3,16 +3,35 @@
 from dataclasses import replace
 
 from streamcompat.kernel.dialect import Dialect
-from streamcompat.sanic_api import exceptions
-from streamcompat.sanic_api.request import StreamQueue
+from streamcompat.kernel.request.request import after_token
+from streamcompat.sanic_api import exceptions, versions
+from streamcompat.sanic_api.body import StreamQueue
 from streamcompat.sanic_api.response import HTTPResponse
 from streamcompat.sanic_api.views import CompositionView
 
+
+def _token(authorization: str | None) -> str | None:
+    """`request.token` since 0.6."""
+    if authorization is not None:
+        for scheme in ("Bearer", "Token"):
+            _, found, token = authorization.partition(scheme)
+            if found:
+                return token.strip()
+    return authorization
+
+
 SANIC = Dialect(
     name="Sanic",
+    release=versions.LATEST,
+    env_prefix="SANIC_",
+    env_numbers=True,
     self_handlers=False,
     unquote_path=True,
     body_before_middleware=True,
+    first_name_wins=False,
+    ip_has_port=False,
+    token=_token,
+    error_handlers_by_keyword=False,
     bad_response="Invalid response type",
     bad_handshake="Invalid websocket request",
     request_stream=StreamQueue,
@@ -35,10 +54,30 @@ SANIC = Dialect(
     access_log="sanic.access",
 )
 
+_SANIC_07 = replace(SANIC, release=(0, 7))
 # Before 0.7 the loggers had other names, and a handler that was too slow was the client's timeout.
-SANIC_BEFORE_07 = replace(
-    SANIC,
+_SANIC_06 = replace(
+    _SANIC_07,
+    release=(0, 6),
+    ip_has_port=True,
     log="sanic",
     access_log="network",
     service_unavailable=lambda message: exceptions.RequestTimeout("Request Timeout"),
 )
+_SANIC_05 = replace(
+    _SANIC_06,
+    release=(0, 5),
+    token=lambda authorization: authorization and after_token(authorization),
+)
+_BY_RELEASE = {dialect.release: dialect for dialect in (_SANIC_05, _SANIC_06, _SANIC_07, SANIC)}
+
+
+def of_release(release: str) -> Dialect:
+    """The dialect of a release: one of `versions.RELEASES`, with or without a third number; ValueError for
+    another."""
+    return _BY_RELEASE[versions.parsed(release)]
+
+
+def chosen() -> Dialect:
+    """The dialect of the release that was chosen for the process."""
+    return _BY_RELEASE[versions.chosen()]

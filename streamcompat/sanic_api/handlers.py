@@ -4,10 +4,7 @@ from typing import Any
 
 from streamcompat.kernel import errorhandler as kernel
 from streamcompat.kernel.response.files import ContentRange
-from streamcompat.sanic_api import versions
-from streamcompat.sanic_api.dialect import SANIC
-from streamcompat.sanic_api.log import log, logger
-from streamcompat.sanic_api.response import HTTPResponse
+from streamcompat.sanic_api.dialect import SANIC, chosen
 
 __all__ = ["INTERNAL_SERVER_ERROR_HTML", "ContentRangeHandler", "ErrorHandler"]
 
@@ -24,7 +21,5 @@ class ContentRangeHandler(ContentRange):
 class ErrorHandler(kernel.ErrorHandler):
     """Answers exceptions: `add`, `lookup`, `response`, `default`, `log`."""
 
-    response_class = HTTPResponse
-
     def __init__(self) -> None:
-        super().__init__(log if versions.before(0, 7) else logger)
+        super().__init__(chosen())

@@ -1,7 +1,8 @@
 """Which release of Sanic decides where its releases contradict each other.
 
 The rule: what two releases spell in different ways is accepted in both; only where one spelling means two
-things the chosen release decides, for the whole process. docs/differences.md lists these places.
+things a release decides: that of the application whose request is answered, and outside of a request the one
+that was chosen for the process. docs/differences.md lists these places.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar
 
-__all__ = ["RELEASES", "before", "choose"]
+from streamcompat.kernel.dialect import answering
+
+__all__ = ["LATEST", "RELEASES", "before", "choose", "chosen", "parsed"]
 
 RELEASES = ("0.5", "0.6", "0.7", "0.8")
 LATEST = (0, 8)
@@ -20,19 +23,30 @@ T = TypeVar("T")
 _chosen = LATEST
 
 
-def choose(release: str) -> None:
-    """Lets a release decide: one of `RELEASES`, with or without a third number; ValueError for another."""
-    global _chosen
+def parsed(release: str) -> tuple[int, int]:
+    """One of `RELEASES`, with or without a third number, as numbers; ValueError for another."""
     series = ".".join(release.split(".")[:2])
     if series not in RELEASES:
         raise ValueError(f"the releases to choose from are {', '.join(RELEASES)}, and not {release!r}")
     major, minor = series.split(".")
-    _chosen = (int(major), int(minor))
+    return int(major), int(minor)
+
+
+def choose(release: str) -> None:
+    """Lets a release decide for the process; takes and raises what `parsed` does."""
+    global _chosen
+    _chosen = parsed(release)
+
+
+def chosen() -> tuple[int, int]:
+    """The release that decides for the process."""
+    return _chosen
 
 
 def before(major: int, minor: int) -> bool:
-    """Whether the chosen release is older than this one."""
-    return _chosen < (major, minor)
+    """Whether the release that decides here is older than this one."""
+    dialect = answering.get(None)
+    return (_chosen if dialect is None else dialect.release) < (major, minor)
 
 
 def before_08(*order: str) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:

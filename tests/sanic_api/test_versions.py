@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
+import anyio
 import pytest
 
 from streamcompat.sanic_api import Sanic, compat, versions
 from streamcompat.sanic_api.exceptions import Unauthorized
+from streamcompat.sanic_api.handlers import ErrorHandler
+from streamcompat.sanic_api.request import Request
 from streamcompat.sanic_api.response import file, file_stream, text
+from streamcompat.site import Site
 from tests.support.commands import serve_command
 from tests.support.exchanges import ask, request_to
 
@@ -177,3 +181,151 @@ def test_from_the_command_line(tmp_path):
     for options, kind in (([], "str"), (["--compat", "0.5"], "tuple")):
         with serve_command("old.py", "--alias", *options, cwd=tmp_path) as command:
             assert httpx.get(command.url).text == kind
+
+
+# Every place where the releases contradict each other: what the handler does, and the answers of 0.5 and 0.8.
+PLACES = {
+    "ip": (lambda request, location: repr(request.ip), "('192.0.2.1', 5000)", "'192.0.2.1'"),
+    "token": (lambda request, location: request.token, "x", "Token x"),
+    "challenge": (
+        lambda request, location: Unauthorized("m", scheme="Basic", realm="r").headers["WWW-Authenticate"],
+        "Basic realm='r'",
+        'Basic realm="r"',
+    ),
+}
+
+
+def every_place(location):
+    """An app with a handler for each place."""
+    app = Sanic("app", load_env=False)
+
+    def add(path, told):
+        app.get(path)(lambda request: text(told(request, location)))
+
+    for place, (told, _, _) in PLACES.items():
+        add(f"/{place}", told)
+    # What 0.8 takes for a status the older ones take for a content type, or for the size of a chunk.
+    app.get("/file")(lambda request: file(location, 201))
+    app.get("/file_stream")(lambda request: file_stream(location, 203))
+    app.get("/range")(lambda request: file(location, None, None, Range()))
+    app.get("/fails")(lambda request: 1 / 0)
+    app.get("/slow")(lambda request: text("late"))
+    return app
+
+
+class Range:
+    start, end, size, total = 2, 4, 3, 10
+
+
+@pytest.fixture(params=["the process", "an app"])
+def two_releases(request, tmp_path):
+    """A site of an app of 0.5 at `/old` and one of 0.8 at `/new`, the older one by either way of choosing."""
+    location = tmp_path / "data.bin"
+    location.write_bytes(b"0123456789")
+    new = every_place(location)
+    if request.param == "the process":
+        compat("0.5")
+        old = every_place(location)
+    else:
+        old = every_place(location)
+        compat("0.5", old)
+    site = Site()
+    site.mount(old, "/old")
+    site.mount(new, "/new")
+    return site
+
+
+class TestTwoReleasesInOneSite:
+    @pytest.mark.parametrize("place", PLACES)
+    async def test_what_a_handler_sees(self, two_releases, place):
+        _, older, newer = PLACES[place]
+        for prefix, told in (("/old", older), ("/new", newer)):
+            exchange = await ask(
+                two_releases, "GET", f"{prefix}/{place}", headers={"authorization": "Bearer Token x"}
+            )
+            assert exchange.text == told
+
+    async def test_the_second_argument_of_file(self, two_releases):
+        """A status since 0.8; before it a content type, which a number cannot be."""
+        new = await ask(two_releases, "GET", "/new/file")
+        old = await ask(two_releases, "GET", "/old/file")
+        assert (new.status, new.body, old.status) == (201, b"0123456789", 500)
+
+    async def test_the_second_argument_of_file_stream(self, two_releases):
+        new = await ask(two_releases, "GET", "/new/file_stream")
+        old = await ask(two_releases, "GET", "/old/file_stream")
+        assert (new.status, old.status) == (203, 200)
+        assert new.chunks == old.chunks == [b"0123456789"]
+
+    async def test_the_fourth_argument_of_file(self, two_releases):
+        """A range before 0.7, the file's name since."""
+        assert (await ask(two_releases, "GET", "/old/range")).body == b"234"
+        assert (await ask(two_releases, "GET", "/new/range")).status == 500
+
+    async def test_the_loggers(self, two_releases, caplog):
+        caplog.set_level(logging.INFO)
+        for prefix, names in (("/old", ["sanic", "network"]), ("/new", ["root", "sanic.access"])):
+            caplog.clear()
+            for app in two_releases.apps:
+                app.started(None, None)
+            await ask(two_releases, "GET", f"{prefix}/fails")
+            assert [record.name for record in caplog.records] == names
+
+    async def test_a_handler_that_is_too_slow(self, two_releases):
+        statuses = []
+        for app in (mount.app for mount in two_releases.mounts):
+            exchange = request_to("GET", "/slow")
+            await app.answer_overdue(app.default_request_class.of(exchange, app, ""), exchange)
+            statuses.append((app.log.name, exchange.status))
+        assert sorted(statuses) == [("root", 503), ("sanic", 408)]
+
+    async def test_answers_that_are_made_at_the_same_time(self, two_releases):
+        """Each handler goes on after the other has begun."""
+        turn = anyio.Event()
+        quotes = {}
+
+        def register(app, name):
+            @app.get("/waits")
+            async def waits(request):
+                if name == "first":
+                    await turn.wait()
+                quotes[name] = Unauthorized("m", scheme="Basic", realm="r").headers["WWW-Authenticate"][-1]
+                turn.set()
+                return text(name)
+
+        old, new = two_releases.mounts[0].app, two_releases.mounts[1].app
+        if old.dialect.release != (0, 5):
+            old, new = new, old
+        register(old, "first")
+        register(new, "second")
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask, two_releases, "GET", "/old/waits")
+            await anyio.wait_all_tasks_blocked()
+            group.start_soon(ask, two_releases, "GET", "/new/waits")
+        assert quotes == {"first": "'", "second": '"'}
+
+    async def test_an_error_handler_that_the_app_was_given(self, tmp_path, caplog):
+        class Own(ErrorHandler):
+            pass
+
+        app = Sanic("app", load_env=False, error_handler=Own())
+        compat("0.6", app)
+        app.get("/")(lambda request: 1 / 0)
+        await ask(app, "GET", "/")
+        assert [record.name for record in caplog.records] == ["sanic"]
+
+    def test_a_release_of_an_app_is_not_that_of_the_process(self):
+        compat("0.5", Sanic("app", load_env=False))
+        assert request().ip == "192.0.2.1"
+        assert Sanic("other", load_env=False).dialect.release == (0, 8)
+
+    def test_another_release_for_an_app(self):
+        with pytest.raises(ValueError, match=r"the releases to choose from are 0.5, 0.6, 0.7, 0.8"):
+            compat("0.4", Sanic("app", load_env=False))
+
+
+@pytest.mark.parametrize(("release", "ip", "token"), [("0.5", (None, None), "x"), ("0.8", None, "Token x")])
+def test_a_request_made_by_hand_has_the_release_of_the_process(release, ip, token):
+    compat(release)
+    made = Request(b"/", {"authorization": "Bearer Token x"})
+    assert (made.ip, made.token) == (ip, token)

@@ -20,6 +20,7 @@ from streamcompat_engine import Exchange
 
 if TYPE_CHECKING:
     from streamcompat.kernel.app import App
+    from streamcompat.kernel.dialect import Dialect
     from streamcompat.kernel.request.streams import RequestStream
     from streamcompat.kernel.response.response import BaseHTTPResponse
     from streamcompat.kernel.routes.endpoints import Endpoint
@@ -36,6 +37,12 @@ def decode(raw: bytes) -> str:
         return raw.decode()
     except UnicodeDecodeError:
         return raw.decode("latin-1")
+
+
+def after_token(authorization: str) -> str:
+    """What a field `Authorization: Token x` says after the scheme; the whole of it for other schemes."""
+    _, found, token = authorization.partition("Token ")
+    return token if found else authorization
 
 
 class Request(dict[str, Any]):
@@ -121,6 +128,17 @@ class Request(dict[str, Any]):
         self._reset()
         self._headers = Headers(headers)
 
+    @classmethod
+    def _unserved_dialect(cls) -> Dialect:
+        """The dialect of a request that no application serves; for a facade."""
+        raise NotImplementedError
+
+    @property
+    def _dialect(self) -> Dialect:
+        """That of the application."""
+        app: App | None = self.app
+        return self._unserved_dialect() if app is None else app.dialect
+
     def _reset(self) -> None:
         self.body = b""
         self.stream = self.endpoint = None
@@ -182,14 +200,9 @@ class Request(dict[str, Any]):
 
     @property
     def token(self) -> str | None:
-        """What `Authorization` says after `Bearer` or `Token`; the whole of it for other schemes."""
-        authorization: str | None = self.headers.get("authorization")
-        if authorization is not None:
-            for scheme in ("Bearer", "Token"):
-                _, found, token = authorization.partition(scheme)
-                if found:
-                    return token.strip()
-        return authorization
+        """What `Authorization` says after the scheme, where it is `Token` or another that the flavour knows;
+        the whole of it for other schemes."""
+        return self._dialect.token(self.headers.get("authorization"))
 
     # Who and where
 
@@ -204,10 +217,9 @@ class Request(dict[str, Any]):
         return self._exchange.peer or (None, None)
 
     @property
-    def ip(self) -> str | None:
-        """The client's address; `None` on a Unix socket."""
-        ip: str | None = self.socket[0]
-        return ip
+    def ip(self) -> Any:
+        """The client's address, `None` on a Unix socket; in Sanic before 0.7 (address, port)."""
+        return self.socket if self._dialect.ip_has_port else self.socket[0]
 
     @property
     def port(self) -> int | None:
@@ -277,7 +289,7 @@ class Request(dict[str, Any]):
         try:
             return loads(self.body)
         except Exception as error:
-            raise self.app.dialect.invalid_usage("Failed when parsing body as json") from error
+            raise self._dialect.invalid_usage("Failed when parsing body as json") from error
 
     @property
     def form(self) -> RequestParameters:
@@ -301,7 +313,7 @@ class Request(dict[str, Any]):
         Raises, here or while it is read: the flavour's InvalidUsage: the body is no multipart; its
         PayloadTooLarge: too many parts, or a part whose header has more than 8 KiB; ClientDisconnected.
         """
-        dialect = self.app.dialect
+        dialect = self._dialect
         receive = self._body_at_once() if self.stream is None else self._exchange.receive
         return Parts(receive, self.content_type, most, dialect.invalid_usage, dialect.payload_too_large)
 

@@ -191,10 +191,8 @@ class Router:
         routes_names: (path, route) by name; of handlers.
         routes_static_files: (path, route) by name; of files.
         hosts: those that some route asks for.
-        first_name_counts: of several routes with one name `url_for` builds the first, not the last.
     """
 
-    first_name_counts = False
     parameter_pattern = PARAMETER
     parse_parameter_string = staticmethod(parse_parameter_string)
 
@@ -279,7 +277,7 @@ class Router:
             self._merge(key, old, new)
         if new.name is not None and not implied:
             names = self.routes_static_files if options.static else self.routes_names
-            if new.name not in names or not self.first_name_counts:
+            if new.name not in names or not self.dialect.first_name_wins:
                 names[new.name] = (uri, self.routes_all[key])
 
     def _merge(self, key: str, old: Route, new: Route) -> None:

@@ -1,0 +1,36 @@
+"""The body of Sanic's request as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from streamcompat.kernel.request.streams import RequestStream
+
+__all__ = ["StreamQueue"]
+
+
+class StreamQueue(RequestStream):
+    """`request.stream`: the body, piece by piece."""
+
+    __slots__ = ()
+
+    def get(self) -> Coroutine[Any, Any, bytes | None]:
+        """The next piece, never empty; `None` at the end, every time.
+
+        First lets go out what a response on the same exchange has written, so that a handler that echoes
+        without awaiting its writes holds no more than a piece.
+
+        Raises: ClientDisconnected: the client is gone and the body is cut.
+        """
+        exchange = self._exchange
+        if exchange.status is None or not exchange.blocked:
+            return self._receive()
+        return self._drain_and_receive()
+
+    async def _drain_and_receive(self) -> bytes | None:
+        await self._exchange.drain()
+        return await self._receive()
+
+    # Its name since 18.12.
+    read = get
