@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from functools import cached_property
 from typing import Any
 
-from streamcompat.asgi.app import ASGI
+from streamcompat.application import Application
 from streamcompat.kernel.request.request import Request as KernelRequest
 from streamcompat.kernel.routes.registration import GET, Decorator, H, Host, verb
 from streamcompat.mach9_api.config import Config
@@ -21,7 +20,6 @@ from streamcompat.mach9_api.testing import Mach9TestClient
 from streamcompat.mach9_api.views import CompositionView
 from streamcompat.mach9_api.websocket import WebsocketResponse, messages
 from streamcompat.serving.options import RunOptions, takes
-from streamcompat.serving.served_app import ServedApp
 
 __all__ = ["Mach9"]
 
@@ -29,16 +27,16 @@ __all__ = ["Mach9"]
 def _setting(name: str) -> property:
     """A setting as an attribute of the app."""
 
-    def get(app: ServedApp) -> Any:
+    def get(app: Application) -> Any:
         return getattr(app.config, name)
 
-    def put(app: ServedApp, value: Any) -> None:
+    def put(app: Application, value: Any) -> None:
         setattr(app.config, name, value)
 
     return property(get, put)
 
 
-class Mach9(ServedApp):
+class Mach9(Application):
     """An application in Mach9's words.
 
     Arguments that only Mach9's own server could use are accepted, without effect: `get_current_time`,
@@ -53,6 +51,7 @@ class Mach9(ServedApp):
     dialect = MACH9
     config_class = Config
     default_request_class = Request
+    test_client_class = Mach9TestClient
 
     def __init__(
         self,
@@ -87,16 +86,6 @@ class Mach9(ServedApp):
         self.netlog = self.access_log
         if debug is not None:
             self.set_debug(debug)
-
-    @cached_property
-    def asgi(self) -> ASGI:
-        """The app for an ASGI 3 server: `uvicorn module:app.asgi`."""
-        return ASGI(self)
-
-    @property
-    def test_client(self) -> Mach9TestClient:
-        """Asks the app over a real connection: `request, response = app.test_client.get("/")`."""
-        return Mach9TestClient(self)
 
     def make_router(self) -> Router:
         return Router(self.composition_view_class)

@@ -10,7 +10,8 @@ from streamcompat.kernel.cookies import Cookie, CookieJar
 from streamcompat.kernel.jsontext import json_dumps
 from streamcompat.kernel.response import response as kernel
 from streamcompat.kernel.response.files import Location, file_headers, read
-from streamcompat.kernel.response.response import GivenHeaders, redirect_headers, to_bytes
+from streamcompat.kernel.response.makers import Makers
+from streamcompat.kernel.response.response import GivenHeaders, to_bytes
 from streamcompat.kernel.statuses import COMMON_STATUS_CODES
 from streamcompat.kernel.statuses import STATUS_CODES as ALL_STATUS_CODES
 from streamcompat.mach9_api.http import ReplyChannel
@@ -88,6 +89,14 @@ class StreamHTTPResponse(HTTPResponse):
         return self.handler(ReplyChannel(exchange))
 
 
+_makers = Makers(HTTPResponse, None)
+json = _makers.json
+text = _makers.text
+raw = _makers.raw
+html = _makers.html
+redirect = _makers.redirect
+
+
 def stream(
     handler: Handler,
     status: int = 200,
@@ -98,43 +107,9 @@ def stream(
     return StreamHTTPResponse(handler, status, headers, content_type)
 
 
-def json(body: Any, status: int = 200, headers: GivenHeaders = None, **kwargs: Any) -> HTTPResponse:
-    """JSON; keywords are handed to ujson."""
-    return HTTPResponse(json_dumps(body, **kwargs), status, headers, "application/json")
-
-
-def text(
-    body: Any,
-    status: int = 200,
-    headers: GivenHeaders = None,
-    content_type: str = "text/plain; charset=utf-8",
-) -> HTTPResponse:
-    """Plain text."""
-    return HTTPResponse(body, status, headers, content_type)
-
-
-def raw(
-    body: Any, status: int = 200, headers: GivenHeaders = None, content_type: str = "application/octet-stream"
-) -> HTTPResponse:
-    """Bytes as they are."""
-    return HTTPResponse(None, status, headers, content_type, body)
-
-
-def html(body: Any, status: int = 200, headers: GivenHeaders = None) -> HTTPResponse:
-    """HTML."""
-    return HTTPResponse(body, status, headers, "text/html; charset=utf-8")
-
-
 async def file(
     location: Location, mime_type: str | None = None, headers: GivenHeaders = None, _range: Any = None
 ) -> HTTPResponse:
     """A file, read at once; OSError when it cannot be read."""
     fields, kind = file_headers(location, mime_type, headers, None, _range)
     return HTTPResponse(None, 200, fields, kind, await read(location, _range))
-
-
-def redirect(
-    to: str, headers: GivenHeaders = None, status: int = 302, content_type: str = "text/html; charset=utf-8"
-) -> HTTPResponse:
-    """Sends the client to another URL, which is taken as it is."""
-    return HTTPResponse(None, status, redirect_headers(to, headers, None), content_type)

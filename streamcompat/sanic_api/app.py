@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any, Self
 
-from streamcompat.asgi.app import ASGI
+from streamcompat.application import Application
 from streamcompat.kernel.request.request import Request as KernelRequest
 from streamcompat.sanic_api import versions
 from streamcompat.sanic_api.config import Config
@@ -18,12 +17,11 @@ from streamcompat.sanic_api.streaming import StreamRoutes
 from streamcompat.sanic_api.testing import SanicTestClient
 from streamcompat.serving.options import OF_PROCESS, RunOptions, takes
 from streamcompat.serving.running import RunningServer
-from streamcompat.serving.served_app import ServedApp
 
 __all__ = ["Sanic", "compat"]
 
 
-class Sanic(StreamRoutes, ServedApp):
+class Sanic(StreamRoutes, Application):
     """An application in Sanic's words.
 
     `is_request_stream` is accepted; which routes stream, the routes say.
@@ -32,6 +30,7 @@ class Sanic(StreamRoutes, ServedApp):
     dialect = SANIC
     config_class = Config
     default_request_class = Request
+    test_client_class = SanicTestClient
 
     def __init__(
         self,
@@ -70,16 +69,6 @@ class Sanic(StreamRoutes, ServedApp):
     @is_request_stream.setter
     def is_request_stream(self, value: bool) -> None:
         self._is_request_stream = value
-
-    @cached_property
-    def asgi(self) -> ASGI:
-        """The app for an ASGI 3 server: `uvicorn module:app.asgi`."""
-        return ASGI(self)
-
-    @property
-    def test_client(self) -> SanicTestClient:
-        """Asks the app over a real connection: `request, response = app.test_client.get("/")`."""
-        return SanicTestClient(self)
 
     def make_router(self) -> Router:
         return Router()

@@ -8,7 +8,8 @@ from typing import Any
 from streamcompat.kernel.jsontext import json_dumps
 from streamcompat.kernel.response import response as kernel
 from streamcompat.kernel.response.files import Location, file_headers, pieces, read
-from streamcompat.kernel.response.response import BaseHTTPResponse, GivenHeaders, redirect_headers, to_bytes
+from streamcompat.kernel.response.makers import Makers
+from streamcompat.kernel.response.response import BaseHTTPResponse, GivenHeaders, to_bytes
 from streamcompat.kernel.statuses import COMMON_STATUS_CODES, STATUS_CODES
 from streamcompat.sanic_api import versions
 from streamcompat_engine import Exchange
@@ -135,38 +136,12 @@ def _not_started(data: bytes) -> Awaitable[None]:
     raise RuntimeError("write() works inside the streaming function, while the response is being sent")
 
 
-def json(
-    body: Any,
-    status: int = 200,
-    headers: GivenHeaders = None,
-    content_type: str = "application/json",
-    dumps: Callable[..., str] = json_dumps,
-    **kwargs: Any,
-) -> HTTPResponse:
-    """JSON made by `dumps(body, **kwargs)`."""
-    return HTTPResponse(dumps(body, **kwargs), status, headers, content_type)
-
-
-def text(
-    body: Any,
-    status: int = 200,
-    headers: GivenHeaders = None,
-    content_type: str = "text/plain; charset=utf-8",
-) -> HTTPResponse:
-    """Plain text."""
-    return HTTPResponse(body, status, headers, content_type)
-
-
-def raw(
-    body: Any, status: int = 200, headers: GivenHeaders = None, content_type: str = "application/octet-stream"
-) -> HTTPResponse:
-    """Bytes as they are."""
-    return HTTPResponse(None, status, headers, content_type, body)
-
-
-def html(body: Any, status: int = 200, headers: GivenHeaders = None) -> HTTPResponse:
-    """HTML."""
-    return HTTPResponse(body, status, headers, "text/html; charset=utf-8")
+_makers = Makers(HTTPResponse, ":/%#?&=@[]!$&'()*+,;")
+json = _makers.json
+text = _makers.text
+raw = _makers.raw
+html = _makers.html
+redirect = _makers.redirect
 
 
 def stream(
@@ -211,11 +186,3 @@ async def file_stream(
             await response.write(piece)
 
     return StreamingHTTPResponse(write, status, fields, kind)
-
-
-def redirect(
-    to: str, headers: GivenHeaders = None, status: int = 302, content_type: str = "text/html; charset=utf-8"
-) -> HTTPResponse:
-    """Sends the client to another URL, percent-encoded where it has to be."""
-    located = redirect_headers(to, headers, ":/%#?&=@[]!$&'()*+,;")
-    return HTTPResponse(None, status, located, content_type)

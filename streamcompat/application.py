@@ -1,0 +1,33 @@
+"""What the applications of both flavours are: served, asked by a test client, or put behind an ASGI server.
+
+The rule: what both spell alike is here; a flavour adds its names, its signatures and its dialect.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import ClassVar
+
+from streamcompat.asgi.app import ASGI
+from streamcompat.serving.served_app import ServedApp
+from streamcompat.serving.test_client import SocketTestClient
+
+
+class Application(ServedApp):
+    """The base of `Sanic` and `Mach9`.
+
+    Attributes:
+        test_client_class: the flavour's name for its test client.
+    """
+
+    test_client_class: ClassVar[type[SocketTestClient]] = SocketTestClient
+
+    @cached_property
+    def asgi(self) -> ASGI:
+        """The app for an ASGI 3 server: `uvicorn module:app.asgi`."""
+        return ASGI(self)
+
+    @property
+    def test_client(self) -> SocketTestClient:
+        """Asks the app over a real connection: `request, response = app.test_client.get("/")`."""
+        return self.test_client_class(self)
