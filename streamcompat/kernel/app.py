@@ -1,4 +1,4 @@
-"""The application: what is registered on it, and the way of one request through it.
+"""The application: its settings, its life, and the way of one request through it.
 
 The rule: `handle` catches everything. Whatever goes wrong before the first byte becomes an answer in the
 flavour's words; after it the response is cut, visibly, and the log says so once.
@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 import logging.config
 import sys
-from collections import defaultdict, deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from inspect import isawaitable
 from types import CoroutineType
 from typing import Any, ClassVar
@@ -20,16 +19,13 @@ from streamcompat.kernel.config import Config
 from streamcompat.kernel.dialect import Dialect, answering
 from streamcompat.kernel.errorhandler import ErrorHandler, describe
 from streamcompat.kernel.exceptions import HTTPException
+from streamcompat.kernel.registry import Registry
 from streamcompat.kernel.request.request import Request
 from streamcompat.kernel.response.response import BaseHTTPResponse, to_bytes
-from streamcompat.kernel.routes.blueprints import Blueprint
-from streamcompat.kernel.routes.endpoints import Endpoint, Options
-from streamcompat.kernel.routes.registration import H, Registration
+from streamcompat.kernel.routes.endpoints import Endpoint
 from streamcompat.kernel.routes.router import Router
-from streamcompat.kernel.routes.urls import build_url
-from streamcompat.kernel.routes.views import Handler
 from streamcompat.kernel.tasks import Tasks
-from streamcompat.kernel.websocket.routes import WebSocketResponse, WebSocketSwitch
+from streamcompat.kernel.websocket.routes import WebSocketResponse
 from streamcompat_engine import (
     BodyTooLarge,
     ClientDisconnected,
@@ -41,7 +37,7 @@ from streamcompat_engine import (
 _CLOSE = (b"Connection", b"close")
 
 
-class App(Registration, WebSocketSwitch, Tasks):
+class App(Registry, Tasks):
     """The base of both flavours' applications.
 
     Args:
@@ -78,7 +74,6 @@ class App(Registration, WebSocketSwitch, Tasks):
         log: logging.Logger | None = None,
         access_log: logging.Logger | None = None,
     ) -> None:
-        super().__init__()
         if log_config and configure_logging:
             logging.config.dictConfig(log_config)
         self.log_config = log_config
@@ -86,17 +81,13 @@ class App(Registration, WebSocketSwitch, Tasks):
         self.log = log or logging.getLogger(self.dialect.log)
         self.access_log = access_log or logging.getLogger(self.dialect.access_log)
         self.config = self.config_class(load_env=load_env)
-        self.router = router or self.make_router()
-        self.error_handler = error_handler or self.make_error_handler()
+        super().__init__(
+            router or self.make_router(), error_handler or self.make_error_handler(), strict_slashes
+        )
         if isinstance(error_handler, ErrorHandler):
             error_handler.dialect = self.dialect
         self.request_class = request_class
-        self.strict_slashes = strict_slashes
         self.debug: bool | None = None
-        self.request_middleware: deque[Handler] = deque()
-        self.response_middleware: deque[Handler] = deque()
-        self.listeners: dict[str, list[Handler]] = defaultdict(list)
-        self.blueprints: dict[str, Blueprint] = {}
         self.is_running = False
         self.websocket_tasks: set[Any] = set()  # connections, each with `cancel`
         self._configure_logging = configure_logging
@@ -121,8 +112,6 @@ class App(Registration, WebSocketSwitch, Tasks):
         self.access_log = logging.getLogger(dialect.access_log)
         if isinstance(self.error_handler, ErrorHandler):
             self.error_handler.dialect = dialect
-
-    # Registering
 
     @property
     def request_class(self) -> type[Request] | None:
@@ -151,82 +140,6 @@ class App(Registration, WebSocketSwitch, Tasks):
     def request_arguments(self, request: Request) -> dict[str, Any]:
         """What the flavour's own server called the constructor of a request with."""
         return {}
-
-    def _add_route(
-        self,
-        handler: Handler,
-        uri: str,
-        methods: Collection[str] | None,
-        *,
-        host: Any = None,
-        strict_slashes: bool | None = None,
-        version: Any = None,
-        owner: Any = None,
-        **options: Any,
-    ) -> None:
-        self.websocket_enabled |= getattr(handler, "is_websocket", False)
-        strict = self.strict_slashes if strict_slashes is None else strict_slashes
-        self.router.add(
-            uri if uri.startswith("/") else "/" + uri,
-            methods,
-            handler,
-            host,
-            strict,
-            version,
-            options=Options(owner=owner or self, **options),
-        )
-
-    def register_middleware(self, middleware: H, attach_to: str = "request") -> H:
-        if attach_to == "request":
-            self.request_middleware.append(middleware)
-        elif attach_to == "response":
-            # The one that was registered last sees the response first.
-            self.response_middleware.appendleft(middleware)
-        else:
-            raise ValueError(f"middleware attaches to 'request' or 'response', not to {attach_to!r}")
-        return middleware
-
-    def register_exception(self, exceptions: tuple[Any, ...], handler: Handler) -> None:
-        for exception in exceptions:
-            if isinstance(exception, (tuple, list)):
-                self.register_exception(tuple(exception), handler)
-            else:
-                self.error_handler.add(exception, handler)
-
-    def register_listener(self, listener: H, event: str) -> H:
-        self.listeners[event].append(listener)
-        return listener
-
-    def blueprint(self, blueprint: Any, **options: Any) -> None:
-        """Takes on a blueprint, or a list of them; `url_prefix` replaces the blueprint's own.
-
-        Raises: AssertionError: another blueprint has that name.
-        """
-        if isinstance(blueprint, (list, tuple)):
-            for one in blueprint:
-                self.blueprint(one, **options)
-            return
-        known = self.blueprints.setdefault(blueprint.name, blueprint)
-        if known is not blueprint:
-            raise AssertionError(
-                f'A blueprint with the name "{blueprint.name}" is already registered.  '
-                "Blueprint names must be unique."
-            )
-        blueprint.register(self, options)
-
-    register_blueprint = blueprint
-
-    def remove_route(self, uri: str, clean_cache: bool = True, host: str | None = None) -> None:
-        """Forgets the route of exactly this path; RouteDoesNotExist when there is none."""
-        self.router.remove(uri, clean_cache, host)
-
-    def url_for(self, view_name: str, **values: Any) -> str:
-        """The URL of a handler, by its name (`blueprint.handler` on a blueprint).
-
-        The route's parameters are taken from `values`, what is left becomes the query; `_anchor`,
-        `_external`, `_scheme` and `_server` shape the rest. Raises the flavour's URLBuildError.
-        """
-        return build_url(self.router, view_name, self.config.get("SERVER_NAME", ""), values)
 
     # Running
 

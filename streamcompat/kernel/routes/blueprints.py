@@ -15,7 +15,7 @@ from streamcompat.kernel.routes.registration import H, Host, Registration
 from streamcompat.kernel.routes.views import Handler
 
 if TYPE_CHECKING:
-    from streamcompat.kernel.app import App
+    from streamcompat.kernel.registry import Registry
 
 
 class FutureRoute(NamedTuple):
@@ -91,7 +91,7 @@ class Blueprint(Registration):
         self.listeners[event].append(listener)
         return listener
 
-    def register(self, app: App, options: dict[str, Any]) -> None:
+    def register(self, app: Registry, options: dict[str, Any]) -> None:
         """Tells `app` everything; `options` may have an `url_prefix` that replaces the blueprint's."""
         url_prefix = options.get("url_prefix", self.url_prefix) or ""
         for handler, uri, methods, route_options in self.routes:

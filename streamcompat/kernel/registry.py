@@ -1,0 +1,122 @@
+"""What is registered on an application: routes, middleware, handlers of exceptions, listeners, blueprints.
+
+The rule: registering happens before the application is served, and only stores; what is stored is used by the
+application.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Collection
+from typing import Any
+
+from streamcompat.kernel.config import Config
+from streamcompat.kernel.errorhandler import ErrorHandler
+from streamcompat.kernel.routes.blueprints import Blueprint
+from streamcompat.kernel.routes.endpoints import Options
+from streamcompat.kernel.routes.registration import H, Registration
+from streamcompat.kernel.routes.router import Router
+from streamcompat.kernel.routes.urls import build_url
+from streamcompat.kernel.routes.views import Handler
+from streamcompat.kernel.websocket.routes import WebSocketSwitch
+
+
+class Registry(Registration, WebSocketSwitch):
+    """The part of an application that its handlers are registered on.
+
+    Attributes:
+        router: with the routes.
+        error_handler: answers exceptions.
+        strict_slashes: for routes that do not say.
+        request_middleware, response_middleware: in the order in which they are called.
+        listeners: by the name of their event.
+        blueprints: by their name.
+    """
+
+    config: Config
+
+    def __init__(self, router: Router, error_handler: ErrorHandler, strict_slashes: bool) -> None:
+        super().__init__()
+        self.router = router
+        self.error_handler = error_handler
+        self.strict_slashes = strict_slashes
+        self.request_middleware: deque[Handler] = deque()
+        self.response_middleware: deque[Handler] = deque()
+        self.listeners: dict[str, list[Handler]] = defaultdict(list)
+        self.blueprints: dict[str, Blueprint] = {}
+
+    def _add_route(
+        self,
+        handler: Handler,
+        uri: str,
+        methods: Collection[str] | None,
+        *,
+        host: Any = None,
+        strict_slashes: bool | None = None,
+        version: Any = None,
+        owner: Any = None,
+        **options: Any,
+    ) -> None:
+        self.websocket_enabled |= getattr(handler, "is_websocket", False)
+        strict = self.strict_slashes if strict_slashes is None else strict_slashes
+        self.router.add(
+            uri if uri.startswith("/") else "/" + uri,
+            methods,
+            handler,
+            host,
+            strict,
+            version,
+            options=Options(owner=owner or self, **options),
+        )
+
+    def register_middleware(self, middleware: H, attach_to: str = "request") -> H:
+        if attach_to == "request":
+            self.request_middleware.append(middleware)
+        elif attach_to == "response":
+            # The one that was registered last sees the response first.
+            self.response_middleware.appendleft(middleware)
+        else:
+            raise ValueError(f"middleware attaches to 'request' or 'response', not to {attach_to!r}")
+        return middleware
+
+    def register_exception(self, exceptions: tuple[Any, ...], handler: Handler) -> None:
+        for exception in exceptions:
+            if isinstance(exception, (tuple, list)):
+                self.register_exception(tuple(exception), handler)
+            else:
+                self.error_handler.add(exception, handler)
+
+    def register_listener(self, listener: H, event: str) -> H:
+        self.listeners[event].append(listener)
+        return listener
+
+    def blueprint(self, blueprint: Any, **options: Any) -> None:
+        """Takes on a blueprint, or a list of them; `url_prefix` replaces the blueprint's own.
+
+        Raises: AssertionError: another blueprint has that name.
+        """
+        if isinstance(blueprint, (list, tuple)):
+            for one in blueprint:
+                self.blueprint(one, **options)
+            return
+        known = self.blueprints.setdefault(blueprint.name, blueprint)
+        if known is not blueprint:
+            raise AssertionError(
+                f'A blueprint with the name "{blueprint.name}" is already registered.  '
+                "Blueprint names must be unique."
+            )
+        blueprint.register(self, options)
+
+    register_blueprint = blueprint
+
+    def remove_route(self, uri: str, clean_cache: bool = True, host: str | None = None) -> None:
+        """Forgets the route of exactly this path; RouteDoesNotExist when there is none."""
+        self.router.remove(uri, clean_cache, host)
+
+    def url_for(self, view_name: str, **values: Any) -> str:
+        """The URL of a handler, by its name (`blueprint.handler` on a blueprint).
+
+        The route's parameters are taken from `values`, what is left becomes the query; `_anchor`,
+        `_external`, `_scheme` and `_server` shape the rest. Raises the flavour's URLBuildError.
+        """
+        return build_url(self.router, view_name, self.config.get("SERVER_NAME", ""), values)
