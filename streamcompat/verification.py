@@ -31,7 +31,7 @@ from streamcompat.testing.response import ResponseReader
 from streamcompat.testing.wire import cut
 from streamcompat_engine import ClientDisconnected
 
-__all__ = ["Case", "Difference", "Route", "Verdict", "assert_alike", "compare", "load"]
+__all__ = ["Case", "Difference", "ComparedRoute", "Comparison", "assert_alike", "compare", "load"]
 
 DIFFERENT = 1
 PATIENCE = 5.0
@@ -60,7 +60,7 @@ _LARGE = st.lists(st.integers(1, 3), min_size=64, max_size=64).map(
 
 
 @dataclass(frozen=True)
-class Route:
+class ComparedRoute:
     """One method of one path, on one host or on any.
 
     Attributes:
@@ -99,7 +99,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Answer:
     """What a client saw.
 
     Attributes:
@@ -129,10 +129,10 @@ class Difference(AssertionError):
 
     def __init__(
         self,
-        route: Route,
+        route: ComparedRoute,
         case: Case | None = None,
-        before: Outcome | None = None,
-        after: Outcome | None = None,
+        before: Answer | None = None,
+        after: Answer | None = None,
     ) -> None:
         self.route = route
         self.case = case
@@ -153,7 +153,7 @@ class Difference(AssertionError):
 
 
 @dataclass
-class Verdict:
+class Comparison:
     """What came of a comparison.
 
     Attributes:
@@ -161,7 +161,7 @@ class Verdict:
         differences: the smallest one of each route, and the routes that only one app has.
     """
 
-    routes: list[Route] = field(default_factory=list)
+    routes: list[ComparedRoute] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
 
 
@@ -171,32 +171,32 @@ def assert_alike(before: ServedApp, after: ServedApp, *, requests: int = 100) ->
         raise difference
 
 
-def compare(before: ServedApp, after: ServedApp, *, requests: int = 100) -> Verdict:
+def compare(before: ServedApp, after: ServedApp, *, requests: int = 100) -> Comparison:
     """Sends both apps the same requests, `requests` to each route.
 
     The apps are started and stopped once, so that what they keep between requests is the same for both.
     """
-    verdict = Verdict()
+    comparison = Comparison()
     ours, theirs = {route: route for route in routes(before)}, set(routes(after))
-    verdict.routes = [route for route in ours if route in theirs]
-    verdict.differences += [Difference(route, before=Outcome()) for route in ours if route not in theirs]
-    verdict.differences += [
-        Difference(route, after=Outcome()) for route in sorted(theirs - ours.keys(), key=str)
+    comparison.routes = [route for route in ours if route in theirs]
+    comparison.differences += [Difference(route, before=Answer()) for route in ours if route not in theirs]
+    comparison.differences += [
+        Difference(route, after=Answer()) for route in sorted(theirs - ours.keys(), key=str)
     ]
     with (
         start_blocking_portal("asyncio") as portal,
         portal.wrap_async_context_manager(Client(before, patience=PATIENCE)) as one,
         portal.wrap_async_context_manager(Client(after, patience=PATIENCE)) as other,
     ):
-        for route in verdict.routes:
+        for route in comparison.routes:
             difference = _compare_route(portal, one, other, route, requests)
             if difference is not None:
-                verdict.differences.append(difference)
-    return verdict
+                comparison.differences.append(difference)
+    return comparison
 
 
 def _compare_route(
-    portal: BlockingPortal, one: Client, other: Client, route: Route, requests: int
+    portal: BlockingPortal, one: Client, other: Client, route: ComparedRoute, requests: int
 ) -> Difference | None:
     @settings(
         max_examples=requests,
@@ -233,7 +233,7 @@ def _compare_route(
     return None
 
 
-def _alike(before: Outcome, after: Outcome, case: Case) -> bool:
+def _alike(before: Answer, after: Answer, case: Case) -> bool:
     if before == after:
         return True
     if case.leaves_after is None:
@@ -251,7 +251,7 @@ def _alike(before: Outcome, after: Outcome, case: Case) -> bool:
 # ---- requests ----
 
 
-def routes(app: ServedApp) -> Iterator[Route]:
+def routes(app: ServedApp) -> Iterator[ComparedRoute]:
     """Every method of every route that was registered."""
     for route in app.router.routes_all.values():
         if route.implied:
@@ -259,7 +259,7 @@ def routes(app: ServedApp) -> Iterator[Route]:
         for method, endpoint in route.endpoints.items():
             words = tuple(sorted(set(_words(endpoint.handler))))
             for one in [method] if method is not None else ["GET", "POST"]:
-                yield Route(one, route.uri, route.host, words)
+                yield ComparedRoute(one, route.uri, route.host, words)
 
 
 def _words(handler: Any) -> Iterator[str]:
@@ -275,7 +275,7 @@ def _words(handler: Any) -> Iterator[str]:
 
 
 @st.composite
-def cases(draw: st.DrawFn, route: Route) -> Case:
+def cases(draw: st.DrawFn, route: ComparedRoute) -> Case:
     """Requests for a route: parameters, query, body, framing, the network's cuts, a client that leaves."""
     target = PARAMETER.sub(lambda found: draw(_value(found[1])), route.uri)
     word = st.text(_SAFE, min_size=1, max_size=5)
@@ -307,7 +307,7 @@ def _value(parameter: str) -> st.SearchStrategy[str]:
 # ---- one request ----
 
 
-async def outcome(client: Client, case: Case) -> Outcome:
+async def outcome(client: Client, case: Case) -> Answer:
     """What a client sees of one request."""
     try:
         if case.leaves_after is None:
@@ -316,10 +316,10 @@ async def outcome(client: Client, case: Case) -> Outcome:
                 return _seen(response)
         return await _leaving(client, case)
     except (TimeoutError, ClientDisconnected, AssertionError) as error:
-        return Outcome(fault=type(error).__name__)
+        return Answer(fault=type(error).__name__)
 
 
-async def _leaving(client: Client, case: Case) -> Outcome:
+async def _leaving(client: Client, case: Case) -> Answer:
     head, rest = case.request.head(), case.request.framed()
     reader = ResponseReader()
     reader.begin(case.request.method)
@@ -341,13 +341,13 @@ async def _leaving(client: Client, case: Case) -> Outcome:
     return _seen(reader.response, handled, unseen)
 
 
-def _seen(response: Response, handled: bool = True, unseen: int = 0) -> Outcome:
+def _seen(response: Response, handled: bool = True, unseen: int = 0) -> Answer:
     headers = tuple(
         sorted((name, value) for name, value in response.headers.multi_items() if name not in _VARYING)
     )
     framed = "transfer-encoding" in response.headers
     chunks = tuple(response.chunks) if framed else (response.body,)
-    return Outcome(response.status, headers, chunks, response.complete, handled, unseen)
+    return Answer(response.status, headers, chunks, response.complete, handled, unseen)
 
 
 # ---- the command ----
@@ -363,19 +363,21 @@ def run(before: str, after: str, *, requests: int, alias: bool) -> int:
     apps = [load(target) for target in (before, after)]
     logging.disable(logging.CRITICAL)  # what the handlers' errors log is not what this is about
     try:
-        verdict = compare(*apps, requests=requests)
+        comparison = compare(*apps, requests=requests)
     finally:
         logging.disable(logging.NOTSET)
-    told = {difference.route: difference for difference in verdict.differences}
-    for route in verdict.routes:
+    told = {difference.route: difference for difference in comparison.differences}
+    for route in comparison.routes:
         sys.stdout.write(
             f"{told[route] if route in told else f'{route}: {requests} requests, answered alike'}\n"
         )
-    for difference in verdict.differences:
-        if difference.route not in verdict.routes:
+    for difference in comparison.differences:
+        if difference.route not in comparison.routes:
             sys.stdout.write(f"{difference}\n")
-    sys.stdout.write(f"{_count(verdict.routes, 'route')}, {_count(verdict.differences, 'difference')}\n")
-    return DIFFERENT if verdict.differences else 0
+    sys.stdout.write(
+        f"{_count(comparison.routes, 'route')}, {_count(comparison.differences, 'difference')}\n"
+    )
+    return DIFFERENT if comparison.differences else 0
 
 
 def _count(items: Sized, name: str) -> str:

@@ -20,7 +20,7 @@ from streamcompat.kernel.dialect import Dialect, answering
 from streamcompat.kernel.errorhandler import ErrorHandler, describe
 from streamcompat.kernel.exceptions import HTTPException
 from streamcompat.kernel.registry import Registry
-from streamcompat.kernel.request.request import Request
+from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.kernel.response.response import BaseHTTPResponse, to_bytes
 from streamcompat.kernel.routes.endpoints import Endpoint
 from streamcompat.kernel.routes.router import Router
@@ -59,7 +59,7 @@ class App(Registry, Tasks):
     dialect: Dialect
     tells_dialect: ClassVar[bool] = False
     config_class: ClassVar[type[Config]] = Config
-    default_request_class: ClassVar[type[Request]] = Request
+    default_request_class: ClassVar[type[BaseRequest]] = BaseRequest
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class App(Registry, Tasks):
         router: Router | None = None,
         error_handler: Any = None,
         load_env: bool | str = True,
-        request_class: type[Request] | None = None,
+        request_class: type[BaseRequest] | None = None,
         strict_slashes: bool = False,
         configure_logging: bool = True,
         log_config: dict[str, Any] | None = None,
@@ -114,30 +114,32 @@ class App(Registry, Tasks):
             self.error_handler.dialect = dialect
 
     @property
-    def request_class(self) -> type[Request] | None:
+    def request_class(self) -> type[BaseRequest] | None:
         """The class of requests, where it is not the flavour's."""
         return self._request_class
 
     @request_class.setter
-    def request_class(self, request_class: type[Request] | None) -> None:
+    def request_class(self, request_class: type[BaseRequest] | None) -> None:
         self._request_class = request_class
-        self._new_request: Callable[[Exchange, App, str], Request] = self.request_factory(
+        self._new_request: Callable[[Exchange, App, str], BaseRequest] = self.request_factory(
             request_class or self.default_request_class
         )
 
-    def request_factory(self, request_class: type[Request]) -> Callable[[Exchange, App, str], Request]:
+    def request_factory(
+        self, request_class: type[BaseRequest]
+    ) -> Callable[[Exchange, App, str], BaseRequest]:
         """What makes a request of this class; the constructor is run only where a subclass has its own."""
         if request_class.__init__ is self.default_request_class.__init__:
             return request_class.of
 
-        def make(exchange: Exchange, app: App, root_path: str) -> Request:
+        def make(exchange: Exchange, app: App, root_path: str) -> BaseRequest:
             request = request_class.of(exchange, app, root_path)
             request_class.__init__(request, **self.request_arguments(request))
             return request
 
         return make
 
-    def request_arguments(self, request: Request) -> dict[str, Any]:
+    def request_arguments(self, request: BaseRequest) -> dict[str, Any]:
         """What the flavour's own server called the constructor of a request with."""
         return {}
 
@@ -187,8 +189,8 @@ class App(Registry, Tasks):
                 endpoint, values = router.resolve(request.path, request.method, host)
                 request.endpoint = endpoint
                 request._match_info = values
-                if endpoint.tunes:
-                    endpoint.tune(exchange)
+                if endpoint.has_options:
+                    endpoint.apply_options(exchange)
                 if endpoint.stream:
                     if request.stream is None:
                         self._open_stream(request, exchange, endpoint)
@@ -218,7 +220,7 @@ class App(Registry, Tasks):
         except Exception as error:
             await self._sending_failed(request, exchange, error)
 
-    async def answer_overdue(self, request: Request, exchange: Exchange) -> None:
+    async def answer_overdue(self, request: BaseRequest, exchange: Exchange) -> None:
         """Answers in the place of a handler that was cancelled, as it did not within RESPONSE_TIMEOUT."""
         if self.tells_dialect:
             answering.set(self.dialect)
@@ -229,7 +231,7 @@ class App(Registry, Tasks):
         limit = endpoint.body_limit if endpoint is not None else None
         return await exchange.read_body(int(self.config.REQUEST_MAX_SIZE) if limit is None else limit)
 
-    def _open_stream(self, request: Request, exchange: Exchange, endpoint: Endpoint) -> None:
+    def _open_stream(self, request: BaseRequest, exchange: Exchange, endpoint: Endpoint) -> None:
         limit = endpoint.body_limit
         if limit is None:
             limit = self.config.get("STREAM_MAX_SIZE")
@@ -237,7 +239,7 @@ class App(Registry, Tasks):
             exchange.body_limit = int(limit)
         request.stream = endpoint.request_stream(exchange)
 
-    async def _read_early(self, request: Request, exchange: Exchange) -> None:
+    async def _read_early(self, request: BaseRequest, exchange: Exchange) -> None:
         """Reads the body of a route that does not stream, or opens the stream, so that request middleware has
         it."""
         if exchange.body_complete:
@@ -250,25 +252,25 @@ class App(Registry, Tasks):
             # Middleware may answer what no route does; if not, it is refused in its turn.
             pass
         else:
-            if endpoint.tunes:
-                endpoint.tune(exchange)
+            if endpoint.has_options:
+                endpoint.apply_options(exchange)
         if endpoint is not None and endpoint.stream:
             self._open_stream(request, exchange, endpoint)
         else:
             request.body = await self._read_body(exchange, endpoint)
 
-    def _begun_or_refused(self, request: Request, response: Any) -> BaseHTTPResponse:
+    def _begun_or_refused(self, request: BaseRequest, response: Any) -> BaseHTTPResponse:
         """For a handler that returned no response: the one that it has begun by itself."""
         begun: BaseHTTPResponse | None = getattr(request, "_begun", None)
         if begun is None or response is not None:
             raise self._not_a_response(request, response)
         return begun
 
-    def _not_a_response(self, request: Request, response: Any) -> HTTPException:
+    def _not_a_response(self, request: BaseRequest, response: Any) -> HTTPException:
         self.log.error("%s answered with a %s, not a response", describe(request), type(response).__name__)
         return self.dialect.server_error(self.dialect.bad_response)
 
-    async def begin(self, request: Request, response: BaseHTTPResponse) -> BaseHTTPResponse:
+    async def begin(self, request: BaseRequest, response: BaseHTTPResponse) -> BaseHTTPResponse:
         """Starts a response whose body the handler writes to `response.begun` by itself, and which `handle`
         ends; response middleware may replace it.
 
@@ -287,7 +289,7 @@ class App(Registry, Tasks):
         request._begun = response
         return response
 
-    async def _send(self, request: Request, exchange: Exchange, response: BaseHTTPResponse) -> None:
+    async def _send(self, request: BaseRequest, exchange: Exchange, response: BaseHTTPResponse) -> None:
         if self.response_middleware and response.begun is not exchange:
             response = await self._run_response_middleware(request, response)
         headers = response.wire_headers()
@@ -317,7 +319,7 @@ class App(Registry, Tasks):
             logs.record(self.access_log, request, exchange.status, size)
 
     async def _run_response_middleware(
-        self, request: Request, response: BaseHTTPResponse
+        self, request: BaseRequest, response: BaseHTTPResponse
     ) -> BaseHTTPResponse:
         try:
             replacement = await middleware.after(self.response_middleware, request, response)
@@ -333,7 +335,7 @@ class App(Registry, Tasks):
     # What went wrong
 
     async def _answer(
-        self, request: Request, exchange: Exchange, error: Exception
+        self, request: BaseRequest, exchange: Exchange, error: Exception
     ) -> BaseHTTPResponse | None:
         """The response to an exception; `None` where nobody is left to read it."""
         if isinstance(error, ClientDisconnected):
@@ -350,7 +352,7 @@ class App(Registry, Tasks):
         except Exception as failure:
             return self._last_answer(request, failure)
 
-    def _last_answer(self, request: Request, failure: Exception) -> BaseHTTPResponse:
+    def _last_answer(self, request: BaseRequest, failure: Exception) -> BaseHTTPResponse:
         """Where an exception handler failed: no code of the application is asked any more."""
         handler = ErrorHandler(self.dialect, self.log)
         handler.debug = self.debug
@@ -369,7 +371,7 @@ class App(Registry, Tasks):
             return self.dialect.base(error.reason, error.status)
         return error
 
-    async def _sending_failed(self, request: Request, exchange: Exchange, error: Exception) -> None:
+    async def _sending_failed(self, request: BaseRequest, exchange: Exchange, error: Exception) -> None:
         if isinstance(error, ClientDisconnected):
             exchange.abort()
         elif exchange.committed:
@@ -383,7 +385,7 @@ class App(Registry, Tasks):
             except Exception as second:
                 await self._error_page_failed(request, exchange, second)
 
-    async def _error_page_failed(self, request: Request, exchange: Exchange, error: Exception) -> None:
+    async def _error_page_failed(self, request: BaseRequest, exchange: Exchange, error: Exception) -> None:
         """The answer to an exception could not be sent either."""
         if isinstance(error, ClientDisconnected):
             exchange.abort()
@@ -393,7 +395,7 @@ class App(Registry, Tasks):
             response = self._last_answer(request, error)
             exchange.respond(response.status, response.wire_headers(), to_bytes(response.body))
 
-    def _cut(self, request: Request, exchange: Exchange, error: Exception) -> None:
+    def _cut(self, request: BaseRequest, exchange: Exchange, error: Exception) -> None:
         if isinstance(error, (BodyTooLarge, ProtocolError, RequestTimeout)):
             raise error  # the client's doing: the engine cuts the response, and bounds what is logged of it
         self.log.error(

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from streamcompat.application import Application
-from streamcompat.kernel.request.request import Request as KernelRequest
+from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.kernel.routes.registration import GET, Decorator, H, Host, verb
 from streamcompat.mach9_api.config import Config
 from streamcompat.mach9_api.dialect import MACH9
@@ -59,7 +59,7 @@ class Mach9(Application):
         router: Router | None = None,
         error_handler: Any = None,
         load_env: bool | str = True,
-        request_class: type[KernelRequest] | None = None,
+        request_class: type[BaseRequest] | None = None,
         debug: bool | None = None,
         log: logging.Logger | None = None,
         netlog: logging.Logger | None = None,
@@ -124,7 +124,7 @@ class Mach9(Application):
     def make_error_handler(self) -> ErrorHandler:
         return ErrorHandler(self.log)
 
-    def request_arguments(self, request: KernelRequest) -> dict[str, Any]:
+    def request_arguments(self, request: BaseRequest) -> dict[str, Any]:
         return {
             "message": {
                 "channel": "http.request",

@@ -10,7 +10,7 @@ from streamcompat_engine import ClientDisconnected, Exchange
 
 __all__ = ["BodyChannel", "ReplyChannel"]
 
-Message = dict[str, Any]
+ChannelMessage = dict[str, Any]
 
 
 class BodyChannel(RequestStream):
@@ -18,7 +18,7 @@ class BodyChannel(RequestStream):
 
     __slots__ = ()
 
-    async def receive(self) -> Message:
+    async def receive(self) -> ChannelMessage:
         """The next message: `content` (bytes), `more_content`, `closed`.
 
         A piece of the body has `more_content` True. The end has no content and `more_content` False,
@@ -32,7 +32,7 @@ class BodyChannel(RequestStream):
             return {"content": b"", "closed": False, "more_content": False}
         return {"content": content, "closed": False, "more_content": True}
 
-    async def get(self) -> Message:
+    async def get(self) -> ChannelMessage:
         """`receive`."""
         return await self.receive()
 

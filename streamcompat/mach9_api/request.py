@@ -23,7 +23,7 @@ __all__ = [
 CIDict = Headers
 
 
-class Request(kernel.Request):
+class Request(kernel.BaseRequest):
     """One request; the server's own are filled without this constructor, unless a subclass has one."""
 
     __slots__ = ()

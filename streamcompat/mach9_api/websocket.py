@@ -23,7 +23,7 @@ __all__ = [
 WebSocketCommonProtocol = WebSocketConnection
 """A WebSocket by the name of the class that Mach9 made its own from."""
 
-Message = dict[str, Any]
+ChannelMessage = dict[str, Any]
 
 
 class WebSocketProtocol:
@@ -41,7 +41,7 @@ class MessageChannel(RequestStream):
         self._connection: WebSocketConnection | None = None
         self._order = 0
 
-    async def get(self) -> Message:
+    async def get(self) -> ChannelMessage:
         """The next message: on `channel` "websocket.receive", with `text` or `bytes`; at the end, every time,
         on "websocket.disconnect", with `code`.
 
@@ -59,11 +59,11 @@ class MessageChannel(RequestStream):
             bytes=data if isinstance(data, bytes) else None,
         )
 
-    async def receive(self) -> Message:
+    async def receive(self) -> ChannelMessage:
         """`get`."""
         return await self.get()
 
-    def _message(self, channel: str, **content: Any) -> Message:
+    def _message(self, channel: str, **content: Any) -> ChannelMessage:
         self._order += 1
         return {
             "channel": channel,

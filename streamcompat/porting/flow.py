@@ -207,7 +207,7 @@ class _Flow:
         return found if len(found) == len(rows) else []
 
     def _written_out(self, node: cst.BaseExpression) -> cst.BaseExpression:
-        """The value of a name that is given one thing and only gone through; the dictionary of `items()`."""
+        """The value of a name that is given one value and only gone through; the dictionary of `items()`."""
         if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and not node.args:
             return self._written_out(node.func.value) if node.func.attr.value == "items" else node
         if isinstance(node, cst.Name) and len(self._tree.assignments(node)) == 1:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
-from streamcompat.porting.model import FILE, FileFacts, Finding, Handed, Kind, Thing
+from streamcompat.porting.model import FILE, FileFacts, Finding, Handed, Kind, Unit
 
 
 class Modules:
@@ -85,7 +85,7 @@ class Decisions:
     """What is ported.
 
     Attributes:
-        stays: things that are not, by reference.
+        stays: units that are not, by reference.
         files: of each file, whether what belongs to nobody in it is ported.
         findings: all that is to be said, by file.
     """
@@ -112,10 +112,10 @@ class Linker:
     def __init__(self, files: Mapping[str, FileFacts], forced: frozenset[str] = frozenset()) -> None:
         self.files = files
         self.modules = Modules(files)
-        self.things: dict[str, tuple[str, Thing]] = {
-            refer(path, key): (path, thing)
+        self.units: dict[str, tuple[str, Unit]] = {
+            refer(path, key): (path, unit)
             for path, facts in files.items()
-            for key, thing in facts.things.items()
+            for key, unit in facts.units.items()
         }
         self._users = self._find_users()
         self._near: dict[str, set[str]] = defaultdict(set)
@@ -131,11 +131,11 @@ class Linker:
         self._decide(forced)
 
     def _edges(self) -> None:
-        for reference, (path, thing) in self.things.items():
-            for other in thing.near:
+        for reference, (path, unit) in self.units.items():
+            for other in unit.near:
                 self._join(reference, refer(path, other))
-            self._on[reference] |= {refer(path, one) for one in thing.on} & self.things.keys()
-            for user in thing.users:
+            self._on[reference] |= {refer(path, one) for one in unit.on} & self.units.keys()
+            for user in unit.users:
                 self._used[refer(path, user)].add(reference)
         for path, facts in self.files.items():
             for handed in facts.handed:
@@ -149,18 +149,18 @@ class Linker:
                     self._join(refer(path, handed.by), target)
 
     def _join(self, one: str, other: str) -> None:
-        if one in self.things and other in self.things:
+        if one in self.units and other in self.units:
             self._near[one].add(other)
             self._near[other].add(one)
 
     def target(self, path: str, handed: Handed) -> str | None:
-        """The thing that a role is handed to."""
+        """The unit that a role is handed to."""
         found = self.modules.resolve(path, handed.symbol)
         if found is None:
             return None
         if found[0] not in self._titles:
-            things = self.files[found[0]].things
-            self._titles[found[0]] = {thing.title: refer(found[0], key) for key, thing in things.items()}
+            units = self.files[found[0]].units
+            self._titles[found[0]] = {unit.title: refer(found[0], key) for key, unit in units.items()}
         titles, name = self._titles[found[0]], found[1]
         while name:
             if name in titles:
@@ -172,8 +172,8 @@ class Linker:
         """Helpers that are handed a request and do nothing with its stream hold nobody together."""
         helpers = {
             reference
-            for reference, (_, thing) in self.things.items()
-            if thing.kind == "function" and not self._on[reference] and not thing.handlers
+            for reference, (_, unit) in self.units.items()
+            if unit.kind == "function" and not self._on[reference] and not unit.handlers
         }
         told = {refer(path, one.owner) for path, facts in self.files.items() for one in facts.findings}
         seen: set[str] = set()
@@ -186,15 +186,15 @@ class Linker:
                     found.add(other)
                     stack.append(other)
             seen |= found
-            if not any(self.things[one][1].streams or one in told for one in found):
+            if not any(self.units[one][1].streams or one in told for one in found):
                 for one in found:
                     for other in self._near.pop(one, set()):
                         self._near[other].discard(one)
 
     def _groups(self) -> dict[str, frozenset[str]]:
-        """The things that go together with each thing, itself among them."""
+        """The units that go together with each unit, itself among them."""
         groups: dict[str, frozenset[str]] = {}
-        for start in self.things:
+        for start in self.units:
             if start in groups:
                 continue
             found, stack = {start}, [start]
@@ -207,7 +207,7 @@ class Linker:
         return groups
 
     def _reads(self, reference: str) -> bool:
-        return any(self.things[one][1].reads for one in self._group[reference])
+        return any(self.units[one][1].reads for one in self._group[reference])
 
     # ---- deciding ----
 
@@ -226,29 +226,29 @@ class Linker:
                     causes.setdefault(reference, (finding.kind, where))
         self._registered_bases()
         reached = self._reached(set())
-        for reference, (path, thing) in self.things.items():
+        for reference, (path, unit) in self.units.items():
             if path in everywhere or reference in forced:
                 stays.add(reference)
-                causes.setdefault(reference, ("left", everywhere.get(path, f"{path}:{thing.line}")))
-            elif thing.streams and thing.kind == "function" and not self._is_for_an_app(reference, reached):
+                causes.setdefault(reference, ("left", everywhere.get(path, f"{path}:{unit.line}")))
+            elif unit.streams and unit.kind == "function" and not self._is_for_an_app(reference, reached):
                 stays.add(reference)
                 if causes.setdefault(reference, ("unknown", ""))[1]:
                     continue  # it is told already
-                causes[reference] = ("unknown", f"{path}:{thing.line}")
-                handed = f"registers `{thing.title}` or hands it a request"
-                used = handed if self._reads(reference) else f"registers or uses `{thing.title}`"
+                causes[reference] = ("unknown", f"{path}:{unit.line}")
+                handed = f"registers `{unit.title}` or hands it a request"
+                used = handed if self._reads(reference) else f"registers or uses `{unit.title}`"
                 self._say(
                     reference,
                     "unknown",
                     f"nothing that was given {used}",
                     "port it together with the file that makes the app",
                 )
-        for reference in sorted(self.decisions.stays & self.things.keys()):
-            path, thing = self.things[reference]
+        for reference in sorted(self.decisions.stays & self.units.keys()):
+            path, unit = self.units[reference]
             # Somebody may call it with the requests of an app of this file, for all that can be seen.
-            if thing.reads and not self._has_app(reference):
-                where = causes.get(reference, ("unknown", f"{path}:{thing.line}"))[1]
-                for one in self._objects[path] & self.things.keys():
+            if unit.reads and not self._has_app(reference):
+                where = causes.get(reference, ("unknown", f"{path}:{unit.line}"))[1]
+                for one in self._objects[path] & self.units.keys():
                     stays.add(one)
                     causes.setdefault(one, ("left", where))
         self._spread()
@@ -297,7 +297,7 @@ class Linker:
         found = set(stack)
         while stack:
             one = stack.pop()
-            for other in (self._group.get(one, frozenset()) | self._used[one]) & self.things.keys() - found:
+            for other in (self._group.get(one, frozenset()) | self._used[one]) & self.units.keys() - found:
                 found.add(other)
                 stack.append(other)
         return found
@@ -305,7 +305,7 @@ class Linker:
     def _users_stay(self) -> None:
         """What makes responses only for handlers that stay, stays."""
         for reference in self._reached(set()) - self._reached(self.decisions.stays) - self.decisions.stays:
-            if reference in self.things and self.things[reference][1].kind == "function":
+            if reference in self.units and self.units[reference][1].kind == "function":
                 self.decisions.stays.add(reference)
                 self._causes.setdefault(reference, ("left", ""))
 
@@ -318,10 +318,10 @@ class Linker:
         stack = sorted(self.decisions.stays)  # in the same order each time, as the causes are told
         while stack:
             reference = stack.pop()
-            if reference not in self.things:
+            if reference not in self.units:
                 continue
             along = set(self._near[reference])
-            if self.things[reference][1].kind != "function":
+            if self.units[reference][1].kind != "function":
                 along |= handlers[reference]
             elif self._reads(reference):
                 along |= self._on[reference]
@@ -358,8 +358,8 @@ class Linker:
         for path in self.files:
             objects = self._objects[path]
             self.decisions.files[path] = bool(objects) and not objects & self.decisions.stays
-        for reference, (path, _) in self.things.items():
-            group = [self.things[one][1] for one in self._group[reference]]
+        for reference, (path, _) in self.units.items():
+            group = [self.units[one][1] for one in self._group[reference]]
             # What neither streams nor is registered goes with its file.
             if any(one.streams or one.on or one.kind != "function" for one in group):
                 continue
@@ -369,8 +369,8 @@ class Linker:
     def _find_objects(self) -> dict[str, set[str]]:
         """The apps that each file is for: those in it, or else those of the files that import it."""
         found: dict[str, set[str]] = {path: set() for path in self.files}
-        for reference, (path, thing) in self.things.items():
-            if thing.kind != "function":
+        for reference, (path, unit) in self.units.items():
+            if unit.kind != "function":
                 found[path].add(reference)
             found[path] |= self._on[reference]
         uses: dict[str, set[str]] = defaultdict(set)
@@ -390,8 +390,8 @@ class Linker:
     # ---- telling ----
 
     def _say(self, reference: str, kind: Kind, reason: str, remedy: str) -> None:
-        path, thing = self.things[reference]
-        self.decisions.findings[path].append(Finding(thing.line, kind, reason, remedy, thing.key))
+        path, unit = self.units[reference]
+        self.decisions.findings[path].append(Finding(unit.line, kind, reason, remedy, unit.key))
 
     def _explain(self) -> None:
         for path, facts in self.files.items():
@@ -399,15 +399,15 @@ class Linker:
             findings.extend(
                 one for one in facts.findings if one.kind != "note" or self.decisions.ported(path, one.owner)
             )
-        for reference in sorted(self.decisions.stays & self.things.keys()):
-            path, thing = self.things[reference]
-            told = any(one.owner == thing.key and one.kind != "note" for one in self.decisions.findings[path])
-            if thing.handlers and not told:
-                kind, where = self._causes.get(reference, ("left", f"{path}:{thing.line}"))
+        for reference in sorted(self.decisions.stays & self.units.keys()):
+            path, unit = self.units[reference]
+            told = any(one.owner == unit.key and one.kind != "note" for one in self.decisions.findings[path])
+            if unit.handlers and not told:
+                kind, where = self._causes.get(reference, ("left", f"{path}:{unit.line}"))
                 self._say(
                     reference,
                     "left",
-                    f"`{thing.title}` shares an app or a function with what stays at {where}",
+                    f"`{unit.title}` shares an app or a function with what stays at {where}",
                     "port that first",
                 )
         self._told = {
@@ -421,12 +421,12 @@ class Linker:
 
     def _count(self) -> None:
         counts = self.decisions.counts
-        for reference, (_, thing) in self.things.items():
+        for reference, (_, unit) in self.units.items():
             kind = self._causes.get(reference, ("left", ""))[0]
             if reference not in self.decisions.stays:
-                counts["ported"] += thing.handlers
+                counts["ported"] += unit.handlers
                 continue
             # A function that nobody registers is counted where it is told of by itself.
-            told = reference in self._told and thing.kind == "function" and not self._has_app(reference)
+            told = reference in self._told and unit.kind == "function" and not self._has_app(reference)
             name = "unknown" if kind == "unknown" else "left alone"
-            counts[name] += max(thing.handlers, int(told))
+            counts[name] += max(unit.handlers, int(told))

@@ -1,7 +1,7 @@
 """What is known of one file: plain values, which travel between processes.
 
-The rule: a fact never holds a node of a syntax tree. An edit names the thing that it belongs to (a handler,
-an app, or the file itself), and is applied when that thing is ported.
+The rule: a fact never holds a node of a syntax tree. An edit names the unit that it belongs to (a handler,
+an app, or the file itself), and is applied when that unit is ported.
 """
 
 from __future__ import annotations
@@ -100,14 +100,14 @@ class ImportStatement:
 
 
 @dataclass(slots=True)
-class Thing:
+class Unit:
     """What is ported or left as a whole: a handler, a helper function, a view class; an app, a blueprint.
 
     Attributes:
         key: unique in the file.
         on: the apps and blueprints that it is registered on, as references.
-        near: other things that share a request's body or a response with it, as references.
-        users: other things that use it by its name, as references.
+        near: other units that share a request's body or a response with it, as references.
+        users: other units that use it by its name, as references.
         reads: it reads a request's body in the flavour's words.
         handlers: how many handlers it counts for.
         streams: it has something of the streaming API, so that somebody must know who calls it.
@@ -135,7 +135,7 @@ class Handed(NamedTuple):
             `base` for the class that another one is derived from, and for a handler's decorator; `use`
             for what is only used by its name.
         handler: the function is registered as a handler, on `reference`.
-        by: the thing that hands it over.
+        by: the unit that hands it over.
     """
 
     symbol: str
@@ -180,7 +180,7 @@ class FileFacts:
 
     path: str
     source: bytes
-    things: dict[str, Thing] = field(default_factory=dict)
+    units: dict[str, Unit] = field(default_factory=dict)
     edits: list[Edit] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)

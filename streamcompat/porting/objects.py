@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from streamcompat.porting.model import Thing
+from streamcompat.porting.model import Unit
 from streamcompat.porting.names import is_extension
 from streamcompat.porting.roles import OBJECTS, REQUEST
 from streamcompat.porting.scan import Scan
@@ -69,7 +69,7 @@ def scan_objects(scan: Scan) -> None:
         if kind is not None:
             _made(scan, call, kind)
     for view, reference in scan.roles.views:
-        scan.facts.things.setdefault(view, Thing(view, view, 1, "view")).near.add(reference)
+        scan.facts.units.setdefault(view, Unit(view, view, 1, "view")).near.add(reference)
     for node in scan.tree.all(cst.Name, cst.Attribute):
         if scan.is_load(node):
             objects = scan.roles.objects(node)
@@ -102,8 +102,8 @@ def _made(scan: Scan, call: cst.Call, kind: str) -> None:
     elif isinstance(assign, cst.AnnAssign):
         target = assign.target
     title = tree.code(target) if target is not None else tree.code(call.func)
-    thing = Thing(key, title, tree.line(call), kind)  # type: ignore[arg-type]
-    scan.facts.things[key] = thing
+    unit = Unit(key, title, tree.line(call), kind)  # type: ignore[arg-type]
+    scan.facts.units[key] = unit
     if kind == "view":
         return
     positions = _SANIC_ARGUMENTS if kind == "app" else _BLUEPRINT_ARGUMENTS
@@ -201,8 +201,8 @@ def _used(scan: Scan, node: cst.CSTNode, objects: dict[str, str]) -> None:
     above = tree.parent(node)
     references = sorted(objects)
     for reference in references[1:]:
-        scan.facts.things.setdefault(
-            references[0], Thing(references[0], tree.code(node), tree.line(node), "app")
+        scan.facts.units.setdefault(
+            references[0], Unit(references[0], tree.code(node), tree.line(node), "app")
         ).near.add(reference)
     owner = references[0]
     if isinstance(above, cst.Attribute):
@@ -299,21 +299,21 @@ def _request(scan: Scan, node: cst.CSTNode) -> None:
     if not isinstance(above, cst.Attribute):
         return
     function = scan.tree.function(node)
-    owner = scan.thing_of(node)
-    thing = scan.facts.things.get(owner)
-    if above.attr.value == "token" and thing is not None:
-        thing.reads = True
+    owner = scan.unit_of(node)
+    unit = scan.facts.units.get(owner)
+    if above.attr.value == "token" and unit is not None:
+        unit.reads = True
         scan.say(
             above,
             "left",
             "`request.token` knows `Token ...` only in Mach9",
             "read `request.headers['Authorization']`",
         )
-    if not isinstance(function, cst.FunctionDef) or thing is None:
+    if not isinstance(function, cst.FunctionDef) or unit is None:
         return
     kind = scan.roles.beside.get(function, ("", set()))[0]
     if kind == "middleware" and above.attr.value in _BODY and len(parameters(function)) == 1:
-        thing.reads = True
+        unit.reads = True
         scan.say(
             above,
             "left",

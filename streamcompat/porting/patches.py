@@ -68,9 +68,9 @@ def _decorators(scan: Scan) -> None:
         for decorator in function.decorators:
             node = decorator.decorator
             func = node.func if isinstance(node, cst.Call) else node
-            owner = scan.thing_of(function)
-            if is_extension(tree.qualified(func) or "") and owner in scan.facts.things:
-                scan.facts.things[owner].reads = True
+            owner = scan.unit_of(function)
+            if is_extension(tree.qualified(func) or "") and owner in scan.facts.units:
+                scan.facts.units[owner].reads = True
                 remedy = "find its counterpart, or check in the handler; then port it"
                 scan.say(
                     function,
@@ -79,10 +79,10 @@ def _decorators(scan: Scan) -> None:
                     remedy,
                     owner,
                 )
-            elif _is_blind_route(scan, node) and owner in scan.facts.things:
-                thing = scan.facts.things[owner]
-                thing.streams = thing.reads = True
-                thing.handlers = thing.handlers or 1
+            elif _is_blind_route(scan, node) and owner in scan.facts.units:
+                unit = scan.facts.units[owner]
+                unit.streams = unit.reads = True
+                unit.handlers = unit.handlers or 1
                 scan.say(
                     function,
                     "unknown",

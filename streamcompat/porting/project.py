@@ -129,7 +129,7 @@ def _apply(files: Mapping[str, FileFacts]) -> Result:
         if not wrong or wrong.keys() <= broken.keys():
             break
         broken |= wrong
-        forced |= {refer(path, key) for path in wrong for key in files[path].things}
+        forced |= {refer(path, key) for path in wrong for key in files[path].units}
     ported = []
     for path, facts in files.items():
         findings = tuple(decisions.findings[path])

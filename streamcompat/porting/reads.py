@@ -42,13 +42,13 @@ def scan_reads(scan: Scan) -> None:
             scan.chunks.add(node)
     for node in tree.all(cst.Name, cst.Attribute):
         if scan.is_load(node) and scan.roles.has(node, STREAM):
-            owner = scan.thing_of(node)
+            owner = scan.unit_of(node)
             _use(scan, node, owner, canonical)
     for node in tree.all(cst.Await):
         if _looks_like_a_read(scan, node):
-            owner = scan.thing_of(node)
-            if owner in scan.facts.things:
-                scan.facts.things[owner].streams = scan.facts.things[owner].reads = True
+            owner = scan.unit_of(node)
+            if owner in scan.facts.units:
+                scan.facts.units[owner].streams = scan.facts.units[owner].reads = True
             code = tree.code(node.expression)
             scan.say(
                 node, "unknown", f"`{code}` may read a request's body: whose it is cannot be seen", _LOOP
@@ -71,14 +71,14 @@ def _looks_like_a_read(scan: Scan, node: cst.Await) -> bool:
 def _use(scan: Scan, node: cst.CSTNode, owner: str, canonical: dict[cst.Await, cst.If]) -> None:
     tree = scan.tree
     above = tree.parent(node)
-    thing = scan.facts.things.get(owner)
+    unit = scan.facts.units.get(owner)
     if isinstance(above, cst.Attribute):
         call = tree.parent(above)
         awaited = call is not None and isinstance(tree.parent(call), cst.Await)
         if above.attr.value == "receive" or not (scan.is_sanics or (awaited and above.attr.value in _READS)):
             return
-        if thing is not None:
-            thing.streams = thing.reads = True
+        if unit is not None:
+            unit.streams = unit.reads = True
         if above.attr.value in _READS and isinstance(call, cst.Call) and call.func is above:
             _read(scan, above, call, owner, canonical)
         elif above.attr.value in _QUEUE:
@@ -95,8 +95,8 @@ def _use(scan: Scan, node: cst.CSTNode, owner: str, canonical: dict[cst.Await, c
     if not scan.is_sanics:
         return
     if isinstance(above, cst.For | cst.CompFor) and getattr(above, "asynchronous", None) is not None:
-        if thing is not None:
-            thing.streams = True
+        if unit is not None:
+            unit.streams = True
         if isinstance(above, cst.For):
             _async_for(scan, above, owner)
         return  # a comprehension iterates over a body channel as well
@@ -122,8 +122,8 @@ def _use(scan: Scan, node: cst.CSTNode, owner: str, canonical: dict[cst.Await, c
         return
     if isinstance(above, cst.Assert | cst.Expr):
         return
-    if thing is not None:
-        thing.reads = True
+    if unit is not None:
+        unit.reads = True
     scan.say(node, "unknown", "the request's stream is kept where it cannot be followed", _LOOP)
 
 
@@ -301,9 +301,9 @@ def _only_inside(scan: Scan, name: cst.Name, loop: cst.For | cst.While) -> bool:
 
 
 def _handed(scan: Scan, node: cst.CSTNode, call: cst.Call, owner: str) -> None:
-    thing = scan.facts.things.get(owner)
-    if thing is not None:
-        thing.reads = True
+    unit = scan.facts.units.get(owner)
+    if unit is not None:
+        unit.reads = True
     if scan.tree.builtin(call.func) == "isinstance":
         scan.say(
             call,

@@ -48,13 +48,13 @@ def scan_responds(scan: Scan) -> None:
             or not scan.roles.has(func.value, REQUEST)
         ):
             continue
-        thing = scan.facts.things.get(scan.thing_of(call))
-        if thing is not None:
-            thing.streams = True
+        unit = scan.facts.units.get(scan.unit_of(call))
+        if unit is not None:
+            unit.streams = True
         place = _place(scan, call)
         reason = place if isinstance(place, str) else _obstacle(scan, place)
-        if reason is not None and thing is not None:
-            thing.reads = True
+        if reason is not None and unit is not None:
+            unit.reads = True
         if reason is not None:
             scan.say(call, "left", reason, _REMEDY)
         elif isinstance(place, _Place):
@@ -166,7 +166,7 @@ class _Rewrite:
 
     def __init__(self, scan: Scan, place: _Place, beside: Sequence[_Place]) -> None:
         self.scan, self.tree, self.place = scan, scan.tree, place
-        self.owner = scan.thing_of(place.call)
+        self.owner = scan.unit_of(place.call)
         self._moved = [set(_inside(scan, one)) for one in beside]
         self._inside = self._moved[beside.index(place)]
         self._newline, self._step = self.tree.newline, self.tree.module.default_indent

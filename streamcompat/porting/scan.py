@@ -11,7 +11,7 @@ import libcst as cst
 from streamcompat.porting import names
 from streamcompat.porting.flow import follow
 from streamcompat.porting.kinds import Kinds
-from streamcompat.porting.model import FILE, Edit, FileFacts, Finding, Handed, Kind, Seeds, Thing
+from streamcompat.porting.model import FILE, Edit, FileFacts, Finding, Handed, Kind, Seeds, Unit
 from streamcompat.porting.roles import OBJECTS, VERBS, Roles
 from streamcompat.porting.tree import FunctionOrClass, Tree, Variable
 
@@ -60,7 +60,7 @@ class Scan:
         )
         self.quote = "'" if tree.source.count(b"'") > tree.source.count(b'"') else '"'
         self._find_factories()
-        self._find_things()
+        self._find_units()
 
     # ---- what belongs together ----
 
@@ -71,20 +71,20 @@ class Scan:
         for handler in self.roles.handlers:
             self.factories.update(self.tree.chain(handler))
 
-    def _find_things(self) -> None:
+    def _find_units(self) -> None:
         for handler, references in self.roles.handlers.items():
-            thing = self.facts.things[self.thing_of(handler)]
-            thing.on |= references
+            unit = self.facts.units[self.unit_of(handler)]
+            unit.on |= references
             if isinstance(handler, cst.ClassDef):
-                thing.handlers += sum(
+                unit.handlers += sum(
                     isinstance(one, cst.FunctionDef) and one.name.value in VERBS for one in handler.body.body
                 )
             else:
-                thing.handlers += 1
+                unit.handlers += 1
         for function, (_, references) in self.roles.beside.items():
-            key = self.thing_of(function)
-            if key in self.facts.things:
-                self.facts.things[key].on |= references
+            key = self.unit_of(function)
+            if key in self.facts.units:
+                self.facts.units[key].on |= references
         for near, far in self.roles.links:
             self.link(near, far)
         for one in self.tree.all(cst.ClassDef):
@@ -93,32 +93,32 @@ class Scan:
                     self.link(one, above)
                 symbol = self.tree.qualified(base.value)
                 if symbol in self.seeds.known:
-                    self.facts.handed.add(Handed(symbol, 0, "base", by=self.thing_of(one)))
+                    self.facts.handed.add(Handed(symbol, 0, "base", by=self.unit_of(one)))
         for handed, node in self.roles.handed:
-            self.facts.handed.add(handed._replace(by=self.thing_of(node)))
+            self.facts.handed.add(handed._replace(by=self.unit_of(node)))
         for one in self.tree.all(cst.FunctionDef, cst.ClassDef):
             self.facts.defines.add(self.tree.path_of(one))
 
     def find_users(self) -> None:
         """Who uses the functions and classes of this file and of the others, by their names."""
         for one in self.tree.all(cst.FunctionDef, cst.ClassDef):
-            users = {self.thing_of(name) for name in self.tree.names_of(one.name)}
-            key = self.thing_of(one)
+            users = {self.unit_of(name) for name in self.tree.names_of(one.name)}
+            key = self.unit_of(one)
             if key != FILE:
-                self.facts.things[key].users |= users - {key}
+                self.facts.units[key].users |= users - {key}
         for node in self.tree.all(cst.Name, cst.Attribute):
             symbol = self.tree.qualified(node) if self.seeds.known else None
             if symbol in self.seeds.known:
-                self.facts.handed.add(Handed(str(symbol), 0, "use", by=self.thing_of(node)))
+                self.facts.handed.add(Handed(str(symbol), 0, "use", by=self.unit_of(node)))
 
     def find_mixed(self) -> None:
         """Says where something is sometimes a request's stream or a response, and sometimes not."""
         for node, value in self.roles.mixed():
-            owner = self.thing_of(node)
-            if owner in self.facts.things:
-                thing = self.facts.things[owner]
-                thing.streams = True
-                thing.reads = thing.reads or value.role == "stream"
+            owner = self.unit_of(node)
+            if owner in self.facts.units:
+                unit = self.facts.units[owner]
+                unit.streams = True
+                unit.reads = unit.reads or value.role == "stream"
             remedy = "use one name for one thing"
             self.say(
                 node,
@@ -127,7 +127,7 @@ class Scan:
                 remedy,
             )
 
-    def thing_of(self, node: cst.CSTNode) -> str:
+    def unit_of(self, node: cst.CSTNode) -> str:
         """The key of what a node belongs to; `FILE` for what stands in no function and no class."""
         around = self.tree.chain(node)
         if isinstance(node, cst.FunctionDef | cst.ClassDef):
@@ -135,17 +135,17 @@ class Scan:
         for one in around:
             if one not in self.factories:
                 key = f"f{self.tree.start(one)}"
-                if key not in self.facts.things:
-                    self.facts.things[key] = Thing(key, self.tree.path_of(one), self.tree.line(one))
+                if key not in self.facts.units:
+                    self.facts.units[key] = Unit(key, self.tree.path_of(one), self.tree.line(one))
                 return key
         return FILE
 
     def link(self, near: cst.CSTNode, far: cst.CSTNode) -> None:
         """The two are ported together or not at all."""
-        first, second = self.thing_of(near), self.thing_of(far)
+        first, second = self.unit_of(near), self.unit_of(far)
         if first != second and FILE not in (first, second):
-            self.facts.things[first].near.add(second)
-            self.facts.things[second].near.add(first)
+            self.facts.units[first].near.add(second)
+            self.facts.units[second].near.add(first)
 
     # ---- what there is to do and to say ----
 
@@ -179,8 +179,8 @@ class Scan:
         owner: str | None = None,
         everywhere: bool = False,
     ) -> None:
-        """A finding; by default it is the thing's that the node belongs to."""
-        key = self.thing_of(node) if owner is None else owner
+        """A finding; by default it is the unit's that the node belongs to."""
+        key = self.unit_of(node) if owner is None else owner
         finding = Finding(self.tree.line(node), kind, reason, remedy, key, everywhere)
         if finding not in self.facts.findings:
             self.facts.findings.append(finding)

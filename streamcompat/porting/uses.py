@@ -166,7 +166,7 @@ def _owner(scan: Scan, node: cst.CSTNode) -> tuple[str, str]:
                         return next(iter(told)), "registered"
         if isinstance(above, cst.BaseStatement | cst.Decorator):
             break
-    return scan.thing_of(node), ""
+    return scan.unit_of(node), ""
 
 
 def _call_fits(scan: Scan, call: cst.Call, below: str, owner: str) -> bool:

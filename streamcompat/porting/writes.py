@@ -68,9 +68,9 @@ class Writes:
 
     def _use(self, node: cst.CSTNode) -> None:
         scan, tree = self.scan, self.tree
-        owner = scan.thing_of(node)
-        if owner in scan.facts.things:
-            scan.facts.things[owner].streams = True
+        owner = scan.unit_of(node)
+        if owner in scan.facts.units:
+            scan.facts.units[owner].streams = True
         above = tree.parent(node)
         if isinstance(above, cst.Attribute):
             call = tree.parent(above)
@@ -306,7 +306,7 @@ class Writes:
         reason = self._obstacle(function)
         self._async[function] = reason
         if reason is None:
-            self.scan.insert(self.tree.start(function), "async ", self.scan.thing_of(function))
+            self.scan.insert(self.tree.start(function), "async ", self.scan.unit_of(function))
         return reason
 
     def _obstacle(self, function: cst.FunctionDef) -> str | None:
@@ -356,7 +356,7 @@ class Writes:
         return [one for one in tree.names_of(function.name) if self.scan.is_load(one)]
 
     def _await_call(self, call: cst.Call) -> None:
-        tree, owner = self.tree, self.scan.thing_of(call)
+        tree, owner = self.tree, self.scan.unit_of(call)
         above = tree.parent(call)
         if isinstance(above, cst.Await):
             return
@@ -374,7 +374,7 @@ class Writes:
         if position >= len(params):
             return
         parameter = params[position]
-        owner = scan.thing_of(function)
+        owner = scan.unit_of(function)
         if parameter.annotation is not None:
             annotation = parameter.annotation.annotation
             if (scan.roles.home(annotation) or "").startswith("response."):

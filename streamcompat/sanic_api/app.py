@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from streamcompat.application import Application
-from streamcompat.kernel.request.request import Request as KernelRequest
+from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.sanic_api import versions
 from streamcompat.sanic_api.config import Config
 from streamcompat.sanic_api.dialect import SANIC, chosen, of_release
@@ -38,7 +38,7 @@ class Sanic(StreamRoutes, Application):
         router: Router | None = None,
         error_handler: Any = None,
         load_env: bool | str = True,
-        request_class: type[KernelRequest] | None = None,
+        request_class: type[BaseRequest] | None = None,
         strict_slashes: bool = False,
         log_config: dict[str, Any] | None = None,
         configure_logging: bool = True,
@@ -76,7 +76,7 @@ class Sanic(StreamRoutes, Application):
     def make_error_handler(self) -> ErrorHandler:
         return ErrorHandler()
 
-    def request_arguments(self, request: KernelRequest) -> dict[str, Any]:
+    def request_arguments(self, request: BaseRequest) -> dict[str, Any]:
         return {
             "url_bytes": request.raw_url,
             "headers": request.headers,

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-class Request(kernel.Request):
+class Request(kernel.BaseRequest):
     """One request; the server's own are filled without this constructor, unless a subclass has one."""
 
     __slots__ = ()

@@ -1,4 +1,4 @@
-"""The promises of a handler as assertions of one line, for tests with and without an event loop.
+"""The invariants of a handler as assertions of one line, for tests with and without an event loop.
 
 The rule: an assertion runs its app in a loop of its own, from start to stop; its message is all that is
 needed to understand the failure and to see it again.

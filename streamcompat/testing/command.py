@@ -23,7 +23,7 @@ def run(
     seed: int,
     form: str,
 ) -> int:
-    """Probe, and print the report; the exit status is 1 where a promise does not hold.
+    """Probe, and print the report; the exit status is 1 where an invariant does not hold.
 
     Raises: NoSuchRoute.
     """

@@ -22,7 +22,7 @@ _COLUMN: Final = 46
 
 @dataclass(frozen=True)
 class Counterexample:
-    """A promise that does not hold.
+    """An invariant that does not hold.
 
     Attributes:
         what: in one line.
@@ -120,7 +120,7 @@ def answer(outcome: Outcome) -> str:
         text = f"{outcome.status} {shown(outcome.body)}" + ("" if outcome.complete else ", cut")
     if outcome.error:
         text += f" ({outcome.error})"
-    return "; ".join([text, *outcome.faults])
+    return "; ".join([text, *outcome.violations])
 
 
 def reproduced(request: Request, *lines: str) -> str:

@@ -1,4 +1,4 @@
-"""The promises that a handler keeps towards any network, each as a search for a counterexample.
+"""The invariants that a handler keeps towards any network, each as a search for a counterexample.
 
 The rule: a search is deterministic and ends; it gives the first counterexample in an order in which the
 plainest come first, or `None`.
@@ -55,8 +55,8 @@ async def boundary(
     Returns: a counterexample, `None`, or in words why only a part was compared.
     """
     whole = await runner.run(request)
-    if whole.faults:
-        return fault(request, whole)
+    if whole.violations:
+        return violation(request, whole)
     found = await _search(runner, request, whole, ways, most)
     if found is None:
         return None
@@ -146,17 +146,17 @@ def _same(name: str, whole: Outcome) -> str:
     return f"assert ({name}.status, {name}.body) == (whole.status, whole.body)"
 
 
-def fault(request: Request, outcome: Outcome) -> Counterexample:
+def violation(request: Request, outcome: Outcome) -> Counterexample:
     """What none may do, whatever the cuts: this came of the uncut request."""
     advice = ""
-    if any("left a task" in one for one in outcome.faults):
+    if any("left a task" in one for one in outcome.violations):
         advice = "Await what the handler starts, or cancel it in `finally`."
-    elif any("wrote after" in one for one in outcome.faults):
+    elif any("wrote after" in one for one in outcome.violations):
         advice = "Nobody may write once the streaming function has returned: await what writes in it."
-    elif any("for ever" in one or "hangs" in one for one in outcome.faults):
+    elif any("for ever" in one or "hangs" in one for one in outcome.violations):
         advice = "Leave the loop at the end of the body: `None` (Sanic), `more_content: False` (Mach9)."
     return Counterexample(
-        f"The handler does what none may do: {', '.join(outcome.faults)}.",
+        f"The handler does what none may do: {', '.join(outcome.violations)}.",
         request,
         (("uncut", (), outcome),),
         (),
@@ -343,8 +343,8 @@ async def _leaves(
         await runner.client.settle()
         seen = connection.exchanges[-1] if connection.exchanges else None
         if seen is not None:
-            faults = await runner.faults(seen)
-            problem = ", ".join(faults).replace("after its response", "after its client has left")
+            violations = await runner.violations(seen)
+            problem = ", ".join(violations).replace("after its response", "after its client has left")
             problem = problem.replace("after the end of the body", "after its client has left")
     error = runner.failures.take()
     if not problem:

@@ -9,7 +9,7 @@ from typing import Any
 DESCRIPTION = """\
 Look for what the network's cuts do to an app's stream routes, without a test
 to write: each route is sent bodies that it takes, cut in many ways, of many
-sizes, and by clients that leave. For each promise that does not hold, the
+sizes, and by clients that leave. For each invariant that does not hold, the
 smallest counterexample is shown, and how to mend it.
 """
 EXAMPLES = """\

@@ -46,7 +46,7 @@ class Outcome:
         effects: what the handler noted of its side effects.
         pieces: of the body, as the handler read them.
         error: what the handler raised, as `Type: message`.
-        faults: what no handler may do, whatever it answers.
+        violations: what no handler may do, whatever it answers.
         unsteady: which of `body` and `effects` differ each time by themselves, and so are not compared.
     """
 
@@ -57,7 +57,7 @@ class Outcome:
     effects: tuple[Any, ...] = ()
     pieces: tuple[bytes, ...] = ()
     error: str = ""
-    faults: tuple[str, ...] = ()
+    violations: tuple[str, ...] = ()
     unsteady: frozenset[str] = frozenset()
 
     @property
@@ -68,8 +68,8 @@ class Outcome:
     def differences(self, other: Outcome) -> list[str]:
         """What is not the same, each as one line; none for two that are alike."""
         found: list[str] = []
-        if self.faults != other.faults:
-            found.append(f"faults: {_listed(self.faults)} and {_listed(other.faults)}")
+        if self.violations != other.violations:
+            found.append(f"violations: {_listed(self.violations)} and {_listed(other.violations)}")
         if self.failed and other.failed and (_by_chance(self) or _by_chance(other)):
             return found
         if self.status != other.status:
@@ -105,8 +105,8 @@ def _by_chance(outcome: Outcome) -> bool:
     return outcome.status >= 500 or not outcome.complete
 
 
-def _listed(faults: Sequence[str]) -> str:
-    return ", ".join(faults) or "none"
+def _listed(violations: Sequence[str]) -> str:
+    return ", ".join(violations) or "none"
 
 
 def _whole(outcome: Outcome) -> str:
@@ -182,9 +182,9 @@ class Runner:
         self.begin()
         async with self.client.start(request, cuts) as stream:
             response = await self._response(stream)
-            faults = [] if response.complete else await self._endless(stream)
-            faults += await self.faults(stream.seen)
-            return self._outcome(response, stream.seen, faults)
+            violations = [] if response.complete else await self._endless(stream)
+            violations += await self.violations(stream.seen)
+            return self._outcome(response, stream.seen, violations)
 
     async def _response(self, stream: Stream) -> Response:
         """What comes of it, within bounds."""
@@ -207,7 +207,7 @@ class Runner:
         self.failures.take()
         self._known = {task.id for task in anyio.get_running_tasks()}
 
-    async def faults(self, seen: Observed) -> list[str]:
+    async def violations(self, seen: Observed) -> list[str]:
         """What the handler of a request did that none may do; waits for its end, for a while."""
         found: list[str] = []
         await self.client.settle()
@@ -237,7 +237,7 @@ class Runner:
             if task.id not in self._known and task.id != ours and not _is_sender(task)
         )
 
-    def _outcome(self, response: Response, seen: Observed, faults: list[str]) -> Outcome:
+    def _outcome(self, response: Response, seen: Observed, violations: list[str]) -> Outcome:
         return Outcome(
             response.status,
             decoded(response),
@@ -252,7 +252,7 @@ class Runner:
             tuple(self.effects or ()),
             tuple(seen.pieces),
             self.failures.take(),
-            tuple(faults),
+            tuple(violations),
         )
 
 

@@ -1,4 +1,4 @@
-"""Probes an app's routes: finds them, learns what each takes, and looks for a counterexample of each promise.
+"""Probes an app's routes: finds them, learns what each takes, looks for counterexamples of each invariant.
 
 The rule: the same app, examples and seed give the same report; a route that takes none of the bodies that
 were tried is said not to have been checked, never to be sound.
@@ -34,7 +34,7 @@ ENDS: Final = "ends"
 CUTS: Final = "cuts"
 MEMORY: Final = "memory"
 DISCONNECT: Final = "disconnect"
-PROMISES: Final = (ENDS, CUTS, MEMORY, DISCONNECT)
+INVARIANTS: Final = (ENDS, CUTS, MEMORY, DISCONNECT)
 
 _WAYS: Final = 40
 """Ways of cutting each body; the number of bodies is the user's."""
@@ -102,14 +102,14 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found of one promise.
+    """What was found of one invariant.
 
     Attributes:
         holds: `None` where it was not checked.
         why: it was not.
     """
 
-    promise: str
+    invariant: str
     holds: bool | None
     why: str = ""
     counterexample: Counterexample | None = None
@@ -164,7 +164,7 @@ def probe(
     progress: Progress = lambda done, total, what: None,
     backend: str = "asyncio",
 ) -> Report:
-    """Look for a counterexample of each promise on each route.
+    """Look for a counterexample of each invariant on each route.
 
     Args:
         name: of the app, for the report.
@@ -176,7 +176,7 @@ def probe(
     """
     targets = chosen(app, routes)
     report = Report(name, examples, seed)
-    total = len(targets) * len(PROMISES)
+    total = len(targets) * len(INVARIANTS)
     tried = [_Sample(kind, body) for kind, body in samples] or SAMPLES
     with start_blocking_portal(backend) as portal:
         runs = invariants.running(app, None, _PATIENCE)
@@ -184,9 +184,9 @@ def probe(
             for number, route in enumerate(targets):
                 search = _Search(portal, runner, route, tried, examples, seed)
                 found = RouteReport(route, [sample.kind for sample in search.taken])
-                for step, promise in enumerate(PROMISES):
-                    progress(number * len(PROMISES) + step, total, f"{route.name}: {promise}")
-                    found.verdicts.append(search.check(promise))
+                for step, invariant in enumerate(INVARIANTS):
+                    progress(number * len(INVARIANTS) + step, total, f"{route.name}: {invariant}")
+                    found.verdicts.append(search.check(invariant))
                 report.routes.append(found)
     progress(total, total, "done")
     return report
@@ -213,32 +213,34 @@ class _Search:
         self._route = route
         self._examples = examples
         self._seed = seed
-        self._fault: Counterexample | None = None
+        self._violation: Counterexample | None = None
         if route.method not in WITH_BODY:
             samples = [_Sample("empty", b"")]
         self.taken: list[_Sample] = []
         for sample in samples if route.target else ():
             request = sample.request(self._route)
             outcome = self._portal.call(self._runner.run, request)
-            if outcome.faults:
+            if outcome.violations:
                 # It shows with any body, and costs seconds each time: one will do.
-                self._fault = invariants.fault(request, outcome)
+                self._violation = invariants.violation(request, outcome)
                 self.taken = [sample]
                 break
             if not outcome.failed:
                 self.taken.append(sample)
 
-    def check(self, promise: str) -> Verdict:
-        """What is found of a promise."""
+    def check(self, invariant: str) -> Verdict:
+        """What is found of an invariant."""
         if not self._route.target:
-            return Verdict(promise, None, "no values were found for its parameters")
+            return Verdict(invariant, None, "no values were found for its parameters")
         if not self.taken:
-            return Verdict(promise, None, "it takes none of the bodies that were tried: give one with --body")
-        if promise == ENDS:
-            return Verdict(ENDS, self._fault is None, counterexample=self._fault)
-        if self._fault is not None:
-            return Verdict(promise, None, "its handler does what none may do, see above")
-        return {CUTS: self._cuts, MEMORY: self._memory, DISCONNECT: self._disconnect}[promise]()
+            return Verdict(
+                invariant, None, "it takes none of the bodies that were tried: give one with --body"
+            )
+        if invariant == ENDS:
+            return Verdict(ENDS, self._violation is None, counterexample=self._violation)
+        if self._violation is not None:
+            return Verdict(invariant, None, "its handler does what none may do, see above")
+        return {CUTS: self._cuts, MEMORY: self._memory, DISCONNECT: self._disconnect}[invariant]()
 
     def _cuts(self) -> Verdict:
         known, shows, why = None, self.taken[0], ""

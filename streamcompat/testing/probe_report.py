@@ -18,8 +18,8 @@ from streamcompat.testing.probe import (
     CUTS,
     DISCONNECT,
     ENDS,
+    INVARIANTS,
     MEMORY,
-    PROMISES,
     SAMPLES,
     Report,
     RouteReport,
@@ -48,7 +48,7 @@ def as_text(report: Report) -> str:
         lines += [f"{route.route.name}  (takes {_taken(route)})"]
         for verdict in route.verdicts:
             why = f": {verdict.why}" if verdict.why else ""
-            lines.append(f"  {_WORDS[verdict.holds]:<11}  {_MEANS[verdict.promise]}{why}")
+            lines.append(f"  {_WORDS[verdict.holds]:<11}  {_MEANS[verdict.invariant]}{why}")
             if verdict.counterexample is not None:
                 text = str(verdict.counterexample)
                 lines += ["", *(f"      {line}".rstrip() for line in text.splitlines()), ""]
@@ -108,7 +108,7 @@ def _route_value(found: RouteReport) -> dict[str, Any]:
 
 
 def _verdict_value(verdict: Verdict) -> dict[str, Any]:
-    value: dict[str, Any] = {"promise": verdict.promise, "holds": verdict.holds, "why": verdict.why}
+    value: dict[str, Any] = {"promise": verdict.invariant, "holds": verdict.holds, "why": verdict.why}
     found = verdict.counterexample
     if found is not None:
         request = found.request
@@ -138,7 +138,7 @@ def _outcome_value(outcome: Outcome) -> dict[str, Any]:
         "body": outcome.body.hex(),
         "read": [piece.hex() for piece in outcome.pieces],
         "error": outcome.error,
-        "faults": outcome.faults,
+        "faults": outcome.violations,
     }
 
 
@@ -188,7 +188,7 @@ def as_html(report: Report) -> str:
         parts.append(f'<h2 id="route{number}"><code>{name}</code></h2><p>Takes {takes}.</p><ul>')
         for verdict in route.verdicts:
             why = f": {escape(verdict.why)}" if verdict.why else ""
-            parts.append(f"<li>{_word(verdict)}: {_MEANS[verdict.promise]}{why}</li>")
+            parts.append(f"<li>{_word(verdict)}: {_MEANS[verdict.invariant]}{why}</li>")
         parts.append("</ul>")
         parts += [
             _picture(verdict.counterexample)
@@ -204,10 +204,10 @@ def _word(verdict: Verdict) -> str:
 
 
 def _overview(report: Report) -> str:
-    """A line for each route, and a column for each promise."""
+    """A line for each route, and a column for each invariant."""
     if len(report.routes) < 2:
         return ""
-    rows = [f"<tr><th></th>{''.join(f'<th>{promise}</th>' for promise in PROMISES)}</tr>"]
+    rows = [f"<tr><th></th>{''.join(f'<th>{invariant}</th>' for invariant in INVARIANTS)}</tr>"]
     for number, route in enumerate(report.routes):
         cells = "".join(f"<td>{_word(verdict)}</td>" for verdict in route.verdicts)
         name = escape(route.route.name)
@@ -224,7 +224,7 @@ def _picture(found: Counterexample) -> str:
             parts.append(_row(found.request.framed(), cuts))
         read = "".join(f'<span class="read"><code>{_text(p)}</code></span>' for p in outcome.pieces[:20])
         more = f" and {len(outcome.pieces) - 20} more" if len(outcome.pieces) > 20 else ""
-        kind = "broken" if outcome.failed or outcome.faults else "holds"
+        kind = "broken" if outcome.failed or outcome.violations else "holds"
         parts.append(f"<dl><dt>the handler saw</dt><dd>{read or 'nothing'}{more}</dd>")
         parts.append(
             f'<dt>and answered</dt><dd class="{kind}"><code>{escape(answer(outcome))}</code></dd></dl></div>'

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from streamcompat.kernel import logs
-from streamcompat.kernel.request.request import Request
 from streamcompat.kernel.response.response import HTTPResponse
 from streamcompat.mach9_api import Mach9
 from streamcompat.mach9_api.exceptions import InvalidUsage as Mach9InvalidUsage
@@ -17,8 +16,8 @@ from tests.support.exchanges import ask, request_to
 SANIC, MACH9 = Sanic("sanic"), Mach9("mach9")
 
 
-def make(target: str = "/", *, app=SANIC, root_path: str = "", body: bytes = b"", **rest) -> Request:
-    request = Request.of(request_to("GET", target, **rest), app, root_path)
+def make(target: str = "/", *, app=SANIC, root_path: str = "", body: bytes = b"", **rest) -> SanicRequest:
+    request = SanicRequest.of(request_to("GET", target, **rest), app, root_path)
     request.body = body
     return request
 
@@ -36,7 +35,7 @@ def test_the_request_line():
 def test_a_path_that_is_not_ascii(raw, path):
     exchange = request_to("GET", "/")
     exchange.head.raw_path = raw
-    assert Request.of(exchange, SANIC, "").path == path
+    assert SanicRequest.of(exchange, SANIC, "").path == path
 
 
 def test_below_a_prefix():

@@ -12,7 +12,7 @@ import pytest
 import trustme
 import websockets
 
-from streamcompat.kernel.websocket.routes import settings_of
+from streamcompat.kernel.websocket.routes import websocket_settings
 from streamcompat.mach9_api import Mach9
 from streamcompat.mach9_api.response import text as mach9_text
 from streamcompat.mach9_api.response import websocket
@@ -230,7 +230,7 @@ def test_the_test_client_sees_the_handshake(app: Sanic) -> None:
 
 def test_the_settings_become_the_engines() -> None:
     config = Sanic("app", load_env=False).config
-    assert settings_of(config) == WebSocketSettings()
+    assert websocket_settings(config) == WebSocketSettings()
     config.update(
         WEBSOCKET_MAX_SIZE="10",
         WEBSOCKET_MAX_QUEUE=None,
@@ -239,7 +239,7 @@ def test_the_settings_become_the_engines() -> None:
         WEBSOCKET_PING_INTERVAL=None,
         WEBSOCKET_PING_TIMEOUT="1.5",
     )
-    assert settings_of(config) == WebSocketSettings(10, None, 5, False, None, 1.5)
+    assert websocket_settings(config) == WebSocketSettings(10, None, 5, False, None, 1.5)
 
 
 def test_a_message_beyond_the_limit(app: Sanic, driver: str) -> None:

@@ -23,7 +23,7 @@ class Animal:
 
     Attributes:
         streams: it writes its answer, rather than returning it.
-        finds: the promise that it breaks: `"fault"`, `"boundary"`, `"memory"`,
+        finds: the invariant that it breaks: `"violation"`, `"boundary"`, `"memory"`,
             `"disconnect"`; `""` for a sound one.
         also: others that it may be found to break too.
         options: of its route.

@@ -22,22 +22,22 @@ from streamcompat.testing.routes import NoSuchRoute, chosen
 from tests.testing.zoo import FLAVOURS, ZOO, Animal, mach9_zoo, sanic_zoo
 
 SEED_APPS = Path(__file__).parent.parent / "parity" / "seed_apps"
-PROMISE = {"fault": "ends", "boundary": "cuts", "memory": "memory", "disconnect": "disconnect"}
+INVARIANT = {"violation": "ends", "boundary": "cuts", "memory": "memory", "disconnect": "disconnect"}
 EVERY = [
     pytest.param(flavour, one, id=f"{flavour}-{one.name}") for flavour in FLAVOURS for one in ZOO.values()
 ]
 
 
 def found_in(flavour: str, one: Animal, seed: int, **options: Any) -> dict[str, Any]:
-    """The counterexamples of each promise that does not hold."""
+    """The counterexamples of each invariant that does not hold."""
     (route,) = probe(FLAVOURS[flavour](one.name), seed=seed, **options).routes
     assert route.takes, "the probe has learnt what it takes"
-    return {verdict.promise: verdict.counterexample for verdict in route.verdicts if verdict.holds is False}
+    return {verdict.invariant: verdict.counterexample for verdict in route.verdicts if verdict.holds is False}
 
 
 def check(flavour: str, one: Animal, seed: int, **options: Any) -> None:
     found = found_in(flavour, one, seed, **options)
-    expected = {PROMISE[one.finds]} if one.finds else set()
+    expected = {INVARIANT[one.finds]} if one.finds else set()
     assert expected <= found.keys() <= expected | one.also, seed
     if one.name == "decode_each_piece":
         request = found["cuts"].request

@@ -222,13 +222,13 @@ async def stops_at_a_short_piece(read: Read, write: Write) -> None:
             break
 
 
-@animal(finds="fault")
+@animal(finds="violation")
 async def reads_for_ever(read: Read) -> str:
     while True:
         await read()
 
 
-@animal(streams=True, finds="fault")
+@animal(streams=True, finds="violation")
 async def writes_after_the_end(read: Read, write: Write) -> None:
     async def later() -> None:
         await asyncio.sleep(0)
@@ -242,7 +242,7 @@ async def writes_after_the_end(read: Read, write: Write) -> None:
     _KEPT.append(asyncio.get_running_loop().create_task(later()))
 
 
-@animal(finds="fault")
+@animal(finds="violation")
 async def leaks_a_task(read: Read) -> str:
     _KEPT.append(asyncio.get_running_loop().create_task(asyncio.sleep(3600)))
     return str(sum([len(piece) async for piece in pieces(read)]))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from streamcompat.kernel.response.response import BaseHTTPResponse
     from streamcompat.kernel.routes.endpoints import Endpoint
 
-__all__ = ["File", "Request"]
+__all__ = ["BaseRequest", "File"]
 
 # RFC 9110 §8.3: what a body without a content type may be taken for.
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
@@ -45,7 +45,7 @@ def after_token(authorization: str) -> str:
     return token if found else authorization
 
 
-class Request(dict[str, Any]):
+class BaseRequest(dict[str, Any]):
     """One request; as a dict it is free for the application's own values (`request["user"]`).
 
     Attributes:

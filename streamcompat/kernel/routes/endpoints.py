@@ -58,7 +58,7 @@ class Endpoint:
         "on_disconnect",
         "request_stream",
         "stream",
-        "tunes",
+        "has_options",
         "uri",
     )
 
@@ -74,10 +74,10 @@ class Endpoint:
         self.body_limit = options.body_limit
         self.body_idle = options.body_idle
         self.body_rate = options.body_rate
-        self.tunes = (self.on_disconnect, self.body_idle, self.body_rate) != (None, None, None)
+        self.has_options = (self.on_disconnect, self.body_idle, self.body_rate) != (None, None, None)
 
-    def tune(self, exchange: Exchange) -> None:
-        """Tells the exchange what the route asks for, where `tunes` says that it does."""
+    def apply_options(self, exchange: Exchange) -> None:
+        """Tells the exchange what the route asks for, where `has_options` says that it does."""
         if self.on_disconnect is not None:
             exchange.on_disconnect = self.on_disconnect
         if self.body_idle is not None or self.body_rate is not None:

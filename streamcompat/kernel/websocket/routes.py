@@ -27,7 +27,7 @@ from streamcompat_engine import (
 
 if TYPE_CHECKING:
     from streamcompat.kernel.app import App
-    from streamcompat.kernel.request.request import Request
+    from streamcompat.kernel.request.request import BaseRequest
     from streamcompat.kernel.routes.views import Handler
 
 Serve = Callable[[WebSocketConnection], Any]
@@ -48,11 +48,11 @@ class WebSocketResponse:
         self.subprotocols = subprotocols
         self.accept = accept
 
-    def opened(self, request: Request, connection: WebSocketConnection) -> None:
+    def opened(self, request: BaseRequest, connection: WebSocketConnection) -> None:
         """The connection is made; for a facade."""
 
     async def answer(
-        self, request: Request, exchange: Exchange, failed: Callable[[Exception], Awaitable[object]]
+        self, request: BaseRequest, exchange: Exchange, failed: Callable[[Exception], Awaitable[object]]
     ) -> None:
         """Shakes hands and serves the connection to its end.
 
@@ -71,7 +71,7 @@ class WebSocketResponse:
             app.websocket_tasks.discard(connection)
 
     def _connect(self, app: App, exchange: Exchange) -> WebSocketConnection:
-        settings = settings_of(app.config)
+        settings = websocket_settings(app.config)
         try:
             handshake = read_handshake(exchange.head)
         except ProtocolError as error:
@@ -135,7 +135,7 @@ def _refusal(app: App, error: ProtocolError) -> HTTPException:
     return refusal
 
 
-def settings_of(config: Any) -> WebSocketSettings:
+def websocket_settings(config: Any) -> WebSocketSettings:
     """What an application's settings say of WebSockets; numbers may be text, as from the environment."""
 
     def number(key: str) -> Any:
