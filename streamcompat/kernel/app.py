@@ -259,14 +259,14 @@ class App(Registry, Tasks):
         else:
             request.body = await self._read_body(exchange, endpoint)
 
-    def _begun_or_refused(self, request: BaseRequest, response: Any) -> BaseHTTPResponse:
+    def _begun_or_refused(self, request: BaseRequest, response: object) -> BaseHTTPResponse:
         """For a handler that returned no response: the one that it has begun by itself."""
         begun: BaseHTTPResponse | None = getattr(request, "_begun", None)
         if begun is None or response is not None:
             raise self._not_a_response(request, response)
         return begun
 
-    def _not_a_response(self, request: BaseRequest, response: Any) -> HTTPException:
+    def _not_a_response(self, request: BaseRequest, response: object) -> HTTPException:
         self.log.error("%s answered with a %s, not a response", describe(request), type(response).__name__)
         return self.dialect.server_error(self.dialect.bad_response)
 
@@ -357,8 +357,7 @@ class App(Registry, Tasks):
         handler = ErrorHandler(self.dialect, self.log)
         handler.debug = self.debug
         if isinstance(failure, HTTPException):
-            response: BaseHTTPResponse = handler.default(request, failure)
-            return response
+            return handler.default_page(request, failure)
         return handler.failed_within(request, failure)
 
     def _in_flavour(self, error: Exception) -> Exception:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import html
 import logging
 import traceback
-from typing import Any
 
 from streamcompat.kernel.dialect import Dialect
 from streamcompat.kernel.exceptions import HTTPException
+from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.kernel.response.response import BaseHTTPResponse
 from streamcompat.kernel.routes.views import Handler
 
@@ -29,11 +29,11 @@ _HTML = "text/html; charset=utf-8"
 ERROR_IN_ERROR = "An error occurred while handling an error"
 
 
-def describe(request: Any) -> str:
+def describe(request: BaseRequest | None) -> str:
     """A request as the log names it: its method, its path and its route."""
     if request is None:
         return "a request"
-    endpoint = getattr(request, "endpoint", None)
+    endpoint = request.endpoint
     route = f" on route {endpoint.label}" if endpoint is not None else ""
     return f"{request.method} {request.path}{route}"
 
@@ -70,7 +70,7 @@ class ErrorHandler:
             )
         return self.cached_handlers[kind]
 
-    def response(self, request: Any, exception: BaseException) -> Any:
+    def response(self, request: BaseRequest, exception: BaseException) -> object:
         """The answer, or an awaitable of it."""
         handler = self.lookup(exception)
         response = None
@@ -83,13 +83,15 @@ class ErrorHandler:
             return self.failed(request, error, handler)
         return response
 
-    def call(self, handler: Handler, request: Any, exception: BaseException) -> Any:
+    def call(self, handler: Handler, request: BaseRequest, exception: BaseException) -> object:
         """Calls a registered handler."""
         if self.dialect.error_handlers_by_keyword:
             return handler(request=request, exception=exception)
         return handler(request, exception)
 
-    def failed(self, request: Any, error: BaseException, handler: Any = None) -> BaseHTTPResponse:
+    def failed(
+        self, request: BaseRequest, error: BaseException, handler: Handler | None = None
+    ) -> BaseHTTPResponse:
         """The answer where the answering itself failed."""
         trace = _traceback(error)
         name = getattr(handler, "__name__", repr(handler))
@@ -97,7 +99,7 @@ class ErrorHandler:
         self.log(message)
         return self.dialect.response(message if self.debug else ERROR_IN_ERROR, 500, content_type=_TEXT)
 
-    def failed_within(self, request: Any, error: BaseException) -> BaseHTTPResponse:
+    def failed_within(self, request: BaseRequest, error: BaseException) -> BaseHTTPResponse:
         """The answer where a handler that was awaited failed, or `response` itself."""
         trace = _traceback(error)
         self.log(f"An exception handler of {describe(request)} failed\n{trace}")
@@ -108,8 +110,12 @@ class ErrorHandler:
         """Logs an exception; override it to keep the log quiet."""
         getattr(self._log or logging.getLogger(self.dialect.log), level)(message)
 
-    def default(self, request: Any, exception: BaseException) -> Any:
-        """The answer to an exception that nobody registered for."""
+    def default(self, request: BaseRequest, exception: BaseException) -> object:
+        """The answer to an exception that nobody registered for; override it for other pages."""
+        return self.default_page(request, exception)
+
+    def default_page(self, request: BaseRequest, exception: BaseException) -> BaseHTTPResponse:
+        """The flavour's own answer."""
         if isinstance(exception, HTTPException):
             status = exception.status_code
             if status >= 500:
@@ -126,14 +132,14 @@ def _traceback(error: BaseException) -> str:
     return "".join(traceback.format_exception(error))
 
 
-def _url(request: Any) -> str:
+def _url(request: BaseRequest) -> str:
     try:
         return str(request.url)
     except Exception:
         return "unknown"
 
 
-def _debug_page(request: Any, exception: BaseException) -> str:
+def _debug_page(request: BaseRequest, exception: BaseException) -> str:
     """The traceback as a page. What came from outside is escaped, which the originals did not do."""
     name = html.escape(type(exception).__name__)
     value = html.escape(str(exception))

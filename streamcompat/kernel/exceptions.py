@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Protocol
 
 from streamcompat.kernel.statuses import STATUS_CODES
 
-_NO_HEADERS: Mapping[str, Any] = MappingProxyType({})
+_NO_HEADERS: Mapping[str, object] = MappingProxyType({})
 
 
 class HTTPException(Exception):
@@ -24,7 +24,7 @@ class HTTPException(Exception):
     """
 
     status_code: int = 500
-    headers: Mapping[str, Any] = _NO_HEADERS
+    headers: Mapping[str, object] = _NO_HEADERS
 
     def __init__(self, message: object = "", status_code: int | None = None) -> None:
         super().__init__(message)
@@ -74,7 +74,7 @@ class URLBuildError(ServerError):
 class FileNotFound(NotFound):
     """A static file that is not there; `path` is the folder that was searched."""
 
-    def __init__(self, message: object, path: Any, relative_url: Any) -> None:
+    def __init__(self, message: object, path: object, relative_url: object) -> None:
         super().__init__(message)
         self.path = path
         self.relative_url = relative_url

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from ujson import dumps, loads
 
 
-def json_dumps(value: Any, **options: Any) -> str:
+def json_dumps(value: object, **options: Any) -> str:
     """JSON without white space, `/` and what is not ASCII escaped.
 
     A date is the seconds since 1970, UTC where it names no zone; an iterable a list; bytes are a text; any
@@ -54,7 +54,7 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """What ujson took a value for that it refuses today."""
     if isinstance(value, datetime):
         return calendar.timegm(value.utctimetuple())
@@ -66,7 +66,7 @@ def _plain(value: Any) -> Any:
     return {name: attribute for name, attribute in named if not callable(attribute)}
 
 
-def _rounded(value: Any, digits: int) -> Any:
+def _rounded(value: object, digits: int) -> object:
     if isinstance(value, float):
         return round(value, digits) if digits else round(value)
     if isinstance(value, dict):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from inspect import isawaitable
-from typing import Any
 
+from streamcompat.kernel.request.request import BaseRequest
+from streamcompat.kernel.response.response import BaseHTTPResponse
 from streamcompat.kernel.routes.views import Handler
 
 
-async def before(middleware: Iterable[Handler], request: Any) -> Any:
+async def before(middleware: Iterable[Handler], request: BaseRequest) -> object:
     """The first answer that is not empty; `None` where the handler is to be asked."""
     for function in middleware:
         response = function(request)
@@ -24,7 +25,7 @@ async def before(middleware: Iterable[Handler], request: Any) -> Any:
     return None
 
 
-async def after(middleware: Iterable[Handler], request: Any, response: Any) -> Any:
+async def after(middleware: Iterable[Handler], request: BaseRequest, response: BaseHTTPResponse) -> object:
     """The first replacement for `response` that is not empty, else `response`."""
     for function in middleware:
         replacement = function(request, response)

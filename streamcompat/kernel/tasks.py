@@ -5,6 +5,7 @@ The rule: what was added before the server runs waits for it; a function is call
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 
@@ -12,10 +13,10 @@ class Tasks:
     """`add_task` and `loop` of an application."""
 
     def __init__(self) -> None:
-        self._loop: Any = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: list[Any] = []
         # A loop keeps no strong reference to its tasks.
-        self._running: set[Any] = set()
+        self._running: set[asyncio.Task[Any]] = set()
 
     @property
     def loop(self) -> Any:
@@ -41,7 +42,7 @@ class Tasks:
                 task = task(self)
             except TypeError:
                 task = task()
-        running = self._loop.create_task(task)
+        running = self.loop.create_task(task)
         self._running.add(running)
         running.add_done_callback(self._running.discard)
 

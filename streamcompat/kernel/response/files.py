@@ -14,6 +14,7 @@ import anyio
 
 from streamcompat.datastructures import Headers
 from streamcompat.kernel.dialect import Dialect
+from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.kernel.response.response import BaseHTTPResponse, GivenHeaders
 from streamcompat_engine import Exchange
 
@@ -42,7 +43,7 @@ class ContentRange:
     ContentRangeError: it is none, or not one of this file; InvalidRangeType: its unit is not `bytes`.
     """
 
-    def __init__(self, request: Any, stats: Sized, dialect: Dialect) -> None:
+    def __init__(self, request: BaseRequest, stats: Sized, dialect: Dialect) -> None:
         self.total = stats.st_size
         field = request.headers.get("Range")
         if field is None:

@@ -28,7 +28,7 @@ class Makers(Generic[R]):
 
     def json(
         self,
-        body: Any,
+        body: object,
         status: int = 200,
         headers: GivenHeaders = None,
         content_type: str = "application/json",
@@ -40,7 +40,7 @@ class Makers(Generic[R]):
 
     def text(
         self,
-        body: Any,
+        body: object,
         status: int = 200,
         headers: GivenHeaders = None,
         content_type: str = "text/plain; charset=utf-8",
@@ -50,7 +50,7 @@ class Makers(Generic[R]):
 
     def raw(
         self,
-        body: Any,
+        body: object,
         status: int = 200,
         headers: GivenHeaders = None,
         content_type: str = "application/octet-stream",
@@ -58,7 +58,7 @@ class Makers(Generic[R]):
         """Bytes as they are."""
         return self._response_class(None, status, headers, content_type, body)
 
-    def html(self, body: Any, status: int = 200, headers: GivenHeaders = None) -> R:
+    def html(self, body: object, status: int = 200, headers: GivenHeaders = None) -> R:
         """HTML."""
         return self._response_class(body, status, headers, "text/html; charset=utf-8")
 

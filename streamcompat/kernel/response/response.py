@@ -24,7 +24,7 @@ GivenHeaders = Mapping[str, Any] | Iterable[tuple[str, Any]] | None
 _ENGINE_FIELDS = frozenset({b"transfer-encoding", b"keep-alive"})
 
 
-def to_bytes(data: Any) -> bytes:
+def to_bytes(data: object) -> bytes:
     """`data` as a handler of either original may write it: text as UTF-8, buffers as their bytes,
     anything else as the text that `str` makes of it."""
     if isinstance(data, str):
@@ -150,11 +150,11 @@ class HTTPResponse(BaseHTTPResponse):
 
     def __init__(
         self,
-        body: Any = None,
+        body: object = None,
         status: int = 200,
         headers: GivenHeaders = None,
         content_type: str | None = "text/plain",
-        body_bytes: Any = b"",
+        body_bytes: object = b"",
     ) -> None:
         # Not by super(): this is run for every response.
         self.status = status

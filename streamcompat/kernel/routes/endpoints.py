@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streamcompat.kernel.dialect import Dialect
+from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.kernel.response.response import HTTPResponse
 from streamcompat.kernel.routes.views import Handler
 from streamcompat_engine import Exchange, OnDisconnect
@@ -95,7 +96,7 @@ def answers_asterisk(methods: Iterable[str], dialect: Dialect) -> Endpoint:
     204, with the methods of all its routes."""
     allowed = ", ".join(sorted({"OPTIONS", *methods}))
 
-    def asterisk(request: Any) -> HTTPResponse:
+    def asterisk(request: BaseRequest) -> HTTPResponse:
         return dialect.response(status=204, headers={"Allow": allowed}, content_type=None)
 
     return Endpoint(asterisk, asterisk, "*", False, Options(), dialect)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 from urllib.parse import unquote
 
 from streamcompat.kernel.dialect import Dialect
+from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.kernel.routes.binding import adapt
 from streamcompat.kernel.routes.endpoints import Endpoint, Options, answers_asterisk
 from streamcompat.kernel.routes.views import CompositionView, Handler, marked_stream
@@ -397,12 +398,12 @@ class Router:
 
     # The originals' names
 
-    def get(self, request: Any) -> tuple[Handler, list[Any], dict[str, Any], str]:
+    def get(self, request: BaseRequest) -> tuple[Handler, list[Any], dict[str, Any], str]:
         """(handler, [], parameters, path of the route) for a request; raises as `resolve`."""
         endpoint, parameters = self.resolve(request.path, request.method, request.host)
         return endpoint.handler, [], parameters, endpoint.uri
 
-    def is_stream_handler(self, request: Any) -> bool:
+    def is_stream_handler(self, request: BaseRequest) -> bool:
         """Whether the request's route streams; False where there is none."""
         try:
             return self.resolve(request.path, request.method, request.host)[0].stream

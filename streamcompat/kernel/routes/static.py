@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import anyio
 
 from streamcompat.kernel.exceptions import HeaderNotFound
+from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.kernel.response.files import ContentRange, FileResponse, Location
 from streamcompat.kernel.routes.views import Handler
 
@@ -34,7 +35,7 @@ def file_handler(
     root = os.path.abspath(file_or_directory)
     large = LARGE if isinstance(stream_large_files, bool) else stream_large_files
 
-    async def static(request: Any, file_uri: str | None = None) -> Any:
+    async def static(request: BaseRequest, file_uri: str | None = None) -> Any:
         dialect = request.app.dialect
         named = root if file_uri is None else _below(root, file_uri, dialect)
         found = None if named is None else await anyio.to_thread.run_sync(_find, named, root)
@@ -74,7 +75,7 @@ def file_handler(
     return static
 
 
-def _unchanged(request: Any, headers: dict[str, str]) -> bool:
+def _unchanged(request: BaseRequest, headers: dict[str, str]) -> bool:
     """Whether the file is the one that the client has a part of, where it asks (RFC 9110 §13.1.5)."""
     return request.headers.get("If-Range") in (None, headers.get("Last-Modified"))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, TypeVar
 
 from streamcompat.kernel.exceptions import HTTPException, InvalidUsage
+from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.kernel.statuses import HTTP_METHODS
 
 Handler = Callable[..., Any]
@@ -23,7 +24,7 @@ def stream(handler: H) -> H:
     return handler
 
 
-def marked_stream(handler: Any) -> bool:
+def marked_stream(handler: object) -> bool:
     """Whether `stream` marked the handler, or the function that a partial or a bound method calls."""
     while handler is not None:
         if getattr(handler, "is_stream", False):
@@ -38,9 +39,9 @@ class HTTPMethodView:
     Each request is served by a new instance. `decorators` are applied to the view function, in order.
     """
 
-    decorators: ClassVar[Iterable[Callable[[Any], Any]]] = []
+    decorators: ClassVar[Iterable[Callable[[Handler], Handler]]] = []
 
-    def dispatch_request(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+    def dispatch_request(self, request: BaseRequest, *args: Any, **kwargs: Any) -> Any:
         """Calls the method's handler; override it to do something for every method."""
         handler = getattr(self, request.method.lower())
         return handler(request, *args, **kwargs)
@@ -96,5 +97,5 @@ class CompositionView:
         """Whether the handler of `method` streams."""
         return method in self._streams
 
-    def __call__(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, request: BaseRequest, *args: Any, **kwargs: Any) -> Any:
         return self.handlers[request.method.upper()](request, *args, **kwargs)
