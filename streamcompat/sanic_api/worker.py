@@ -1,3 +1,3 @@
-"""Sanic's worker for gunicorn had this place; see `elsewhere` for what to use."""
+"""Sanic's worker for gunicorn had this place; see `streamcompat.aliases.moved_names` for what to use."""
 
 __all__: list[str] = []
