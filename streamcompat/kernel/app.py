@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from streamcompat.kernel import logs, middleware
 from streamcompat.kernel.config import Config
-from streamcompat.kernel.dialect import Dialect, answering
+from streamcompat.kernel.dialect import Dialect, answering, told_apart
 from streamcompat.kernel.errorhandler import ErrorHandler, describe
 from streamcompat.kernel.exceptions import HTTPException
 from streamcompat.kernel.registry import Registry
@@ -53,11 +53,9 @@ class App(Registry, Tasks):
 
     Attributes:
         dialect: the flavour and the release of it that the app is written for.
-        tells_dialect: functions that are given no request must know the dialect of who answers.
     """
 
     dialect: Dialect
-    tells_dialect: ClassVar[bool] = False
     config_class: ClassVar[type[Config]] = Config
     default_request_class: ClassVar[type[BaseRequest]] = BaseRequest
 
@@ -174,7 +172,7 @@ class App(Registry, Tasks):
     # The way of one request
 
     async def handle(self, exchange: Exchange, root_path: str = "") -> None:
-        if self.tells_dialect:
+        if told_apart and self.dialect.name in told_apart:
             answering.set(self.dialect)
         exchange.context = request = self._new_request(exchange, self, root_path)
         try:
@@ -222,7 +220,7 @@ class App(Registry, Tasks):
 
     async def answer_overdue(self, request: BaseRequest, exchange: Exchange) -> None:
         """Answers in the place of a handler that was cancelled, as it did not within RESPONSE_TIMEOUT."""
-        if self.tells_dialect:
+        if told_apart and self.dialect.name in told_apart:
             answering.set(self.dialect)
         late = self.dialect.service_unavailable("Response Timeout")
         await self._sending_failed(request, exchange, late)

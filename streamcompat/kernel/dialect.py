@@ -88,4 +88,7 @@ class Dialect:
 
 answering: Final[ContextVar[Dialect]] = ContextVar("answering")
 """The dialect of the application that answers the request in this context, for functions that are given no
-request. Only an application that `tells_dialect` sets it."""
+request. Only applications of a flavour in `told_apart` set it, as it costs time."""
+
+told_apart: Final[set[str]] = set()
+"""The names of the flavours of which more than one release may be in this process."""

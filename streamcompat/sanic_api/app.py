@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from streamcompat.application import Application
+from streamcompat.kernel.dialect import told_apart
 from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.sanic_api import versions
 from streamcompat.sanic_api.config import Config
@@ -133,7 +134,7 @@ def compat(release: str, app: Sanic | None = None) -> None:
             of every app that is made afterwards, and of what is called outside of a request.
     Raises: ValueError: another release.
     """
-    Sanic.tells_dialect = True
+    told_apart.add(SANIC.name)
     if app is None:
         versions.choose(release)
     else:
