@@ -4,6 +4,7 @@ It knows bytes, sockets, deadlines and watermarks; of routes, handlers and frame
 library above it needs is exported here; its modules are its own.
 """
 
+from .drivers.anyio import cancels
 from .drivers.memory import MemoryPeer, MemorySession, VirtualClock
 from .drivers.service import App, Service
 from .errors import (
@@ -18,9 +19,9 @@ from .errors import (
     WriteBufferFull,
 )
 from .events import Fields, RequestHead
-from .exchange.exchange import Exchange, OnDisconnect
+from .exchange.contract import Exchange, OnDisconnect, WebSocketCore
 from .exchange.suspension import drive, wait
-from .http1.gate import check_fields
+from .http1.gate import check_fields, check_reason, check_trailers
 from .http1.pipes import READY
 from .limits import Limits, Timeouts, WebSocketSettings
 from .logs import LINE, LogBudget, printable
@@ -28,12 +29,13 @@ from .server.config import ServerConfig
 from .server.server import Lifespan, Server
 from .server.workers import HOPELESS, Workers
 from .websocket.handshake import Accepted, accept, read_handshake
-from .websocket.protocol import WebSocket, check_close
+from .websocket.protocol import REASONS, WebSocket, check_close, check_control
 
 __all__ = [
     "HOPELESS",
     "LINE",
     "READY",
+    "REASONS",
     "Accepted",
     "App",
     "BodyLengthError",
@@ -59,12 +61,17 @@ __all__ = [
     "Timeouts",
     "VirtualClock",
     "WebSocket",
+    "WebSocketCore",
     "WebSocketSettings",
     "Workers",
     "WriteBufferFull",
     "accept",
+    "cancels",
     "check_close",
+    "check_control",
     "check_fields",
+    "check_reason",
+    "check_trailers",
     "drive",
     "printable",
     "read_handshake",

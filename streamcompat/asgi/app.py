@@ -7,7 +7,7 @@ heads, timeouts and framing are the server's, not the engine's.
 from __future__ import annotations
 
 import logging
-from typing import Any, Final, cast
+from typing import Any, Final
 from urllib.parse import quote
 
 import anyio
@@ -15,11 +15,12 @@ import anyio
 from streamcompat.asgi.exchange import SAFE, ASGIExchange, Message, Receive, Send
 from streamcompat.asgi.websocket import WebSocketExchange
 from streamcompat.serving.servable import Servable
-from streamcompat_engine import Exchange
+from streamcompat_engine import BodyTooLarge, ClientDisconnected, ProtocolError, RequestTimeout
 
 __all__ = ["ASGI"]
 
 _log: Final = logging.getLogger(__name__)
+_TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 
 
 class ASGI:
@@ -74,7 +75,17 @@ async def _serve(
         if not exchange.head.raw_path.startswith(root_path.encode()):
             root_path = ""
         with exchange.scope:
-            await app.handle(cast(Exchange, exchange), root_path)
+            try:
+                await app.handle(exchange, root_path)
+            except ClientDisconnected:
+                pass  # it is told by being gone
+            except (BodyTooLarge, ProtocolError, RequestTimeout) as error:
+                # What the client did wrong is no failure of the application for the server to log.
+                if exchange.committed:
+                    exchange.abort()
+                else:
+                    exchange.respond(error.status, _TEXT, f"{error}\n".encode())
+        exchange.over()
         await exchange.sent()
         group.cancel_scope.cancel()
 

@@ -16,6 +16,7 @@ import anyio.abc
 
 from streamcompat_engine import (
     READY,
+    Accepted,
     BodyLengthError,
     BodyTooLarge,
     ClientDisconnected,
@@ -27,8 +28,13 @@ from streamcompat_engine import (
     ProtocolError,
     RequestHead,
     ResponseStateError,
+    WebSocketCore,
+    WebSocketSettings,
     WriteBufferFull,
+    cancels,
     check_fields,
+    check_reason,
+    check_trailers,
     drive,
     wait,
 )
@@ -44,6 +50,13 @@ _CHUNK_COST: Final = 128
 SAFE: Final = "/%:@!$&'()*+,;=~"
 """What stands in a path as it is, beside letters, digits and `-._` (RFC 3986 §3.3)."""
 _NO_BODY: Final = (204, 304)
+_MOST_DIGITS: Final = 18
+"""Of a Content-Length, as in the engine."""
+_TRAILERS: Final = "http.response.trailers"
+"""The extension of ASGI by which a response has trailers."""
+
+_NOT_STARTED: Final = "the response has not been started"
+_REPLACED: Final = "another response has taken this one's place"
 
 
 class Transport:
@@ -59,7 +72,7 @@ class Transport:
 
 
 class ASGIExchange:
-    """The engine's `Exchange`, for one request of an ASGI server; see there for what is not said here.
+    """One request of an ASGI server; what is not said here is said by the engine's `Exchange`.
 
     Attributes:
         scope: cancelled where the handler is to be cancelled.
@@ -84,6 +97,7 @@ class ASGIExchange:
         self.bytes_sent = 0
         self.committed = False
         self.finished = False
+        self.reading_paused = False
         self.disconnected = False
         self.body_limit: int | None = None
         self._receive = receive
@@ -100,7 +114,11 @@ class ASGIExchange:
         self._taken = anyio.Event()
         self._start: Message | None = None
         self._declared: int | None = None
-        self._error: EngineError | None = None
+        self._error: EngineError | None = None  # why nothing more can be written
+        self._unwritable: str | None = _NOT_STARTED
+        self._over = False  # the application has returned
+        self._offers_trailers = _TRAILERS in (scope.get("extensions") or {})
+        self._has_trailers = False  # the server waits for them
         self._queue: deque[Message] = deque()
         self._queued = 0
         self._dropped = 0
@@ -117,7 +135,9 @@ class ASGIExchange:
     @on_disconnect.setter
     def on_disconnect(self, value: OnDisconnect) -> None:
         self._on_disconnect = value
-        if value == "cancel":
+        if self.disconnected:
+            self._tell()
+        elif value == "cancel":
             self._watch()
 
     def _watch(self) -> None:
@@ -155,11 +175,30 @@ class ASGIExchange:
         if self.disconnected:
             return
         self.disconnected = True
-        self._error = ClientDisconnected()
         self._drop()
         self._work.set()
-        if self._on_disconnect == "cancel":
+        self._tell()
+
+    def _tell(self) -> None:
+        """The client is gone: do what the policy says."""
+        ignores = self._on_disconnect == "ignore" and not self._over
+        self._error = None if ignores else self._error or ClientDisconnected()
+        if self._on_disconnect == "cancel" and not self._over:
             self.scope.cancel()
+
+    def cancel(self) -> None:
+        if not self._over:
+            self.scope.cancel()
+
+    def is_cancelled(self, error: BaseException) -> bool:
+        return cancels(error)
+
+    def over(self) -> None:
+        """The application has returned."""
+        self._over = self.finished = True
+        self.context = None
+        if self.disconnected:
+            self._tell()
 
     def _drop(self) -> None:
         """Forget what waits to be sent."""
@@ -171,9 +210,20 @@ class ASGIExchange:
         room, self._room = self._room, anyio.Event()
         room.set()
 
-    def switch(self, core: Any, headers: Fields, on_stop: Callable[[], None]) -> None:
+    # ---- another protocol: of a handshake alone, see `websocket` ----
+
+    def switch(self, accepted: Accepted, settings: WebSocketSettings) -> WebSocketCore:
         """A server that speaks ASGI keeps the connection for itself."""
         raise ProtocolError(501, "the server in front does not speak WebSocket")
+
+    def when_stopping(self, tell: Callable[[], None]) -> None:
+        """Without effect: a server that stops closes its WebSockets."""
+
+    async def changed(self) -> None:
+        """Returns at once: nothing happens to a WebSocket."""
+
+    def proceed(self) -> None:
+        """Nothing to go on with."""
 
     # ---- the request's body ----
 
@@ -191,7 +241,7 @@ class ASGIExchange:
     async def receive(self) -> bytes | None:
         while not self._body_ended:
             self._check_limit()
-            if self.disconnected:
+            if self.disconnected and self._ahead is None:
                 raise ClientDisconnected
             message = await self._next_message()
             if message["type"] == "http.disconnect":
@@ -224,36 +274,60 @@ class ASGIExchange:
     def respond(
         self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, reason: bytes | None = None
     ) -> None:
-        self._begin(status, headers)
-        if self._declared is None and status not in _NO_BODY:
-            assert self._start is not None
-            self._start["headers"].append((b"content-length", b"%d" % len(body)))
-        elif self._declared is not None and self._declared != len(body) and not self._is_bodiless:
-            raise BodyLengthError(f"{len(body)} bytes where Content-Length says {self._declared}")
+        fields, declared = self._checked(status, headers, reason)
+        bodiless = self.head.method == "HEAD" or status in _NO_BODY
+        if declared is None and status not in _NO_BODY:
+            fields.append((b"content-length", b"%d" % len(body)))
+        elif declared is not None and declared != len(body) and not bodiless:
+            raise BodyLengthError(f"{len(body)} bytes where Content-Length says {declared}")
+        self._begin(status, fields, declared)
+        self._unwritable = _NOT_STARTED if self._unwritable else _REPLACED
         self.bytes_sent = len(body)
-        self._put(b"" if self._is_bodiless else body, more=False)
+        self._put(b"" if bodiless else body, more=False)
 
     def start(self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None = None) -> None:
-        self._begin(status, headers)
+        fields, declared = self._checked(status, headers, reason)
+        self._begin(status, fields, declared)
+        self._unwritable = None
         self._watch()
+        assert self._start is not None
+        if self._offers_trailers and declared is None and not self._is_bodiless:
+            self._start["trailers"] = self._has_trailers = True
 
-    def _begin(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+    def _begin(self, status: int, fields: list[tuple[bytes, bytes]], declared: int | None) -> None:
+        self.status, self._declared, self.bytes_sent, self._has_trailers = status, declared, 0, False
+        self._start = {"type": "http.response.start", "status": status, "headers": fields}
+
+    def _checked(
+        self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None
+    ) -> tuple[list[tuple[bytes, bytes]], int | None]:
+        """The fields as they are sent, and the length that they declare."""
+        if self._over:
+            raise ResponseStateError("the exchange is over")
+        if self.finished:
+            raise ResponseStateError("the response is finished")
         if self.committed:
             raise ResponseStateError("the response has begun")
         if not 200 <= status <= 999:
             raise InvalidHeader(f"not the status of a final response: {status}")
         check_fields(headers)
-        fields = [(name.lower(), value) for name, value in headers]
-        if self.head.http_version not in ("1.0", "1.1"):
-            fields = [field for field in fields if field[0] != b"connection"]
-        lengths = {value for name, value in fields if name == b"content-length"}
-        if any(name == b"transfer-encoding" for name, _ in fields):
-            raise InvalidHeader("Transfer-Encoding is the server's to set")
-        if len(lengths) > 1 or not all(value.isdigit() for value in lengths):
-            raise InvalidHeader(f"not a Content-Length: {b', '.join(lengths)[:100]!r}")
-        self.status = status
-        self._declared = int(lengths.pop()) if lengths else None
-        self._start = {"type": "http.response.start", "status": status, "headers": fields}
+        if reason is not None:
+            check_reason(reason)
+        fields: list[tuple[bytes, bytes]] = []
+        declared: bytes | None = None
+        for name, value in headers:
+            lower = name.lower()
+            if lower == b"transfer-encoding":
+                raise InvalidHeader("Transfer-Encoding is the server's to set")
+            if lower == b"content-length":
+                if declared not in (None, value) or not value.isdigit() or len(value) > _MOST_DIGITS:
+                    raise InvalidHeader(f"not a Content-Length: {value[:100]!r}")
+                declared = value
+            elif lower != b"connection" or self.head.http_version in ("1.0", "1.1"):
+                fields.append((lower, value))
+        if declared is not None and status != 204:  # RFC 9110 §8.6
+            fields.append((b"content-length", declared))
+        return fields, None if declared is None else int(declared)
 
     @property
     def _is_bodiless(self) -> bool:
@@ -262,23 +336,25 @@ class ASGIExchange:
     def commit(self) -> None:
         self.write(b"")
 
-    def write(self, data: bytes) -> Awaitable[None]:
+    def write(self, data: bytes, /) -> Awaitable[None]:
+        if self._unwritable is not None:
+            raise ResponseStateError(self._unwritable)
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"a chunk is bytes, not {type(data).__name__}; encode it first")
-        if self._start is None and not self.committed:
-            raise ResponseStateError("the response has not been started")
-        if self.finished:
-            raise ResponseStateError("the response is finished")
-        if self._error is not None:
-            if self._on_disconnect != "ignore":
-                raise self._error
-            return READY
+        self._check_writable()
         size = len(data)
-        if self._declared is not None and self.bytes_sent + size > self._declared:
+        bodiless = self._is_bodiless
+        if self._declared is not None and self.bytes_sent + size > self._declared and not bodiless:
             raise BodyLengthError(f"more bytes than the Content-Length of {self._declared}")
         self.bytes_sent += size
-        self._put(b"" if self._is_bodiless else bytes(data), more=True)
-        return self._bounded(size + _CHUNK_COST)
+        self._put(b"" if bodiless else bytes(data), more=True)
+        return READY if self.disconnected else self._bounded(size + _CHUNK_COST)
+
+    def _check_writable(self) -> None:
+        if self._error is not None:
+            raise self._error
+        if self.finished:
+            raise ResponseStateError("the response is finished")
 
     def _bounded(self, cost: int) -> Awaitable[None]:
         """What the writer of something that is queued now may await."""
@@ -287,11 +363,11 @@ class ASGIExchange:
             return READY
         self._dropped += cost
         if self._dropped > self._limits.outbound_hard:
-            self._error = WriteBufferFull(
+            error = self._error = WriteBufferFull(
                 f"{self._limits.outbound_hard} bytes wait for a slow client and the writes are not awaited"
             )
-            self._drop()
-            raise self._error
+            self._gone()
+            raise error
         return wait(lambda: self._awaited(cost))
 
     async def _awaited(self, cost: int) -> None:
@@ -299,19 +375,25 @@ class ASGIExchange:
         await self.drain()
 
     def finish(self, trailers: Fields = ()) -> None:
-        if self._start is None and not self.committed:
-            raise ResponseStateError("the response has not been started")
-        if self.finished:
-            raise ResponseStateError("the response is finished")
-        if self._error is not None and self._on_disconnect != "ignore":
-            raise self._error
+        if self._over:
+            raise ResponseStateError("the exchange is over")
+        if self._unwritable is not None:
+            raise ResponseStateError(_NOT_STARTED)
+        check_trailers(trailers)
+        self._check_writable()
         if self._declared is not None and self.bytes_sent != self._declared and not self._is_bodiless:
             raise BodyLengthError(f"{self.bytes_sent} bytes where Content-Length says {self._declared}")
         self._put(b"", more=False)
+        if self._has_trailers and not self.disconnected:
+            fields = [(name.lower(), value) for name, value in trailers]
+            self._queue.append({"type": _TRAILERS, "headers": fields, "more_trailers": False})
+            self._queued += _CHUNK_COST
 
     def abort(self) -> None:
         """Without the last message the server closes the connection, so that the client sees the cut."""
-        self.committed = self.finished = True
+        if not self._over:
+            self.committed = self.finished = True
+            self._error = self._error or ResponseStateError("the response was cut")
 
     @property
     def blocked(self) -> bool:
@@ -320,7 +402,7 @@ class ASGIExchange:
     async def drain(self) -> None:
         while self._queued > self._limits.outbound_low:
             await self._room.wait()
-        if self._error is not None and self._on_disconnect != "ignore":
+        if self._error is not None:
             raise self._error
 
     async def run(self, function: Coroutine[Any, Any, T]) -> T:
@@ -331,11 +413,11 @@ class ASGIExchange:
     def _put(self, body: bytes, more: bool) -> None:
         """Queue one chunk, or the end; before the first of them the head."""
         self.finished = not more
+        committed, self.committed = self.committed, True
         if self.disconnected:
             return
-        if not self.committed:
+        if not committed:
             assert self._start is not None
-            self.committed = True
             self._queue.append(self._start)
             self._queued += _CHUNK_COST
         if body or not more:

@@ -6,15 +6,24 @@ bounded by the app's settings, and above it nothing is asked for.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import anyio
 
 from streamcompat.asgi.exchange import ASGIExchange, Message, request_head
-from streamcompat_engine import Accepted, Fields, RequestHead, WebSocketSettings, check_close
+from streamcompat_engine import (
+    READY,
+    REASONS,
+    Accepted,
+    ClientDisconnected,
+    RequestHead,
+    ResponseStateError,
+    WebSocketSettings,
+    check_close,
+    check_control,
+)
 
 _COST: Final = 128
 _NO_STATUS, _TOO_BIG = 1005, 1009
@@ -43,8 +52,24 @@ class _Answered(dict[bytes, object]):
         return object()
 
 
+def _size(message: str | bytes) -> int:
+    """In bytes, as it was on the wire."""
+    return len(message) if isinstance(message, bytes) or message.isascii() else len(message.encode())
+
+
+class Frame(bytes):
+    """What stands for the frame of a message until the server makes it; empty itself."""
+
+    content: str | bytes
+
+    def __new__(cls, content: str | bytes) -> Self:
+        self = super().__new__(cls)
+        self.content = content
+        return self
+
+
 class MessageSocket:
-    """What a handler's connection needs of the engine's `WebSocket`; see there for what is not said here."""
+    """One WebSocket of a server's; what is not said here is said by the engine's `WebSocketCore`."""
 
     def __init__(self, accepted: Accepted, settings: WebSocketSettings) -> None:
         self.subprotocol = accepted.subprotocol
@@ -55,7 +80,7 @@ class MessageSocket:
         self.settings = settings
         self.wake: Callable[[], None] = lambda: None
         self.send: Callable[[Message], None] = lambda message: None
-        self._messages: deque[str | bytes] = deque()
+        self._messages: deque[tuple[str | bytes, int]] = deque()
         self._waiting = 0
 
     @property
@@ -72,12 +97,12 @@ class MessageSocket:
 
     def put(self, message: str | bytes) -> None:
         """A message has come."""
-        most = self.settings.message_size
-        if most is not None and len(message) > most:
-            self.close(_TOO_BIG, "")
+        most, size = self.settings.message_size, _size(message)
+        if most is not None and size > most:
+            self.close(_TOO_BIG, REASONS[_TOO_BIG])
         elif not self.closed:
-            self._messages.append(message)
-            self._waiting += len(message)
+            self._messages.append((message, size))
+            self._waiting += size
             self.wake()
 
     def end(self, code: int, reason: str) -> None:
@@ -89,20 +114,22 @@ class MessageSocket:
     def take(self) -> str | bytes | None:
         if not self._messages:
             return None
-        message = self._messages.popleft()
-        self._waiting -= len(message)
+        message, size = self._messages.popleft()
+        self._waiting -= size
         return message
 
-    def message(self, data: str | bytes) -> Message:
-        """What `write` of the exchange takes."""
-        return {"type": "websocket.send", "text" if isinstance(data, str) else "bytes": data}
+    def message(self, data: str | bytes) -> Frame:
+        return Frame(data)
 
-    def ping(self, payload: bytes | None) -> tuple[bytes, None]:
+    def ping(self, payload: bytes | None) -> tuple[bytes, bytes]:
         """The server pings by itself; this one passes for answered."""
-        return payload or b"", None
+        check_control(payload or b"")
+        return payload or b"", b""
 
-    def pong(self, payload: bytes) -> None:
+    def pong(self, payload: bytes) -> bytes:
         """The server answers pings by itself."""
+        check_control(payload)
+        return b""
 
     def close(self, code: int, reason: str) -> None:
         check_close(code, reason)
@@ -116,8 +143,6 @@ class MessageSocket:
 class WebSocketExchange(ASGIExchange):
     """The exchange of a handshake, and of the WebSocket that becomes of it."""
 
-    websocket = MessageSocket
-
     def __init__(self, scope: Message, *rest: Any) -> None:
         super().__init__(scope, *rest)
         self.head = _handshake(scope)
@@ -129,19 +154,18 @@ class WebSocketExchange(ASGIExchange):
 
     # ---- what a connection asks of the engine's exchange ----
 
-    def switch(self, core: Any, headers: Fields, on_stop: Callable[[], None]) -> None:
-        """Accepts the handshake; `write` then takes messages. `on_stop` is not called: a server that stops
-        closes its WebSockets."""
-        self._core = core
+    def switch(self, accepted: Accepted, settings: WebSocketSettings) -> MessageSocket:
+        """Accepts the handshake."""
+        if self.disconnected:
+            raise ClientDisconnected
+        if self.committed:
+            raise ResponseStateError("the connection cannot leave HTTP any more")
+        core = self._core = MessageSocket(accepted, settings)
         core.wake, core.send = self._wake_readers, self._put_message
-        self.status, self.committed, self.finished = 101, True, True
+        self.status, self.committed, self.reading_paused = 101, True, True
         self._put_message({"type": "websocket.accept", "subprotocol": core.subprotocol, "headers": []})
         self._group.start_soon(self._listen)
-
-    @property
-    def reading_paused(self) -> bool:
-        """True: whoever takes a message says so by `proceed`."""
-        return True
+        return core
 
     def proceed(self) -> None:
         """A message was taken, or the WebSocket was told to close."""
@@ -151,22 +175,19 @@ class WebSocketExchange(ASGIExchange):
         """Waits until something has happened to the WebSocket."""
         await self._changed.wait()
 
-    def cancel(self) -> None:
-        self.scope.cancel()
-
-    def is_cancelled(self, error: BaseException) -> bool:
-        try:
-            task = asyncio.current_task()
-        except RuntimeError:
-            return True  # on trio nothing else is a cancellation
-        return task is None or task.cancelling() > 0
-
-    def write(self, data: Any) -> Awaitable[None]:
-        if self._core is None:
+    def write(self, data: bytes, /) -> Awaitable[None]:
+        core = self._core
+        if core is None:
             return super().write(data)
-        if data is not None:
-            self._put_message(data)
-        return self._bounded(0 if data is None else self._cost(data))
+        if core.closed or self._over:
+            raise ClientDisconnected if core.closed else ResponseStateError("the exchange is over")
+        if not isinstance(data, Frame):
+            return READY  # of a ping or pong, which is the server's
+        content = data.content
+        self.bytes_sent += _size(content)
+        message = {"type": "websocket.send", "text" if isinstance(content, str) else "bytes": content}
+        self._put_message(message)
+        return self._bounded(self._cost(message))
 
     # ---- its own ----
 

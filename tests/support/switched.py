@@ -24,8 +24,9 @@ def switch(
     exchange: Exchange, settings: WebSocketSettings = SETTINGS, on_stop: Callable[[], None] = nothing
 ) -> WebSocket:
     accepted = accept(read_handshake(exchange.head), None, settings.deflate, settings.message_size)
-    websocket = WebSocket(accepted, settings)
-    exchange.switch(websocket, accepted.fields, on_stop)
+    websocket = exchange.switch(accepted, settings)
+    assert isinstance(websocket, WebSocket)
+    exchange.when_stopping(on_stop)
     return websocket
 
 

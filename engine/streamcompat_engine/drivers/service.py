@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ..exchange.exchange import Exchange
+from ..exchange.contract import Exchange
 from ..limits import Limits, Timeouts
 from ..logs import LogBudget
 

@@ -21,7 +21,7 @@ from ..errors import (
     ResponseStateError,
 )
 from ..events import RequestReceived, RequestRejected, ResponseOverdue, WebSocketFailed
-from ..exchange.exchange import Exchange
+from ..exchange.exchange import HTTPExchange
 from ..exchange.suspension import stepped
 from ..http1.connection import Connection, Reader
 from ..logs import LINE, printable
@@ -62,7 +62,7 @@ class Session(ABC):
         self.service = service
         self.limits = service.limits
         self.connection = Connection(service.limits, service.timeouts, now, service.date)
-        self.exchange: Exchange | None = None
+        self.exchange: HTTPExchange | None = None
         self.queued = 0
         self.blocked = False
         self.reading_paused = False
@@ -273,7 +273,7 @@ class Session(ABC):
         for event in connection.events():
             if type(event) is RequestReceived:
                 self.service.requests += 1
-                self.exchange = Exchange(self, event.head)
+                self.exchange = HTTPExchange(self, event.head)
                 self._cancelled = False
                 self._spawn(self._serve(self.exchange, self.service.app))
             elif type(event) is RequestRejected:
@@ -301,7 +301,7 @@ class Session(ABC):
             self._overdue = True
             self.cancel()
 
-    async def _serve(self, exchange: Exchange, app: App) -> None:
+    async def _serve(self, exchange: HTTPExchange, app: App) -> None:
         """Run the application for one exchange; whatever it does, the exchange ends."""
         try:
             waited = False
@@ -340,7 +340,7 @@ class Session(ABC):
             return True
         return connection.inbound is not None and isinstance(connection.inbound.error, ClientDisconnected)
 
-    def _answer(self, exchange: Exchange, status: int, body: bytes) -> None:
+    def _answer(self, exchange: HTTPExchange, status: int, body: bytes) -> None:
         """Answer in the application's place, where that is possible still."""
         if not exchange.committed and self.connection.head is not None:
             exchange.respond(status, _TEXT, body)
@@ -442,6 +442,6 @@ class Session(ABC):
             self._watch_peer()
 
 
-def _shown(exchange: Exchange) -> str:
+def _shown(exchange: HTTPExchange) -> str:
     """A request as it is logged."""
     return printable(f"{exchange.head.method} {exchange.head.target.decode('latin-1')}", LINE // 2)

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..errors import BodyTooLarge, ResponseStateError, WriteBufferFull
 from ..events import Fields, RequestHead
 from ..http1.pipes import READY, Outbound
+from ..websocket.protocol import WebSocket
+from .contract import OnDisconnect
 from .suspension import drive, wait
 
 if TYPE_CHECKING:
     from ..drivers.service import Event
     from ..drivers.session import Session
-    from ..websocket.protocol import WebSocket
+    from ..limits import WebSocketSettings
+    from ..websocket.handshake import Accepted
 
 T = TypeVar("T")
-OnDisconnect = Literal["raise", "cancel", "ignore"]
 
 _RUN: Final = 8
 """Flushes that a handler may cause without ever waiting before it must yield to the loop."""
@@ -31,20 +33,10 @@ _CHUNK_COST: Final = 128
 """What a dropped chunk counts for beside its bytes: about what it takes in memory."""
 
 
-class Exchange:
-    """One request, one response.
+class HTTPExchange:
+    """One request and its response on a connection of the engine's.
 
-    Attributes:
-        head: the request's head.
-        on_disconnect: what happens to the application when the client leaves: its next read or write
-            raises ClientDisconnected (`"raise"`), it is cancelled (`"cancel"`), or reads raise and writes
-            are dropped (`"ignore"`).
-        write: queues one chunk at once, nothing for empty data; returns an awaitable that is done when the
-            writer may go on, and that may be dropped: then a write above the high-water mark suspends
-            the function that `run` runs. Raises TypeError, BodyLengthError, ResponseStateError,
-            ClientDisconnected, WriteBufferFull.
-        status: of the response, once there is one.
-        context: the application's own, for `Server`'s `overdue`.
+    What is not said here is said by `contract.Exchange`.
     """
 
     __slots__ = (
@@ -302,29 +294,24 @@ class Exchange:
 
     # ---- another protocol ----
 
-    def switch(
-        self, websocket: WebSocket, headers: Sequence[tuple[bytes, bytes]], on_stop: Callable[[], None]
-    ) -> None:
-        """Answer 101 and hand the connection over; `write` then takes the WebSocket's frames.
-
-        The connection ends when the WebSocket is closed or the application returns.
-
-        Args:
-            on_stop: called once, when the server stops.
-        Raises: InvalidHeader; ResponseStateError; ClientDisconnected.
-        """
+    def switch(self, accepted: Accepted, settings: WebSocketSettings) -> WebSocket:
+        """Answer 101 and hand the connection over."""
         session = self._own_session()
         connection = session.connection
+        websocket = WebSocket(accepted, settings)
         websocket.wake = self._wake_readers
         websocket.later = session.go_on_later
-        connection.switch(websocket, tuple(headers), self._queued, session.now())
+        connection.switch(websocket, accepted.fields, self._queued, session.now())
         assert connection.outbound is not None
         self._outbound = connection.outbound
         self.write = self._outbound.write
         self.status = 101
         session.advance()
-        self._on_stop = on_stop
-        if session.service.stopping:
+        return websocket
+
+    def when_stopping(self, tell: Callable[[], None]) -> None:
+        self._on_stop = tell
+        if self._session.service.stopping:
             self.server_stops()
 
     def server_stops(self) -> None:

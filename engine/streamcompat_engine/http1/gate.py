@@ -185,6 +185,18 @@ def check_fields(fields: Iterable[tuple[bytes, bytes]]) -> None:
             raise InvalidHeader(f"a control byte in the value of {name.decode()}: {value[:100]!r}")
 
 
+def check_trailers(fields: Iterable[tuple[bytes, bytes]]) -> None:
+    """Check fields that are to be sent after a body.
+
+    Raises: InvalidHeader: as `check_fields`, or a field that may not be a trailer (RFC 9110 §6.5.1).
+    """
+    fields = tuple(fields)
+    check_fields(fields)
+    for name, _ in fields:
+        if name.lower() in FORBIDDEN_TRAILERS:
+            raise InvalidHeader(f"{name.decode()} cannot be a trailer")
+
+
 def check_reason(reason: bytes) -> None:
     """Check a reason phrase that is to be sent (RFC 9112 §4).
 

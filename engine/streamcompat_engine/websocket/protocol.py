@@ -36,7 +36,7 @@ INVALID_DATA: Final = 1007
 TOO_BIG: Final = 1009
 INTERNAL_ERROR: Final = 1011
 
-_REASONS: Final = {
+REASONS: Final = {
     INVALID_DATA: "text that is not UTF-8, or data that cannot be inflated",
     TOO_BIG: "a message that is too big",
 }
@@ -62,7 +62,8 @@ class WebSocket:
         subprotocol: that was agreed on.
         closing: our Close is on its way; no message can be sent, none is received any more.
         closed: nothing more comes or goes; messages that wait can still be taken.
-        code, reason: of the peer's Close, or 1006 once the connection is closed without one.
+        code, reason: of the peer's Close, or of the one that was sent to fail the connection; 1006 once it is
+            closed without either.
         failure: what the peer did wrong, as it was told: (code, reason).
         pings: those without an answer so far, in order: what stands for each, by its payload.
         want_read: more from the peer can be taken.
@@ -263,7 +264,7 @@ class WebSocket:
                 self._end()
             else:
                 code = int(event.code)
-                self.fail(code, _REASONS.get(code) or event.reason or "")
+                self.fail(code, REASONS.get(code) or event.reason or "")
 
     def _gather(self, event: TextMessage | BytesMessage) -> None:
         """Put a message together, and deliver it once it is whole."""
@@ -271,7 +272,7 @@ class WebSocket:
         size = len(part) + (len(data) if not isinstance(data, str) or data.isascii() else len(data.encode()))
         most = self._settings.message_size
         if most is not None and size > most:
-            self.fail(TOO_BIG, _REASONS[TOO_BIG])
+            self.fail(TOO_BIG, REASONS[TOO_BIG])
             return
         message: Message
         if event.message_finished and not part:
@@ -329,7 +330,7 @@ class WebSocket:
             payload = next(name for name in map(self._name, self._names) if name not in self.pings)
         elif payload in self.pings:
             raise ValueError("a ping with this payload waits for its answer")
-        _check_control(payload)
+        check_control(payload)
         self.pings[payload] = object()
         return payload, self._protocol.send(Ping(payload))
 
@@ -338,7 +339,7 @@ class WebSocket:
 
         Raises: ValueError: it is longer than 125 bytes.
         """
-        _check_control(payload)
+        check_control(payload)
         return self._protocol.send(Pong(payload))
 
     def close(self, code: int, reason: str) -> None:
@@ -363,6 +364,7 @@ class WebSocket:
         self.failure = (code, reason)
         if not self.closing:
             self._send(CloseConnection(code, reason))
+            self.code, self.reason = code, reason
         self._end()
 
     @staticmethod
@@ -415,7 +417,8 @@ class WebSocket:
             self._queue.append(self.ping(None)[1])
 
 
-def _check_control(payload: bytes) -> None:
+def check_control(payload: bytes) -> None:
+    """Whether a ping or pong may be sent so. Raises ValueError."""
     if len(payload) > 125:  # RFC 6455 §5.5
         raise ValueError("a ping or pong has at most 125 bytes")
 

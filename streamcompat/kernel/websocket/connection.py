@@ -11,7 +11,7 @@ from collections.abc import Generator
 from functools import lru_cache
 from typing import Any, Final, Self
 
-from streamcompat_engine import EngineError, Exchange, WebSocket
+from streamcompat_engine import EngineError, Exchange, WebSocketCore
 
 __all__ = ["ConnectionClosed", "InvalidHandshake", "PongWaiter", "WebSocketConnection"]
 
@@ -43,7 +43,9 @@ class ConnectionClosed(Exception):
 
     Attributes:
         code: of the client's Close; 1005 where it gave none, 1006 where the connection ended without one.
-        reason: of its Close.
+            Where the server has refused what the client sent, the code that it answered with (1009: a
+            message too big).
+        reason: that came with it.
     """
 
     def __init__(self, code: int, reason: str = "") -> None:
@@ -82,7 +84,7 @@ def closed(code: int, reason: str) -> ConnectionClosed:
 class WebSocketConnection:
     """One WebSocket, until the handler returns or either side closes it."""
 
-    def __init__(self, exchange: Exchange, core: WebSocket) -> None:
+    def __init__(self, exchange: Exchange, core: WebSocketCore) -> None:
         self._exchange = exchange
         self._core = core
         self._running = False  # the handler

@@ -19,7 +19,6 @@ from streamcompat.kernel.websocket.connection import GOING_AWAY, NORMAL, Connect
 from streamcompat_engine import (
     Exchange,
     ProtocolError,
-    WebSocket,
     WebSocketSettings,
     accept,
     read_handshake,
@@ -80,10 +79,8 @@ class WebSocketResponse:
             raise app.dialect.base("Forbidden", 403)
         spoken = (name for name in handshake.subprotocols if name in self.subprotocols)
         accepted = accept(handshake, next(spoken, None), settings.deflate, settings.message_size)
-        # An ASGI server frames the messages by itself.
-        core = getattr(exchange, "websocket", WebSocket)(accepted, settings)
-        connection = WebSocketConnection(exchange, core)
-        exchange.switch(core, accepted.fields, connection.cancel)
+        connection = WebSocketConnection(exchange, exchange.switch(accepted, settings))
+        exchange.when_stopping(connection.cancel)
         return connection
 
     async def _run(

@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from streamcompat_engine import ClientDisconnected, Exchange, RequestTimeout, Timeouts
-from streamcompat_engine.exchange.exchange import OnDisconnect
+from streamcompat_engine import ClientDisconnected, Exchange, OnDisconnect, RequestTimeout, Timeouts
 from tests.support.engine_server import (
     PATIENCE,
     Gate,

@@ -11,8 +11,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from streamcompat_engine import ClientDisconnected, Exchange
-from streamcompat_engine.exchange.exchange import OnDisconnect
+from streamcompat_engine import ClientDisconnected, Exchange, OnDisconnect
 from tests.support.engine_server import (
     DRIVERS,
     PATIENCE,

@@ -137,7 +137,7 @@ def test_a_message_beyond_the_limit_is_1009(read: int, fragment: int) -> None:
     peer.receive(*(wire[start : start + read] for start in range(0, len(wire), read)))
     (sent,) = peer.sent()
     assert sent.payload[:2] == (1009).to_bytes(2, "big")
-    assert peer.websocket.closed and peer.websocket.code == 1006
+    assert peer.websocket.closed and peer.websocket.code == 1009
     assert peer.messages() == []
 
 
@@ -402,7 +402,7 @@ def test_a_silent_peer_is_asked_and_then_left() -> None:
     assert [one.opcode for one in peer.sent()] == [PING]
     assert websocket.next_deadline() == 25.0
     websocket.handle_deadline(25.0)
-    assert websocket.closed and websocket.code == 1006
+    assert websocket.closed and websocket.code == 1011
     assert peer.sent()[0].payload[:2] == (1011).to_bytes(2, "big")
 
 
