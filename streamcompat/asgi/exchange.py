@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 
 from streamcompat_engine import (
     READY,
@@ -246,6 +247,9 @@ class ASGIExchange:
             message = await self._next_message()
             if message["type"] == "http.disconnect":
                 self._gone()
+                await (
+                    anyio.lowlevel.checkpoint()
+                )  # where this cancels the application it is not told otherwise
                 raise ClientDisconnected
             piece: bytes = message.get("body", b"")
             self._received += len(piece)

@@ -113,6 +113,8 @@ class ObservedExchange:
         observed, unsent = self._observed, self._unsent
 
         def observe(data: bytes) -> Awaitable[None]:
+            if not isinstance(data, (bytes, bytearray, memoryview)):
+                return write(data)  # which refuses it
             # Before the call: it may come back only when the client has caught up.
             observed.peak = max(observed.peak, unsent() + len(data))
             observed.wrote(data)

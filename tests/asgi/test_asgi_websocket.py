@@ -165,7 +165,8 @@ class TestInMemory:
                 seen.append(message)
 
         socket = await Socket("/", "abc", "abcd").ask(app)
-        assert socket.sent[-1] == {"type": "websocket.close", "code": 1009, "reason": "a message that is too big"}
+        reason = "a message that is too big"
+        assert socket.sent[-1] == {"type": "websocket.close", "code": 1009, "reason": reason}
         assert seen == ["abc"]
 
     async def test_no_more_is_asked_for_than_may_wait(self, app):

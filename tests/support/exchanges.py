@@ -1,18 +1,37 @@
 """An exchange in memory, by the engine's contract: what the kernel's tests hand to an app.
 
-It waits for nobody: the body's pieces are there, and the peer takes everything. What goes wrong on a
+The peer takes everything that is written. What goes wrong on a
 connection is scripted by the test.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from streamcompat_engine import BodyLengthError, BodyTooLarge, InvalidHeader, ResponseStateError
+import anyio
 
+from streamcompat_engine import (
+    Accepted,
+    BodyLengthError,
+    BodyTooLarge,
+    ClientDisconnected,
+    InvalidHeader,
+    OnDisconnect,
+    ProtocolError,
+    ResponseStateError,
+    WebSocketCore,
+    WebSocketSettings,
+    cancels,
+    check_fields,
+    check_trailers,
+)
+
+T = TypeVar("T")
 Fields = Sequence[tuple[bytes, bytes]]
+_NOT_STARTED = "the response has not been started"
+_REPLACED = "another response has taken this one's place"
 
 
 @dataclass
@@ -42,80 +61,190 @@ class _Done:
 
 @dataclass
 class FakeExchange:
-    """A request to be answered.
+    """A request to be answered, by `streamcompat_engine.Exchange`.
 
     Attributes:
         pieces: the body; an exception among them is raised in its place.
         chunks: of the streamed response.
         log: what was done, in order: `"start"`, `"drain"`, `"finish"`, `"abort"`, `"respond"`, `"run"`.
         fail_write: raised by the next write.
+        sent_trailers: of the response.
     """
 
     head: Head
     pieces: list[Any] = field(default_factory=list)
     peer: tuple[Any, ...] | None = ("192.0.2.1", 5000)
+    sockname: Any = ("192.0.2.2", 80)
     scheme: str = "http"
     transport: Any = None
-    on_disconnect: str = "raise"
+    on_disconnect: OnDisconnect = "raise"
     body_limit: int | None = None
+    context: Any = None
 
     status: int | None = None
     headers: Fields = ()
     body: bytes = b""
     chunks: list[bytes] = field(default_factory=list)
+    trailers: tuple[tuple[bytes, bytes], ...] = ()
+    sent_trailers: Fields = ()
     log: list[str] = field(default_factory=list)
     committed: bool = False
     finished: bool = False
     aborted: bool = False
+    disconnected: bool = False
+    reading_paused: bool = False
     awaited: int = 0
     fail_write: Exception | None = None
+    _open: bool = False  # more of the body comes
+    _received: int = 0
+    _responded: int = 0
+    _streams: bool = False
+    _replaced: bool = False
+    _over: bool = False
+    _error: Exception | None = None
+    _changed: anyio.Event | None = None
+    _scope: anyio.CancelScope | None = None
+
+    # What the client does
+
+    def open_body(self) -> None:
+        """More of the body comes, until `put_end`."""
+        self._open = True
+
+    def put(self, piece: bytes) -> None:
+        self.pieces.append(piece)
+        self._wake()
+
+    def put_end(self, trailers: tuple[tuple[bytes, bytes], ...]) -> None:
+        self._open, self.trailers = False, trailers
+        self._wake()
+
+    def leave(self) -> None:
+        self.disconnected = True
+        self._error = None if self.on_disconnect == "ignore" else ClientDisconnected()
+        if self._open:
+            self._open = False
+            self.pieces.append(ClientDisconnected())
+        if self.on_disconnect == "cancel":
+            self.cancel()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
+
+    async def until_cancelled(self, function: Coroutine[Any, Any, None]) -> None:
+        """Run the application so that `cancel` ends it."""
+        with anyio.CancelScope() as self._scope:
+            await function
+
+    # The contract
+
+    def cancel(self) -> None:
+        if self._scope is not None and not self._over:
+            self._scope.cancel()
+
+    def is_cancelled(self, error: BaseException) -> bool:
+        return cancels(error)
+
+    def over(self) -> None:
+        """The application has returned."""
+        self._over = self.finished = True
+        self.context = None
 
     @property
     def body_complete(self) -> bool:
-        return not self.pieces
+        return not self.pieces and not self._open
 
     @property
     def bytes_sent(self) -> int:
-        return sum(map(len, self.chunks))
+        return self._responded or sum(map(len, self.chunks))
+
+    def pace(self, idle: float | None = None, rate: int | None = None) -> None:
+        """Without effect: nothing is timed here."""
+
+    def _check_limit(self) -> None:
+        declared = dict(self.head.headers).get(b"content-length", b"0")
+        if self.body_limit is not None and max(self._received, int(declared)) > self.body_limit:
+            raise BodyTooLarge(self.body_limit)
 
     async def receive(self) -> bytes | None:
-        if not self.pieces:
-            return None
+        self._check_limit()
+        while not self.pieces:
+            if not self._open:
+                return None
+            self._changed = anyio.Event()
+            await self._changed.wait()
         if isinstance(self.pieces[0], Exception):
             raise self.pieces[0]
-        return bytes(self.pieces.pop(0))
+        piece = bytes(self.pieces.pop(0))
+        self._received += len(piece)
+        self._check_limit()
+        return piece
 
     async def read_body(self, limit: int | None = None) -> bytes:
+        if limit is not None:
+            self.body_limit = limit
         body = b""
         while (piece := await self.receive()) is not None:
             body += piece
-            if limit is not None and len(body) > limit:
-                raise BodyTooLarge(limit)
         return body
 
-    def start(self, status: int, headers: Fields, reason: bytes | None = None) -> None:
-        self._head(status, headers)
+    def start(self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None = None) -> None:
+        self._check_head(status, headers)
+        self._streams, self._replaced = True, False
+        self.status, self.headers = status, list(headers)
         self.log.append("start")
 
-    def _head(self, status: int, headers: Fields) -> None:
+    def _check_head(self, status: int, headers: Fields) -> None:
+        if self._over:
+            raise ResponseStateError("the exchange is over")
+        if self.finished:
+            raise ResponseStateError("the response is finished")
         if self.committed:
-            raise ResponseStateError("committed")
+            raise ResponseStateError("the response has begun")
+        if not 200 <= status <= 999:
+            raise InvalidHeader(f"not the status of a final response: {status}")
+        check_fields(headers)
         for name, value in headers:
-            if any(byte in b"\r\n\0" for byte in name + value):
-                raise InvalidHeader("a control character")
-        self.status = status
-        self.headers = list(headers)
+            if name.lower() == b"transfer-encoding":
+                raise InvalidHeader("Transfer-Encoding is the server's to set")
+            if name.lower() == b"content-length" and not value.isdigit():
+                raise InvalidHeader(f"not a Content-Length: {value!r}")
 
-    def write(self, data: bytes) -> Awaitable[None]:
-        assert type(data) is bytes, "the facades encode"
+    @property
+    def _bodiless(self) -> bool:
+        return self.head.method == "HEAD" or self.status in (204, 304)
+
+    def _declared(self) -> int | None:
+        declared = self.field("content-length")
+        return None if declared is None or self._bodiless else int(declared)
+
+    def write(self, data: bytes, /) -> Awaitable[None]:
+        if not self._streams:
+            raise ResponseStateError(_REPLACED if self._replaced else _NOT_STARTED)
+        if not isinstance(data, bytes):
+            raise TypeError(f"a chunk is bytes, not {type(data).__name__}; encode it first")
         if self.fail_write is not None:
             raise self.fail_write
-        if self.status is None:
-            raise ResponseStateError("not started")
+        self._check_writable()
+        declared = self._declared()
+        if declared is not None and self.bytes_sent + len(data) > declared:
+            raise BodyLengthError(f"more bytes than the Content-Length of {declared}")
         self.committed = True
         if data:
             self.chunks.append(data)
         return _Done(self)
+
+    def _check_writable(self) -> None:
+        if self._error is not None:
+            raise self._error
+        if self.finished:
+            raise ResponseStateError("the response is finished")
+
+    def commit(self) -> None:
+        self.write(b"")
 
     @property
     def blocked(self) -> bool:
@@ -124,28 +253,60 @@ class FakeExchange:
 
     async def drain(self) -> None:
         self.log.append("drain")
+        if self._error is not None:
+            raise self._error
 
-    async def run(self, function: Coroutine[Any, Any, Any]) -> Any:
+    async def run(self, function: Coroutine[Any, Any, T]) -> T:
         self.log.append("run")
         return await function
 
     def finish(self, trailers: Fields = ()) -> None:
-        declared = self.field("content-length")
-        if declared is not None and int(declared) != self.bytes_sent:
-            raise BodyLengthError("too few")
+        if self._over:
+            raise ResponseStateError("the exchange is over")
+        if not self._streams:
+            raise ResponseStateError(_NOT_STARTED)
+        check_trailers(trailers)
+        self._check_writable()
+        declared = self._declared()
+        if declared is not None and declared != self.bytes_sent:
+            raise BodyLengthError(f"{self.bytes_sent} bytes where Content-Length says {declared}")
         self.log.append("finish")
         self.committed = self.finished = True
+        if declared is None and not self._bodiless:
+            self.sent_trailers = trailers
 
-    def respond(self, status: int, headers: Fields, body: bytes, reason: bytes | None = None) -> None:
+    def respond(
+        self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, reason: bytes | None = None
+    ) -> None:
         assert type(body) is bytes
-        self._head(status, headers)
+        self._check_head(status, headers)
+        declared = {name.lower(): value for name, value in headers}.get(b"content-length")
+        bodiless = self.head.method == "HEAD" or status in (204, 304)
+        if declared is not None and int(declared) != len(body) and not bodiless:
+            raise BodyLengthError(f"{len(body)} bytes where Content-Length says {int(declared)}")
+        self._replaced, self._streams = self._streams or self._replaced, False
+        self.status, self.headers = status, list(headers)
         self.log.append("respond")
-        self.body = body
+        self.body, self._responded = body, len(body)
         self.committed = self.finished = True
 
     def abort(self) -> None:
         self.log.append("abort")
         self.aborted = True
+        self._error = ResponseStateError("the response was cut")
+        self.committed = self.finished = True
+
+    def switch(self, accepted: Accepted, settings: WebSocketSettings) -> WebSocketCore:
+        raise ProtocolError(501, "there is no connection to switch")
+
+    def when_stopping(self, tell: Callable[[], None]) -> None:
+        """Nothing stops here."""
+
+    async def changed(self) -> None:
+        """Nothing happens to a WebSocket here."""
+
+    def proceed(self) -> None:
+        """There is nothing to go on with."""
 
     def field(self, name: str) -> str | None:
         """The value of a response field; the last one's."""
