@@ -79,7 +79,7 @@ class Client:
         if isinstance(app, Servable):
             config = app.server_config()
             limits, timeouts = limits or config.limits, timeouts or config.timeouts
-            self._handle: Callable[[Any], Awaitable[None]] = app.handle
+            self._handle: EngineApp = app.handle
             overdue: EngineApp | None = app.overdue
         else:
             self._handle, overdue = app, None

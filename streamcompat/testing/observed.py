@@ -6,12 +6,24 @@ after the last answer it will get is parked, so that a test can end it and say s
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Final, TypeVar
 
 import anyio
 
-from streamcompat_engine import EngineError, Exchange, ResponseStateError
+from streamcompat_engine import (
+    Accepted,
+    EngineError,
+    Exchange,
+    Fields,
+    OnDisconnect,
+    RequestHead,
+    ResponseStateError,
+    WebSocketCore,
+    WebSocketSettings,
+)
+
+T = TypeVar("T")
 
 SPIN: Final = 1000
 """Reads in a row without a byte, after which a handler is taken to read for ever."""
@@ -53,34 +65,166 @@ class Observed:
             self.answer += data
 
 
-class ObservedExchange:
-    """Stands before an `Exchange`; whatever is not named here is the exchange's own."""
+class ForwardingExchange:
+    """An exchange that passes everything on to another one."""
 
-    __slots__ = ("_exchange", "_idle", "_observed", "_unsent")
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    @property
+    def head(self) -> RequestHead:
+        return self._exchange.head
+
+    @property
+    def peer(self) -> tuple[Any, ...] | None:
+        return self._exchange.peer
+
+    @property
+    def sockname(self) -> Any:
+        return self._exchange.sockname
+
+    @property
+    def scheme(self) -> str:
+        return self._exchange.scheme
+
+    @property
+    def transport(self) -> Any:
+        return self._exchange.transport
+
+    @property
+    def disconnected(self) -> bool:
+        return self._exchange.disconnected
+
+    @property
+    def body_complete(self) -> bool:
+        return self._exchange.body_complete
+
+    @property
+    def trailers(self) -> Fields:
+        return self._exchange.trailers
+
+    @property
+    def status(self) -> int | None:
+        return self._exchange.status
+
+    @property
+    def committed(self) -> bool:
+        return self._exchange.committed
+
+    @property
+    def finished(self) -> bool:
+        return self._exchange.finished
+
+    @property
+    def bytes_sent(self) -> int:
+        return self._exchange.bytes_sent
+
+    @property
+    def blocked(self) -> bool:
+        return self._exchange.blocked
+
+    @property
+    def reading_paused(self) -> bool:
+        return self._exchange.reading_paused
+
+    @property
+    def on_disconnect(self) -> OnDisconnect:
+        return self._exchange.on_disconnect
+
+    @on_disconnect.setter
+    def on_disconnect(self, value: OnDisconnect) -> None:
+        self._exchange.on_disconnect = value
+
+    @property
+    def body_limit(self) -> int | None:
+        return self._exchange.body_limit
+
+    @body_limit.setter
+    def body_limit(self, value: int | None) -> None:
+        self._exchange.body_limit = value
+
+    @property
+    def context(self) -> Any:
+        return self._exchange.context
+
+    @context.setter
+    def context(self, value: Any) -> None:
+        self._exchange.context = value
+
+    def cancel(self) -> None:
+        self._exchange.cancel()
+
+    def is_cancelled(self, error: BaseException) -> bool:
+        return self._exchange.is_cancelled(error)
+
+    def pace(self, idle: float | None = None, rate: int | None = None) -> None:
+        self._exchange.pace(idle, rate)
+
+    async def receive(self) -> bytes | None:
+        return await self._exchange.receive()
+
+    async def read_body(self, limit: int | None = None) -> bytes:
+        return await self._exchange.read_body(limit)
+
+    def respond(
+        self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, reason: bytes | None = None
+    ) -> None:
+        self._exchange.respond(status, headers, body, reason)
+
+    def start(self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None = None) -> None:
+        self._exchange.start(status, headers, reason)
+
+    def commit(self) -> None:
+        self._exchange.commit()
+
+    @property
+    def write(self) -> Callable[[bytes], Awaitable[None]]:
+        return self._exchange.write
+
+    def finish(self, trailers: Fields = ()) -> None:
+        self._exchange.finish(trailers)
+
+    def abort(self) -> None:
+        self._exchange.abort()
+
+    async def drain(self) -> None:
+        await self._exchange.drain()
+
+    async def run(self, function: Coroutine[Any, Any, T]) -> T:
+        return await self._exchange.run(function)
+
+    def switch(self, accepted: Accepted, settings: WebSocketSettings) -> WebSocketCore:
+        return self._exchange.switch(accepted, settings)
+
+    def when_stopping(self, tell: Callable[[], None]) -> None:
+        self._exchange.when_stopping(tell)
+
+    async def changed(self) -> None:
+        await self._exchange.changed()
+
+    def proceed(self) -> None:
+        self._exchange.proceed()
+
+
+class ObservedExchange(ForwardingExchange):
+    """Notes what passes through it."""
 
     def __init__(self, exchange: Exchange, observed: Observed, unsent: Callable[[], int]) -> None:
-        put = object.__setattr__
-        put(self, "_exchange", exchange)
-        put(self, "_observed", observed)
-        put(self, "_unsent", unsent)
-        put(self, "_idle", 0)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._exchange, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._exchange, name, value)
+        super().__init__(exchange)
+        self._observed = observed
+        self._unsent = unsent
+        self._idle = 0  # reads in a row without a byte
 
     async def receive(self) -> bytes | None:
         try:
-            piece: bytes | None = await self._exchange.receive()
+            piece = await self._exchange.receive()
         except EngineError as error:
             await self._nothing(type(error).__name__)
             raise
         if piece is None:
             await self._nothing("end")
         else:
-            object.__setattr__(self, "_idle", 0)
+            self._idle = 0
             self._got(piece)
         return piece
 
@@ -91,14 +235,14 @@ class ObservedExchange:
 
     async def _nothing(self, told: str) -> None:
         self._observed.told = told
-        object.__setattr__(self, "_idle", self._idle + 1)
+        self._idle += 1
         if self._idle >= SPIN:
             self._observed.spins = True
             await anyio.sleep_forever()
 
     async def read_body(self, limit: int | None = None) -> bytes:
         try:
-            body: bytes = await self._exchange.read_body(limit)
+            body = await self._exchange.read_body(limit)
         except EngineError as error:
             self._observed.told = type(error).__name__
             raise
@@ -109,19 +253,21 @@ class ObservedExchange:
 
     @property
     def write(self) -> Callable[[bytes], Awaitable[None]]:
-        write: Callable[[bytes], Awaitable[None]] = self._exchange.write
-        observed, unsent = self._observed, self._unsent
+        # As on the engine, one that was kept goes on writing to the response that it was taken from.
+        write, observed, unsent = self._exchange.write, self._observed, self._unsent
 
         def observe(data: bytes) -> Awaitable[None]:
-            if not isinstance(data, (bytes, bytearray, memoryview)):
+            try:
+                size = len(memoryview(data))
+            except TypeError:
                 return write(data)  # which refuses it
             # Before the call: it may come back only when the client has caught up.
-            observed.peak = max(observed.peak, unsent() + len(data))
+            observed.peak = max(observed.peak, unsent() + size)
             observed.wrote(data)
             try:
                 return write(data)
             except ResponseStateError:
-                observed.written -= len(data)
+                observed.written -= size
                 del observed.answer[observed.written :]
                 observed.late_writes += 1
                 raise
