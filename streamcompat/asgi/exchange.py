@@ -6,6 +6,7 @@ what waits to be sent is bounded, and a body is asked for when it is read.
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
 from typing import Any, Final, TypeVar
@@ -56,6 +57,7 @@ _MOST_DIGITS: Final = 18
 _TRAILERS: Final = "http.response.trailers"
 """The extension of ASGI by which a response has trailers."""
 
+_FINISHED: Final = "the response is finished"
 _NOT_STARTED: Final = "the response has not been started"
 _REPLACED: Final = "another response has taken this one's place"
 
@@ -101,6 +103,7 @@ class ASGIExchange:
         self.reading_paused = False
         self.disconnected = False
         self.body_limit: int | None = None
+        self.write: Callable[[bytes], Awaitable[None]] = _not_started
         self._receive = receive
         self._send = send
         self._group = group
@@ -116,7 +119,7 @@ class ASGIExchange:
         self._start: Message | None = None
         self._declared: int | None = None
         self._error: EngineError | None = None  # why nothing more can be written
-        self._unwritable: str | None = _NOT_STARTED
+        self._streams = False
         self._over = False  # the application has returned
         self._offers_trailers = _TRAILERS in (scope.get("extensions") or {})
         self._has_trailers = False  # the server waits for them
@@ -200,6 +203,8 @@ class ASGIExchange:
         self.context = None
         if self.disconnected:
             self._tell()
+        if self._streams:  # without a reference back here
+            self.write = functools.partial(refuse, self._error or ResponseStateError(_FINISHED))
 
     def _drop(self) -> None:
         """Forget what waits to be sent."""
@@ -285,16 +290,17 @@ class ASGIExchange:
         elif declared is not None and declared != len(body) and not bodiless:
             raise BodyLengthError(f"{len(body)} bytes where Content-Length says {declared}")
         self._begin(status, fields, declared)
-        self._unwritable = _NOT_STARTED if self._unwritable else _REPLACED
+        self._streams = False
         self.bytes_sent = len(body)
         self._put(b"" if bodiless else body, more=False)
 
     def start(self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None = None) -> None:
         fields, declared = self._checked(status, headers, reason)
         self._begin(status, fields, declared)
-        self._unwritable = None
+        self._streams = True
         self._watch()
         assert self._start is not None
+        self.write = functools.partial(self._write, self._start)
         if self._offers_trailers and declared is None and not self._is_bodiless:
             self._start["trailers"] = self._has_trailers = True
 
@@ -309,7 +315,7 @@ class ASGIExchange:
         if self._over:
             raise ResponseStateError("the exchange is over")
         if self.finished:
-            raise ResponseStateError("the response is finished")
+            raise ResponseStateError(_FINISHED)
         if self.committed:
             raise ResponseStateError("the response has begun")
         if not 200 <= status <= 999:
@@ -340,9 +346,9 @@ class ASGIExchange:
     def commit(self) -> None:
         self.write(b"")
 
-    def write(self, data: bytes, /) -> Awaitable[None]:
-        if self._unwritable is not None:
-            raise ResponseStateError(self._unwritable)
+    def _write(self, start: Message, data: bytes) -> Awaitable[None]:
+        if start is not self._start:
+            raise ResponseStateError(_REPLACED)
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"a chunk is bytes, not {type(data).__name__}; encode it first")
         self._check_writable()
@@ -358,7 +364,7 @@ class ASGIExchange:
         if self._error is not None:
             raise self._error
         if self.finished:
-            raise ResponseStateError("the response is finished")
+            raise ResponseStateError(_FINISHED)
 
     def _bounded(self, cost: int) -> Awaitable[None]:
         """What the writer of something that is queued now may await."""
@@ -381,7 +387,7 @@ class ASGIExchange:
     def finish(self, trailers: Fields = ()) -> None:
         if self._over:
             raise ResponseStateError("the exchange is over")
-        if self._unwritable is not None:
+        if not self._streams:
             raise ResponseStateError(_NOT_STARTED)
         check_trailers(trailers)
         self._check_writable()
@@ -467,6 +473,14 @@ class ASGIExchange:
             await self._flush()
         while self._queued:
             await self._room.wait()
+
+
+def _not_started(data: bytes) -> Awaitable[None]:
+    raise ResponseStateError(_NOT_STARTED)
+
+
+def refuse(error: Exception, data: bytes) -> Awaitable[None]:
+    raise error
 
 
 def request_head(scope: Message) -> RequestHead:

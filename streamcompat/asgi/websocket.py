@@ -6,13 +6,14 @@ bounded by the app's settings, and above it nothing is asked for.
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, Self
 
 import anyio
 
-from streamcompat.asgi.exchange import ASGIExchange, Message, request_head
+from streamcompat.asgi.exchange import ASGIExchange, Message, refuse, request_head
 from streamcompat_engine import (
     READY,
     REASONS,
@@ -163,9 +164,14 @@ class WebSocketExchange(ASGIExchange):
         core = self._core = MessageSocket(accepted, settings)
         core.wake, core.send = self._wake_readers, self._put_message
         self.status, self.committed, self.reading_paused = 101, True, True
+        self.write = self._write_frame
         self._put_message({"type": "websocket.accept", "subprotocol": core.subprotocol, "headers": []})
         self._group.start_soon(self._listen)
         return core
+
+    def over(self) -> None:
+        super().over()
+        self.write = functools.partial(refuse, ResponseStateError("the exchange is over"))
 
     def proceed(self) -> None:
         """A message was taken, or the WebSocket was told to close."""
@@ -175,12 +181,11 @@ class WebSocketExchange(ASGIExchange):
         """Waits until something has happened to the WebSocket."""
         await self._changed.wait()
 
-    def write(self, data: bytes, /) -> Awaitable[None]:
+    def _write_frame(self, data: bytes) -> Awaitable[None]:
         core = self._core
-        if core is None:
-            return super().write(data)
-        if core.closed or self._over:
-            raise ClientDisconnected if core.closed else ResponseStateError("the exchange is over")
+        assert core is not None
+        if core.closed:
+            raise ClientDisconnected
         if not isinstance(data, Frame):
             return READY  # of a ping or pong, which is the server's
         content = data.content

@@ -107,6 +107,19 @@ def test_calls_that_the_response_does_not_allow(implementation: str) -> None:
     assert (answer.status, answer.body, answer.whole) == (201, b"", True)
 
 
+def test_a_write_that_was_kept_does_not_reach_another_response(implementation: str) -> None:
+    async def app(exchange: Exchange, end: ClientEnd) -> None:
+        exchange.start(200, FIELDS)
+        stale = exchange.write
+        exchange.start(201, FIELDS)
+        refused(ResponseStateError, "another response has taken this one's place", stale, b"stale")
+        exchange.write(b"own")
+        exchange.finish()
+
+    answer = converse(implementation, app)
+    assert (answer.status, answer.body) == (201, b"own")
+
+
 def test_a_response_in_place_of_one_that_was_started(implementation: str) -> None:
     async def app(exchange: Exchange, end: ClientEnd) -> None:
         exchange.start(200, FIELDS)

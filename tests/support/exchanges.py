@@ -6,6 +6,7 @@ connection is scripted by the test.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -221,7 +222,13 @@ class FakeExchange:
         declared = self.field("content-length")
         return None if declared is None or self._bodiless else int(declared)
 
-    def write(self, data: bytes, /) -> Awaitable[None]:
+    @property
+    def write(self) -> Callable[[bytes], Awaitable[None]]:
+        return functools.partial(self._write, self.headers)
+
+    def _write(self, response: Fields, data: bytes) -> Awaitable[None]:
+        if response is not self.headers:
+            raise ResponseStateError(_REPLACED)
         if not self._streams:
             raise ResponseStateError(_REPLACED if self._replaced else _NOT_STARTED)
         if not isinstance(data, bytes):

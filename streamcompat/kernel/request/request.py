@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, cast
 from urllib.parse import parse_qs, urlunsplit
 
 from streamcompat.datastructures import File, Headers, RequestParameters
@@ -16,7 +16,7 @@ from streamcompat.kernel.cookies import parse_cookies
 from streamcompat.kernel.jsontext import json_loads
 from streamcompat.kernel.request.forms import parse_form
 from streamcompat.kernel.request.parts import MOST, Parts, Receive
-from streamcompat_engine import Exchange
+from streamcompat_engine import Exchange, RequestHead
 
 if TYPE_CHECKING:
     from streamcompat.kernel.app import App
@@ -45,6 +45,44 @@ def after_token(authorization: str) -> str:
     return token if found else authorization
 
 
+class Origin(Protocol):
+    """Where a request comes from: its exchange, or nothing, for one that is made by hand."""
+
+    @property
+    def head(self) -> RequestHead: ...
+    @property
+    def peer(self) -> tuple[Any, ...] | None: ...
+    @property
+    def scheme(self) -> str: ...
+    @property
+    def transport(self) -> Any: ...
+
+
+class Unserved:
+    """The origin of a request that no server has read."""
+
+    peer: Final = None
+    scheme: Final = "http"
+
+    def __init__(self, target: bytes, query: bytes, transport: Any) -> None:
+        self.head = RequestHead(
+            method="",
+            target=target,
+            raw_path=target.partition(b"?")[0],
+            query=query,
+            http_version="1.1",
+            headers=(),
+            raw_headers=(),
+            host=None,
+            content_length=None,
+            chunked=False,
+            keep_alive=False,
+            expect_continue=False,
+            wire=b"",
+        )
+        self.transport = transport
+
+
 class BaseRequest(dict[str, Any]):
     """One request; as a dict it is free for the application's own values (`request["user"]`).
 
@@ -65,6 +103,7 @@ class BaseRequest(dict[str, Any]):
         "_cookies",
         "_ctx",
         "_exchange",
+        "_origin",
         "_form",
         "_headers",
         "_json",
@@ -89,7 +128,8 @@ class BaseRequest(dict[str, Any]):
     endpoint: Endpoint | None
     _match_info: dict[str, Any]  # once a route is chosen
     _begun: BaseHTTPResponse  # only where the handler has begun its response by itself
-    _exchange: Exchange
+    _exchange: Exchange  # of a request that was served
+    _origin: Origin
     _headers: Headers | None
     _args: RequestParameters | None
     _form: tuple[RequestParameters, RequestParameters] | None
@@ -102,7 +142,7 @@ class BaseRequest(dict[str, Any]):
         """The request of an exchange; a constructor that a subclass defines is not run."""
         self = cls.__new__(cls)
         head = exchange.head
-        self._exchange = exchange
+        self._origin = self._exchange = exchange
         self.app = app
         self.method = head.method
         self.version = head.http_version
@@ -117,12 +157,10 @@ class BaseRequest(dict[str, Any]):
         self, method: str, target: bytes, version: str, headers: Mapping[str, str], transport: Any
     ) -> None:
         """For a facade's constructor: fills a request that no server made; leaves one that it did."""
-        if hasattr(self, "_exchange"):
+        if hasattr(self, "_origin"):
             return
         path, _, query = target.partition(b"?")
-        head = SimpleNamespace(target=target, query=query)
-        unserved = SimpleNamespace(head=head, peer=None, scheme="http", transport=transport)
-        self._exchange = cast(Exchange, unserved)
+        self._origin = Unserved(target, query, transport)
         self.app = cast("App", None)
         self.method, self.version, self.path, self.root_path = method, version, decode(path), ""
         self._reset()
@@ -156,7 +194,7 @@ class BaseRequest(dict[str, Any]):
     def headers(self) -> Headers:
         """The header fields, by name whatever its case."""
         if self._headers is None:
-            self._headers = Headers.from_wire(self._exchange.head.headers)
+            self._headers = Headers.from_wire(self._origin.head.headers)
         return self._headers
 
     @headers.setter
@@ -166,12 +204,12 @@ class BaseRequest(dict[str, Any]):
     @property
     def raw_url(self) -> bytes:
         """The request target as sent."""
-        return self._exchange.head.target
+        return self._origin.head.target
 
     @property
     def query_string(self) -> str:
         """What follows the first `?`, percent-encoded as sent."""
-        return decode(self._exchange.head.query)
+        return decode(self._origin.head.query)
 
     @property
     def args(self) -> RequestParameters:
@@ -209,12 +247,12 @@ class BaseRequest(dict[str, Any]):
     @property
     def transport(self) -> Any:
         """The connection's transport, an object of the driver's."""
-        return self._exchange.transport
+        return self._origin.transport
 
     @property
     def socket(self) -> tuple[Any, ...]:
         """The client's address as the socket has it; (None, None) on a Unix socket."""
-        return self._exchange.peer or (None, None)
+        return self._origin.peer or (None, None)
 
     @property
     def ip(self) -> Any:
@@ -236,7 +274,7 @@ class BaseRequest(dict[str, Any]):
     @property
     def scheme(self) -> str:
         """`http` or `https`; `ws` or `wss` for a WebSocket's opening request."""
-        scheme = self._exchange.scheme
+        scheme = self._origin.scheme
         if str(self.headers.get("upgrade", "")).lower() == "websocket":
             return scheme.replace("http", "ws", 1)
         return scheme
