@@ -20,9 +20,8 @@ from .errors import (
 )
 from .events import Fields, RequestHead
 from .exchange.contract import Exchange, OnDisconnect, WebSocketCore
-from .exchange.suspension import drive, wait
+from .exchange.suspension import READY, drive, wait
 from .http1.gate import check_fields, check_reason, check_trailers
-from .http1.pipes import READY
 from .limits import Limits, Timeouts, WebSocketSettings
 from .logs import LINE, LogBudget, printable
 from .server.config import ServerConfig

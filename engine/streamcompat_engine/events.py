@@ -90,4 +90,4 @@ class WebSocketFailed:
     reason: str
 
 
-Event = RequestReceived | RequestRejected | ResponseOverdue | WebSocketFailed
+ConnectionEvent = RequestReceived | RequestRejected | ResponseOverdue | WebSocketFailed

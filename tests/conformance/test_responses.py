@@ -21,6 +21,7 @@ from streamcompat.mach9_api import response as mach9_response
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api import response as sanic_response
 from streamcompat_engine import InvalidHeader
+from streamcompat_engine.http1.states import Ending
 from tests.conformance.malformed_heads import CONTROLS, HIGH, NOT_IN_TOKENS
 from tests.support.commands import PATIENCE, serve
 from tests.support.wire import DATE, connect, request, responses, sent, start
@@ -42,12 +43,12 @@ def _answers(streams: bool, status: int, *fields: tuple[bytes, bytes]) -> Iterat
         if streams:
             outbound = start(connection, status, *fields)
             outbound.write(b"hello")
-            connection.finish(())
+            connection.writer.finish(())
         else:
             connection.respond(status, fields, None, b"hello")
         out = sent(connection)
         connection.exchange_done(0.0)
-        yield wire, out, not (connection.closed or connection.half_close)
+        yield wire, out, not (connection.closed or connection.ending is Ending.HALF_CLOSE)
 
 
 @pytest.mark.parametrize("streams", [False, True])
@@ -155,7 +156,7 @@ def test_no_unsound_trailer_is_sent(field: tuple[bytes, bytes]) -> None:
     start(connection).write(b"hello")
     sent(connection)
     with pytest.raises(InvalidHeader):
-        connection.finish((field,))
+        connection.writer.finish((field,))
     assert b"0\r\n" not in sent(connection)
 
 

@@ -160,7 +160,7 @@ class _Application:
             self.writer.grant(how << 4)
 
     def finish(self, how: int) -> None:
-        self.connection.finish(_FIELDS[: how & 3] if how & 4 else ())
+        self.connection.writer.finish(_FIELDS[: how & 3] if how & 4 else ())
 
     def done(self, how: int) -> None:
         if self.head is not None:
@@ -184,7 +184,7 @@ class _Application:
                 deadlines.answer_begins(self.now, self.connection.inbound.taken)
 
     def take(self, how: int) -> None:
-        self.connection.data_to_send()
+        self.connection.writer.data_to_send()
 
     def time(self, how: int) -> None:
         self.now += _TIMES[how & 7]
@@ -221,7 +221,7 @@ class _Application:
                 self.head = event.head
             elif isinstance(event, ResponseOverdue):
                 assert self.head is not None
-                assert self.connection.outbound is None
+                assert self.connection.writer.outbound is None
         assert held(self.connection) <= most_held(SMALL, _READ)
         if self.connection.closed:
             assert not self.connection.want_read

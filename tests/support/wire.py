@@ -12,8 +12,10 @@ import h11
 
 from streamcompat_engine import EngineError, Fields, Limits, RequestHead, Timeouts
 from streamcompat_engine.events import RequestReceived, RequestRejected
-from streamcompat_engine.http1.connection import Connection, Reader
-from streamcompat_engine.http1.pipes import READY, Inbound, Outbound, Ready
+from streamcompat_engine.exchange.suspension import READY, Ready
+from streamcompat_engine.http1.connection import Connection
+from streamcompat_engine.http1.pipes import Inbound, Outbound
+from streamcompat_engine.http1.states import Reader
 
 DATE = b"Thu, 01 Jan 1970 00:00:00 GMT"
 CHUNKED = b"Transfer-Encoding: chunked"
@@ -132,7 +134,7 @@ def take_all(inbound: Inbound) -> list[bytes]:
 
 def sent(connection: Connection) -> bytes:
     """What the connection wants to send, in one."""
-    return b"".join(connection.data_to_send())
+    return b"".join(connection.writer.data_to_send())
 
 
 def gathered(connection: Connection) -> bytes:

@@ -19,6 +19,7 @@ import anyio.abc
 import anyio.lowlevel
 from anyio.streams.tls import TLSStream
 
+from ..http1.states import Ending
 from .accept import BACK_OFF, Exhausted, accept
 from .service import Event, Service
 from .session import RESET, Session
@@ -99,7 +100,7 @@ class AnyioSession(Session):
 
     async def _farewell(self) -> None:
         """Close the stream; over TLS a peer that listens is told so, and waited for a while."""
-        seconds = 0.0 if self.connection.aborted else _FAREWELL
+        seconds = 0.0 if self.connection.ending is Ending.ABORT else _FAREWELL
         with (
             contextlib.suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError),
             anyio.move_on_after(seconds, shield=True),

@@ -23,7 +23,8 @@ from ..errors import (
 from ..events import RequestReceived, RequestRejected, ResponseOverdue, WebSocketFailed
 from ..exchange.exchange import HTTPExchange
 from ..exchange.suspension import stepped
-from ..http1.connection import Connection, Reader
+from ..http1.connection import Connection
+from ..http1.states import Ending, Reader
 from ..logs import LINE, printable
 from .service import App, Event, Service
 
@@ -175,7 +176,7 @@ class Session(ABC):
     def on_writable(self) -> None:
         """It has gone below the low-water mark."""
         self.blocked = False
-        if self.connection.half_close or self.connection.idle:
+        if self.connection.ending is Ending.HALF_CLOSE or self.connection.idle:
             # The lingering, or the wait for the next request, begins once the answer has left.
             self.connection.deadlines.reading_resumed(self.now())
         self.flush()
@@ -187,7 +188,7 @@ class Session(ABC):
         self._armed = None
         if not self._lost:
             now, connection = self.now(), self.connection
-            if (connection.half_close or connection.idle) and self.unsent():
+            if (connection.ending is Ending.HALF_CLOSE or connection.idle) and self.unsent():
                 connection.deadlines.reading_resumed(now)  # and does not before
             self._look_at_peer(now)
             connection.handle_deadline(now)
@@ -216,7 +217,7 @@ class Session(ABC):
         """
         if self.blocked:
             return True
-        data = self.connection.data_to_send()
+        data = self.connection.writer.data_to_send()
         self.queued = 0
         if data and not self._ended:
             size = sum(map(len, data))
@@ -228,7 +229,7 @@ class Session(ABC):
 
     def suspended(self) -> None:
         """The application waits for something: what it wrote leaves now."""
-        if self.connection.queue:
+        if self.connection.writer.queue:
             self.flush()
 
     def schedule_flush(self) -> None:
@@ -282,10 +283,10 @@ class Session(ABC):
                 self._on_overdue()
             elif type(event) is WebSocketFailed:
                 self._log(f"closed a WebSocket of {self.peer}: {event.code} {event.reason}")
-        if connection.aborted:
+        if connection.ending is Ending.ABORT:
             self._abort_now()
             return
-        if connection.queue:
+        if connection.writer.queue:
             self.flush()
         self._end_if_due()
         if not self._ended:
@@ -352,8 +353,10 @@ class Session(ABC):
         self.connection.exchange_done(self.now())
         self.advance()
         if self._lost:
-            if self.connection.outbound is not None:  # whoever writes still is not ignored any more
-                self.connection.outbound.fail(ClientDisconnected())
+            if (
+                self.connection.writer.outbound is not None
+            ):  # the "ignore" policy has ended: later writes raise
+                self.connection.writer.outbound.fail(ClientDisconnected())
             self.service.discard(self, running=False)
 
     def disconnect_late(self) -> None:
@@ -374,9 +377,9 @@ class Session(ABC):
         """Tell whoever reads or writes that the connection is gone."""
         self._cancel_once()
         self.connection.connection_lost(error)
-        exchange, outbound = self.exchange, self.connection.outbound
+        exchange, outbound = self.exchange, self.connection.writer.outbound
         if exchange is not None and exchange.on_disconnect == "ignore" and outbound is not None:
-            outbound.error = None  # what it writes is dropped by `flush`
+            outbound.ignore()  # what it writes is dropped by `flush`
         self.blocked = False
         self._wake_writers()
 
@@ -388,14 +391,14 @@ class Session(ABC):
     def _end_if_due(self) -> None:
         """Close, or half-close, once the queue is empty."""
         connection = self.connection
-        if self._ended or connection.queue:
+        if self._ended or connection.writer.queue:
             return
         if connection.closed:
             self._ended = True
-            if connection.reset:
+            if connection.ending is Ending.RESET:
                 self._reset_on_close()
             self._close()
-        elif connection.half_close and not self._half_closed:
+        elif connection.ending is Ending.HALF_CLOSE and not self._half_closed:
             self._half_closed = True
             self._half_close()
 

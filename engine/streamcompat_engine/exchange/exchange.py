@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..errors import BodyTooLarge, ResponseStateError, WriteBufferFull
 from ..events import Fields, RequestHead
-from ..http1.pipes import READY, Outbound
+from ..http1.pipes import Outbound
 from ..websocket.protocol import WebSocket
 from .contract import OnDisconnect
-from .suspension import drive, wait
+from .response import not_started
+from .suspension import READY, drive, wait
 
 if TYPE_CHECKING:
     from ..drivers.service import Event
@@ -60,7 +61,7 @@ class HTTPExchange:
         self._on_disconnect: OnDisconnect = "raise"
         self.status: int | None = None
         self.context: Any = None
-        self.write: Callable[[bytes], Awaitable[None]] = _not_started
+        self.write: Callable[[bytes], Awaitable[None]] = not_started
         self._session = session
         self._inbound = session.connection.inbound
         self._outbound: Outbound | None = None
@@ -224,7 +225,7 @@ class HTTPExchange:
     @property
     def finished(self) -> bool:
         """Whether the response is complete."""
-        return self._over or self._session.connection.responded
+        return self._over or self._session.connection.writer.responded
 
     @property
     def _over(self) -> bool:
@@ -267,7 +268,7 @@ class HTTPExchange:
         session = self._own_session()
         self._outbound = session.connection.start(status, headers, reason, self._queued)
         if self.on_disconnect == "ignore":
-            self._outbound.error = None
+            self._outbound.ignore()
         self.status = status
         self.write = self._outbound.write
 
@@ -282,7 +283,7 @@ class HTTPExchange:
             ClientDisconnected.
         """
         session = self._own_session()
-        session.connection.finish(trailers)
+        session.connection.writer.finish(trailers)
         session.flush()
 
     def abort(self) -> None:
@@ -302,8 +303,8 @@ class HTTPExchange:
         websocket.wake = self._wake_readers
         websocket.later = session.go_on_later
         connection.switch(websocket, accepted.fields, self._queued, session.now())
-        assert connection.outbound is not None
-        self._outbound = connection.outbound
+        assert connection.writer.outbound is not None
+        self._outbound = connection.writer.outbound
         self.write = self._outbound.write
         self.status = 101
         session.advance()
@@ -388,7 +389,7 @@ class HTTPExchange:
                 raise error
             return wait(functools.partial(self._awaited, cost))
         self._dropped = 0
-        if session.queued >= limits.flush_size or len(session.connection.queue) >= _PIECES:
+        if session.queued >= limits.flush_size or len(session.connection.writer.queue) >= _PIECES:
             blocked = session.flush()
             self._flushes += 1
             if blocked:
@@ -413,7 +414,3 @@ class HTTPExchange:
         Without greenlet it is simply awaited.
         """
         return await drive(function, self._session.service.stacks)
-
-
-def _not_started(data: bytes) -> Awaitable[None]:
-    raise ResponseStateError("the response has not been started")

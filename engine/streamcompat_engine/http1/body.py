@@ -8,6 +8,7 @@ what is accepted, h11 accepts with the same body.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from typing import Final
@@ -15,9 +16,10 @@ from typing import Final
 import h11
 
 from ..errors import ProtocolError
-from ..events import Fields
+from ..events import Fields, RequestHead
 from ..limits import Limits
 from .gate import FORBIDDEN_TRAILERS, FieldGate
+from .heads import primed
 
 _SMALL: Final = 4096
 """Pieces that arrived together are joined when they are shorter than this on average, in bytes."""
@@ -288,3 +290,11 @@ class ChunkedBody:
         except h11.RemoteProtocolError as error:
             # Its own words quote what came, which depends on the cut.
             raise ProtocolError(error.error_status_hint, "a malformed chunk") from None
+
+
+def body_lane(head: RequestHead, limits: Limits) -> LengthBody | ChunkedBody:
+    """The lane of the body that follows this head; only where one does."""
+    if head.chunked:
+        return ChunkedBody(limits, functools.partial(primed, head))
+    assert head.content_length is not None
+    return LengthBody(head.content_length)

@@ -1,55 +1,44 @@
 """One connection's protocol, sans-IO: bytes and times in; bytes, events and deadlines out.
 
-Theory of operation. The reading side moves through
-
-    HEAD ──► BODY ──► AHEAD ──► HEAD …          every state ──► LINGER ──► CLOSED
-                        └─────► SWITCHED
-
-HEAD gathers a request head; BODY feeds the inbound pipe; AHEAD holds what a pipelining client sent too
-early; SWITCHED hands what comes to a WebSocket, which ends the connection when it is closed; LINGER reads and
-drops after the connection's last answer. The writing side is the exchange's:
-`respond` or `start`, writes, `finish` (see `writer`). `exchange_done` says that the application has
-returned; when the reader is in AHEAD by then, or gets there by a bounded drain, the next exchange begins.
+The reading side is a machine whose states and steps are in `states`. The writing side is the exchange's:
+`respond` or `start`, writes, `finish` (see `writer`). `exchange_done` says that the application has returned;
+when the reader is in AHEAD by then, or gets there by DRAIN, the next exchange begins. `persistence` decides
+whether the connection is kept.
 
 The rule: nothing here raises on what a peer sends, reads a clock, or waits.
 """
 
 from __future__ import annotations
 
-import enum
-import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import ClientDisconnected, EngineError, ProtocolError, RequestTimeout, ResponseStateError
-from ..events import Event, Fields, RequestReceived, RequestRejected, ResponseOverdue, WebSocketFailed
+from ..events import (
+    ConnectionEvent,
+    Fields,
+    RequestHead,
+    RequestReceived,
+    RequestRejected,
+    ResponseOverdue,
+    WebSocketFailed,
+)
+from ..exchange.response import FINISHED
 from ..limits import Limits, Timeouts
-from .body import ChunkedBody, LengthBody
+from .body import ChunkedBody, LengthBody, body_lane
 from .deadlines import Awaited, Deadlines
 from .gate import HeadGate
-from .heads import UNTIL_CLOSE, parse_head, primed
-from .pipes import Inbound
-from .writer import Writer
+from .heads import parse_head
+from .persistence import Persistence
+from .pipes import Inbound, Outbound
+from .states import AHEAD, BODY, CLOSED, DRAIN, HEAD, LINGER, SWITCHED, TRANSITIONS, Ending, Step
+from .writer import Expect, Writer, Written
 
 if TYPE_CHECKING:
     from ..websocket.protocol import WebSocket
 
 
-class Reader(enum.Enum):
-    """Where the reading side is; see the module's theory of operation."""
-
-    HEAD = enum.auto()
-    BODY = enum.auto()
-    AHEAD = enum.auto()
-    SWITCHED = enum.auto()
-    LINGER = enum.auto()
-    CLOSED = enum.auto()
-
-
-HEAD, BODY, AHEAD, SWITCHED, LINGER, CLOSED = Reader
-
-
-class Connection(Writer):
+class Connection:
     """The server's side of one HTTP/1.1 connection.
 
     Args:
@@ -59,58 +48,45 @@ class Connection(Writer):
 
     Attributes:
         reader: where the reading side is.
-        inbound: the request's body on the way in, or `None` where it has none.
-        deadlines: of the waits for the peer.
-        half_close: the driver closes its sending side after what is queued.
-        aborted: the driver closes the connection at once and drops what is queued.
-        reset: the driver closes, after what is queued, with a reset.
+        ending: how the connection ends.
         at_eof: nothing more will come from the peer.
+        lost: why nothing can be sent to the peer any more.
+        head: of the request that is being served, or `None`.
+        inbound: its body on the way in, or `None` where it has none.
         websocket: what the connection was switched to, or `None`.
-        head, outbound, queue, responded, lost: see `Writer`.
+        deadlines: of the waits for the peer.
+        persistence: whether the connection is kept.
+        writer: the writing side, with the queue of byte strings for the wire.
     """
 
     __slots__ = (
-        "_ahead",
-        "_body",
-        "_draining",
-        "_dropped",
-        "_events",
-        "_first",
-        "_gate",
-        "_limits",
-        "_peer_closes",
-        "_closes_idle",
-        "aborted",
-        "at_eof",
-        "deadlines",
-        "half_close",
-        "inbound",
-        "reader",
-        "reset",
-        "websocket",
-    )
+        "_ahead", "_body", "_discarded", "_events", "_first", "_gate", "_limits", "at_eof", "deadlines",
+        "ending", "head", "inbound", "lost", "persistence", "reader", "websocket", "writer"
+    )  # fmt: skip
 
     def __init__(self, limits: Limits, timeouts: Timeouts, now: float, date: Callable[[], bytes]) -> None:
         seconds = timeouts.keep_alive
-        super().__init__(date, int(seconds) if timeouts.tell_keep_alive and seconds is not None else None)
+        self.persistence = Persistence()
+        kept_for = int(seconds) if timeouts.tell_keep_alive and seconds is not None else None
+        self.writer = Writer(date, kept_for, self.persistence)
         self.deadlines = Deadlines(timeouts, now)
+        self.reader = HEAD
+        self.ending = Ending.NONE
+        self.at_eof = False
+        self.lost: EngineError | None = None
+        self.head: RequestHead | None = None
+        self.inbound: Inbound | None = None
+        self.websocket: WebSocket | None = None
         self._limits = limits
         self._gate = HeadGate(limits)
-        self._events: list[Event] = []
-        self.reader = HEAD
-        self.inbound: Inbound | None = None
-        self.half_close = False
-        self.aborted = False
-        self.reset = False
-        self.at_eof = False
+        self._events: list[ConnectionEvent] = []
         self._body: LengthBody | ChunkedBody | None = None
         self._ahead: bytes | bytearray = b""
-        self._peer_closes = False  # it has said that this request is its last
-        self._closes_idle = False  # no next request is waited for
-        self._draining = False
-        self._dropped = 0
+        self._discarded = 0  # bytes read and dropped in DRAIN or LINGER
         self._first = True  # no request has come yet
-        self.websocket: WebSocket | None = None
+
+    def _move(self, step: Step) -> None:
+        self.reader = TRANSITIONS[self.reader][step]
 
     # ---- in ----
 
@@ -121,14 +97,14 @@ class Connection(Writer):
         if reader is BODY:
             inbound = self.inbound
             assert inbound is not None
-            return self._draining or not (inbound.full or inbound.error)
+            return not (inbound.full or inbound.error)
         if reader is AHEAD:
             return len(self._ahead) < self._limits.pipelined
         if reader is SWITCHED and self.websocket is not None:
             return self.websocket.want_read
         if reader is LINGER:
             return self.head is None  # a request in its exchange is answered first
-        return reader is HEAD
+        return reader is HEAD or reader is DRAIN
 
     @property
     def idle(self) -> bool:
@@ -140,7 +116,7 @@ class Connection(Writer):
         """Whether the driver closes the connection after what is queued."""
         return self.reader is CLOSED
 
-    def events(self) -> list[Event]:
+    def events(self) -> list[ConnectionEvent]:
         """Take what has happened since the last call."""
         events, self._events = self._events, []
         return events
@@ -148,7 +124,7 @@ class Connection(Writer):
     def receive_data(self, data: bytes, now: float) -> None:
         """Take bytes that the peer sent, not empty."""
         reader = self.reader
-        if reader is BODY:
+        if reader is BODY or reader is DRAIN:
             self._receive_body(data, now)
         elif reader is HEAD:
             if self._gate.empty and not self._first:
@@ -162,24 +138,24 @@ class Connection(Writer):
             self.websocket.receive_data(data, now)
             self._end_websocket(now)
         elif reader is LINGER:
-            self._dropped += len(data)
-            if self._dropped > self._limits.linger_size and self.head is None:
-                self.reader = CLOSED
+            self._discarded += len(data)
+            if self._discarded > self._limits.linger_size and self.head is None:
+                self._move(Step.ENDS)
 
     def receive_eof(self, now: float) -> None:
         """The peer has closed its sending side: what is being answered is still answered."""
         self.at_eof = True
-        if self.reader is BODY:
+        if self.reader is BODY or self.reader is DRAIN:
             assert self.inbound is not None
-            self._keep_alive = False
+            self.persistence.end_after_response()
             self.inbound.fail(ClientDisconnected("the client left in the middle of its body"))
-            if self._draining:
+            if self.reader is DRAIN:
                 self._close(now)
         elif self.reader is SWITCHED and self.websocket is not None:
             self.websocket.connection_lost()
             self._end_websocket(now)
         elif self.head is None:
-            self.reader = CLOSED
+            self._move(Step.ENDS)
 
     def connection_lost(self, error: EngineError | None = None) -> None:
         """Nothing can be sent any more either; whoever reads or writes is told.
@@ -188,19 +164,18 @@ class Connection(Writer):
             error: what they get; ClientDisconnected where it is left out.
         """
         self.at_eof = True
-        self.reader = CLOSED
-        self._draining = False
+        self._move(Step.ENDS)
         self.deadlines.stalled(0.0, False)
         if self.lost is None:
             self.lost = error or ClientDisconnected()
         if self.inbound is not None:
             self.inbound.fail(self.lost)
-        if self.outbound is not None:
-            self.outbound.close_chunk()  # while the queue still tells what was written
-            self.outbound.fail(self.lost)
+        if self.writer.outbound is not None:
+            self.writer.outbound.close_chunk()  # while the queue still tells what was written
+            self.writer.outbound.fail(self.lost)
         if self.websocket is not None:
             self.websocket.connection_lost()
-        self.queue.clear()
+        self.writer.queue.clear()
 
     def _receive_head(self, data: bytes, now: float) -> None:
         wire = b""
@@ -215,24 +190,18 @@ class Connection(Writer):
             return
         self.head = head
         self._first = False
-        self._keep_alive = head.keep_alive
-        self._peer_closes = not head.keep_alive
-        self._continue_due = head.expect_continue
+        self.persistence.request_begins(head.keep_alive)
+        self.writer.expect = Expect.DUE if head.expect_continue else Expect.NONE
         self.deadlines.since = self.deadlines.headed = now
         if head.has_body:
-            limits = self._limits
-            if head.chunked:
-                self._body = ChunkedBody(limits, functools.partial(primed, head))
-            else:
-                assert head.content_length is not None
-                self._body = LengthBody(head.content_length)
-            self.inbound = Inbound(limits.inbound_high, limits.inbound_low)
-            self.reader = BODY
+            self._body = body_lane(head, self._limits)
+            self.inbound = Inbound(self._limits.inbound_high, self._limits.inbound_low)
+            self._move(Step.BODY_FOLLOWS)
             self._events.append(RequestReceived(head))
             if rest:
                 self._receive_body(rest, now)
         else:
-            self.reader = AHEAD
+            self._move(Step.NO_BODY)
             self._ahead = rest
             self._events.append(RequestReceived(head))
 
@@ -240,7 +209,8 @@ class Connection(Writer):
         inbound, body = self.inbound, self._body
         assert inbound is not None
         assert body is not None
-        self._continue_due = self._continued = False  # RFC 9110 §10.1.1: no 100 once the body has begun
+        self.writer.expect = Expect.NONE  # RFC 9110 §10.1.1: no 100 once the body has begun
+        draining = self.reader is DRAIN
         pieces: list[bytes] = []
         error: ProtocolError | None = None
         rest: bytes | None = None
@@ -248,38 +218,69 @@ class Connection(Writer):
             rest = body.feed(data, pieces)
         except ProtocolError as broken:
             error = broken
-        if self._draining:  # its time does not begin anew
-            self._dropped += len(data)
+        if draining:  # its time does not begin anew
+            self._discarded += len(data)
         else:
             self.deadlines.since = now
             if pieces:
                 inbound.feed(pieces)
         if error is not None:
-            self._keep_alive = False
+            self.persistence.end_after_response()
             inbound.fail(error)
-            self.reader = LINGER
-            if self._draining:
+            self._move(Step.BODY_BREAKS)
+            if draining:
                 self._close(now)
         elif rest is not None:
-            self.reader = AHEAD
+            self._move(Step.BODY_ENDS)
             self._ahead = rest
             inbound.end(body.trailers)
-            if self._draining:
+            if draining:
                 self._next(now)
-        elif self._draining and self._dropped > self._limits.drain_size:
+        elif draining and self._discarded > self._limits.drain_size:
             self._close(now)
 
     def _reject(self, status: int, reason: str, now: float, is_head: bool) -> None:
         """Answer once with an error of the protocol's own and close."""
-        self._write_error(status, reason, is_head)
+        self.writer.write_error(status, reason, is_head)
         self._events.append(RequestRejected(status, reason))
         self._close(now)
 
+    # ---- the response ----
+
+    def send_continue(self) -> None:
+        """The application reads the body: tell a client that waits for a 100."""
+        if self.writer.expect is Expect.DUE:
+            self.writer.expect = Expect.NONE
+            self.writer.send_continue(self._can_drain(later=True))
+
+    def start(
+        self, status: int, fields: Sequence[tuple[bytes, bytes]], reason: bytes | None, written: Written
+    ) -> Outbound:
+        """Prepare a streamed response; until its head is committed another may take its place.
+
+        Raises: InvalidHeader; ResponseStateError.
+        """
+        can_drain = self._can_drain(later=True)
+        outbound = self.writer.start(self.head, status, fields, reason, written, can_drain)
+        if self.lost is not None:
+            outbound.fail(self.lost)
+        return outbound
+
+    def respond(
+        self, status: int, fields: Sequence[tuple[bytes, bytes]], reason: bytes | None, body: bytes
+    ) -> None:
+        """Queue a whole response.
+
+        Raises: InvalidHeader; BodyLengthError: not the Content-Length that the fields declare;
+            ResponseStateError.
+        """
+        self.writer.respond(self.head, status, fields, reason, body, self._can_drain())
+        if self.lost is not None:
+            self.writer.queue.clear()
+
     # ---- another protocol ----
 
-    def switch(
-        self, websocket: WebSocket, fields: Fields, queued: Callable[[int], Awaitable[None]], now: float
-    ) -> None:
+    def switch(self, websocket: WebSocket, fields: Fields, written: Written, now: float) -> Outbound:
         """Answer 101 and leave HTTP; what has come behind the request is the WebSocket's already.
 
         Raises: InvalidHeader; ResponseStateError: the request was answered, or has a body that is not read;
@@ -287,18 +288,20 @@ class Connection(Writer):
         """
         if self.lost is not None:
             raise self.lost
-        if self.responded or self.reader is not AHEAD or (self.outbound and self.outbound.committed):
+        outbound = self.writer.outbound
+        if self.writer.responded or self.reader is not AHEAD or (outbound is not None and outbound.committed):
             raise ResponseStateError("the connection cannot leave HTTP any more")
-        self._switch(fields, queued)
+        outbound = self.writer.switch(fields, written)
         self.websocket = websocket
-        self.reader = SWITCHED
-        websocket.opened(self.queue, now)
+        self._move(Step.SWITCHES)
+        websocket.opened(self.writer.queue, now)
         if self._ahead:
             websocket.receive_data(bytes(self._ahead), now)
             self._ahead = b""
         if self.at_eof:
             websocket.connection_lost()
         self._end_websocket(now)
+        return outbound
 
     def resume_websocket(self, now: float) -> None:
         """The application has taken messages, or closes: go on with what has come."""
@@ -308,7 +311,7 @@ class Connection(Writer):
 
     def _end_websocket(self, now: float) -> None:
         """End the connection once the WebSocket is closed, whatever its handler still does."""
-        websocket, outbound = self.websocket, self.outbound
+        websocket, outbound = self.websocket, self.writer.outbound
         assert websocket is not None
         assert outbound is not None
         if not websocket.closed:
@@ -316,7 +319,7 @@ class Connection(Writer):
         if websocket.failure is not None:
             self._events.append(WebSocketFailed(*websocket.failure))
         outbound.fail(ResponseStateError("the WebSocket is closed"))
-        self.responded = True
+        outbound.state = FINISHED
         self.head = None
         self._close(now)
 
@@ -325,7 +328,7 @@ class Connection(Writer):
     def _can_drain(self, later: bool = False) -> bool:
         if self.reader is AHEAD:
             return True
-        if self.reader is not BODY or self._continue_due:
+        if self.reader is not BODY or self.writer.expect is Expect.DUE:
             return False
         assert self._body is not None
         remaining = self._body.remaining
@@ -334,81 +337,75 @@ class Connection(Writer):
     def exchange_done(self, now: float) -> None:
         """The application has returned: end the exchange, and the connection where it must end."""
         self.head = None
-        if self.aborted or self.reader is CLOSED:
+        if self.reader is CLOSED:
             return
-        if not self.responded:
+        if not self.writer.responded:
             self.cut(now)
-        elif not (self._keep_alive and not self._closes_idle and self._can_drain()):
+        elif not self.persistence.lasts(self._can_drain()):
             self._close(now)
         elif self.reader is AHEAD:
             self._next(now)
         else:
             assert self.inbound is not None
-            self._draining = True
-            self._dropped = self.inbound.size
+            self._move(Step.LEFT)
+            self._discarded = self.inbound.size
             self.inbound.clear()
             self.deadlines.since = now
 
     def _next(self, now: float) -> None:
         """Begin to wait for the next request, or with what has come of it already."""
         ahead = bytes(self._ahead)
-        self.head = self.inbound = self.outbound = self._body = None
+        self.head = self.inbound = self._body = None
         self._ahead = b""
-        self.responded = self._draining = self._continue_due = self._continued = False
+        self.writer.next_request()
         self.deadlines.exchange_over()
-        self._keep_alive = True
-        self.reader = HEAD
+        self._move(Step.NEXT)
         self.deadlines.since = now
         if ahead:
             self.deadlines.began = now
             self._receive_head(ahead, now)
-        if self.reader is HEAD and (self.at_eof or self._closes_idle):
-            self.reader = CLOSED
+        if self.reader is HEAD and (self.at_eof or self.persistence.closes_idle):
+            self._move(Step.ENDS)
         elif self.reader is BODY and self.at_eof:
             self.receive_eof(now)  # its end has been waiting as well
 
     def _close(self, now: float) -> None:
         """End the connection so that the peer gets what is queued and not a reset."""
-        if self.half_close:  # a WebSocket's handler returns later
+        if self.ending is Ending.HALF_CLOSE:  # a WebSocket's handler returns later
             return
         # Who said that it sends no more needs no care; any other may have sent something meanwhile.
-        quiet = self._peer_closes and self.reader is AHEAD and not self._ahead
-        self._draining = False
+        quiet = self.persistence.client_closes and self.reader is AHEAD and not self._ahead
         if self.at_eof or quiet:
-            self.reader = CLOSED
+            self._move(Step.ENDS)
         else:
             # RFC 9112 §9.6: close the sending side, read on for a while, then close.
-            self.reader = LINGER
-            self.half_close = True
+            self._move(Step.LAST_ANSWER)
+            self.ending = Ending.HALF_CLOSE
             self._ahead = b""
-            self._dropped = 0
+            self._discarded = 0
             self.deadlines.since = now
 
     def cut(self, now: float) -> None:
         """End the connection after what is queued, its response visibly unfinished."""
-        if self.half_close or self.reader is CLOSED:
+        if self.ending is Ending.HALF_CLOSE or self.reader is CLOSED:
             return
         error = ResponseStateError("the response was cut")
-        if self.outbound is not None:
-            self.outbound.close_chunk()
-            self.outbound.fail(error)
-            # Without framing only a reset tells the client that more should have come.
-            unfinished = self.outbound.committed and not self.outbound.finished
-            self.reset = unfinished and self.outbound.head.framing is UNTIL_CLOSE
+        reset = self.writer.cut(error)
         if self.inbound is not None:
             self.inbound.fail(error)
         if self.websocket is not None:
             self.websocket.connection_lost()
-        self._keep_alive = False
+        self.persistence.end_after_response()
         self.head = None
-        if self.reset:
-            self.reader = CLOSED
+        if reset:
+            self.ending = Ending.RESET
+            self._move(Step.ENDS)
         else:
             self._close(now)
 
     def abort(self) -> None:
         """End the connection at once and drop what is queued."""
-        self.aborted = True
+        self.ending = Ending.ABORT
         self.connection_lost()
 
     def shutdown(self, drain: bool = False) -> None:
@@ -418,10 +415,9 @@ class Connection(Writer):
             drain: instead of being closed, an idle connection may bring one more request, whose answer
                 says that it is the last; so no request is lost to a close that it crosses on the way.
         """
-        self._stopping = True
-        self._closes_idle = self._closes_idle or not drain
+        self.persistence.stop(drain)
         if self.idle and not drain:
-            self.reader = CLOSED
+            self._move(Step.ENDS)
 
     # ---- time ----
 
@@ -441,7 +437,7 @@ class Connection(Writer):
             return self.websocket.next_deadline()
         if reader is HEAD:
             awaited = Awaited.HEAD if self._first or not self._gate.empty else Awaited.REQUEST
-        elif self._draining or (reader is LINGER and self.head is None):
+        elif reader is DRAIN or (reader is LINGER and self.head is None):
             awaited = Awaited.END
         elif reader is BODY:
             assert inbound is not None
@@ -450,7 +446,8 @@ class Connection(Writer):
         return self.deadlines.read(awaited, received)
 
     def _answer_deadline(self) -> float | None:
-        if self.head is None or self.responded or self.outbound is not None or self.lost is not None:
+        writer = self.writer
+        if self.head is None or writer.responded or writer.outbound is not None or self.lost is not None:
             return None
         inbound = self.inbound
         if inbound is None:
@@ -477,17 +474,18 @@ class Connection(Writer):
             return
         if self.reader is HEAD:
             if self._gate.empty:
-                self.reader = CLOSED  # silently, as nobody asked for anything
+                self._move(Step.ENDS)  # silently, as nobody asked for anything
             else:
                 self._reject(408, "the request's head did not arrive in time", now, self._gate.asks_head)
         elif self.reader is LINGER:
-            self.reader = CLOSED
-        elif self._draining:
+            self._move(Step.ENDS)
+        elif self.reader is DRAIN:
             self._close(now)
-        elif self._continue_due or self._continued:
-            self._continued = False
+        elif self.writer.expect is not Expect.NONE:
+            if self.writer.expect is Expect.SENT:
+                self.writer.expect = Expect.NONE
             self.deadlines.excused(now)
         else:
             assert inbound is not None
-            self._keep_alive = False
+            self.persistence.end_after_response()
             inbound.fail(RequestTimeout())

@@ -1,4 +1,4 @@
-"""The neutral chunk pipeline: a bounded pipe for the request's body, one for the response's.
+"""The two pipes of an exchange on HTTP/1: a bounded one for the request's body, one for the response's.
 
 The rule: a pipe never waits, it only says how full it is; who waits, and how, is the exchange's business.
 Each write is one chunk on the wire; chunks are queued in a list and leave together.
@@ -7,12 +7,14 @@ Each write is one chunk on the wire; chunks are queued in a list and leave toget
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Final
 
-from ..errors import BodyLengthError, BodyTooLarge, EngineError, ResponseStateError
+from ..errors import BodyTooLarge, EngineError
 from ..events import Fields
-from .heads import CHUNKED, LENGTH, NONE, ResponseHead
+from ..exchange.response import STARTED, Body
+from ..exchange.suspension import READY
+from .heads import CHUNKED, LENGTH, NONE, ResponseHead, trailer_block
 
 _SMALL: Final = 4096
 """Chunks below this many bytes take the short way, with their framing out of a table."""
@@ -21,35 +23,7 @@ _CHUNK_COST: Final = 32
 """What a queued chunk counts for beside its bytes, so that tiny ones are bounded too."""
 _PIECE_COST: Final = 64
 """What a piece of a request's body takes at least, however short, so that tiny ones are bounded too."""
-
-
-class Ready:
-    """What a write returns when nobody has to wait: awaiting it gives `None` at once.
-
-    It holds no state, may be dropped without a warning, and passes for a coroutine (`create_task`).
-    """
-
-    __slots__ = ()
-
-    if TYPE_CHECKING:
-
-        def __await__(self) -> Generator[Any, Any, None]: ...
-    else:
-        # A bound method of an exhausted iterator: half the price of a Python function here.
-        __await__ = iter(()).__iter__
-
-    def send(self, _: None) -> None:
-        raise StopIteration
-
-    def throw(self, error: Any, *_: object) -> None:
-        raise error
-
-    def close(self) -> None:
-        pass
-
-
-Coroutine.register(Ready)
-READY: Final = Ready()
+_LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
 class Inbound:
@@ -158,19 +132,13 @@ class Inbound:
         self.full = False
 
 
-def _nobody(added: int) -> Awaitable[None]:
-    return READY
-
-
-class Outbound:
-    """A response body's bytes, from a handler to the connection.
+class Outbound(Body):
+    """A response body's bytes, from a handler to the connection's queue.
 
     Args:
         queue: the connection's list of byte strings for the wire, appended to.
-        head: of the response; it is queued before the first byte of the body, or by `commit`.
-        queued: called after each write that is not on the short way, with the bytes that it added to the
-            queue. It returns what the writer may await, and sets `credit` where short writes may follow
-            unseen.
+        head: of the response; it is queued before the first byte of the body, or by an empty write.
+        written: as for `Body`. It sets `credit` by `grant` where short writes may follow unseen.
     """
 
     __slots__ = (
@@ -178,33 +146,23 @@ class Outbound:
         "_chunk_open",
         "_granted",
         "_queue",
-        "_queued",
-        "_sent",
-        "committed",
         "credit",
-        "error",
-        "finished",
         "head",
     )
 
     def __init__(
-        self, queue: list[bytes], head: ResponseHead, queued: Callable[[int], Awaitable[None]]
+        self, queue: list[bytes], head: ResponseHead, written: Callable[[int], Awaitable[None]]
     ) -> None:
+        super().__init__(head.length if head.framing is LENGTH else None, written)
         self._queue = queue
-        self._queued = queued
         self.head = head
-        self.committed = False
-        self.finished = False
-        self.error: EngineError | None = None
         self.credit = 0  # what short writes may still add before the long way is due
         self._granted = 0
         self._base = 0  # length of the queue when the credit was granted
         self._chunk_open = False  # the last chunk in the queue lacks its CRLF
-        self._sent = 0
 
     @property
     def sent(self) -> int:
-        """Body bytes written so far, framing apart."""
         return self._sent + self._unseen()
 
     def _unseen(self) -> int:
@@ -215,11 +173,6 @@ class Outbound:
         return self._granted - self.credit - chunks * _CHUNK_COST
 
     def write(self, data: bytes) -> Awaitable[None]:
-        """Queue one chunk; nothing for empty data.
-
-        Returns: an awaitable that is done when the writer may go on; it may be dropped.
-        Raises: TypeError; BodyLengthError; ResponseStateError; ClientDisconnected; WriteBufferFull.
-        """
         if data.__class__ is bytes:
             size = len(data)
             credit = self.credit - size - _CHUNK_COST
@@ -227,31 +180,34 @@ class Outbound:
                 self.credit = credit
                 self._queue += (_SEPARATORS[size], data)
                 return READY
-        return self._write_seen(data)
+        return super().write(data)
 
-    def _write_seen(self, data: bytes | bytearray | memoryview) -> Awaitable[None]:
-        if not isinstance(data, bytes):
-            if not isinstance(data, (bytearray, memoryview)):
-                raise TypeError(f"a chunk is bytes, not {type(data).__name__}; encode it first")
-            data = bytes(data)
-        added = self.settle()
-        if self.error is not None:
-            raise self.error
-        if self.finished:
-            raise ResponseStateError("the response is finished")
-        size = len(data)
-        if self.head.framing is LENGTH and self._sent + size > self.head.length:
-            raise BodyLengthError(f"more bytes than the Content-Length of {self.head.length}")
-        self.commit()
-        if size:
-            self._sent += size
-            if self.head.framing is CHUNKED:
-                line = b"\r\n%x\r\n" if self._chunk_open else b"%x\r\n"
-                self._queue += (line % size, data)
-                self._chunk_open = True
-            elif self.head.framing is not NONE:
-                self._queue.append(data)
-        return self._queued(added + size)
+    def _put_head(self) -> None:
+        self._queue.append(self.head.wire)
+
+    def _put_chunk(self, data: bytes) -> None:
+        if self.head.framing is CHUNKED:
+            line = b"\r\n%x\r\n" if self._chunk_open else b"%x\r\n"
+            self._queue += (line % len(data), data)
+            self._chunk_open = True
+        elif self.head.framing is not NONE:
+            self._queue.append(data)
+
+    def _put_end(self, trailers: Fields) -> None:
+        if self.head.framing is CHUNKED:
+            last = trailer_block(trailers) if trailers else _LAST_CHUNK
+            self._queue.append(b"\r\n" + last if self._chunk_open else last)
+            self._chunk_open = False
+
+    def finish(self, trailers: Fields = ()) -> None:
+        if trailers:
+            trailer_block(trailers)  # refused alike in every framing
+        super().finish(trailers)
+
+    def replace_head(self, head: ResponseHead) -> None:
+        """The connection's state has changed what the head must say, before it was sent."""
+        if self.state is STARTED:
+            self.head = head
 
     def grant(self, credit: int) -> None:
         """Let short writes follow unseen until they have added this much; only for chunked framing."""
@@ -260,10 +216,7 @@ class Outbound:
             self._base = len(self._queue)
 
     def settle(self) -> int:
-        """Take the credit back.
-
-        Returns: the body bytes that came by the short way.
-        """
+        """Take the credit back, and count what came by the short way."""
         unseen = self._unseen()
         self._sent += unseen
         self._granted = self.credit = 0
@@ -275,39 +228,3 @@ class Outbound:
         if self._chunk_open:
             self._queue.append(b"\r\n")
             self._chunk_open = False
-
-    def commit(self) -> None:
-        """Queue the head, once."""
-        if not self.committed:
-            self.committed = True
-            self._queue.append(self.head.wire)
-
-    def finish(self, last: bytes) -> None:
-        """Queue the end of the body.
-
-        Args:
-            last: the last chunk with its trailer section, for chunked framing.
-        Raises: BodyLengthError: too few bytes were written; ResponseStateError; ClientDisconnected.
-        """
-        self.settle()
-        if self.error is not None:
-            raise self.error
-        if self.finished:
-            raise ResponseStateError("the response is finished")
-        if self.head.framing is LENGTH and self._sent != self.head.length:
-            raise BodyLengthError(f"{self._sent} bytes where Content-Length says {self.head.length}")
-        self.commit()
-        self.finished = True
-        if self.head.framing is CHUNKED:
-            self._queue.append(b"\r\n" + last if self._chunk_open else last)
-            self._chunk_open = False
-
-    def release(self) -> None:
-        """Forget who is told of writes; there are none any more."""
-        self._queued = _nobody
-
-    def fail(self, error: EngineError) -> None:
-        """Nothing more can be written; the first reason counts."""
-        self.settle()
-        if self.error is None:
-            self.error = error

@@ -6,71 +6,74 @@ of it is queued.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import enum
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
-from ..errors import BodyLengthError, EngineError, ResponseStateError
+from ..errors import ResponseStateError
 from ..events import Fields, RequestHead
+from ..exchange.response import FINISHED, Response, check_length
 from .gate import check_fields
-from .heads import LENGTH, NONE, ResponseHead, response_head, switching_head, trailer_block
+from .heads import LENGTH, NONE, UNTIL_CLOSE, ResponseHead, response_head, switching_head
+from .persistence import Persistence
 from .pipes import Outbound
 
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_LAST_CHUNK = b"0\r\n\r\n"
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
+
+Written = Callable[[int], Awaitable[None]]
+"""Called after a write; see `exchange.response.Body`."""
 
 
-class Writer(ABC):
+class Expect(enum.Enum):
+    """What became of `Expect: 100-continue` (RFC 9110 §10.1.1)."""
+
+    NONE = enum.auto()
+    """The client waits for nothing, or has begun to send its body."""
+    DUE = enum.auto()
+    """It waits for a 100."""
+    SENT = enum.auto()
+    """It has got one, and nothing has come since."""
+
+
+class Writer:
     """The part of `Connection` that writes.
 
     Args:
         date: gives the value of Date for a response head.
         kept_for: seconds for which a client is told that its connection is kept.
+        persistence: of the connection.
 
     Attributes:
-        head: of the request being served, or `None`.
-        outbound: the response's body on the way out, where it is streamed.
         queue: byte strings for the wire; taken with `data_to_send`.
-        responded: a final response is queued in full.
-        lost: why nothing can be sent to the peer any more.
+        response: of the request that is being served.
+        outbound: its body on the way out, where it is streamed.
+        expect: what became of the client's `Expect`.
     """
 
-    __slots__ = (
-        "_continue_due",
-        "_continued",
-        "_date",
-        "_keep_alive",
-        "_kept_for",
-        "_prepared",
-        "_stopping",
-        "head",
-        "lost",
-        "outbound",
-        "queue",
-        "responded",
-    )
+    __slots__ = ("_date", "_kept_for", "_persistence", "_prepared", "expect", "outbound", "queue", "response")
 
-    def __init__(self, date: Callable[[], bytes], kept_for: int | None) -> None:
+    def __init__(self, date: Callable[[], bytes], kept_for: int | None, persistence: Persistence) -> None:
         self._date = date
         self._kept_for = kept_for
+        self._persistence = persistence
         self.queue: list[bytes] = []
-        self.head: RequestHead | None = None
+        self.response = Response()
         self.outbound: Outbound | None = None
-        self.responded = False
-        self.lost: EngineError | None = None
-        self._keep_alive = True
-        self._stopping = False  # no answer keeps the connection any more
-        self._continue_due = False  # the client waits for a 100
-        self._continued = False  # it has got one, and nothing has come since
+        self.expect = Expect.NONE
         # A response that was started before the client was told to send its body.
-        self._prepared: tuple[int, Sequence[tuple[bytes, bytes]], bytes | None] | None = None
+        self._prepared: tuple[RequestHead, int, Sequence[tuple[bytes, bytes]], bytes | None] | None = None
 
-    @abstractmethod
-    def _can_drain(self, later: bool = False) -> bool:
-        """Whether what is left of the request's body is worth reading to keep the connection.
+    @property
+    def responded(self) -> bool:
+        """Whether a final response is queued in full."""
+        return self.response.state is FINISHED
 
-        Args:
-            later: the application may read more of it before that is asked again.
-        """
+    def next_request(self) -> None:
+        """The exchange is over, and its response is complete."""
+        self.response = Response()
+        self.outbound = None
+        self.expect = Expect.NONE
 
     def data_to_send(self) -> list[bytes]:
         """Take the byte strings for the wire, in order."""
@@ -81,34 +84,33 @@ class Writer(ABC):
         queue.clear()
         return data
 
-    def send_continue(self) -> None:
-        """The application reads the body: tell a client that waits for a 100."""
-        if self._continue_due:
-            self._continue_due = False
-            if not self.responded and (self.outbound is None or not self.outbound.committed):
-                self.queue.append(_CONTINUE)
-                self._continued = True
-                if self.outbound is not None and self._prepared is not None:
-                    self.outbound.head = self._response_head(*self._prepared, None)
+    def send_continue(self, can_drain: bool) -> None:
+        """Tell a client that waits for a 100 to send its body, unless the response has begun.
 
-    def _response_head(
+        Args:
+            can_drain: see `Persistence.offered`, for a response that was started already.
+        """
+        outbound = self.outbound
+        if not self.responded and (outbound is None or not outbound.committed):
+            self.queue.append(_CONTINUE)
+            self.expect = Expect.SENT
+            if outbound is not None and self._prepared is not None:
+                outbound.replace_head(self._head(*self._prepared, None, can_drain))
+
+    def _head(
         self,
+        request: RequestHead,
         status: int,
         fields: Sequence[tuple[bytes, bytes]],
         reason: bytes | None,
         length: int | None,
+        can_drain: bool,
     ) -> ResponseHead:
-        head = self.head
-        if head is None or self.responded:
-            raise ResponseStateError("the response is finished")
-        if self.outbound is not None and self.outbound.committed:
-            raise ResponseStateError("the response has begun")
-        keep_alive = self._keep_alive and not self._stopping and self._can_drain(later=length is None)
         try:
             return response_head(
-                head.http_version == "1.1",
-                head.method == "HEAD",
-                keep_alive,
+                request.http_version == "1.1",
+                request.method == "HEAD",
+                self._persistence.offered(can_drain),
                 status,
                 reason,
                 tuple(fields),
@@ -120,59 +122,67 @@ class Writer(ABC):
             check_fields(fields)
             raise
 
+    def _replaceable(self, request: RequestHead | None) -> RequestHead:
+        """The request that a response may answer now. Raises ResponseStateError."""
+        if request is None:
+            raise ResponseStateError("the response is finished")
+        self.response.check_replaceable()
+        return request
+
     def start(
         self,
+        request: RequestHead | None,
         status: int,
         fields: Sequence[tuple[bytes, bytes]],
         reason: bytes | None,
-        queued: Callable[[int], Awaitable[None]],
+        written: Written,
+        can_drain: bool,
     ) -> Outbound:
         """Prepare a streamed response; until its head is committed another may take its place.
 
         Raises: InvalidHeader; ResponseStateError.
         """
-        head = self._response_head(status, fields, reason, None)
-        self._replace_outbound()
-        self.outbound = Outbound(self.queue, head, queued)
-        self._prepared = (status, fields, reason) if self._continue_due else None
-        if self.lost is not None:
-            self.outbound.fail(self.lost)
+        request = self._replaceable(request)
+        head = self._head(request, status, fields, reason, None, can_drain)
+        self.outbound = Outbound(self.queue, head, written)
+        self.response.begin(self.outbound)
+        self._prepared = (request, status, fields, reason) if self.expect is Expect.DUE else None
         return self.outbound
 
     def respond(
         self,
+        request: RequestHead | None,
         status: int,
         fields: Sequence[tuple[bytes, bytes]],
         reason: bytes | None,
         body: bytes,
+        can_drain: bool,
     ) -> None:
         """Queue a whole response.
 
         Raises: InvalidHeader; BodyLengthError: not the Content-Length that the fields declare;
             ResponseStateError.
         """
-        head = self._response_head(status, fields, reason, len(body))
-        if head.framing is LENGTH and head.length != len(body):
-            raise BodyLengthError(f"{len(body)} bytes where Content-Length says {head.length}")
-        self._replace_outbound()
-        self._keep_alive = head.keep_alive
-        self.responded = True
-        if self.lost is None:
-            self.queue += (head.wire, body) if head.framing is not NONE and body else (head.wire,)
+        request = self._replaceable(request)
+        head = self._head(request, status, fields, reason, len(body), can_drain)
+        if head.framing is LENGTH:
+            check_length(len(body), head.length)
+        self.response.begin(None)
+        self.outbound = None
+        self._persistence.answered(head.keep_alive)
+        self.queue += (head.wire, body) if head.framing is not NONE and body else (head.wire,)
 
-    def _switch(self, fields: Fields, queued: Callable[[int], Awaitable[None]]) -> None:
-        """Queue a 101; all that is written afterwards goes on the wire as it is."""
+    def switch(self, fields: Fields, written: Written) -> Outbound:
+        """Queue a 101; all that is written afterwards goes on the wire as it is.
+
+        Raises: InvalidHeader; ResponseStateError.
+        """
         head = switching_head(fields)
-        self._replace_outbound()
-        self.outbound = Outbound(self.queue, head, queued)
+        self.outbound = Outbound(self.queue, head, written)
+        self.response.begin(self.outbound)
         self.outbound.commit()
-        self._keep_alive = False
-
-    def _replace_outbound(self) -> None:
-        """Whoever still writes to a response that was not committed must not get on the wire."""
-        if self.outbound is not None:
-            self.outbound.fail(ResponseStateError("another response has taken this one's place"))
-            self.outbound = None
+        self._persistence.end_after_response()
+        return self.outbound
 
     def finish(self, trailers: Fields) -> None:
         """Queue the end of a streamed response.
@@ -182,22 +192,24 @@ class Writer(ABC):
         outbound = self.outbound
         if outbound is None:
             raise ResponseStateError("the response has not been started")
-        last = trailer_block(trailers) if trailers else _LAST_CHUNK  # refused alike in every framing
-        outbound.finish(last)
-        self._keep_alive = self._keep_alive and outbound.head.keep_alive
-        self.responded = True
+        outbound.finish(trailers)
+        self._persistence.answered(outbound.head.keep_alive)
 
-    def _write_error(self, status: int, reason: str, is_head: bool) -> None:
+    def cut(self, error: ResponseStateError) -> bool:
+        """Give the response up; what was written still leaves.
+
+        Returns: whether only a reset tells the client that more should have come, for want of framing.
+        """
+        outbound = self.outbound
+        if outbound is None:
+            return False
+        outbound.close_chunk()
+        unfinished = outbound.committed and not outbound.finished
+        outbound.cut(error)
+        return unfinished and outbound.head.framing is UNTIL_CLOSE
+
+    def write_error(self, status: int, reason: str, is_head: bool) -> None:
         """Queue an answer of the protocol's own, the last one of the connection."""
         body = f"{status}: {reason}\n".encode()
-        head = response_head(
-            True,
-            is_head,
-            False,
-            status,
-            None,
-            ((b"Content-Type", b"text/plain; charset=utf-8"),),
-            self._date(),
-            len(body),
-        )
+        head = response_head(True, is_head, False, status, None, _TEXT, self._date(), len(body))
         self.queue += (head.wire,) if is_head else (head.wire, body)

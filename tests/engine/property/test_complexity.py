@@ -78,8 +78,8 @@ def writing(pieces: int) -> Callable[[], None]:
             outbound.write(b"xy")
             if not outbound.credit:
                 outbound.grant(10_000)
-        connection.finish(())
-        connection.data_to_send()
+        connection.writer.finish(())
+        connection.writer.data_to_send()
 
     return work
 
@@ -143,7 +143,7 @@ def test_a_chunk_costs_the_same_whatever_its_size(size: int) -> None:
 
 
 def _queue(connection: Connection) -> int:
-    return len(connection.queue)
+    return len(connection.writer.queue)
 
 
 def test_ten_thousand_small_writes_are_two_entries_each() -> None:

@@ -26,8 +26,8 @@ from streamcompat_engine import (
     Timeouts,
 )
 from streamcompat_engine.events import RequestReceived, RequestRejected, ResponseOverdue
-from streamcompat_engine.http1.connection import Reader
 from streamcompat_engine.http1.pipes import Outbound
+from streamcompat_engine.http1.states import TRANSITIONS, Reader
 from tests.support.catalogue import BAD_BODY, BAD_HEAD, GOOD
 from tests.support.wire import (
     CHUNKED,
@@ -47,13 +47,16 @@ from tests.support.wire import (
 READ = 300
 """The most bytes of one read."""
 
-NEXT_STATES = {
-    Reader.HEAD: set(Reader),
-    Reader.BODY: set(Reader),
-    Reader.AHEAD: set(Reader),
-    Reader.LINGER: {Reader.LINGER, Reader.CLOSED},
-    Reader.CLOSED: {Reader.CLOSED},
-}
+
+def _reachable(state: Reader) -> set[Reader]:
+    """Where one event may lead: it may take several steps of the table."""
+    found = {state}
+    for _ in Reader:
+        found |= {after for known in found for after in TRANSITIONS[known].values()}
+    return found
+
+
+NEXT_STATES = {state: _reachable(state) for state in Reader}
 
 SOUND = [
     request(),
@@ -111,7 +114,7 @@ class ConnectionMachine(RuleBasedStateMachine):
             assert not self.rejected
             if isinstance(event, ResponseOverdue):
                 assert self.head is not None
-                assert connection.outbound is None
+                assert connection.writer.outbound is None
                 assert not (self.exchange.responded or self.exchange.overdue)
                 self.exchange.overdue = True
                 continue
@@ -123,12 +126,12 @@ class ConnectionMachine(RuleBasedStateMachine):
             else:
                 assert isinstance(event, RequestRejected)
                 self.rejected = True
-                bodiless = connection.queue[-1].endswith(b"\r\n\r\n")
+                bodiless = connection.writer.queue[-1].endswith(b"\r\n\r\n")
                 self.exchanges.append(
                     Exchange("HEAD" if bodiless else "GET", responded=True, status=event.status)
                 )
                 if not bodiless:
-                    self.exchanges[-1].written = connection.queue[-1]
+                    self.exchanges[-1].written = connection.writer.queue[-1]
         assert connection.reader in NEXT_STATES[self.before], (self.before, connection.reader)
         self.before = connection.reader
         if connection.want_read:
@@ -175,16 +178,16 @@ class ConnectionMachine(RuleBasedStateMachine):
 
     @rule()
     def queue_leaves(self) -> None:
-        self.wire += b"".join(self.connection.data_to_send())
+        self.wire += b"".join(self.connection.writer.data_to_send())
 
     @rule(seconds=st.sampled_from([0.0, 0.1, 0.5, 2.0, 5.0, 10.0, 60.0, 1e6]))
     def time_goes_by(self, seconds: float) -> None:
         self.now += seconds if self.calm < 0 else min(seconds, 0.1)
         deadline = self.connection.next_deadline()
-        before = (self.connection.reader, len(self.connection.queue))
+        before = (self.connection.reader, len(self.connection.writer.queue))
         self.connection.handle_deadline(self.now)
         if deadline is None or deadline > self.now:
-            assert before == (self.connection.reader, len(self.connection.queue))
+            assert before == (self.connection.reader, len(self.connection.writer.queue))
         due = self.connection.next_deadline()
         assert due is None or due > self.now, "a driver would call again at once, for ever"
         self.after()
@@ -266,8 +269,8 @@ class ConnectionMachine(RuleBasedStateMachine):
     def somebody_writes(self, which: int, sizes: list[int], credit: int) -> None:
         """To the response of the moment, mostly; sometimes to one whose time is over."""
         writer = self.writers[-1 - which % len(self.writers)]
-        current = self.head is not None and writer is self.connection.outbound
-        before = len(self.connection.queue)
+        current = self.head is not None and writer is self.connection.writer.outbound
+        before = len(self.connection.writer.queue)
         written = b""
         with contextlib.suppress(ResponseStateError, BodyLengthError, ClientDisconnected):
             for size in sizes:
@@ -279,14 +282,14 @@ class ConnectionMachine(RuleBasedStateMachine):
             self.exchange.written += written
             assert writer.sent == len(self.exchange.written)
         else:
-            assert len(self.connection.queue) == before
+            assert len(self.connection.writer.queue) == before
         self.after()
 
     @precondition(lambda self: self.head is not None)
     @rule(trailers=st.sampled_from([(), ((b"T", b"v"),)]))
     def application_finishes(self, trailers: tuple[tuple[bytes, bytes], ...]) -> None:
         with contextlib.suppress(ResponseStateError, BodyLengthError, ClientDisconnected):
-            self.connection.finish(trailers)
+            self.connection.writer.finish(trailers)
             self.exchange.responded = True
         self.after()
 
@@ -336,7 +339,7 @@ class ConnectionMachine(RuleBasedStateMachine):
             assert connection._read_deadline() is None
         if connection.lost is not None:
             assert connection.closed
-            assert not connection.queue
+            assert not connection.writer.queue
             assert connection.next_deadline() is None
         if connection.idle:
             assert self.head is None
@@ -368,7 +371,7 @@ class ConnectionMachine(RuleBasedStateMachine):
             return
         connection = self.connection
         gone = connection.lost is not None
-        self.wire += b"".join(connection.data_to_send())
+        self.wire += b"".join(connection.writer.data_to_send())
         answers = list(responses(self.wire, [exchange.method for exchange in self.exchanges]))
         for exchange, answer in zip(self.exchanges, answers, strict=False):
             assert answer.informational in ([], [100])

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from streamcompat_engine import RequestTimeout, Timeouts
 from streamcompat_engine.events import RequestReceived, ResponseOverdue
-from streamcompat_engine.http1.connection import Reader
+from streamcompat_engine.http1.states import Reader
 from tests.support.wire import SMALL, connect, request, start, take_all
 
 SIZE = 5000
@@ -93,7 +93,7 @@ class DeadlinesMachine(RuleBasedStateMachine):
     @property
     def answers(self) -> bool:
         """Whether the application has begun its answer."""
-        return self.connection.responded or self.connection.outbound is not None
+        return self.connection.writer.responded or self.connection.writer.outbound is not None
 
     # ---- the peer ----
 
@@ -211,14 +211,14 @@ class DeadlinesMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.answers or self.times.overdue or self.inbound.error)
     @rule()
     def application_answers_and_another_request_comes(self) -> None:
-        if self.connection.outbound is None:
+        if self.connection.writer.outbound is None:
             start(self.connection)
         while self.inbound.error is None and self.left:
             take_all(self.inbound)
             self.after()
             self.body_arrives(SIZE)
-        self.connection.finish(())
-        self.connection.data_to_send()
+        self.connection.writer.finish(())
+        self.connection.writer.data_to_send()
         self.connection.exchange_done(self.now)
         if self.connection.reader is not Reader.HEAD:  # it is not kept after a body that was late
             self.connection = connect(SMALL, self.timeouts, self.now)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamcompat_engine.events import RequestReceived
+from streamcompat_engine.http1.states import Ending
 from tests.support.wire import connect, request, responses, sent, start
 
 
@@ -45,7 +46,7 @@ def test_a_chunked_response_is_byte_for_byte_h11s(
             outbound.grant(credit)
         if flush:
             wire += sent(connection)
-    connection.finish(tuple(trailers))
+    connection.writer.finish(tuple(trailers))
     wire += sent(connection)
     (response,) = responses(wire, ["GET"])
     head, *rest = as_h11(list(response.headers), data, trailers)
@@ -69,13 +70,13 @@ def test_a_client_reads_what_was_meant(version: bytes, connection_field: bytes, 
     outbound = start(connection, 200, *[(b"Content-Length", b"10")] * declared)
     outbound.write(b"hello")
     outbound.write(b"world")
-    connection.finish(())
+    connection.writer.finish(())
     wire = sent(connection)
     connection.exchange_done(0.0)
     (response,) = responses(wire, ["GET"])
     assert response.whole
     assert response.body == b"helloworld"
-    kept = not connection.half_close and not connection.closed
+    kept = connection.ending is not Ending.HALF_CLOSE and not connection.closed
     asked = b"close" not in connection_field and (version == b"1.1" or b"keep-alive" in connection_field)
     assert kept is (asked and (declared or version == b"1.1"))
     assert (b"close" in response.field(b"connection")) is not kept

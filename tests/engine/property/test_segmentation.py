@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamcompat_engine import Limits
-from streamcompat_engine.http1.connection import Reader
+from streamcompat_engine.http1.states import Reader
 from tests.support.catalogue import EVERY
 from tests.support.wire import (
     SMALL,

@@ -14,7 +14,8 @@ from streamcompat_engine import (
     ResponseStateError,
 )
 from streamcompat_engine.events import RequestReceived, RequestRejected
-from streamcompat_engine.http1.connection import Connection, Reader
+from streamcompat_engine.http1.connection import Connection
+from streamcompat_engine.http1.states import Ending, Reader
 from tests.support.wire import (
     CHUNKED,
     SMALL,
@@ -82,7 +83,7 @@ def test_a_client_that_only_ends_its_sending_still_gets_its_answers() -> None:
     assert connection.at_eof
     assert not connection.closed
     outbound.write(b"b")
-    connection.finish(())
+    connection.writer.finish(())
     connection.exchange_done(0.0)
     (event,) = connection.events()
     assert isinstance(event, RequestReceived)
@@ -104,7 +105,7 @@ def test_after_a_cut_body_the_connection_closes_at_once(streamed: bool, first: s
     if first == "head":
         connection.receive_eof(0.0)
     if streamed:
-        connection.finish(())
+        connection.writer.finish(())
     else:
         respond(connection)
     connection.exchange_done(0.0)
@@ -137,11 +138,15 @@ def test_whoever_reads_or_writes_learns_that_the_peer_is_gone(how: str) -> None:
     assert connection.inbound is not None
     assert take_all(connection.inbound) == [b"x"]
     assert isinstance(connection.inbound.error, expected)
-    for attempt in (lambda: outbound.write(b"x"), lambda: outbound.write(b""), lambda: connection.finish(())):
+    for attempt in (
+        lambda: outbound.write(b"x"),
+        lambda: outbound.write(b""),
+        lambda: connection.writer.finish(()),
+    ):
         with pytest.raises(expected):
             attempt()
     assert outbound.sent == 11
-    assert connection.aborted is (how == "aborted")
+    assert (connection.ending is Ending.ABORT) is (how == "aborted")
     assert connection.closed
     assert sent(connection) == b""
     connection.exchange_done(0.0)
@@ -155,7 +160,7 @@ def test_nothing_is_sent_to_a_peer_that_is_gone() -> None:
     with pytest.raises(ClientDisconnected):
         start(connection).write(b"x")
     respond(connection)
-    assert connection.responded
+    assert connection.writer.responded
     assert sent(connection) == b""
 
 
@@ -175,7 +180,7 @@ def test_a_last_answer_is_followed_by_a_bounded_read() -> None:
     """RFC 9112 §9.6: half a close, then what still comes is dropped, up to a limit."""
     connection = connect(SMALL)
     connection.receive_data(b"\0", 0.0)
-    assert connection.half_close
+    assert connection.ending is Ending.HALF_CLOSE
     assert connection.reader is Reader.LINGER
     assert connection.want_read
     total = 0
@@ -193,14 +198,14 @@ def test_what_came_too_early_is_dropped_with_the_last_answer() -> None:
     assert held(connection) > 0
     done(connection)
     assert held(connection) == 0
-    assert connection.half_close
+    assert connection.ending is Ending.HALF_CLOSE
 
 
 def test_a_close_that_leaves_nothing_unread_needs_no_linger() -> None:
     connection = serving(request(b"GET / HTTP/1.1", b"Connection: close"))
     done(connection)
     assert connection.closed
-    assert not connection.half_close
+    assert connection.ending is not Ending.HALF_CLOSE
 
 
 def test_after_a_close_nothing_happens_any_more() -> None:
@@ -288,14 +293,14 @@ def test_a_draining_connection_is_kept_for_one_more_request_that_is_told_so() ->
         connection.shutdown(drain=True)
         assert not connection.closed
         if state == "serving":
-            connection.finish(())
+            connection.writer.finish(())
             connection.exchange_done(0.0)
             sent(connection)
         assert connection.idle
         connection.receive_data(request(), 0.0)
         done(connection)
         assert b"\r\nConnection: close\r\n" in sent(connection)
-        assert connection.half_close
+        assert connection.ending is Ending.HALF_CLOSE
 
 
 @pytest.mark.parametrize("drain_first", [True, False])
@@ -351,9 +356,9 @@ def test_a_shutdown_closes_after_the_answer_that_is_on_its_way() -> None:
     connection = serving(request() + request(b"GET /2 HTTP/1.1"))
     start(connection).write(b"x")
     connection.shutdown()
-    connection.finish(())
+    connection.writer.finish(())
     connection.exchange_done(0.0)
-    assert connection.half_close
+    assert connection.ending is Ending.HALF_CLOSE
     assert connection.events() == []
     (response,) = responses(sent(connection), ["GET"])
     assert response.whole
@@ -390,8 +395,8 @@ def test_the_answers_to_good_requests_go_before_that_to_a_bad_one() -> None:
 def test_a_queue_is_taken_once() -> None:
     connection = serving(request())
     respond(connection)
-    assert connection.data_to_send() != []
-    assert connection.data_to_send() == []
+    assert connection.writer.data_to_send() != []
+    assert connection.writer.data_to_send() == []
 
 
 def test_a_head_larger_than_a_read_is_gathered_and_given_back() -> None:

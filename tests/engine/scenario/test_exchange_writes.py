@@ -169,7 +169,7 @@ def test_dropped_writes_end_at_the_hard_limit(driver: str, size: int) -> None:
         def write_all() -> None:
             while True:
                 exchange.write(b"x" * size)
-                most[0] = max(most[0], len(exchange._session.connection.queue))
+                most[0] = max(most[0], len(exchange._session.connection.writer.queue))
 
         exchange.start(200, ())
         with pytest.raises(WriteBufferFull):

@@ -97,7 +97,7 @@ async def test_pings_to_a_client_that_takes_nothing_are_not_piled_up() -> None:
         for number in range(5000):
             await session.client.send(frame(PING, b"%0125d" % number))
         await settle()
-        assert session.blocked and len(session.connection.queue) < 100
+        assert session.blocked and len(session.connection.writer.queue) < 100
 
 
 async def test_others_have_their_turns_while_a_flood_of_frames_is_taken() -> None:

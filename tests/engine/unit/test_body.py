@@ -13,6 +13,7 @@ from streamcompat_engine.http1 import body as lane
 from streamcompat_engine.http1.body import ChunkedBody, LengthBody
 from streamcompat_engine.http1.gate import FORBIDDEN_TRAILERS
 from streamcompat_engine.http1.heads import parse_head, primed
+from streamcompat_engine.http1.states import Ending
 from tests.support.catalogue import BAD_BODY
 from tests.support.wire import SMALL, bytewise, chunks, cut, feed, upload
 
@@ -123,7 +124,7 @@ def test_broken_framing_is_the_readers_error_and_closes(name: str) -> None:
         assert seen.trailers == ()
         assert peer.rejected is None
         assert peer.sent.count(b"Connection: close") == 1
-        assert peer.connection.half_close
+        assert peer.connection.ending is Ending.HALF_CLOSE
 
 
 def test_a_size_line_is_refused_when_it_can_no_longer_end_in_time() -> None:

@@ -11,7 +11,7 @@ from streamcompat_engine import (
     ProtocolError,
 )
 from streamcompat_engine.events import RequestReceived
-from streamcompat_engine.http1.connection import Reader
+from streamcompat_engine.http1.states import Ending, Reader
 from tests.support.catalogue import EVERY
 from tests.support.wire import (
     CONTINUE,
@@ -46,7 +46,7 @@ def test_a_new_connection_waits_and_says_nothing() -> None:
     assert connection.want_read
     assert not connection.closed
     assert connection.events() == []
-    assert connection.data_to_send() == []
+    assert connection.writer.data_to_send() == []
 
 
 def test_requests_are_served_one_after_another_on_one_connection() -> None:
@@ -59,7 +59,7 @@ def test_requests_are_served_one_after_another_on_one_connection() -> None:
         assert not connection.idle
         done(connection, b"%d" % index)
         assert connection.idle
-        assert connection.inbound is connection.outbound is None
+        assert connection.inbound is connection.writer.outbound is None
         (response,) = responses(sent(connection), ["GET"])
         assert response.body == b"%d" % index
         assert response.keep_alive
@@ -166,8 +166,8 @@ def test_a_drain_is_bounded_by_the_length_that_is_declared() -> None:
         connection = serving(request(b"POST / HTTP/1.1", b"Content-Length: %d" % length))
         done(connection)
         assert (b"Connection: close" in sent(connection)) is not kept
-        assert (connection.reader is Reader.BODY) is kept
-        assert connection.half_close is not kept
+        assert (connection.reader is Reader.DRAIN) is kept
+        assert (connection.ending is Ending.HALF_CLOSE) is not kept
 
 
 @pytest.mark.parametrize("expects", [False, True])
@@ -182,7 +182,7 @@ def test_an_echo_of_a_long_body_keeps_the_connection(expects: bool) -> None:
     for piece in (body[:50], body[50:]):
         connection.receive_data(piece, 0.0)
         outbound.write(b"".join(take_all(connection.inbound)))
-    connection.finish(())
+    connection.writer.finish(())
     connection.exchange_done(0.0)
     out = sent(connection)
     assert out.startswith(CONTINUE) is expects
@@ -197,11 +197,11 @@ def test_a_long_body_that_is_left_after_a_response_began_ends_the_connection() -
     body = b"x" * (SMALL.drain_size + 100)
     connection = serving(post(body)[: -len(body)])
     start(connection).write(b"hello")
-    connection.finish(())
+    connection.writer.finish(())
     connection.exchange_done(0.0)
     (response,) = responses(sent(connection), ["POST"])
     assert (response.body, response.whole) == (b"hello", True)
-    assert connection.half_close
+    assert connection.ending is Ending.HALF_CLOSE
     assert connection.reader is Reader.LINGER
 
 
@@ -209,11 +209,11 @@ def test_a_client_that_was_never_told_to_send_its_body_is_told_of_the_close() ->
     """RFC 9110 §10.1.1: whether the body follows or not, nobody can know."""
     connection = serving(EXPECTING)
     start(connection).write(b"hello")
-    connection.finish(())
+    connection.writer.finish(())
     connection.exchange_done(0.0)
     (response,) = responses(sent(connection), ["POST"])
     assert response.field(b"connection") == [b"close"]
-    assert connection.half_close
+    assert connection.ending is Ending.HALF_CLOSE
 
 
 def test_what_a_client_sends_ahead_in_small_pieces_is_held_whole() -> None:
@@ -232,10 +232,10 @@ def test_a_drain_is_bounded_where_no_length_is_declared() -> None:
     done(connection)
     assert b"Connection: close" not in sent(connection)
     for _ in range(1000):
-        if not connection.want_read or connection.half_close:
+        if not connection.want_read or connection.ending is Ending.HALF_CLOSE:
             break
         connection.receive_data(b"4\r\nabcd\r\n", 0.0)
-    assert connection.half_close
+    assert connection.ending is Ending.HALF_CLOSE
     assert connection.reader is Reader.LINGER
     assert held(connection) <= most_held(SMALL, 9)
 
@@ -254,9 +254,9 @@ def test_what_was_drained_does_not_shorten_the_linger() -> None:
 def test_what_waited_for_the_handler_counts_as_drained() -> None:
     connection = serving(upload(chunks(b"x" * 200)[:-5]))
     done(connection)
-    assert connection.reader is Reader.BODY
+    assert connection.reader is Reader.DRAIN
     connection.receive_data(chunks(b"y" * 60)[:-5], 0.0)
-    assert connection.half_close
+    assert connection.ending is Ending.HALF_CLOSE
 
 
 def test_a_body_that_breaks_while_it_is_drained_ends_the_connection() -> None:
@@ -265,7 +265,7 @@ def test_a_body_that_breaks_while_it_is_drained_ends_the_connection() -> None:
     connection.receive_data(b"xyz", 0.0)
     assert connection.events() == []
     assert connection.reader is Reader.LINGER
-    assert connection.half_close
+    assert connection.ending is Ending.HALF_CLOSE
     assert len(list(responses(sent(connection), ["POST"]))) == 1
 
 
@@ -275,7 +275,7 @@ def test_a_broken_body_is_an_error_to_the_reader_and_the_last_exchange() -> None
     assert isinstance(connection.inbound.error, ProtocolError)
     assert not connection.want_read
     done(connection)
-    assert connection.half_close
+    assert connection.ending is Ending.HALF_CLOSE
     assert connection.want_read  # and dropped
     (response,) = responses(sent(connection), ["POST"])
     assert response.field(b"connection") == [b"close"]
@@ -288,9 +288,9 @@ def test_a_body_that_breaks_after_the_head_has_left_closes_all_the_same() -> Non
     assert b"Connection: close" not in sent(connection)
     connection.receive_data(b"wrong\r\n", 0.0)
     outbound.write(b"b")
-    connection.finish(())
+    connection.writer.finish(())
     connection.exchange_done(0.0)
-    assert connection.half_close
+    assert connection.ending is Ending.HALF_CLOSE
     assert connection.reader is Reader.LINGER
 
 
@@ -302,7 +302,7 @@ def test_many_bytes_behind_a_broken_body_do_not_cut_its_answer() -> None:
     assert not connection.closed
     done(connection)
     assert len(list(responses(sent(connection), ["POST"]))) == 1
-    assert connection.half_close
+    assert connection.ending is Ending.HALF_CLOSE
 
 
 @pytest.mark.parametrize("ended", [True, False])

@@ -6,7 +6,7 @@ import pytest
 
 from streamcompat_engine import ClientDisconnected, Timeouts
 from streamcompat_engine.events import RequestReceived, RequestRejected
-from streamcompat_engine.http1.connection import Reader
+from streamcompat_engine.http1.states import Ending, Reader
 from tests.support.timing import NEVER, fails, kept, uploading, waiting
 from tests.support.wire import EXPECTING, bytewise, post, request, responses, sent, start, take_all, upload
 
@@ -53,7 +53,7 @@ def test_the_first_head_is_timed_from_the_connections_start() -> None:
     assert isinstance(event, RequestRejected)
     (response,) = responses(sent(connection), ["GET"])
     assert event.status == response.status == 408
-    assert connection.half_close
+    assert connection.ending is Ending.HALF_CLOSE
     assert connection.next_deadline() == 112.0
 
 
@@ -137,7 +137,7 @@ def test_a_body_may_be_slow_but_not_silent() -> None:
     connection.exchange_done(now + 60.0)
     (response,) = responses(sent(connection), ["POST"])
     assert response.field(b"connection") == [b"close"]
-    assert connection.half_close
+    assert connection.ending is Ending.HALF_CLOSE
 
 
 def test_a_body_that_is_late_ends_the_connection_though_its_answer_has_begun() -> None:
@@ -145,9 +145,9 @@ def test_a_body_that_is_late_ends_the_connection_though_its_answer_has_begun() -
     start(connection).write(b"x")
     connection.handle_deadline(60.0)
     assert fails(connection)
-    connection.finish(())
+    connection.writer.finish(())
     connection.exchange_done(60.0)
-    assert connection.half_close
+    assert connection.ending is Ending.HALF_CLOSE
 
 
 def test_a_body_that_waits_for_its_handler_is_never_late() -> None:
@@ -273,7 +273,7 @@ def test_a_drain_has_one_time_that_no_byte_prolongs() -> None:
         connection.receive_data(b"1\r\nx\r\n", now)
         assert connection.next_deadline() == 12.0
     connection.handle_deadline(12.0)
-    assert connection.half_close
+    assert connection.ending is Ending.HALF_CLOSE
     assert connection.reader is Reader.LINGER
     assert connection.next_deadline() == 14.0
     connection.handle_deadline(14.0)
@@ -344,9 +344,9 @@ def test_a_peer_that_takes_nothing_is_aborted() -> None:
     connection.deadlines.stalled(20.0, True)
     assert connection.next_deadline() == 35.0
     connection.handle_deadline(34.9)
-    assert not connection.aborted
+    assert connection.ending is not Ending.ABORT
     connection.handle_deadline(35.0)
-    assert connection.aborted
+    assert connection.ending is Ending.ABORT
     assert connection.closed
     assert connection.next_deadline() is None
     with pytest.raises(ClientDisconnected):
@@ -384,4 +384,4 @@ def test_a_closing_connection_still_waits_no_longer_than_a_stall() -> None:
     assert connection.closed
     assert connection.next_deadline() == 31.0
     connection.handle_deadline(31.0)
-    assert connection.aborted
+    assert connection.ending is Ending.ABORT

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamcompat_engine import InvalidHeader, Limits, ProtocolError
-from streamcompat_engine.http1.connection import Reader
 from streamcompat_engine.http1.gate import FORBIDDEN_TRAILERS, FieldGate, HeadGate, check_fields, check_reason
+from streamcompat_engine.http1.states import Ending, Reader
 from tests.support.catalogue import BAD_HEAD, GOOD
 from tests.support.wire import SMALL, bytewise, cut, feed, held, most_held, request, responses
 
@@ -60,7 +60,7 @@ def test_a_broken_head_gets_one_answer_and_a_close(name: str) -> None:
     assert answer.field(b"connection") == [b"close"]
     assert answer.field(b"date") != []
     assert peer.connection.reader is Reader.LINGER
-    assert peer.connection.half_close
+    assert peer.connection.ending is Ending.HALF_CLOSE
 
 
 @pytest.mark.parametrize("name", BAD_HEAD)

@@ -211,7 +211,7 @@ def test_each_write_is_one_chunk(size: int, credit: int) -> None:
     pieces = [b"%c" % (65 + index) * size for index in range(5)]
     writer.write(*pieces)
     assert writer.outbound.sent == 5 * size
-    writer.outbound.finish(b"0\r\n\r\n")
+    writer.outbound.finish()
     assert writer.leave() == b"HEAD\r\n\r\n" + chunks(*[piece for piece in pieces if piece])
     assert writer.outbound.sent == 5 * size
 
@@ -240,7 +240,7 @@ def test_what_was_sent_is_exact_at_all_times(steps: list[int | str], credit: int
             writer.write(bytearray(data) if step == "bytearray" else data)  # type: ignore[arg-type]
             written.append(data)
         assert writer.outbound.sent == sum(map(len, written))
-    writer.outbound.finish(b"0\r\n\r\n")
+    writer.outbound.finish()
     head = b"HEAD\r\n\r\n"
     assert (wire + writer.leave()) == head + chunks(*[data for data in written if data])
     assert writer.outbound.sent == sum(map(len, written))
@@ -251,7 +251,7 @@ def test_short_writes_are_told_once_the_credit_is_used() -> None:
     writer = Writer(credit=1000)
     for _ in range(500):
         writer.write(b"x" * 10)
-    writer.outbound.finish(b"0\r\n\r\n")
+    writer.outbound.finish()
     assert 1 < len(writer.seen) < 100
     assert sum(writer.seen) <= 5000
     assert 5000 - sum(writer.seen) <= 1000
@@ -276,7 +276,7 @@ def test_a_body_without_chunks_has_no_short_way(framing: int) -> None:
     writer.write(b"hello ", b"", b"world!")
     assert writer.seen == [6, 0, 6]
     assert writer.outbound.sent == 12
-    writer.outbound.finish(b"0\r\n\r\n")
+    writer.outbound.finish()
     assert writer.leave() == b"HEAD\r\n\r\n" + (b"" if framing is NONE else b"hello world!")
 
 
@@ -287,13 +287,13 @@ def test_the_head_leaves_with_the_first_write_even_an_empty_one() -> None:
     assert writer.outbound.committed
     writer.write(b"")
     assert writer.leave() == b"HEAD\r\n\r\n"
-    writer.outbound.finish(b"0\r\n\r\n")
+    writer.outbound.finish()
     assert writer.leave() == b"0\r\n\r\n"
 
 
 def test_nothing_written_is_a_whole_response() -> None:
     writer = Writer()
-    writer.outbound.finish(b"0\r\nT: v\r\n\r\n")
+    writer.outbound.finish(((b"T", b"v"),))
     assert writer.leave() == b"HEAD\r\n\r\n0\r\nT: v\r\n\r\n"
 
 
@@ -335,18 +335,18 @@ def test_more_than_the_length_is_an_error_and_not_on_the_wire() -> None:
     writer.write(b"de")
     with pytest.raises(BodyLengthError):
         writer.write(b"f")
-    writer.outbound.finish(b"")
+    writer.outbound.finish()
     assert writer.leave() == b"HEAD\r\n\r\nabcde"
 
 
 def test_less_than_the_length_is_an_error_and_no_end() -> None:
     writer = Writer(LENGTH, length=5)
     with pytest.raises(BodyLengthError):
-        writer.outbound.finish(b"")
+        writer.outbound.finish()
     assert not writer.outbound.committed
     writer.write(b"abc")
     with pytest.raises(BodyLengthError, match="3 bytes where Content-Length says 5"):
-        writer.outbound.finish(b"")
+        writer.outbound.finish()
     assert not writer.outbound.finished
 
 
@@ -354,13 +354,13 @@ def test_nothing_is_written_after_the_end() -> None:
     for credit in (0, 10_000):
         writer = Writer(credit=credit)
         writer.write(b"x", b"y")
-        writer.outbound.finish(b"0\r\n\r\n")
+        writer.outbound.finish()
         before = list(writer.queue)
         for late in (b"z", b""):
             with pytest.raises(ResponseStateError):
                 writer.write(late)
         with pytest.raises(ResponseStateError):
-            writer.outbound.finish(b"0\r\n\r\n")
+            writer.outbound.finish()
         assert writer.queue == before
 
 
@@ -375,7 +375,7 @@ def test_a_writer_learns_of_a_failure_at_its_next_write() -> None:
         attempts = [
             partial(writer.write, b"z"),
             partial(writer.write, b""),
-            partial(writer.outbound.finish, b""),
+            partial(writer.outbound.finish),
         ]
         for attempt in attempts:
             with pytest.raises(ClientDisconnected) as caught:

@@ -156,9 +156,9 @@ async def test_what_is_written_leaves_when_the_application_waits() -> None:
         for _ in range(3):
             exchange.write(b"one")
             exchange.write(b"two")
-            looked.append(bool(exchange._session.connection.queue))
+            looked.append(bool(exchange._session.connection.writer.queue))
             await anyio.lowlevel.checkpoint()
-            looked.append(bool(exchange._session.connection.queue))
+            looked.append(bool(exchange._session.connection.writer.queue))
         exchange.finish()
 
     async with connected(app, Timeouts()) as (session, _):

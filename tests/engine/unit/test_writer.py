@@ -11,7 +11,7 @@ from streamcompat_engine import (
     ResponseStateError,
 )
 from streamcompat_engine.events import RequestReceived
-from streamcompat_engine.http1.connection import Reader
+from streamcompat_engine.http1.states import Ending, Reader
 from tests.support.wire import (
     CONTINUE,
     EXPECTING,
@@ -84,7 +84,7 @@ def test_a_100_goes_before_a_response_that_is_only_prepared() -> None:
     connection.send_continue()
     connection.receive_data(b"hello", 0.0)
     outbound.write(b"x")
-    connection.finish(())
+    connection.writer.finish(())
     (response,) = responses(sent(connection), ["POST"])
     assert response.informational == [100]
     assert response.body == b"x"
@@ -96,7 +96,7 @@ def test_a_client_that_was_not_told_to_go_on_is_not_waited_for() -> None:
     done(connection)
     (response,) = responses(sent(connection), ["POST"])
     assert response.field(b"connection") == [b"close"]
-    assert connection.half_close
+    assert connection.ending is Ending.HALF_CLOSE
     connection.receive_data(b"GET /", 0.0)
     assert connection.events() == []
 
@@ -115,7 +115,7 @@ def test_a_response_without_a_body_has_none(method: str, status: int, streamed: 
         outbound = start(connection, status)
         outbound.write(b"not")
         outbound.write(b"sent")
-        connection.finish(((b"T", b"v"),))
+        connection.writer.finish(((b"T", b"v"),))
     else:
         respond(connection, b"not sent", status)
     connection.exchange_done(0.0)
@@ -135,7 +135,7 @@ def test_head_has_the_fields_of_get() -> None:
             connection = serving(request(method + b" / HTTP/1.1"))
             if streamed:
                 start(connection).write(b"hello")
-                connection.finish(())
+                connection.writer.finish(())
             else:
                 respond(connection, b"hello")
             heads.append(sent(connection).partition(b"\r\n\r\n")[0])
@@ -155,7 +155,7 @@ def test_http_1_0_is_kept_where_it_asks_and_a_length_is_known(kind: str, asked: 
         outbound = start(connection, 200, *[(b"Content-Length", b"5")] * (kind == "length"))
         outbound.write(b"hel")
         outbound.write(b"lo")
-        connection.finish(((b"T", b"v"),))
+        connection.writer.finish(((b"T", b"v"),))
     connection.exchange_done(0.0)
     kept = asked and kind != "until close"
     wire = sent(connection)
@@ -163,7 +163,7 @@ def test_http_1_0_is_kept_where_it_asks_and_a_length_is_known(kind: str, asked: 
     assert (b"\r\nConnection: keep-alive\r\n" in wire) is kept
     assert (b"\r\nConnection: close\r\n" in wire) is not kept
     assert [type(event) for event in connection.events()] == [RequestReceived] * kept
-    assert connection.half_close is not kept
+    assert (connection.ending is Ending.HALF_CLOSE) is not kept
 
 
 # ---- what a handler does wrong ----
@@ -185,7 +185,7 @@ def test_nothing_is_sent_of_a_head_that_may_not_be_sent() -> None:
     with pytest.raises(BodyLengthError):
         connection.respond(200, ((b"Content-Length", b"3"),), None, b"hello")
     assert sent(connection) == b""
-    assert not connection.responded
+    assert not connection.writer.responded
     done(connection)
     assert connection.idle
 
@@ -203,9 +203,9 @@ def test_a_response_that_was_not_committed_can_be_replaced_by_one_and_never_writ
             with pytest.raises(ResponseStateError):
                 stale.write(late)
         with pytest.raises(ResponseStateError):
-            stale.finish(b"0\r\n\r\n")
-        if not connection.responded:
-            connection.finish(())
+            stale.finish()
+        if not connection.writer.responded:
+            connection.writer.finish(())
         (response,) = responses(sent(connection), ["GET"])
         assert response.status == 500
 
@@ -213,14 +213,18 @@ def test_a_response_that_was_not_committed_can_be_replaced_by_one_and_never_writ
 def test_a_response_is_begun_once_and_ended_once() -> None:
     connection = serving(request())
     with pytest.raises(ResponseStateError):
-        connection.finish(())
+        connection.writer.finish(())
     start(connection).write(b"x")
     with pytest.raises(ResponseStateError):
         start(connection)
     with pytest.raises(ResponseStateError):
         respond(connection)
-    connection.finish(())
-    for again in (lambda: start(connection), lambda: respond(connection), lambda: connection.finish(())):
+    connection.writer.finish(())
+    for again in (
+        lambda: start(connection),
+        lambda: respond(connection),
+        lambda: connection.writer.finish(()),
+    ):
         with pytest.raises(ResponseStateError):
             again()
     connection.exchange_done(0.0)
@@ -236,17 +240,17 @@ def test_forbidden_trailers_are_an_error_in_every_framing(wire: bytes, fields: F
     start(connection, 200, *fields).write(b"x")
     for name in (b"Content-Length", b"a b"):
         with pytest.raises(InvalidHeader):
-            connection.finish(((name, b"5"),))
-    connection.finish(((b"Fine", b"1"),))
-    assert connection.responded
+            connection.writer.finish(((name, b"5"),))
+    connection.writer.finish(((b"Fine", b"1"),))
+    assert connection.writer.responded
 
 
 def test_forbidden_trailers_are_an_error_and_the_response_can_still_end() -> None:
     connection = serving(request())
     start(connection).write(b"x")
     with pytest.raises(InvalidHeader):
-        connection.finish(((b"Content-Length", b"5"),))
-    connection.finish(((b"Fine", b"1"),))
+        connection.writer.finish(((b"Content-Length", b"5"),))
+    connection.writer.finish(((b"Fine", b"1"),))
     (response,) = responses(sent(connection), ["GET"])
     assert response.trailers == [(b"fine", b"1")]
 
@@ -268,10 +272,10 @@ def test_a_response_without_an_end_is_visibly_cut(version: bytes, committed: boo
     elif version == b"1.1":
         (response,) = responses(wire, ["GET"])
         assert (response.body, response.whole) == (b"hello", False)
-        assert connection.half_close
+        assert connection.ending is Ending.HALF_CLOSE
     else:
         assert wire.endswith(b"hello")
-        assert connection.reset  # the only way to tell it
+        assert connection.ending is Ending.RESET  # the only way to tell it
     with pytest.raises(ResponseStateError):
         outbound.write(b"late")
     assert sent(connection) == b""
@@ -281,12 +285,12 @@ def test_cutting_a_whole_response_does_not_damage_it() -> None:
     for version in (b"1.0", b"1.1"):
         connection = serving(request(b"GET / HTTP/" + version))
         start(connection).write(b"hello")
-        connection.finish(())
+        connection.writer.finish(())
         connection.cut(0.0)
         connection.exchange_done(0.0)
         (response,) = responses(sent(connection), ["GET"])
         assert response.whole
-        assert not connection.reset
+        assert connection.ending is not Ending.RESET
 
 
 def test_a_response_that_was_given_up_lingers_from_then_on() -> None:
