@@ -5,7 +5,7 @@ library above it needs is exported here; its modules are its own.
 """
 
 from .drivers.anyio import cancels
-from .drivers.memory import MemoryPeer, MemorySession, VirtualClock
+from .drivers.memory import MemoryPeer, MemoryTransport, VirtualClock
 from .drivers.service import App, Service
 from .errors import (
     BodyLengthError,
@@ -48,7 +48,7 @@ __all__ = [
     "Limits",
     "LogBudget",
     "MemoryPeer",
-    "MemorySession",
+    "MemoryTransport",
     "OnDisconnect",
     "ProtocolError",
     "RequestHead",

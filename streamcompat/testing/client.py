@@ -32,7 +32,7 @@ from streamcompat_engine import (
     Lifespan,
     Limits,
     MemoryPeer,
-    MemorySession,
+    MemoryTransport,
     Service,
     Timeouts,
     VirtualClock,
@@ -194,8 +194,8 @@ class Client:
     def _connect(self) -> Connection:
         if self._tasks is None:
             raise RuntimeError("use the client in `async with`")
-        session = MemorySession(self._service, self.clock, self._tasks, self._window)
-        connection = self._connections[session.client] = Connection(self, session)
+        transport = MemoryTransport(self._service, self.clock, self._tasks, self._window)
+        connection = self._connections[transport.client] = Connection(self, transport)
         return connection
 
     @contextlib.asynccontextmanager

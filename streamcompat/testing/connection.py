@@ -15,7 +15,7 @@ import anyio
 from streamcompat.testing import wire
 from streamcompat.testing.observed import Observed
 from streamcompat.testing.response import Response, ResponseReader
-from streamcompat_engine import ClientDisconnected, MemorySession
+from streamcompat_engine import ClientDisconnected, MemoryTransport
 
 if TYPE_CHECKING:
     from streamcompat.testing.client import Client
@@ -82,11 +82,12 @@ class Connection:
         exchanges: what is known of the handlers of its requests, in their order.
     """
 
-    def __init__(self, client: Client, session: MemorySession) -> None:
+    def __init__(self, client: Client, transport: MemoryTransport) -> None:
         self.client = client
         self.exchanges: list[Observed] = []
-        self._session = session
-        self._peer = session.client
+        self._transport = transport
+        self._session = transport.session
+        self._peer = transport.client
         self._reader = ResponseReader()
 
     # ---- what the client does ----
@@ -139,7 +140,7 @@ class Connection:
     @property
     def open(self) -> bool:
         """Neither side has closed it."""
-        return self._session in self._session.service.sessions and not self._peer.at_eof
+        return self._transport.connected and not self._peer.at_eof
 
     @property
     def ended(self) -> bool:

@@ -27,7 +27,7 @@ from streamcompat_engine.http1.body import ChunkedBody
 from streamcompat_engine.http1.connection import Connection
 from streamcompat_engine.http1.gate import HeadGate
 from streamcompat_engine.http1.heads import parse_head, primed
-from streamcompat_engine.http1.pipes import Outbound
+from streamcompat_engine.http1.outbound import Outbound
 from streamcompat_engine.websocket.handshake import Handshake
 from tests.support.frames import Frame, closing, frames
 from tests.support.wire import SMALL, connect, held, most_held, no_wait, request, take_all

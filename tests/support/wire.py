@@ -12,9 +12,10 @@ import h11
 
 from streamcompat_engine import EngineError, Fields, Limits, RequestHead, Timeouts
 from streamcompat_engine.events import RequestReceived, RequestRejected
+from streamcompat_engine.exchange.inbound import Inbound
 from streamcompat_engine.exchange.suspension import READY, Ready
 from streamcompat_engine.http1.connection import Connection
-from streamcompat_engine.http1.pipes import Inbound, Outbound
+from streamcompat_engine.http1.outbound import Outbound
 from streamcompat_engine.http1.states import Reader
 
 DATE = b"Thu, 01 Jan 1970 00:00:00 GMT"

@@ -10,23 +10,22 @@ import contextlib
 import contextvars
 import logging
 import socket
-import ssl
+import ssl as tls
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import anyio
 import anyio.abc
 import anyio.lowlevel
 from anyio.streams.tls import TLSStream
 
+from ..exchange.flow import Wakeup
 from ..http1.states import Ending
 from .accept import BACK_OFF, Exhausted, accept
-from .service import Event, Service
-from .session import RESET, Session
+from .service import Service
+from .session import HALF_CLOSED, Session
 from .timers import Timer, Timers
-
-if TYPE_CHECKING:
-    from ..server.config import ServerConfig
+from .transport import RESET
 
 _READ: Final = 64 * 1024
 """The most bytes of one read."""
@@ -40,16 +39,21 @@ _TURNS: Final = 8
 logger: Final = logging.getLogger("streamcompat.engine")
 
 
-class AnyioSession(Session):
+class AnyioTransport:
     """One connection on an anyio byte stream; `run` serves it to its end.
 
     Args:
         timers: those of the server; a connection by itself makes its own.
+
+    Attributes:
+        session: that it serves.
     """
 
+    scheme = "http"
+
     def __init__(self, service: Service, stream: anyio.abc.ByteStream, timers: Timers | None = None) -> None:
-        super().__init__(service, self.now())
-        self._stream = self.transport = stream
+        self._service = service
+        self._stream = self.exposed = stream
         self.peer, self.sockname = _addresses(stream)
         if isinstance(stream, TLSStream):
             self.scheme = "https"
@@ -66,6 +70,7 @@ class AnyioSession(Session):
         self._closing = False
         self._eof_sent = False
         self._context = contextvars.copy_context()
+        self.session = Session(service, self)
 
     async def run(self) -> None:
         """Serve the connection until both it and its last exchange have ended."""
@@ -79,14 +84,11 @@ class AnyioSession(Session):
             keeper.cancel_scope.cancel()
 
     async def _run(self) -> None:
-        self.service.sessions.add(self)
         try:
             async with anyio.create_task_group() as self._tasks:
                 try:
                     with anyio.CancelScope() as self._io:
-                        if self.service.stopping:
-                            self.on_shutdown()
-                        self.advance()
+                        self.session.begin()
                         await self._read()
                 finally:
                     if self._writer is not None:
@@ -94,13 +96,13 @@ class AnyioSession(Session):
                     if self._timer is not None:
                         self._timer.cancel()
                     await self._farewell()
-                    self.on_lost()
+                    self.session.on_lost()
         finally:
-            self.on_lost()
+            self.session.on_lost()
 
     async def _farewell(self) -> None:
         """Close the stream; over TLS a peer that listens is told so, and waited for a while."""
-        seconds = 0.0 if self.connection.ending is Ending.ABORT else _FAREWELL
+        seconds = 0.0 if self.session.connection.ending is Ending.ABORT else _FAREWELL
         with (
             contextlib.suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError),
             anyio.move_on_after(seconds, shield=True),
@@ -113,12 +115,12 @@ class AnyioSession(Session):
         stream = self._stream
         try:
             while True:
-                while self.reading_paused:
+                while self.session.reading_paused:
                     assert self._readable is not None
                     await self._readable.wait()
-                self.on_data(await stream.receive(_READ))
+                self.session.on_data(await stream.receive(_READ))
         except anyio.EndOfStream:
-            self.on_eof()
+            self.session.on_eof()
             await anyio.sleep_forever()  # until it is closed
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
             pass
@@ -144,7 +146,7 @@ class AnyioSession(Session):
 
         Returns: whether the connection is to be closed then.
         """
-        pending, low = self._pending, self.limits.outbound_low
+        pending, low = self._pending, self._service.limits.outbound_low
         while True:
             callbacks, self._callbacks = self._callbacks, []
             for callback in callbacks:
@@ -157,11 +159,11 @@ class AnyioSession(Session):
                     part = bytes(piece[start : start + _SLICE])
                     await self._stream.send(part)
                     self._unsent -= len(part)
-                if self.blocked and self._unsent <= low:
-                    self.on_writable()
+                if self.session.blocked and self._unsent <= low:
+                    self.session.on_writable()
             elif self._closing:
                 return True
-            elif self._half_closed and not self._eof_sent:
+            elif self.session.life >= HALF_CLOSED and not self._eof_sent:
                 self._eof_sent = True
                 await self._stream.send_eof()
             else:
@@ -173,21 +175,21 @@ class AnyioSession(Session):
         if self._exchange_scope is scope:
             self._exchange_scope = None
 
-    # ---- called by the session ----
+    # ---- called by its session ----
 
     def now(self) -> float:
         return anyio.current_time()
 
-    def event(self) -> Event:
+    def wakeup(self) -> Wakeup:
         return anyio.Event()
 
     async def checkpoint(self) -> None:
         await anyio.lowlevel.checkpoint()
 
-    def unsent(self) -> int:
-        return self._unsent + self.queued
+    def untaken(self) -> int:
+        return self._unsent
 
-    def _transmit(self, data: list[bytes]) -> None:
+    def transmit(self, data: list[bytes]) -> None:
         piece = memoryview(data[0] if len(data) == 1 else b"".join(data))
         if self._writer is None and isinstance(self._stream, SocketByteStream):
             piece = piece[self._stream.send_now(piece) :]
@@ -195,15 +197,15 @@ class AnyioSession(Session):
                 return
         self._pending.append(piece)
         self._unsent += len(piece)
-        if self._unsent > self.limits.outbound_high:
-            self.on_blocked()
+        if self._unsent > self._service.limits.outbound_high:
+            self.session.on_blocked()
         self._wake_writer()
 
-    def _call_soon(self, callback: Callable[[], None]) -> None:
+    def call_soon(self, callback: Callable[[], None], /) -> None:
         self._callbacks.append(callback)
         self._wake_writer()
 
-    def _spawn(self, function: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, function: Coroutine[Any, Any, None]) -> None:
         self._exchange_scope = anyio.CancelScope()
         # Not in the context of a handler that has just ended, as with a pipelined request.
         context = self._context.copy()
@@ -216,37 +218,37 @@ class AnyioSession(Session):
     def is_cancelled(self, error: BaseException) -> bool:
         return cancels(error)
 
-    def _pause_reading(self) -> None:
+    def pause_reading(self) -> None:
         self._readable = anyio.Event()
 
-    def _resume_reading(self) -> None:
+    def resume_reading(self) -> None:
         if self._readable is not None:
             self._readable.set()
             self._readable = None
 
-    def _half_close(self) -> None:
+    def half_close(self) -> None:
         if self.scheme == "https":  # which closes both ways at once
             self._closing = True
         self._wake_writer()
 
-    def _close(self) -> None:
+    def close(self) -> None:
         self._closing = True
         self._wake_writer()
 
-    def _reset_on_close(self) -> None:
+    def reset_on_close(self) -> None:
         sock = self._stream.extra(anyio.abc.SocketAttribute.raw_socket, None)
         if sock is not None:
             with contextlib.suppress(OSError):  # it is closed already
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
         self._io.cancel()
 
-    def _set_timer(self, when: float) -> None:
+    def set_timer(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         if self._timers is not None:
-            self._timer = self._timers.call_at(when, self.on_timer)
+            self._timer = self._timers.call_at(when, self.session.on_timer)
 
 
 class SocketByteStream(anyio.abc.ByteStream):
@@ -317,7 +319,7 @@ class _OneAtATime(SocketByteStream):
             await super().send(item)
 
 
-async def _over_tls(connection: socket.socket, context: ssl.SSLContext, service: Service) -> TLSStream | None:
+async def _over_tls(connection: socket.socket, context: tls.SSLContext, service: Service) -> TLSStream | None:
     """The connection after the handshake; `None` where there was none, which is the peer's business."""
     with (
         contextlib.suppress(OSError, anyio.BrokenResourceError, anyio.EndOfStream),
@@ -349,16 +351,23 @@ def _addresses(stream: anyio.abc.ByteStream) -> tuple[tuple[Any, ...] | None, An
 
 @contextlib.asynccontextmanager
 async def listen(
-    service: Service, sockets: list[socket.socket], group: anyio.abc.TaskGroup, config: ServerConfig
+    service: Service,
+    sockets: list[socket.socket],
+    group: anyio.abc.TaskGroup,
+    ssl: tls.SSLContext | None,
 ) -> AsyncIterator[None]:
     """Accept connections on the sockets within this context, and close them then; `group` runs the
-    connections beyond it."""
+    connections beyond it.
+
+    Args:
+        ssl: for TLS; `None` for plain connections.
+    """
     timers = Timers()
     group.start_soon(timers.run)
     try:
         async with anyio.create_task_group() as accepting:
             for sock in sockets:
-                accepting.start_soon(_accept, sock, service, group, timers, config.ssl)
+                accepting.start_soon(_accept, sock, service, group, timers, ssl)
             try:
                 yield
             finally:
@@ -371,7 +380,11 @@ async def listen(
 
 
 async def _accept(
-    sock: socket.socket, service: Service, group: anyio.abc.TaskGroup, timers: Timers, context: Any
+    sock: socket.socket,
+    service: Service,
+    group: anyio.abc.TaskGroup,
+    timers: Timers,
+    context: tls.SSLContext | None,
 ) -> None:
     """Wait, which can be cancelled, and accept, which cannot: so no connection is lost in between."""
     while True:
@@ -385,7 +398,9 @@ async def _accept(
                 group.start_soon(_serve, service, connection, timers, context)
 
 
-async def _serve(service: Service, connection: socket.socket, timers: Timers, context: Any) -> None:
+async def _serve(
+    service: Service, connection: socket.socket, timers: Timers, context: tls.SSLContext | None
+) -> None:
     try:
         with connection:
             if connection.family in (socket.AF_INET, socket.AF_INET6):
@@ -395,6 +410,6 @@ async def _serve(service: Service, connection: socket.socket, timers: Timers, co
             if context is not None:
                 stream = await _over_tls(connection, context, service)
             if stream is not None:
-                await AnyioSession(service, stream, timers).run()
+                await AnyioTransport(service, stream, timers).run()
     except Exception:
         logger.exception("a connection failed, and no other with it")

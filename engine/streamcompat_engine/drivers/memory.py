@@ -14,8 +14,9 @@ import anyio.abc
 import anyio.lowlevel
 
 from ..errors import ClientDisconnected
+from ..exchange.flow import Wakeup
 from .anyio import cancels
-from .service import Event, Service
+from .service import Service
 from .session import Session
 from .timers import Timer, TimerHeap
 
@@ -45,67 +46,71 @@ class VirtualClock(TimerHeap):
         self._now = end
 
 
-class MemorySession(Session):
-    """One connection in memory; its `peer` attribute is the address, `MemoryPeer` the other end.
+class MemoryTransport:
+    """One connection in memory; `client` is the other end.
 
     Args:
         clock: for every deadline.
         tasks: runs the exchanges.
         window: bytes that the network holds for a peer that does not read.
+
+    Attributes:
+        session: that it serves.
     """
 
-    peer = ("memory", 0)
-    sockname = ("memory", 0)
+    scheme = "http"
 
     def __init__(
         self, service: Service, clock: VirtualClock, tasks: anyio.abc.TaskGroup, window: int = _WINDOW
     ) -> None:
-        super().__init__(service, clock.now())
+        self.peer: tuple[Any, ...] | None = ("memory", 0)
+        self.sockname: Any = ("memory", 0)
+        self._service = service
         self._clock = clock
         self._tasks = tasks
         self._window = window
         self._scope: anyio.CancelScope | None = None
         self._timer: Timer | None = None
-        self.transport = self.client = MemoryPeer(self)
-        service.sessions.add(self)
-        if service.stopping:
-            self.on_shutdown()
-        self.advance()
+        self.exposed = self.client = MemoryPeer(self)
+        self.session = Session(service, self)
+        self.session.begin()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection is open."""
+        return self.session in self._service.sessions
 
     def now(self) -> float:
         return self._clock.now()
 
-    def event(self) -> Event:
+    def wakeup(self) -> Wakeup:
         return anyio.Event()
 
     async def checkpoint(self) -> None:
         await anyio.lowlevel.checkpoint()
 
-    def unsent(self) -> int:
-        return self._in_transport() + self.queued
-
-    def _in_transport(self) -> int:
+    def untaken(self) -> int:
         """Bytes that the network has not taken yet."""
         return max(self.client.waiting - self._window, 0)
 
-    def _transmit(self, data: list[bytes]) -> None:
+    def transmit(self, data: list[bytes]) -> None:
         self.client.take(b"".join(data))
-        if self.unsent() > self.limits.outbound_high:
-            self.on_blocked()
+        if self.untaken() > self._service.limits.outbound_high:
+            self.session.on_blocked()
 
     def on_taken(self) -> None:
         """The peer has read."""
         # What waits in the queue meanwhile does not count: it is sent once this one is told.
-        if self.blocked and self._in_transport() <= self.limits.outbound_low:
-            self.on_writable()
+        if self.session.blocked and self.untaken() <= self._service.limits.outbound_low:
+            self.session.on_writable()
 
-    def _call_soon(self, callback: Callable[[], None]) -> None:
+    def call_soon(self, callback: Callable[[], None], /) -> None:
         async def call() -> None:
             callback()
 
         self._tasks.start_soon(call)
 
-    def _spawn(self, function: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, function: Coroutine[Any, Any, None]) -> None:
         scope = self._scope = anyio.CancelScope()
 
         async def run() -> None:
@@ -121,23 +126,23 @@ class MemorySession(Session):
     def is_cancelled(self, error: BaseException) -> bool:
         return cancels(error)
 
-    def _pause_reading(self) -> None:
+    def pause_reading(self) -> None:
         pass  # the peer looks at `reading_paused` before it sends
 
-    def _resume_reading(self) -> None:
+    def resume_reading(self) -> None:
         self.client.on_room()
 
-    def _half_close(self) -> None:
+    def half_close(self) -> None:
         self.client.take_eof()
 
-    def _close(self) -> None:
+    def close(self) -> None:
         self.client.take_eof()
         self.lose()
 
-    def _reset_on_close(self) -> None:
+    def reset_on_close(self) -> None:
         self.client.reset = True
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
         self.client.reset = True
         self.client.take_eof()
         self.lose()
@@ -147,12 +152,12 @@ class MemorySession(Session):
         if self._timer is not None:
             self._timer.cancel()
         self.client.on_room()
-        self.on_lost()
+        self.session.on_lost()
 
-    def _set_timer(self, when: float) -> None:
+    def set_timer(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._clock.call_at(when, self.on_timer)
+        self._timer = self._clock.call_at(when, self.session.on_timer)
 
 
 class MemoryPeer:
@@ -163,11 +168,11 @@ class MemoryPeer:
         at_eof: the server has closed its sending side; what it sent before can still be read.
     """
 
-    def __init__(self, session: MemorySession) -> None:
-        self._session = session
+    def __init__(self, transport: MemoryTransport) -> None:
+        self._transport = transport
         self._received = bytearray()
-        self._changed: Event | None = None
-        self._room: Event | None = None
+        self._changed: Wakeup | None = None
+        self._room: Wakeup | None = None
         self.at_eof = False
         self.reset = False
 
@@ -181,41 +186,41 @@ class MemoryPeer:
 
         Raises: ClientDisconnected: the connection is closed.
         """
-        session = self._session
-        while session.reading_paused and session in session.service.sessions:
+        transport = self._transport
+        while transport.session.reading_paused and transport.connected:
             if self._room is None:
-                self._room = session.event()
+                self._room = transport.wakeup()
             await self._room.wait()
-        if session not in session.service.sessions:
+        if not transport.connected:
             raise ClientDisconnected("the connection is closed")
         if data:
-            session.on_data(data)
+            transport.session.on_data(data)
 
     def send_eof(self) -> None:
         """Close the client's sending side."""
-        if self._session in self._session.service.sessions:
-            self._session.on_eof()
+        if self._transport.connected:
+            self._transport.session.on_eof()
 
     def disconnect(self) -> None:
         """Vanish: nothing more is sent or read."""
         self._received.clear()
         self.take_eof()
-        if self._session in self._session.service.sessions:
-            self._session.lose()
+        if self._transport.connected:
+            self._transport.lose()
 
     async def receive(self, most: int = _WINDOW) -> bytes:
         """What the server has sent, at least one byte and at most `most`; `b""` once it has closed."""
         while not self._received:
             if self.at_eof:
                 return b""
-            self._changed = self._session.event()
+            self._changed = self._transport.wakeup()
             await self._changed.wait()
         data = bytes(self._received[:most])
         del self._received[:most]
-        self._session.on_taken()
+        self._transport.on_taken()
         return data
 
-    # ---- called by the session ----
+    # ---- called by the transport ----
 
     def take(self, data: bytes) -> None:
         """The server has sent this."""

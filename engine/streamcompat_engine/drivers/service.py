@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import email.utils
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
 
 from ..exchange.contract import Exchange
+from ..exchange.flow import Wakeup
+from ..exchange.observer import Guarded, Observer
 from ..limits import Limits, Timeouts
 from ..logs import LogBudget
 
@@ -23,21 +25,11 @@ App = Callable[[Exchange], Awaitable[None]]
 _TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 
 
-class Event(Protocol):
-    """Something that can be waited for once it is set; asyncio's, trio's and anyio's are."""
-
-    def set(self) -> Any:
-        """Let everybody go on who waits, now or later."""
-
-    def wait(self) -> Coroutine[Any, Any, Any]:
-        """Wait until it is set."""
-
-
 class Service:
     """What all connections of a server share.
 
     Args:
-        overdue: see `Server`.
+        overdue, observer: see `Server`.
 
     Attributes:
         sessions: the open ones.
@@ -50,8 +42,16 @@ class Service:
         stacks: of streaming functions, for the next ones (see `suspension`).
     """
 
-    def __init__(self, app: App, limits: Limits, timeouts: Timeouts, overdue: App | None = None) -> None:
+    def __init__(
+        self,
+        app: App,
+        limits: Limits,
+        timeouts: Timeouts,
+        overdue: App | None = None,
+        observer: Observer | None = None,
+    ) -> None:
         self.app = app
+        self.observer = None if observer is None else Guarded(observer)
         self.overdue = overdue or _plain_503
         self.limits = limits
         self.timeouts = timeouts
@@ -63,7 +63,7 @@ class Service:
         self.log_budget = LogBudget()
         self.exhaustion_budget = LogBudget(burst=1)
         self.stacks: list[Any] = []
-        self._emptied: Event | None = None
+        self._emptied: Wakeup | None = None
         self._second = -1
         self._date = b""
 
@@ -90,7 +90,7 @@ class Service:
         """Cancel what still runs, and close where nothing does."""
         for session in self.sessions | self.outliving:
             if session.exchange is not None:
-                session.cancel()
+                session.transport.cancel()
             else:
                 session.connection.abort()
                 session.advance()
@@ -111,7 +111,7 @@ class Service:
     async def until_empty(self) -> None:
         """Wait until every connection and every exchange has ended."""
         for session in self.sessions or self.outliving:
-            self._emptied = session.event()
+            self._emptied = session.transport.wakeup()
             await self._emptied.wait()
             break
 

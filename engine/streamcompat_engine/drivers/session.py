@@ -1,16 +1,14 @@
-"""What is the same for every driver: one connection's events, exchanges, flushes, ends and deadlines.
+"""One connection on a driver: its events, exchanges, flushes, ends and deadlines.
 
-The rule: a driver moves bytes, wakes at deadlines and runs coroutines, and decides nothing; all that it
-does, it does in the methods that this class leaves open.
+The rule: the session decides, its transport does. What an exchange needs of it stands in `slot`.
 """
 
 from __future__ import annotations
 
+import enum
 import logging
-import struct
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from collections.abc import Awaitable
+from typing import Final
 
 from ..errors import (
     BodyTooLarge,
@@ -19,19 +17,22 @@ from ..errors import (
     ProtocolError,
     RequestTimeout,
     ResponseStateError,
+    WriteBufferFull,
 )
-from ..events import RequestReceived, RequestRejected, ResponseOverdue, WebSocketFailed
+from ..events import RequestHead, RequestReceived, RequestRejected, ResponseOverdue, WebSocketFailed
 from ..exchange.exchange import HTTPExchange
-from ..exchange.suspension import stepped
+from ..exchange.flow import Flow
+from ..exchange.observer import Direction, End
+from ..exchange.response import COMMITTED, FINISHED
+from ..exchange.suspension import READY, stepped, wait
 from ..http1.connection import Connection
 from ..http1.states import Ending, Reader
 from ..logs import LINE, printable
-from .service import App, Event, Service
+from .service import App, Service
+from .slot import ConnectionSlot
+from .transport import Transport
 
 logger: Final = logging.getLogger("streamcompat.engine")
-
-RESET: Final = struct.pack("ii", 1, 0)
-"""The value of SO_LINGER with which a close is a reset."""
 
 _PLAIN_500: Final = b"500: the application failed\n"
 _TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
@@ -39,110 +40,79 @@ _NOT_OURS: Final = (BaseExceptionGroup, GeneratorExit, KeyboardInterrupt, System
 _SWITCHED: Final = Reader.SWITCHED
 _STALL_LOOKS: Final = 1.0
 """Seconds between two looks at what a slow peer has taken."""
+_RUN: Final = 8
+"""Flushes that a handler may cause without ever waiting before it must yield to the loop."""
+_PIECES: Final = 4096
+"""Byte strings in the queue that are flushed however small they are; a chunk takes two."""
 
 
-class Session(ABC):
+class Life(enum.IntEnum):
+    """How far the end of a connection has come."""
+
+    OPEN = 0
+    HALF_CLOSED = 1
+    """The transport was told to close its sending side."""
+    ENDED = 2
+    """It was told to close."""
+    LOST = 3
+    """It is closed."""
+
+
+OPEN, HALF_CLOSED, ENDED, LOST = Life
+
+
+class Session:
     """One connection on a driver.
+
+    Args:
+        service: what it shares with others.
+        transport: moves its bytes, and calls its `on_...` methods.
 
     Attributes:
         connection: its protocol.
+        flow: of what is written.
         exchange: the one that is being served.
         queued: bytes in the connection's queue since the last flush.
-        blocked: the peer is slow, and what is written now waits in the queue.
         reading_paused: the driver does not read.
         stepping: the application runs now, rather than waiting.
-        peer, sockname, scheme, transport: see Exchange.
+        life: how far its end has come.
     """
 
-    peer: tuple[Any, ...] | None = None
-    sockname: Any = None
-    scheme = "http"
-    transport: Any = None
-
-    def __init__(self, service: Service, now: float) -> None:
+    def __init__(self, service: Service, transport: Transport) -> None:
         self.service = service
-        self.limits = service.limits
+        self.transport = transport
+        self.now = transport.now
+        now = transport.now()
         self.connection = Connection(service.limits, service.timeouts, now, service.date)
+        self.flow = Flow(service.limits, transport.wakeup)
         self.exchange: HTTPExchange | None = None
         self.queued = 0
-        self.blocked = False
         self.reading_paused = False
         self.stepping = False
+        self.life = OPEN
         self._flush_scheduled = False
-        self._writable: Event | None = None
-        self._half_closed = False
-        self._ended = False  # the driver was told to close
-        self._lost = False  # the transport is closed
+        self._flushes = 0  # since the application last waited
         self._cancelled = False  # the exchange was cancelled, as its client has left
         self._overdue = False  # it was cancelled, as it did not answer in time
         self._armed: float | None = None  # when the driver's timer is due
         self._handed = 0  # bytes given to the transport so far
         self._taken = 0  # how many of them it had passed on at the last look
 
-    # ---- what a driver does ----
+    def begin(self) -> None:
+        """The transport is connected: serve it."""
+        self.service.sessions.add(self)
+        if self.service.stopping:
+            self.on_shutdown()
+        self.advance()
 
-    @abstractmethod
-    def now(self) -> float:
-        """Seconds on the driver's clock."""
+    @property
+    def blocked(self) -> bool:
+        """The peer is slow, and what is written now waits in the queue."""
+        return self.flow.blocked
 
-    @abstractmethod
-    def event(self) -> Event:
-        """A new event."""
-
-    @abstractmethod
-    async def checkpoint(self) -> None:
-        """Let others run once."""
-
-    @abstractmethod
     def unsent(self) -> int:
         """Bytes that were written and have not left: in the queue and in the transport."""
-
-    @abstractmethod
-    def _transmit(self, data: list[bytes]) -> None:
-        """Give byte strings, not empty in sum, to the transport; never waits."""
-
-    @abstractmethod
-    def _call_soon(self, callback: Callable[[], None]) -> None:
-        """Call back in this turn of the loop, after what runs now."""
-
-    @abstractmethod
-    def _spawn(self, function: Coroutine[Any, Any, None]) -> None:
-        """Run an exchange in a task of its own."""
-
-    @abstractmethod
-    def cancel(self) -> None:
-        """Cancel the task of the running exchange."""
-
-    @abstractmethod
-    def is_cancelled(self, error: BaseException) -> bool:
-        """Within that task: whether this error cancels it, and is not of the application's own making, as
-        when it awaits a task that somebody has cancelled."""
-
-    @abstractmethod
-    def _pause_reading(self) -> None: ...
-
-    @abstractmethod
-    def _resume_reading(self) -> None: ...
-
-    @abstractmethod
-    def _half_close(self) -> None:
-        """Close the sending side once all that was transmitted has left."""
-
-    @abstractmethod
-    def _close(self) -> None:
-        """Close once all that was transmitted has left."""
-
-    @abstractmethod
-    def _reset_on_close(self) -> None:
-        """Let the next close end in a reset, where the transport knows such a thing."""
-
-    @abstractmethod
-    def _abort(self) -> None:
-        """Close now."""
-
-    @abstractmethod
-    def _set_timer(self, when: float) -> None:
-        """Call `on_timer` at `when`, in place of any time set before."""
+        return self.transport.untaken() + self.queued
 
     # ---- what a driver calls ----
 
@@ -164,31 +134,36 @@ class Session(ABC):
         self.advance()
 
     def on_lost(self) -> None:
-        """The transport is closed, by whomever."""
-        self._ended = self._lost = True
+        """The transport is closed, by either side."""
+        self.life = LOST
         self._tell(ClientDisconnected())
         self.service.discard(self, running=self.exchange is not None)
 
     def on_blocked(self) -> None:
         """What was transmitted waits above the high-water mark."""
-        self.blocked = True
+        self.flow.block()
+        self._tell_waiting(Direction.OUT, True)
 
     def on_writable(self) -> None:
         """It has gone below the low-water mark."""
-        self.blocked = False
+        self.flow.blocked = False
+        self._tell_waiting(Direction.OUT, False)
         if self.connection.ending is Ending.HALF_CLOSE or self.connection.idle:
             # The lingering, or the wait for the next request, begins once the answer has left.
             self.connection.deadlines.reading_resumed(self.now())
         self.flush()
-        self._wake_writers()
+        if not self.flow.blocked:
+            self.flow.unblock()
         self._end_if_due()
 
     def on_timer(self) -> None:
         """The time set by `_set_timer` has come."""
         self._armed = None
-        if not self._lost:
+        if self.life is not LOST:
             now, connection = self.now(), self.connection
-            if (connection.ending is Ending.HALF_CLOSE or connection.idle) and self.unsent():
+            if (
+                connection.ending is Ending.HALF_CLOSE or connection.idle
+            ) and self.transport.untaken() + self.queued:
                 connection.deadlines.reading_resumed(now)  # and does not before
             self._look_at_peer(now)
             connection.handle_deadline(now)
@@ -201,69 +176,105 @@ class Session(ABC):
             self.exchange.server_stops()
         self.advance()
 
-    # ---- what an exchange calls ----
+    # ---- what an exchange writes ----
 
-    async def writable(self) -> None:
-        """Wait until the peer has taken enough, or is gone."""
-        if self.blocked:
-            if self._writable is None:
-                self._writable = self.event()
-            await self._writable.wait()
+    def written(self, added: int) -> Awaitable[None]:
+        """The application has queued so many bytes; what it may await."""
+        self.queued += added
+        if self.flow.blocked:
+            try:
+                return self.flow.wait(added, self.drain)
+            except WriteBufferFull as error:
+                self.connection.connection_lost(error)
+                self.connection.abort()
+                self.advance()
+                raise
+        self.flow.forget()
+        limits, writer = self.service.limits, self.connection.writer
+        if self.queued >= limits.flush_size or len(writer.queue) >= _PIECES:
+            blocked = self.flush()
+            self._flushes += 1
+            if blocked:
+                return wait(self.drain)
+            if self._flushes >= _RUN:
+                self._flushes = 0
+                return wait(self.transport.checkpoint)
+        else:
+            self._schedule_flush()
+            if added and writer.outbound is not None:
+                writer.outbound.grant(limits.flush_size - self.queued)
+        return READY
+
+    async def drain(self) -> None:
+        """Wait until the peer has taken enough of what was written.
+
+        Raises: ClientDisconnected.
+        """
+        if self.flow.blocked:
+            self._flushes = 0
+        outbound = self.connection.writer.outbound
+        await self.flow.writable()
+        if outbound is not None and outbound.error is not None:
+            raise outbound.error
 
     def flush(self) -> bool:
         """Transmit what is queued, unless the peer is slow.
 
         Returns: whether it is slow, so that writers should wait.
         """
-        if self.blocked:
+        if self.flow.blocked:
             return True
         data = self.connection.writer.data_to_send()
         self.queued = 0
-        if data and not self._ended:
-            size = sum(map(len, data))
-            self._handed += size
-            self._transmit(data)
-            if self.unsent():
+        if data and self.life < ENDED:
+            self._handed += sum(map(len, data))
+            if self.exchange is not None and self.exchange.first_byte is None:
+                self._first_byte(self.exchange)
+            self.transport.transmit(data)
+            if self.transport.untaken():
                 self._watch_peer()
-        return self.blocked
+        return self.flow.blocked
 
     def suspended(self) -> None:
         """The application waits for something: what it wrote leaves now."""
         if self.connection.writer.queue:
             self.flush()
 
-    def schedule_flush(self) -> None:
+    def _schedule_flush(self) -> None:
         """Flush once in this turn of the loop: when the application waits or ends, where it is the one
         that writes, else by the loop."""
         if not self.stepping and not self._flush_scheduled:
             self._flush_scheduled = True
-            self._call_soon(self._scheduled_flush)
+            self.transport.call_soon(self._scheduled_flush)
 
     def _scheduled_flush(self) -> None:
         self._flush_scheduled = False
         self.flush()
 
+    # ---- what an exchange asks for ----
+
     def go_on_later(self) -> None:
         """Let others have their turn before the rest of what came for a WebSocket."""
-        self._call_soon(self._go_on)
+        self.transport.call_soon(self._go_on)
 
     def _go_on(self) -> None:
         websocket = self.connection.websocket
-        if websocket is not None and not self._lost:
+        if websocket is not None and self.life is not LOST:
             websocket.go_on()
             self.connection.resume_websocket(self.now())
             self.advance()
 
     def consider_reading(self) -> None:
         """Pause or go on reading, by what the connection wants."""
-        if self.connection.want_read == self.reading_paused and not self._ended:
+        if self.connection.want_read == self.reading_paused and self.life < ENDED:
             self.reading_paused = not self.reading_paused
+            self._tell_waiting(Direction.IN, self.reading_paused)
             if self.reading_paused:
                 self.connection.deadlines.reading_paused(self.now())
-                self._pause_reading()
+                self.transport.pause_reading()
             else:
                 self.connection.deadlines.reading_resumed(self.now())
-                self._resume_reading()
+                self.transport.resume_reading()
         self._arm()
 
     # ---- its own ----
@@ -273,41 +284,63 @@ class Session(ABC):
         connection = self.connection
         for event in connection.events():
             if type(event) is RequestReceived:
-                self.service.requests += 1
-                self.exchange = HTTPExchange(self, event.head)
-                self._cancelled = False
-                self._spawn(self._serve(self.exchange, self.service.app))
+                self._begin_exchange(event.head)
             elif type(event) is RequestRejected:
-                self._log(f"rejected a request from {self.peer}: {event.status} {event.reason}")
+                peer, observer = self.transport.peer, self.service.observer
+                self._log(f"rejected a request from {peer}: {event.status} {event.reason}")
+                if observer is not None:
+                    observer.rejected(peer, event.status, event.reason)
             elif type(event) is ResponseOverdue and self.exchange is not None:
                 self._on_overdue()
             elif type(event) is WebSocketFailed:
-                self._log(f"closed a WebSocket of {self.peer}: {event.code} {event.reason}")
+                self._log(f"closed a WebSocket of {self.transport.peer}: {event.code} {event.reason}")
         if connection.ending is Ending.ABORT:
             self._abort_now()
             return
         if connection.writer.queue:
             self.flush()
         self._end_if_due()
-        if not self._ended:
+        if self.life < ENDED:
             self.consider_reading()
-        elif not self._lost:
+        elif self.life is not LOST:
             self._arm()
+
+    def _begin_exchange(self, head: RequestHead) -> None:
+        self.service.requests += 1
+        self._cancelled = False
+        self._flushes = 0
+        self.flow.forget()
+        self.exchange = exchange = HTTPExchange(ConnectionSlot(self, head))
+        if self.service.observer is not None:
+            self.service.observer.begun(exchange)
+        self.transport.spawn(self._serve(exchange, self.service.app))
+
+    def _first_byte(self, exchange: HTTPExchange) -> None:
+        """What leaves now is the beginning of the response, unless it is a 100."""
+        state = self.connection.writer.response.state
+        if state is FINISHED or state is COMMITTED:
+            exchange.first_byte = self.now()
+            if self.service.observer is not None:
+                self.service.observer.sent(exchange)
+
+    def _tell_waiting(self, direction: Direction, on: bool) -> None:
+        if self.service.observer is not None and self.exchange is not None:
+            self.service.observer.waits(self.exchange, direction, on)
 
     def _on_overdue(self) -> None:
         """The application is late with its answer: cancel it, and answer in its place once it has ended."""
-        if self.blocked:  # it has not been called yet
+        if self.flow.blocked:  # it has not been called yet
             self.connection.deadlines.answer_begins(self.now(), 0)
         elif not self._cancelled:
             self._overdue = True
-            self.cancel()
+            self.transport.cancel()
 
     async def _serve(self, exchange: HTTPExchange, app: App) -> None:
         """Run the application for one exchange; whatever it does, the exchange ends."""
         try:
             waited = False
-            while self.blocked:  # a client that pipelines takes its last answer before it gets another
-                await self.writable()
+            if self.flow.blocked:  # a client that pipelines takes its last answer before it gets another
+                await self.flow.writable()
                 waited = True
             if waited:
                 self.connection.deadlines.answer_begins(self.now(), 0)
@@ -322,7 +355,7 @@ class Session(ABC):
             self._answer(exchange, error.status, f"{error}\n".encode())
         except BaseException as error:
             if not isinstance(error, Exception) and (
-                isinstance(error, _NOT_OURS) or self.is_cancelled(error)
+                isinstance(error, _NOT_OURS) or self.transport.is_cancelled(error)
             ):
                 raise
             logger.exception("the application failed on %s", _shown(exchange))
@@ -330,7 +363,7 @@ class Session(ABC):
         finally:
             overdue, self._overdue = self._overdue, False
             if overdue and not exchange.committed and not self._given_up():
-                self._spawn(self._serve(exchange, self.service.overdue))
+                self.transport.spawn(self._serve(exchange, self.service.overdue))
             else:
                 self._exchange_done()
 
@@ -349,15 +382,27 @@ class Session(ABC):
     def _exchange_done(self) -> None:
         exchange, self.exchange = self.exchange, None
         assert exchange is not None
-        exchange.over()
+        if self.service.observer is not None:
+            self.service.observer.ended(exchange, self._end_of_exchange(), self.now())
+        exchange.end()
         self.connection.exchange_done(self.now())
         self.advance()
-        if self._lost:
+        if self.life is LOST:
             if (
                 self.connection.writer.outbound is not None
             ):  # the "ignore" policy has ended: later writes raise
                 self.connection.writer.outbound.fail(ClientDisconnected())
             self.service.discard(self, running=False)
+
+    def _end_of_exchange(self) -> End:
+        connection = self.connection
+        inbound = connection.inbound
+        if connection.lost is not None:
+            return End.CUT if isinstance(connection.lost, WriteBufferFull) else End.LEFT
+        if connection.writer.responded:
+            return End.WHOLE
+        gone = inbound is not None and isinstance(inbound.error, ClientDisconnected)
+        return End.LEFT if gone else End.CUT
 
     def disconnect_late(self) -> None:
         """The application has said what a disconnect does to it, and there has been one already."""
@@ -371,7 +416,7 @@ class Session(ABC):
         exchange = self.exchange
         if exchange is not None and exchange.on_disconnect == "cancel" and not self._cancelled:
             self._cancelled = True
-            self.cancel()
+            self.transport.cancel()
 
     def _tell(self, error: EngineError) -> None:
         """Tell whoever reads or writes that the connection is gone."""
@@ -380,33 +425,27 @@ class Session(ABC):
         exchange, outbound = self.exchange, self.connection.writer.outbound
         if exchange is not None and exchange.on_disconnect == "ignore" and outbound is not None:
             outbound.ignore()  # what it writes is dropped by `flush`
-        self.blocked = False
-        self._wake_writers()
-
-    def _wake_writers(self) -> None:
-        if self._writable is not None:
-            self._writable.set()
-            self._writable = None
+        self.flow.unblock()
 
     def _end_if_due(self) -> None:
         """Close, or half-close, once the queue is empty."""
         connection = self.connection
-        if self._ended or connection.writer.queue:
+        if self.life >= ENDED or connection.writer.queue:
             return
         if connection.closed:
-            self._ended = True
+            self.life = ENDED
             if connection.ending is Ending.RESET:
-                self._reset_on_close()
-            self._close()
-        elif connection.ending is Ending.HALF_CLOSE and not self._half_closed:
-            self._half_closed = True
-            self._half_close()
+                self.transport.reset_on_close()
+            self.transport.close()
+        elif connection.ending is Ending.HALF_CLOSE and self.life is OPEN:
+            self.life = HALF_CLOSED
+            self.transport.half_close()
 
     def _abort_now(self) -> None:
-        self._ended = True
-        if not self._lost:
-            self._reset_on_close()  # so that a response that ends with the connection does not look whole
-            self._abort()
+        if self.life is not LOST:
+            self.life = ENDED
+            self.transport.reset_on_close()  # a response that ends with the connection must not look whole
+            self.transport.abort()
         self._tell(ClientDisconnected())
 
     def _log(self, line: str) -> None:
@@ -424,7 +463,7 @@ class Session(ABC):
         deadline = self.connection.next_deadline()
         if deadline is not None and (self._armed is None or deadline < self._armed):
             self._armed = deadline
-            self._set_timer(deadline)
+            self.transport.set_timer(deadline)
 
     def _watch_peer(self) -> None:
         """Begin to look, once a second, whether the peer takes what waits for it."""
@@ -433,7 +472,7 @@ class Session(ABC):
         look = now + _STALL_LOOKS
         if self._armed is None or look < self._armed:
             self._armed = look
-            self._set_timer(look)
+            self.transport.set_timer(look)
 
     def _look_at_peer(self, now: float) -> None:
         unsent = self.unsent()

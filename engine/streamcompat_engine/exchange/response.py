@@ -6,10 +6,9 @@ Theory of operation. A response moves through
                └──► REPLACED   └──► CUT             a response that is given up: STARTED or COMMITTED ──► CUT
 
 The head of a STARTED response has not been sent: another response may take its place, and then whoever still
-writes to the first one finds it REPLACED. COMMITTED has sent its head. `Response` says which response an
-exchange has; `Body` is one streamed body: what may be written, how much, and when it is over. A subclass of
-`Body` puts the head, a chunk and the end on its wire. Rules and wire are one object, so that a short write
-costs no second call.
+writes to the first one finds it REPLACED. COMMITTED has sent its head. `Body` is one streamed response: what
+may be written, how much, and when it is over. A subclass of `Body` puts the head, a chunk and the end on its
+wire. Rules and wire are one object, so that a short write costs no second call.
 
 The rule: a call that the state does not allow raises, and puts not one byte on the wire.
 """
@@ -208,40 +207,36 @@ class Body(ABC):
         self._written = _nobody
 
 
-class Response:
-    """Which response an exchange has: none, a body that is streamed, or one that is over.
+class Unstreamed:
+    """A response without a streamed body: none yet, or one that was sent as a whole."""
 
-    Attributes:
-        body: of the response that is streamed, or `None`.
+    __slots__ = ("state",)
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+
+NO_RESPONSE: Final = Unstreamed(IDLE)
+WHOLE_RESPONSE: Final = Unstreamed(FINISHED)
+
+Response = Body | Unstreamed
+"""The response that an exchange has."""
+
+
+def replace(response: Response) -> None:
+    """Another response begins: allowed until the head of this one has been sent.
+
+    Raises: ResponseStateError.
     """
+    check_replaceable(response)
+    if isinstance(response, Body):
+        response.replace()
 
-    __slots__ = ("_over", "body")
 
-    def __init__(self) -> None:
-        self.body: Body | None = None
-        self._over: State | None = None  # of a response without a streamed body
-
-    @property
-    def state(self) -> State:
-        if self._over is not None:
-            return self._over
-        return IDLE if self.body is None else self.body.state
-
-    def check_replaceable(self) -> None:
-        """Whether a response may begin now.
-
-        Raises: ResponseStateError: another one has begun, or is finished.
-        """
-        state = self.state
-        if state is FINISHED or state is CUT:
-            raise ResponseStateError("the response is finished")
-        if state is COMMITTED:
-            raise ResponseStateError("the response has begun")
-
-    def begin(self, body: Body | None) -> None:
-        """Stream this body, in place of one whose head has not been sent; `None` for a whole response."""
-        if self.body is not None:
-            self.body.replace()
-        self.body = body
-        if body is None:
-            self._over = FINISHED
+def check_replaceable(response: Response) -> None:
+    """Whether another response may take this one's place. Raises ResponseStateError."""
+    state = response.state
+    if state is FINISHED or state is CUT:
+        raise ResponseStateError("the response is finished")
+    if state is COMMITTED:
+        raise ResponseStateError("the response has begun")

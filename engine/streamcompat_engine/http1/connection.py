@@ -23,14 +23,15 @@ from ..events import (
     ResponseOverdue,
     WebSocketFailed,
 )
+from ..exchange.inbound import Inbound
 from ..exchange.response import FINISHED
 from ..limits import Limits, Timeouts
 from .body import ChunkedBody, LengthBody, body_lane
 from .deadlines import Awaited, Deadlines
 from .gate import HeadGate
 from .heads import parse_head
+from .outbound import Outbound
 from .persistence import Persistence
-from .pipes import Inbound, Outbound
 from .states import AHEAD, BODY, CLOSED, DRAIN, HEAD, LINGER, SWITCHED, TRANSITIONS, Ending, Step
 from .writer import Expect, Writer, Written
 

@@ -12,11 +12,19 @@ from typing import Final
 
 from ..errors import ResponseStateError
 from ..events import Fields, RequestHead
-from ..exchange.response import FINISHED, Response, check_length
+from ..exchange.response import (
+    FINISHED,
+    NO_RESPONSE,
+    WHOLE_RESPONSE,
+    Response,
+    check_length,
+    check_replaceable,
+    replace,
+)
 from .gate import check_fields
 from .heads import LENGTH, NONE, UNTIL_CLOSE, ResponseHead, response_head, switching_head
+from .outbound import Outbound
 from .persistence import Persistence
-from .pipes import Outbound
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
@@ -58,7 +66,7 @@ class Writer:
         self._kept_for = kept_for
         self._persistence = persistence
         self.queue: list[bytes] = []
-        self.response = Response()
+        self.response: Response = NO_RESPONSE
         self.outbound: Outbound | None = None
         self.expect = Expect.NONE
         # A response that was started before the client was told to send its body.
@@ -71,7 +79,7 @@ class Writer:
 
     def next_request(self) -> None:
         """The exchange is over, and its response is complete."""
-        self.response = Response()
+        self.response = NO_RESPONSE
         self.outbound = None
         self.expect = Expect.NONE
 
@@ -126,7 +134,7 @@ class Writer:
         """The request that a response may answer now. Raises ResponseStateError."""
         if request is None:
             raise ResponseStateError("the response is finished")
-        self.response.check_replaceable()
+        check_replaceable(self.response)
         return request
 
     def start(
@@ -144,8 +152,8 @@ class Writer:
         """
         request = self._replaceable(request)
         head = self._head(request, status, fields, reason, None, can_drain)
-        self.outbound = Outbound(self.queue, head, written)
-        self.response.begin(self.outbound)
+        replace(self.response)
+        self.response = self.outbound = Outbound(self.queue, head, written)
         self._prepared = (request, status, fields, reason) if self.expect is Expect.DUE else None
         return self.outbound
 
@@ -167,8 +175,8 @@ class Writer:
         head = self._head(request, status, fields, reason, len(body), can_drain)
         if head.framing is LENGTH:
             check_length(len(body), head.length)
-        self.response.begin(None)
-        self.outbound = None
+        replace(self.response)
+        self.response, self.outbound = WHOLE_RESPONSE, None
         self._persistence.answered(head.keep_alive)
         self.queue += (head.wire, body) if head.framing is not NONE and body else (head.wire,)
 
@@ -178,11 +186,11 @@ class Writer:
         Raises: InvalidHeader; ResponseStateError.
         """
         head = switching_head(fields)
-        self.outbound = Outbound(self.queue, head, written)
-        self.response.begin(self.outbound)
-        self.outbound.commit()
+        replace(self.response)
+        self.response = self.outbound = outbound = Outbound(self.queue, head, written)
+        outbound.commit()
         self._persistence.end_after_response()
-        return self.outbound
+        return outbound
 
     def finish(self, trailers: Fields) -> None:
         """Queue the end of a streamed response.

@@ -199,7 +199,7 @@ class Server:
             from ..drivers import asyncio as driver
         else:
             from ..drivers import anyio as driver  # type: ignore[no-redef]
-        async with driver.listen(self._service, sockets, group, self.config):
+        async with driver.listen(self._service, sockets, group, self.config.ssl):
             yield
 
     async def _finish(self) -> None:

@@ -26,7 +26,7 @@ from streamcompat_engine import (
     Timeouts,
 )
 from streamcompat_engine.events import RequestReceived, RequestRejected, ResponseOverdue
-from streamcompat_engine.http1.pipes import Outbound
+from streamcompat_engine.http1.outbound import Outbound
 from streamcompat_engine.http1.states import TRANSITIONS, Reader
 from tests.support.catalogue import BAD_BODY, BAD_HEAD, GOOD
 from tests.support.wire import (

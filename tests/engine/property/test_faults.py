@@ -30,10 +30,11 @@ from streamcompat.mach9_api import response as mach9_response
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api import response as sanic_response
 from streamcompat_engine import Exchange, Limits, Timeouts
-from streamcompat_engine.drivers import asyncio as asyncio_driver
-from streamcompat_engine.drivers.anyio import AnyioSession, SocketByteStream
-from streamcompat_engine.drivers.asyncio import AsyncioSession
-from streamcompat_engine.drivers.session import Service, Session
+from streamcompat_engine.drivers import asyncio_transport
+from streamcompat_engine.drivers.anyio import AnyioTransport, SocketByteStream
+from streamcompat_engine.drivers.asyncio_transport import AsyncioTransport
+from streamcompat_engine.drivers.service import Service
+from streamcompat_engine.drivers.session import Session
 from tests.support.engine_server import PATIENCE
 from tests.support.faults import CANCEL, HARMLESS, KINDS, RESET, FaultySocket, Plan, cancelled_at
 from tests.support.wire import Response, chunks, request, responses
@@ -266,15 +267,17 @@ async def _talk(ours: socket.socket, steps: list[bytes], run: Run) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _session(driver: str, service: Service, theirs: FaultySocket) -> AsyncIterator[Session]:
-    """A session on a faulty socket, and its end."""
+async def _connected(
+    driver: str, service: Service, theirs: FaultySocket
+) -> AsyncIterator[AsyncioTransport | AnyioTransport]:
+    """A transport on a faulty socket, and its end."""
     if driver == "asyncio":
         loop = asyncio.get_running_loop()
-        _, session = await loop.connect_accepted_socket(lambda: AsyncioSession(service, loop), theirs)
-        yield session
+        _, transport = await loop.connect_accepted_socket(lambda: AsyncioTransport(service, loop), theirs)
+        yield transport
         await service.until_empty()
     else:
-        portable = AnyioSession(service, SocketByteStream(theirs))
+        portable = AnyioTransport(service, SocketByteStream(theirs))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(portable.run)
             yield portable
@@ -300,10 +303,10 @@ async def _run(driver: str, flavour: str, steps: list[bytes], plan: Plan, cancel
     theirs = FaultySocket.take(plain, plan)
     patched = types.SimpleNamespace(writev=lambda _, buffers: theirs.writev(buffers))
     with pytest.MonkeyPatch.context() as patch, anyio.fail_after(PATIENCE):
-        patch.setattr(asyncio_driver, "os", patched)
-        async with _session(driver, service, theirs) as session:
-            plan.cancel = session.cancel
-            SEEN.add(session)
+        patch.setattr(asyncio_transport, "os", patched)
+        async with _connected(driver, service, theirs) as transport:
+            plan.cancel = transport.cancel
+            SEEN.add(transport.session)
             await _talk(ours, steps, run)
     assert not service.sessions
     assert not service.outliving
@@ -485,11 +488,11 @@ def test_many_calls_fail_by_a_thousand_seeds(driver: str, flavour: str, name: st
 def test_a_handler_that_is_cancelled_before_it_begins_ends(
     driver: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for kind in (AsyncioSession, AnyioSession):
+    for kind in (AsyncioTransport, AnyioTransport):
 
-        def spawn(self: Any, function: Any, spawn: Any = kind._spawn) -> None:
+        def spawn(self: Any, function: Any, spawn: Any = kind.spawn) -> None:
             spawn(self, function)
             self.cancel()
 
-        monkeypatch.setattr(kind, "_spawn", spawn)
+        monkeypatch.setattr(kind, "spawn", spawn)
     assert run_session(driver, "mach9", "get").received == b""

@@ -210,7 +210,7 @@ def test_writes_are_dropped_where_the_client_does_not_matter(driver: str, leave:
             if number % 10 == 0:
                 exchange.write(b"dropped")
             if exchange.disconnected:
-                most = max(most, exchange._session.unsent())
+                most = max(most, exchange._slot._session.unsent())
         assert exchange.disconnected
         exchange.finish()
         assert exchange.finished
@@ -420,7 +420,7 @@ def test_several_waiters_are_all_told(driver: str) -> None:
             try:
                 while True:
                     await exchange.write(bytes(100_000))
-                    if exchange._session.blocked:
+                    if exchange._slot._session.blocked:
                         waiting.set()
             except ClientDisconnected:
                 told.append("writer")

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamcompat_engine import ClientDisconnected, Exchange, Limits, Timeouts
-from streamcompat_engine.drivers.memory import MemorySession, VirtualClock
+from streamcompat_engine.drivers.memory import MemoryTransport, VirtualClock
 from streamcompat_engine.drivers.service import Service
 from streamcompat_engine.drivers.session import logger
 from tests.conformance.malformed_bodies import BODIES
@@ -209,8 +209,8 @@ async def _in_memory(script: Script) -> Log:
     recorder, client = Recorder(), Client(script.methods)
     service = Service(recorder, Limits(), PATIENT)
     async with anyio.create_task_group() as tasks:
-        session = MemorySession(service, VirtualClock(), tasks)
-        peer = session.client
+        transport = MemoryTransport(service, VirtualClock(), tasks)
+        peer = transport.client
         with contextlib.suppress(ClientDisconnected):
             for step in script.steps:
                 if isinstance(step, bytes):

@@ -373,7 +373,7 @@ def test_a_handler_that_never_waits_starves_nobody(driver: str, size: int) -> No
         exchange.start(200, ())
         while True:
             await exchange.write(bytes(size))
-            assert len(exchange._session.connection.writer.queue) < 10_000
+            assert len(exchange._slot._session.connection.writer.queue) < 10_000
 
     def read_all(client: Client) -> None:
         buffer = bytearray(1024 * 1024)

@@ -169,7 +169,7 @@ def test_dropped_writes_end_at_the_hard_limit(driver: str, size: int) -> None:
         def write_all() -> None:
             while True:
                 exchange.write(b"x" * size)
-                most[0] = max(most[0], len(exchange._session.connection.writer.queue))
+                most[0] = max(most[0], len(exchange._slot._session.connection.writer.queue))
 
         exchange.start(200, ())
         with pytest.raises(WriteBufferFull):
@@ -214,7 +214,7 @@ def test_drain_waits_for_what_was_dropped(driver: str) -> None:
             if (piece := await exchange.receive()) is None:
                 break
             exchange.write(piece)
-            most[0] = max(most[0], exchange._session.unsent())
+            most[0] = max(most[0], exchange._slot._session.unsent())
         exchange.finish()
 
     body = bytes(20_000_000)

@@ -17,8 +17,8 @@ from streamcompat_engine import (
     Timeouts,
     WebSocketSettings,
 )
-from streamcompat_engine.drivers.memory import MemorySession, VirtualClock
-from streamcompat_engine.drivers.session import Service
+from streamcompat_engine.drivers.memory import MemoryTransport, VirtualClock
+from streamcompat_engine.drivers.service import Service
 from tests.engine.unit.test_session import settle
 from tests.support.frames import PING, PONG, TEXT, Frame, close, closing, frame, frames, handshake, text
 from tests.support.switched import echo, receive, switch
@@ -29,38 +29,41 @@ MIB = 1024 * 1024
 @asynccontextmanager
 async def connected(
     app: Callable[[Exchange], Awaitable[None]], timeouts: Timeouts | None = None
-) -> AsyncIterator[tuple[MemorySession, VirtualClock]]:
+) -> AsyncIterator[tuple[MemoryTransport, VirtualClock]]:
     """One connection whose handshake is done."""
     clock = VirtualClock()
     service = Service(app, Limits(), timeouts or Timeouts())
     async with anyio.create_task_group() as tasks:
-        session = MemorySession(service, clock, tasks)
-        await session.client.send(handshake())
+        transport = MemoryTransport(service, clock, tasks)
+        await transport.client.send(handshake())
         await settle()
-        assert (await session.client.receive()).startswith(b"HTTP/1.1 101 ")
-        yield session, clock
-        session.client.disconnect()
+        assert (await transport.client.receive()).startswith(b"HTTP/1.1 101 ")
+        yield transport, clock
+        transport.client.disconnect()
 
 
 async def test_a_silent_client_is_pinged_and_left() -> None:
     settings = WebSocketSettings(ping_interval=20, ping_timeout=10)
-    async with connected(functools.partial(echo, settings=settings), Timeouts(linger=2)) as (session, clock):
+    async with connected(functools.partial(echo, settings=settings), Timeouts(linger=2)) as (
+        transport,
+        clock,
+    ):
         clock.advance(20)
-        (ping,) = frames(await session.client.receive())
+        (ping,) = frames(await transport.client.receive())
         assert ping.opcode == PING
-        await session.client.send(frame(PONG, ping.payload))
+        await transport.client.send(frame(PONG, ping.payload))
         clock.advance(19)
-        await session.client.send(text("hello"))
+        await transport.client.send(text("hello"))
         await settle()
-        assert frames(await session.client.receive()) == [Frame(TEXT, b"hello")]
+        assert frames(await transport.client.receive()) == [Frame(TEXT, b"hello")]
         clock.advance(20)
-        assert frames(await session.client.receive())[0].opcode == PING
+        assert frames(await transport.client.receive())[0].opcode == PING
         clock.advance(10)
-        (found,) = frames(await session.client.receive())
+        (found,) = frames(await transport.client.receive())
         assert found.payload[:2] == (1011).to_bytes(2, "big")
         clock.advance(2)  # it may say more, for a while
         await settle()
-        assert session not in session.service.sessions
+        assert not transport.connected
 
 
 async def test_a_client_that_takes_nothing_is_left() -> None:
@@ -77,14 +80,14 @@ async def test_a_client_that_takes_nothing_is_left() -> None:
         finally:
             ended.append(websocket.code)
 
-    async with connected(flood, Timeouts(write_stall=30)) as (session, clock):
+    async with connected(flood, Timeouts(write_stall=30)) as (transport, clock):
         clock.advance(29)
         await settle()
         assert ended == []
         clock.advance(3)
         await settle()
         assert ended == [ClientDisconnected, 1006]
-        assert session.client.reset
+        assert transport.client.reset
 
 
 async def test_pings_to_a_client_that_takes_nothing_are_not_piled_up() -> None:
@@ -93,11 +96,11 @@ async def test_pings_to_a_client_that_takes_nothing_are_not_piled_up() -> None:
         await exchange.write(websocket.message(bytes(MIB)))
         await receive(exchange, websocket)
 
-    async with connected(stall) as (session, _):
+    async with connected(stall) as (transport, _):
         for number in range(5000):
-            await session.client.send(frame(PING, b"%0125d" % number))
+            await transport.client.send(frame(PING, b"%0125d" % number))
         await settle()
-        assert session.blocked and len(session.connection.writer.queue) < 100
+        assert transport.session.blocked and len(transport.session.connection.writer.queue) < 100
 
 
 async def test_others_have_their_turns_while_a_flood_of_frames_is_taken() -> None:
@@ -109,14 +112,14 @@ async def test_others_have_their_turns_while_a_flood_of_frames_is_taken() -> Non
             await anyio.lowlevel.checkpoint()
             turns += 1
 
-    async with connected(echo) as (session, _), anyio.create_task_group() as tasks:
+    async with connected(echo) as (transport, _), anyio.create_task_group() as tasks:
         tasks.start_soon(another)
-        await session.client.send(frame(PING) * 1000 + text("last"))
-        assert session.reading_paused
+        await transport.client.send(frame(PING) * 1000 + text("last"))
+        assert transport.session.reading_paused
         wire = b""
         while b"last" not in wire:
-            wire += await session.client.receive()
-        assert turns >= 5 and not session.reading_paused
+            wire += await transport.client.receive()
+        assert turns >= 5 and not transport.session.reading_paused
         tasks.cancel_scope.cancel()
 
 
@@ -129,17 +132,17 @@ async def test_a_closing_handshake_that_is_not_answered_ends_in_time() -> None:
         while not websocket.closed:
             await exchange.changed()
 
-    async with connected(leave, Timeouts(linger=2)) as (session, clock):
-        await session.client.send(text("go"))
-        assert frames(await session.client.receive()) == [closing(1000)]
+    async with connected(leave, Timeouts(linger=2)) as (transport, clock):
+        await transport.client.send(text("go"))
+        assert frames(await transport.client.receive()) == [closing(1000)]
         clock.advance(9)
-        await session.client.send(text("talking on"))
-        assert session.exchange is not None
+        await transport.client.send(text("talking on"))
+        assert transport.session.exchange is not None
         clock.advance(1)
         await settle()
-        assert session.exchange is None
+        assert transport.session.exchange is None
         clock.advance(2)
-        assert session not in session.service.sessions
+        assert not transport.connected
 
 
 async def test_a_closed_one_ends_its_connection_though_the_handler_goes_on() -> None:
@@ -150,15 +153,15 @@ async def test_a_closed_one_ends_its_connection_though_the_handler_goes_on() -> 
         await go_on.wait()
         assert websocket.closed
 
-    async with connected(busy) as (session, _):
-        await session.client.send(close(1000))
-        assert frames(await session.client.receive()) == [closing(1000)]
-        assert await session.client.receive() == b""
-        session.client.send_eof()
-        assert session not in session.service.sessions and session.exchange is not None
+    async with connected(busy) as (transport, _):
+        await transport.client.send(close(1000))
+        assert frames(await transport.client.receive()) == [closing(1000)]
+        assert await transport.client.receive() == b""
+        transport.client.send_eof()
+        assert not transport.connected and transport.session.exchange is not None
         go_on.set()
         await settle()
-        assert session.exchange is None and not session.service.outliving
+        assert transport.session.exchange is None and not transport.session.service.outliving
 
 
 async def test_a_handler_that_returns_late_does_not_make_the_end_later() -> None:
@@ -167,15 +170,15 @@ async def test_a_handler_that_returns_late_does_not_make_the_end_later() -> None
         await go_on.wait()
 
     go_on = anyio.Event()
-    async with connected(busy, Timeouts(linger=2)) as (session, clock):
-        await session.client.send(close(1000))
-        assert frames(await session.client.receive()) == [closing(1000)]
+    async with connected(busy, Timeouts(linger=2)) as (transport, clock):
+        await transport.client.send(close(1000))
+        assert frames(await transport.client.receive()) == [closing(1000)]
         clock.advance(1.5)
         go_on.set()
         await settle()
-        assert session.exchange is None and session in session.service.sessions
+        assert transport.session.exchange is None and transport.connected
         clock.advance(0.5)
-        assert session not in session.service.sessions
+        assert not transport.connected
 
 
 async def test_one_that_begins_while_the_server_stops_is_told_at_once() -> None:
@@ -192,17 +195,17 @@ async def test_one_that_begins_while_the_server_stops_is_told_at_once() -> None:
     clock = VirtualClock()
     service = Service(late, Limits(), Timeouts())
     async with anyio.create_task_group() as tasks:
-        session = MemorySession(service, clock, tasks)
-        await session.client.send(handshake())
+        transport = MemoryTransport(service, clock, tasks)
+        await transport.client.send(handshake())
         service.stop()
         go_on.set()
         await settle()
         service.stop()
         assert told == ["stop"]
-        await session.client.send(close(1001))
+        await transport.client.send(close(1001))
         await settle()
-        assert not service.sessions or session.exchange is None
-        session.client.disconnect()
+        assert not service.sessions or transport.session.exchange is None
+        transport.client.disconnect()
 
 
 @pytest.mark.parametrize("begin", ["respond", "commit"])
@@ -224,12 +227,12 @@ async def test_what_has_begun_an_answer_cannot_switch(begin: str) -> None:
 
     service = Service(late, Limits(), Timeouts())
     async with anyio.create_task_group() as tasks:
-        session = MemorySession(service, VirtualClock(), tasks)
-        await session.client.send(handshake())
+        transport = MemoryTransport(service, VirtualClock(), tasks)
+        await transport.client.send(handshake())
         await settle()
         assert len(failures) == 1
-        assert (await session.client.receive()).startswith(b"HTTP/1.1 200 ")
-        session.client.disconnect()
+        assert (await transport.client.receive()).startswith(b"HTTP/1.1 200 ")
+        transport.client.disconnect()
 
 
 async def test_a_client_that_has_gone_already_cannot_be_switched() -> None:
@@ -245,10 +248,10 @@ async def test_a_client_that_has_gone_already_cannot_be_switched() -> None:
 
     service = Service(late, Limits(), Timeouts())
     async with anyio.create_task_group() as tasks:
-        session = MemorySession(service, VirtualClock(), tasks)
-        await session.client.send(handshake())
+        transport = MemoryTransport(service, VirtualClock(), tasks)
+        await transport.client.send(handshake())
         await settle()
-        session.client.disconnect()
+        transport.client.disconnect()
         go_on.set()
         await settle()
     assert failures == [ClientDisconnected]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamcompat_engine import Exchange, Limits, Timeouts
-from streamcompat_engine.drivers.memory import MemorySession, VirtualClock
+from streamcompat_engine.drivers.memory import MemoryTransport, VirtualClock
 from streamcompat_engine.drivers.service import Service
 from streamcompat_engine.logs import LINE, LogBudget, printable
 from tests.support.wire import request, upload
@@ -53,11 +53,11 @@ async def _send(wires: list[bytes], gap: float = 0.0) -> None:
     service = Service(_app, Limits(), Timeouts())
     async with anyio.create_task_group() as tasks:
         for wire in wires:
-            session = MemorySession(service, clock, tasks)
-            await session.client.send(wire)
-            while await session.client.receive():
+            transport = MemoryTransport(service, clock, tasks)
+            await transport.client.send(wire)
+            while await transport.client.receive():
                 pass
-            session.client.disconnect()
+            transport.client.disconnect()
             clock.advance(gap)
 
 

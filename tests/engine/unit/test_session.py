@@ -11,7 +11,7 @@ import anyio.lowlevel
 import pytest
 
 from streamcompat_engine import Exchange, Limits, RequestTimeout, Timeouts
-from streamcompat_engine.drivers.memory import MemorySession, VirtualClock
+from streamcompat_engine.drivers.memory import MemoryTransport, VirtualClock
 from streamcompat_engine.drivers.service import Service
 from tests.support.engine_server import get, post, request
 
@@ -21,14 +21,14 @@ MIB = 1024 * 1024
 @asynccontextmanager
 async def connected(
     app: Callable[[Exchange], Awaitable[None]], timeouts: Timeouts, limits: Limits | None = None
-) -> AsyncIterator[tuple[MemorySession, VirtualClock]]:
+) -> AsyncIterator[tuple[MemoryTransport, VirtualClock]]:
     """One connection in memory."""
     clock = VirtualClock()
     service = Service(app, limits or Limits(), timeouts)
     async with anyio.create_task_group() as tasks:
-        session = MemorySession(service, clock, tasks)
-        yield session, clock
-        session.client.disconnect()
+        transport = MemoryTransport(service, clock, tasks)
+        yield transport, clock
+        transport.client.disconnect()
 
 
 async def settle() -> None:
@@ -43,26 +43,26 @@ async def large(exchange: Exchange) -> None:
 
 async def test_a_peer_that_takes_something_now_and_then_is_not_left() -> None:
     """The time counts from the last byte that it took, not from the first that waited."""
-    async with connected(large, Timeouts(write_stall=10, keep_alive=None)) as (session, clock):
-        await session.client.send(get())
+    async with connected(large, Timeouts(write_stall=10, keep_alive=None)) as (transport, clock):
+        await transport.client.send(get())
         await settle()
         for _ in range(20):
             clock.advance(9)
-            assert await session.client.receive(1000)
-        assert not session.client.at_eof
+            assert await transport.client.receive(1000)
+        assert not transport.client.at_eof
 
 
 async def test_a_peer_that_takes_no_more_is_left() -> None:
-    async with connected(large, Timeouts(write_stall=10, keep_alive=None)) as (session, clock):
-        await session.client.send(get())
+    async with connected(large, Timeouts(write_stall=10, keep_alive=None)) as (transport, clock):
+        await transport.client.send(get())
         await settle()
         clock.advance(9)
-        assert await session.client.receive(1000)
+        assert await transport.client.receive(1000)
         clock.advance(9)
-        assert not session.client.at_eof
+        assert not transport.client.at_eof
         clock.advance(3)  # with up to a second until the last byte was noticed
-        assert session.client.at_eof
-        assert session.client.reset
+        assert transport.client.at_eof
+        assert transport.client.reset
 
 
 async def test_a_body_is_not_late_while_reading_is_paused() -> None:
@@ -80,17 +80,17 @@ async def test_a_body_is_not_late_while_reading_is_paused() -> None:
             found.append("late")
 
     limits = Limits(inbound_high=100, inbound_low=10)
-    async with connected(slow, Timeouts(body_idle=20), limits) as (session, clock):
-        await session.client.send(request("POST", "/", "Content-Length: 300") + b"x" * 60)
-        await session.client.send(b"y" * 60)
+    async with connected(slow, Timeouts(body_idle=20), limits) as (transport, clock):
+        await transport.client.send(request("POST", "/", "Content-Length: 300") + b"x" * 60)
+        await transport.client.send(b"y" * 60)
         await settle()
-        assert (found, session.reading_paused) == ([b"x" * 60], True)
+        assert (found, transport.session.reading_paused) == ([b"x" * 60], True)
         clock.advance(1000)
         go_on.set()
         await settle()
-        assert (found[1:], session.reading_paused) == ([b"y" * 60], False)
+        assert (found[1:], transport.session.reading_paused) == ([b"y" * 60], False)
         clock.advance(19)
-        await session.client.send(b"z")
+        await transport.client.send(b"z")
         clock.advance(19)
         await settle()
         assert found[2:] == [b"z"]
@@ -100,38 +100,38 @@ async def test_a_body_is_not_late_while_reading_is_paused() -> None:
 
 
 async def test_the_lingering_begins_when_the_answer_has_left() -> None:
-    async with connected(large, Timeouts(linger=2, write_stall=None)) as (session, clock):
-        await session.client.send(post(bytes(MIB))[:1000])
+    async with connected(large, Timeouts(linger=2, write_stall=None)) as (transport, clock):
+        await transport.client.send(post(bytes(MIB))[:1000])
         await settle()
         received = 0
         while received < 8 * MIB:
             clock.advance(1.9)
-            received += len(await session.client.receive(MIB))
-            await session.client.send(b"more")
+            received += len(await transport.client.receive(MIB))
+            await transport.client.send(b"more")
         clock.advance(1.9)
-        await session.client.send(b"more")
-        assert session in session.service.sessions
+        await transport.client.send(b"more")
+        assert transport.connected
         clock.advance(2.1)
-        assert session not in session.service.sessions
+        assert not transport.connected
 
 
 async def test_a_connection_is_not_idle_while_its_answer_is_taken() -> None:
     """The client has all of the keep-alive time for its next request."""
-    async with connected(large, Timeouts(keep_alive=5, write_stall=None)) as (session, clock):
-        await session.client.send(get())
+    async with connected(large, Timeouts(keep_alive=5, write_stall=None)) as (transport, clock):
+        await transport.client.send(get())
         await settle()
-        while session.unsent():
+        while transport.session.unsent():
             clock.advance(4)
-            assert await session.client.receive(MIB)
+            assert await transport.client.receive(MIB)
         clock.advance(4)
-        await session.client.send(get())
+        await transport.client.send(get())
         await settle()
-        assert session.unsent()
+        assert transport.session.unsent()
         clock.advance(100)
-        while session.unsent():
-            assert await session.client.receive(MIB)
+        while transport.session.unsent():
+            assert await transport.client.receive(MIB)
         clock.advance(6)
-        assert session not in session.service.sessions
+        assert not transport.connected
 
 
 async def test_a_cancellation_of_the_applications_own_is_a_failure_like_any_other(
@@ -140,10 +140,10 @@ async def test_a_cancellation_of_the_applications_own_is_a_failure_like_any_othe
     async def app(exchange: Exchange) -> None:
         raise asyncio.CancelledError
 
-    async with connected(app, Timeouts()) as (session, _):
-        await session.client.send(get())
+    async with connected(app, Timeouts()) as (transport, _):
+        await transport.client.send(get())
         await settle()
-        assert (await session.client.receive()).startswith(b"HTTP/1.1 500 ")
+        assert (await transport.client.receive()).startswith(b"HTTP/1.1 500 ")
     assert "the application failed on GET /" in caplog.text
 
 
@@ -156,16 +156,16 @@ async def test_what_is_written_leaves_when_the_application_waits() -> None:
         for _ in range(3):
             exchange.write(b"one")
             exchange.write(b"two")
-            looked.append(bool(exchange._session.connection.writer.queue))
+            looked.append(bool(exchange._slot._session.connection.writer.queue))
             await anyio.lowlevel.checkpoint()
-            looked.append(bool(exchange._session.connection.writer.queue))
+            looked.append(bool(exchange._slot._session.connection.writer.queue))
         exchange.finish()
 
-    async with connected(app, Timeouts()) as (session, _):
+    async with connected(app, Timeouts()) as (transport, _):
         handed: list[list[bytes]] = []
-        transmit = session._transmit
-        session._transmit = lambda data: (handed.append(data), transmit(data))[1]  # type: ignore[method-assign]
-        await session.client.send(get())
+        transmit = transport.transmit
+        transport.transmit = lambda data: (handed.append(data), transmit(data))[1]  # type: ignore[method-assign]
+        await transport.client.send(get())
         await settle()
         assert looked == [True, False] * 3
         assert [b"".join(data).count(b"two") for data in handed] == [1, 1, 1, 0]
@@ -187,11 +187,11 @@ async def test_what_another_task_writes_leaves_in_its_turn() -> None:
             tasks.start_soon(later)
         exchange.finish()
 
-    async with connected(app, Timeouts()) as (session, _):
-        await session.client.send(get())
+    async with connected(app, Timeouts()) as (transport, _):
+        await transport.client.send(get())
         await settle()
         gate.set()
         await settle()
-        assert b"later" in await session.client.receive()
+        assert b"later" in await transport.client.receive()
         taken.set()
         await settle()

@@ -1,0 +1,194 @@
+"""The transport of the fast driver: an `asyncio.Protocol`, on asyncio's own loop or on uvloop.
+
+The rule: it moves bytes and wakes at deadlines; every decision is the session's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import inspect
+import os
+import socket
+from collections.abc import Coroutine
+from typing import Any, Final, cast
+
+from ..exchange.flow import Wakeup
+from .service import Service
+from .session import ENDED, Session
+from .transport import RESET
+
+_LARGE: Final = 32 * 1024
+"""Bytes from which pieces are handed to the system as they are; below, joining them costs less."""
+_MAX_GATHERED: Final = 64
+"""How many pieces may be handed over so; far below the system's IOV_MAX."""
+
+
+class _Wakeup:
+    """`asyncio.Event` at half its price, for one loop and to be set once."""
+
+    __slots__ = ("_is_set", "_loop", "_waiters")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._is_set = False
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def set(self) -> None:
+        self._is_set = True
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def wait(self) -> None:
+        if not self._is_set:
+            waiter = self._loop.create_future()
+            self._waiters.append(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiters.remove(waiter)
+
+
+class AsyncioTransport(asyncio.Protocol):
+    """One connection on asyncio.
+
+    Attributes:
+        session: that it serves, once it is connected.
+    """
+
+    scheme = "http"
+
+    def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
+        self._service = service
+        self._loop = loop
+        self.now = loop.time
+        self.call_soon = loop.call_soon
+        self.peer: tuple[Any, ...] | None = None
+        self.sockname: Any = None
+        self.exposed: asyncio.Transport = cast(asyncio.Transport, None)
+        self.session: Session = cast(Session, None)
+        self._fd = -1  # of a plain socket, which may be written to directly
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._context = contextvars.copy_context()
+
+    # ---- called by asyncio ----
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.exposed = cast(asyncio.Transport, transport)
+        limits = self._service.limits
+        self.exposed.set_write_buffer_limits(limits.outbound_high, limits.outbound_low)
+        peer = transport.get_extra_info("peername")
+        self.peer = peer if isinstance(peer, tuple) else None
+        self.sockname = transport.get_extra_info("sockname")
+        sock = transport.get_extra_info("socket")
+        if sock is not None and self.scheme == "http":
+            self._fd = sock.fileno()
+        self.session = Session(self._service, self)
+        self.session.begin()
+
+    def data_received(self, data: bytes) -> None:
+        self.session.on_data(data)
+
+    def eof_received(self) -> bool:
+        self.session.on_eof()
+        return self.session.life < ENDED  # otherwise asyncio would close before the answer is out
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.session.on_lost()
+
+    def pause_writing(self) -> None:
+        self.session.on_blocked()
+
+    def resume_writing(self) -> None:
+        self.session.on_writable()
+
+    # ---- called by its session ----
+
+    def wakeup(self) -> Wakeup:
+        return _Wakeup(self._loop)
+
+    async def checkpoint(self) -> None:
+        await asyncio.sleep(0)
+
+    def untaken(self) -> int:
+        return self.exposed.get_write_buffer_size()
+
+    def transmit(self, data: list[bytes]) -> None:
+        transport = self.exposed
+        if transport.is_closing():  # asyncio knows by a failed write, and tells in the next turn
+            return
+        if len(data) == 1:
+            transport.write(data[0])
+        elif len(data) <= _MAX_GATHERED and sum(map(len, data)) >= _LARGE:
+            self._gather(data)
+        else:
+            transport.write(b"".join(data))
+
+    def _gather(self, data: list[bytes]) -> None:
+        """Write large pieces without joining them, where nothing waits before them."""
+        transport = self.exposed
+        sent = 0
+        if self._fd >= 0 and not transport.get_write_buffer_size() and not transport.is_closing():
+            try:
+                sent = os.writev(self._fd, data)
+            except OSError:
+                pass  # nothing went out; the transport meets the same error and deals with it
+        for piece in data:
+            if sent >= len(piece):
+                sent -= len(piece)
+            elif not transport.is_closing():
+                transport.write(memoryview(piece)[sent:] if sent else piece)
+                sent = 0
+
+    def spawn(self, function: Coroutine[Any, Any, None]) -> None:
+        # Not in the context of a handler that has just ended, as with a pipelined request; and not by
+        # `create_task(context=)`, which not every task factory takes.
+        self._task = self._context.copy().run(self._loop.create_task, function)
+
+    def cancel(self) -> None:
+        task = self._task
+        if task is None:
+            return
+        if inspect.getcoroutinestate(task.get_coro()) == inspect.CORO_CREATED:  # type: ignore[arg-type]
+            self._loop.call_soon(task.cancel)  # before it has begun, it would not end its exchange either
+        else:
+            task.cancel()
+
+    def is_cancelled(self, error: BaseException) -> bool:
+        task = self._task
+        return isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling() > 0)
+
+    def pause_reading(self) -> None:
+        self.exposed.pause_reading()
+
+    def resume_reading(self) -> None:
+        self.exposed.resume_reading()
+
+    def half_close(self) -> None:
+        try:
+            self.exposed.write_eof()
+        except OSError:  # the peer has reset the connection; asyncio's own loop does not look for that
+            self.exposed.abort()
+
+    def close(self) -> None:
+        self.exposed.close()
+
+    def reset_on_close(self) -> None:
+        sock = self.exposed.get_extra_info("socket")
+        if sock is not None:
+            with contextlib.suppress(OSError):  # it is closed already
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+    def abort(self) -> None:
+        self.exposed.abort()
+
+    def set_timer(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self.session.on_timer)

@@ -1,0 +1,133 @@
+"""The slot of one exchange on a connection of HTTP/1; see `exchange.exchange.Slot`.
+
+The rule: an exchange reaches its connection by this object alone, so a protocol with several exchanges on a
+connection would have several of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..events import Fields, RequestHead
+from ..exchange.flow import Wakeup
+from ..exchange.observer import Observer
+from ..exchange.response import Body
+from ..websocket.protocol import WebSocket
+
+if TYPE_CHECKING:
+    from .session import Session
+
+
+class ConnectionSlot:
+    """The one slot of a connection, for one exchange.
+
+    Attributes:
+        head, inbound, flow, over, began, observer: see `Slot`.
+    """
+
+    __slots__ = ("_session", "began", "flow", "head", "inbound", "observer", "over")
+
+    def __init__(self, session: Session, head: RequestHead) -> None:
+        self._session = session
+        self.head = head
+        self.inbound = session.connection.inbound
+        self.flow = session.flow
+        self.over = False
+        self.began = session.connection.deadlines.headed
+        self.observer: Observer | None = session.service.observer
+
+    @property
+    def peer(self) -> tuple[Any, ...] | None:
+        return self._session.transport.peer
+
+    @property
+    def sockname(self) -> Any:
+        return self._session.transport.sockname
+
+    @property
+    def scheme(self) -> str:
+        return self._session.transport.scheme
+
+    @property
+    def transport(self) -> Any:
+        return self._session.transport.exposed
+
+    @property
+    def disconnected(self) -> bool:
+        return self._session.connection.at_eof
+
+    @property
+    def responded(self) -> bool:
+        return self._session.connection.writer.responded
+
+    @property
+    def reading_paused(self) -> bool:
+        return self._session.reading_paused
+
+    @property
+    def stopping(self) -> bool:
+        return self._session.service.stopping
+
+    @property
+    def stacks(self) -> list[Any]:
+        return self._session.service.stacks
+
+    def wakeup(self) -> Wakeup:
+        return self._session.transport.wakeup()
+
+    def consider_reading(self) -> None:
+        self._session.consider_reading()
+
+    def send_continue(self) -> None:
+        self._session.connection.send_continue()
+        self._session.flush()
+
+    def pace(self, idle: float | None, rate: int | None) -> None:
+        self._session.connection.deadlines.pace(idle, rate)
+        self._session.consider_reading()
+
+    def gather(self) -> None:
+        self._session.connection.deadlines.gather(self._session.now())
+        self._session.consider_reading()
+
+    def answer_begins(self) -> None:
+        taken = 0 if self.inbound is None else self.inbound.taken
+        self._session.connection.deadlines.answer_begins(self._session.now(), taken)
+
+    def respond(
+        self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None, body: bytes
+    ) -> None:
+        self._session.connection.respond(status, headers, reason, body)
+        self._session.flush()
+
+    def start(self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None) -> Body:
+        return self._session.connection.start(status, headers, reason, self._session.written)
+
+    def finish(self, trailers: Fields) -> None:
+        self._session.connection.writer.finish(trailers)
+        self._session.flush()
+
+    def cut(self) -> None:
+        self._session.connection.cut(self._session.now())
+        self._session.advance()
+
+    def switch(self, websocket: WebSocket, fields: Fields) -> Body:
+        session = self._session
+        websocket.later = session.go_on_later
+        body = session.connection.switch(websocket, fields, session.written, session.now())
+        session.advance()
+        return body
+
+    def proceed(self) -> None:
+        self._session.connection.resume_websocket(self._session.now())
+        self._session.advance()
+
+    def disconnect_late(self) -> None:
+        self._session.disconnect_late()
+
+    def cancel(self) -> None:
+        self._session.transport.cancel()
+
+    def is_cancelled(self, error: BaseException) -> bool:
+        return self._session.transport.is_cancelled(error)

@@ -1,0 +1,122 @@
+"""The inbound pipe: a request body's bytes on their way to a handler, whatever protocol brings them.
+
+The rule: a pipe never waits, it only says how full it is; who waits, and how, is the exchange's business.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from ..errors import BodyTooLarge, EngineError
+from ..events import Fields
+
+_PIECE_COST: Final = 64
+"""What a piece of a request's body takes at least, however short, so that tiny ones are bounded too."""
+
+
+class Inbound:
+    """A request body's bytes, from the connection to a handler.
+
+    Attributes:
+        size: bytes that wait.
+        received: bytes that have arrived in all.
+        high: reading should pause above this.
+        low: and go on below this.
+        full: reading should pause; from above `high` until `low`.
+        ended: the whole body has arrived.
+        error: why it never will; what arrived before can still be taken.
+        wake: called when something changes, where somebody waits.
+    """
+
+    __slots__ = (
+        "_limit",
+        "_pieces",
+        "ended",
+        "error",
+        "full",
+        "high",
+        "low",
+        "received",
+        "size",
+        "trailers",
+        "wake",
+    )
+
+    def __init__(self, high: int, low: int) -> None:
+        self._pieces: deque[bytes] = deque()
+        self.size = 0
+        self.received = 0
+        self.high = high
+        self.low = low
+        self.full = False
+        self._limit: int | None = None
+        self.ended = False
+        self.error: EngineError | None = None
+        self.trailers: Fields = ()
+        self.wake: Callable[[], None] | None = None
+
+    @property
+    def limit(self) -> int | None:
+        """The most bytes that may arrive; going past it, before or after it is set, is BodyTooLarge."""
+        return self._limit
+
+    @limit.setter
+    def limit(self, limit: int | None) -> None:
+        self._limit = limit
+        if limit is not None and self.received > limit:
+            self.clear()
+            self.ended = False
+            self.fail(BodyTooLarge(limit))
+
+    @property
+    def taken(self) -> int:
+        """Bytes that have been taken, or dropped, in all."""
+        return self.received - self.size
+
+    def feed(self, pieces: list[bytes]) -> None:
+        """Add pieces, none of them empty."""
+        size = sum(map(len, pieces))
+        self.received += size
+        if self._limit is not None and self.received > self._limit:
+            self.fail(BodyTooLarge(self._limit))
+        if self.error is not None:
+            return
+        self._pieces += pieces
+        self.size += size
+        if self.size > self.high or len(self._pieces) * _PIECE_COST > self.high:
+            self.full = True
+        if self.wake is not None:
+            self.wake()
+
+    def end(self, trailers: Fields) -> None:
+        """The body is whole, unless some of it was refused."""
+        if self.error is None:
+            self.trailers = trailers
+            self.ended = True
+            if self.wake is not None:
+                self.wake()
+
+    def fail(self, error: EngineError) -> None:
+        """The body will never be whole; the first reason counts."""
+        if self.error is None and not self.ended:
+            self.error = error
+            if self.wake is not None:
+                self.wake()
+
+    def take(self) -> bytes | None:
+        """The next piece, or `None` where none waits: then see `ended` and `error`."""
+        if not self._pieces:
+            return None
+        piece = self._pieces.popleft()
+        self.size -= len(piece)
+        if self.full and self.size <= self.low and len(self._pieces) * _PIECE_COST <= self.low:
+            self.full = False
+        return piece
+
+    def clear(self) -> None:
+        """Drop what waits."""
+        self._pieces.clear()
+        self.size = 0
+        self.full = False
