@@ -11,7 +11,7 @@ import logging
 import traceback
 
 from streamcompat.kernel.dialect import Dialect
-from streamcompat.kernel.exceptions import HTTPException
+from streamcompat.kernel.exceptions import HTTPException, answers_for
 from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.kernel.response.response import BaseHTTPResponse
 from streamcompat.kernel.routes.views import Handler
@@ -57,7 +57,8 @@ class ErrorHandler:
         self._log = log
 
     def add(self, exception: type[BaseException], handler: Handler) -> None:
-        """`handler(request, exception)` answers for `exception` and its subclasses."""
+        """`handler(request, exception)` answers for `exception`, its subclasses, and what is the same in the
+        other flavour."""
         self.handlers.append((exception, handler))
         self.cached_handlers.clear()
 
@@ -66,7 +67,7 @@ class ErrorHandler:
         kind = type(exception)
         if kind not in self.cached_handlers:
             self.cached_handlers[kind] = next(
-                (handler for known, handler in self.handlers if issubclass(kind, known)), None
+                (handler for known, handler in self.handlers if answers_for(known, kind)), None
             )
         return self.cached_handlers[kind]
 

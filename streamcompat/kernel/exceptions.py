@@ -6,7 +6,7 @@ facade's own base at once, so that `except SanicException` and `except NotFound`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Protocol
 
@@ -155,3 +155,40 @@ class ByStatus(dict[int, type[HTTPException]]):
             # A class with a constructor of its own (405 wants the allowed methods) cannot be built from
             # a status alone; the originals raise the TypeError itself.
             return base(message, status_code)
+
+
+_KERNELS_OWN = frozenset(
+    kind for kind in globals().values() if isinstance(kind, type) and issubclass(kind, HTTPException)
+)
+
+
+def _flavour_of(kind: type[BaseException]) -> type[BaseException] | None:
+    """The facade's base that a class derives from; `None` for one of no facade."""
+    found = None
+    for parent in kind.__mro__:
+        if issubclass(parent, HTTPException) and parent not in _KERNELS_OWN:
+            found = parent
+    return found
+
+
+def _facades(base: type[BaseException]) -> Iterator[type[BaseException]]:
+    """`base` and the classes derived from it that stand for one of the kernel's. An application's own derive
+    from a facade's class alone, so they stand for none."""
+    if not _KERNELS_OWN.isdisjoint(base.__bases__):
+        yield base
+        for derived in base.__subclasses__():
+            yield from _facades(derived)
+
+
+def answers_for(known: type[BaseException], kind: type[BaseException]) -> bool:
+    """Whether a handler that was registered for `known` answers for exceptions of class `kind`.
+
+    It does for subclasses, as always. An exception of the other flavour counts as the one that its flavour
+    has for the same class of the kernel, or for the nearest parent of it that it has one for.
+    """
+    flavour = _flavour_of(known)
+    if issubclass(kind, known) or flavour is None or issubclass(kind, flavour):
+        return issubclass(kind, known)
+    facades = {parent: facade for facade in _facades(flavour) for parent in facade.__bases__}
+    own = next((facades[parent] for parent in kind.__mro__ if parent in _KERNELS_OWN & facades.keys()), None)
+    return own is not None and issubclass(own, known)

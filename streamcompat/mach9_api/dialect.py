@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from streamcompat.kernel import exceptions as kernel
 from streamcompat.kernel.dialect import Dialect
 from streamcompat.kernel.exceptions import HTTPException
 from streamcompat.kernel.request.request import after_token
@@ -14,10 +15,16 @@ from streamcompat.mach9_api.response import HTTPResponse
 from streamcompat.mach9_api.views import CompositionView
 
 
+class MethodNotAllowed(kernel.MethodNotSupported, exceptions.InvalidUsage):
+    """An InvalidUsage to Mach9's handlers, a MethodNotSupported to Sanic's."""
+
+
 def method_not_allowed(
     invalid_usage: type[HTTPException], message: str, method: str, allowed: Sequence[str]
 ) -> HTTPException:
     """Mach9 has no exception of its own for 405."""
+    if invalid_usage is exceptions.InvalidUsage:
+        return MethodNotAllowed(message, method, allowed)
     error = invalid_usage(message, 405)
     error.headers = {"Allow": ", ".join(allowed)}
     return error
