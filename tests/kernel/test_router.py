@@ -7,12 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamcompat.kernel.routes.endpoints import Options
-from streamcompat.kernel.routes.router import RouteDoesNotExist, RouteExists, parse_parameter_string
+from streamcompat.kernel.routes.router import (
+    PARAMETER,
+    Route,
+    RouteDoesNotExist,
+    RouteExists,
+    parse_parameter_string,
+)
 from streamcompat.mach9_api.exceptions import InvalidUsage
 from streamcompat.mach9_api.router import Router as Mach9Router
 from streamcompat.sanic_api.exceptions import MethodNotSupported, NotFound
 from streamcompat.sanic_api.router import Router
 from streamcompat.sanic_api.views import CompositionView, HTTPMethodView, stream
+from tests.support.counting import calls
 
 
 def handler(name: str, **marks):
@@ -347,3 +354,105 @@ def test_the_arrangement_finds_what_a_search_through_all_routes_finds(uris, data
             router.resolve(path, "GET", None)
     else:
         assert found(router, path)[0] == expected
+
+
+def linear_search(routes: list[Route], path: str, method: str) -> tuple[str, dict[str, object]] | None:
+    """What the router did before it had an index: try each route with as many slashes, in their order."""
+    early = [route for route in routes if route.fields and "/" not in "".join(route.patterns)]
+    late = [route for route in routes if route.fields and "/" in "".join(route.patterns)]
+    for route in early + late:
+        any_depth = any("/" in pattern and pattern != "[^/]+" for pattern in route.patterns)
+        if any_depth or PARAMETER.sub("", route.uri).count("/") == path.count("/"):
+            values = route.match(path)
+            if values is not None and (method in route.endpoints or None in route.endpoints):
+                return route.uri, values
+    return None
+
+
+PIECE = st.sampled_from(
+    ["a", "b", "ab", "5", "", "<p>", "<p:int>", "<p:path>", "a<p>", "a<p:path>", "<p>b", "<p:int>.<p>"]
+    + ["<p:.+>", "<p:a?>", "a<p:/?.+>", "<p:(a/)*>b", "<p:[^/]*>", "<p:alpha>", "<p:number>"]
+)
+TEXT = st.sampled_from(["a", "b", "ab", "5", "", "5.a", "aa", "1.5", "abb", "\n"])
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(PIECE, min_size=1, max_size=4), st.sampled_from(["GET", "POST", None]), st.booleans()
+        ),
+        min_size=1,
+        max_size=12,
+    ),
+    st.lists(st.lists(TEXT, min_size=1, max_size=5), min_size=1, max_size=8),
+    st.sampled_from([None, 1]),
+    st.sampled_from([None, "h"]),
+    st.data(),
+)
+def test_the_index_finds_what_a_search_through_all_routes_finds(given_routes, paths, version, host, data):
+    router = Router()
+    for pieces, method, strict in given_routes:
+        uri = "".join(f"/{piece}" for piece in pieces)
+        for number in range(uri.count("<p")):
+            uri = uri.replace("<p", f"<q{number}", 1)
+        try:
+            router.add(uri, method and [method], handler(uri), host, strict, version)
+        except RouteExists:
+            pass
+    if data.draw(st.booleans()):
+        router.remove(data.draw(st.sampled_from(sorted(router.routes_all.values(), key=str))).uri, host=host)
+    routes = list(router.routes_all.values())
+    statics = {route.uri for route in routes if not route.fields}
+    for segments in paths:
+        path = ("/v1/" if version else "/") + "/".join(segments)
+        if path in statics:
+            continue
+        expected = linear_search(routes, path, "GET")
+        try:
+            endpoint, values = router.resolve(path, "GET", host)
+        except (NotFound, MethodNotSupported):
+            assert expected is None, path
+        else:
+            uri = next(route.uri for route in routes if endpoint in route.endpoints.values())
+            assert expected == (endpoint.uri, values) or expected == (uri, values)
+
+
+@pytest.mark.parametrize(
+    ("uri", "path"),
+    [
+        ("/{}/<a>/<b>", "/{}/x/y"),
+        ("/<a>/{}", "/x/{}"),
+        ("/<a>/x{}/<b:int>", "/x/x{}/5"),
+        ("/a/<b>/<c>/{}/", "/a/b/c/{}"),
+        ("/{}-<a>", "/{}-x"),
+        ("/<a:path>/x{}", "/a/b/x{}"),
+        ("/<a:path>/x{}/<b:int>", "/a/b/x{}/7"),
+        ("/s{}<file_uri:/?.+>", "/s{}/a/b"),
+    ],
+)
+@pytest.mark.parametrize("host", [None, "host.example"])
+def test_few_routes_are_tried_of_however_many(uri, path, host, monkeypatch):
+    router = Router()
+    for number in range(100, 500):
+        router.add(uri.format(number), ("GET",), handler(str(number)), host=host, strict_slashes="s{" in uri)
+    tried = []
+    match = Route.match
+    monkeypatch.setattr(Route, "match", lambda route, path: tried.append(route) or match(route, path))
+    assert found(router, path.format(499), host=host)[0] == "499"
+    with pytest.raises(NotFound):
+        router.resolve(path.format(99), "GET", host)
+    assert len(tried) <= 4
+
+
+def test_registering_takes_time_by_the_routes_alone():
+    def work(count: int) -> int:
+        def register() -> None:
+            router = Router()
+            for number in range(count):
+                router.add(f"/{number}/<a>/x{number}", ("GET",), handler("x"))
+            router.resolve("/7/a/x7", "GET", None)
+
+        return calls(register)
+
+    work(10)  # what is cached by the first
+    assert work(400) < 2.2 * work(200)

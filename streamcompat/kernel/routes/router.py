@@ -2,7 +2,7 @@
 
 The rule: registering is slow and careful, resolving is a dictionary look-up. A route without parameters
 is found by its path alone; the others are tried in the order in which they were registered, among those
-with as many slashes and a first segment that fits.
+whose literal segments are the path's.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from streamcompat.kernel.dialect import Dialect
 from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.kernel.routes.binding import adapt
 from streamcompat.kernel.routes.endpoints import Endpoint, Options, answers_asterisk
+from streamcompat.kernel.routes.index import Index, Segment
 from streamcompat.kernel.routes.views import CompositionView, Handler, marked_stream
 
 PARAMETER = re.compile(r"<(.+?)>")
@@ -32,6 +33,7 @@ REGEX_TYPES: dict[str, tuple[Callable[[str], Any], str]] = {
     "path": (str, r"[^/].*?"),
     "uuid": (uuid.UUID, r"[A-Fa-f0-9]{8}-(?:[A-Fa-f0-9]{4}-){3}[A-Fa-f0-9]{12}"),
 }
+_WITHOUT_SLASH = frozenset(pattern for kind, (_, pattern) in REGEX_TYPES.items() if kind != "path")
 
 
 class RouteExists(Exception):
@@ -85,9 +87,7 @@ class Route:
             (name, cast, self.pattern.groupindex[f"p{index}"])
             for index, (name, cast) in enumerate(self.parameters)
         ]
-        self.depth = PARAMETER.sub("", uri).count("/")
-        # A pattern that speaks of slashes may match several; the one of plain text does not.
-        self.any_depth = any("/" in pattern and pattern != _TEXT for pattern in self.patterns)
+        self.segments = _segments(uri, self.patterns)
 
     def match(self, path: str) -> dict[str, Any] | None:
         """The parameters' values, or `None` where the path is not this route's."""
@@ -105,7 +105,6 @@ class Route:
 
 Match = tuple[Endpoint, dict[str, Any]]
 _NOTHING: dict[str, Any] = {}
-_BySegment = tuple[dict[str, list[Route]], list[Route]]
 
 
 class _Table:
@@ -122,20 +121,11 @@ class _Table:
                 self.static[route.uri] = route.endpoints
             else:
                 (late if "/" in "".join(route.patterns) else early).append(route)
-        dynamic = early + late
-        self.dynamic: dict[int, _BySegment] = {
-            depth: _by_first_segment([route for route in dynamic if route.depth == depth or route.any_depth])
-            for depth in {route.depth for route in dynamic}
-        }
-        self.deeper: _BySegment = _by_first_segment([route for route in dynamic if route.any_depth])
-
-    def candidates(self, path: str) -> list[Route]:
-        by_segment, rest = self.dynamic.get(path.count("/"), self.deeper)
-        return by_segment.get(path.split("/", 2)[1], rest) if by_segment and path != "*" else rest
+        self._index = Index((route, route.segments) for route in early + late)
 
     def find(self, path: str, method: str) -> Match | None:
         """The first dynamic route that matches and has the method."""
-        for route in self.candidates(path):
+        for _, route in self._index.candidates(path):
             values = route.match(path)
             if values is not None:
                 endpoint = route.endpoints.get(method) or route.endpoints.get(None)
@@ -146,25 +136,35 @@ class _Table:
     def allowed(self, path: str) -> set[str]:
         """Every method that some route of this path has."""
         methods: set[str | None] = set(self.static.get(path, ()))
-        for route in self.candidates(path):
+        for _, route in self._index.candidates(path):
             if route.match(path) is not None:
                 methods.update(route.endpoints)
         return {method for method in methods if method is not None}
 
 
-def _by_first_segment(routes: list[Route]) -> _BySegment:
-    """The routes by a literal first segment, each list with those whose first segment is a parameter
-    in their places; and these alone."""
-    firsts = [route.uri.split("/", 2)[1] for route in routes]
-    rest = [route for route, first in zip(routes, firsts, strict=True) if "<" in first]
-    by_segment = {
-        literal: [
-            route for route, first in zip(routes, firsts, strict=True) if first == literal or "<" in first
-        ]
-        for literal in set(firsts)
-        if "<" not in literal
-    }
-    return by_segment, rest
+def _segments(uri: str, patterns: list[str]) -> list[Segment]:
+    """What is between the slashes of a route, for its index.
+
+    A pattern that speaks of slashes may match several; the one of plain text does not. Where no pattern does,
+    each parameter stands for as many slashes as it always did: none. Where one does, those of the user's own
+    may take some as well.
+    """
+    several = any("/" in pattern and pattern != _TEXT for pattern in patterns)
+    segments: list[Segment] = []
+    text = ""
+    literal, is_open = True, False
+    for index, piece in enumerate(PARAMETER.split(uri)):
+        if index % 2:
+            literal = False
+            is_open |= several and patterns[index // 2] not in _WITHOUT_SLASH
+            continue
+        first, *others = piece.split("/")
+        text += first if literal else ""
+        for other in others:
+            segments.append(Segment(text, literal, is_open))
+            text, literal, is_open = other, True, False
+    segments.append(Segment(text, literal, is_open))
+    return segments[1:]
 
 
 def parse_parameter_string(parameter_string: str) -> tuple[str, Callable[[str], Any], str]:

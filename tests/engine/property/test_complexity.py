@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from types import FrameType
 
 import pytest
 
 from streamcompat_engine import Limits
 from streamcompat_engine.http1.connection import Connection
+from tests.support.counting import calls
 from tests.support.wire import (
     CHUNKED,
     Peer,
@@ -36,23 +35,6 @@ WIDE = Limits(
     pipelined=10**6,
 )
 """Limits out of the way, so that growth shows."""
-
-
-def calls(work: Callable[[], object]) -> int:
-    """How many functions, of Python and of C, are called in doing this."""
-    count = 0
-
-    def profile(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal count
-        if event in ("call", "c_call"):
-            count += 1
-
-    sys.setprofile(profile)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return count
 
 
 def receiving(pieces: list[bytes]) -> Callable[[], None]:
