@@ -14,6 +14,7 @@ import anyio
 
 from streamcompat.asgi.exchange import SAFE, ASGIExchange, Message, Receive, Send
 from streamcompat.asgi.websocket import WebSocketExchange
+from streamcompat.kernel.routes import urls
 from streamcompat.serving.servable import Servable
 from streamcompat_engine import BodyTooLarge, ClientDisconnected, ProtocolError, RequestTimeout
 
@@ -69,12 +70,13 @@ async def _serve(
     app: Servable, kind: type[ASGIExchange], scope: Message, receive: Receive, send: Send
 ) -> None:
     """One request; returns once its response is with the server, or without one for a cut one."""
-    root_path = quote(scope.get("root_path", ""), safe=SAFE)
+    prefix = root_path = quote(scope.get("root_path", "").rstrip("/"), safe=SAFE)
     async with anyio.create_task_group() as group:
         exchange = kind(scope, receive, send, group)
-        if not exchange.head.raw_path.startswith(root_path.encode()):
+        path = exchange.head.raw_path.decode("latin-1")
+        if path != root_path and not path.startswith(root_path + "/"):
             root_path = ""
-        with exchange.scope:
+        with exchange.scope, urls.below(prefix):
             try:
                 await app.handle(exchange, root_path)
             except ClientDisconnected:

@@ -24,6 +24,7 @@ from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.kernel.response.response import BaseHTTPResponse, to_bytes
 from streamcompat.kernel.routes.endpoints import Endpoint
 from streamcompat.kernel.routes.router import Router
+from streamcompat.kernel.routes.urls import below
 from streamcompat.kernel.tasks import Tasks
 from streamcompat.kernel.websocket.routes import WebSocketResponse
 from streamcompat_engine import (
@@ -223,7 +224,8 @@ class App(Registry, Tasks):
         if told_apart and self.dialect.name in told_apart:
             answering.set(self.dialect)
         late = self.dialect.service_unavailable("Response Timeout")
-        await self._sending_failed(request, exchange, late)
+        with below(request.root_path):
+            await self._sending_failed(request, exchange, late)
 
     async def _read_body(self, exchange: Exchange, endpoint: Endpoint | None) -> bytes:
         limit = endpoint.body_limit if endpoint is not None else None

@@ -117,6 +117,7 @@ class Registry(Registration, WebSocketSwitch):
         """The URL of a handler, by its name (`blueprint.handler` on a blueprint).
 
         The route's parameters are taken from `values`, what is left becomes the query; `_anchor`,
-        `_external`, `_scheme` and `_server` shape the rest. Raises the flavour's URLBuildError.
+        `_external`, `_scheme` and `_server` shape the rest. In a request the URL begins with its `root_path`;
+        outside of one nothing is known of a prefix. Raises the flavour's URLBuildError.
         """
         return build_url(self.router, view_name, self.config.get("SERVER_NAME", ""), values)

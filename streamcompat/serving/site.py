@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
+from streamcompat.kernel.routes import urls
 from streamcompat.serving.lifespan import AppLifespan
 from streamcompat.serving.servable import Servable
 from streamcompat.serving.served_app import ServedApp
@@ -68,7 +69,8 @@ class Site(Servable):
         for mount in self.mounts:
             prefix = root_path + mount.prefix
             if mount.host in hosts and (path == prefix or path.startswith(prefix + "/") or not mount.prefix):
-                await mount.app.handle(exchange, prefix)
+                with urls.below(prefix):
+                    await mount.app.handle(exchange, prefix)
                 return
         body = f"Error: Requested URL {path} not found".encode()
         exchange.respond(404, _TEXT, body)

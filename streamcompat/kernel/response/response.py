@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
 from streamcompat.datastructures import Headers, pairs
 from streamcompat.kernel.cookies import CookieJar
@@ -172,5 +172,12 @@ class HTTPResponse(BaseHTTPResponse):
 def redirect_headers(to: str, headers: GivenHeaders, safe: str | None) -> Mapping[str, Any]:
     """`headers` with a Location: `to`, percent-encoded but for the characters of `safe`; as it is if None."""
     located = Headers(headers or ())
-    located["Location"] = to if safe is None else quote_plus(to, safe=safe)
+    located["Location"] = to if safe is None else _encoded(to, safe)
     return located
+
+
+def _encoded(to: str, safe: str) -> str:
+    """A space is `+` in a query alone: in a path that would be a plus (RFC 3986 §3.3)."""
+    rest, hash_mark, fragment = to.partition("#")
+    path, question_mark, query = rest.partition("?")
+    return quote(path, safe) + question_mark + quote_plus(query, safe) + hash_mark + quote(fragment, safe)

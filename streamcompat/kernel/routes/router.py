@@ -396,6 +396,11 @@ class Router:
             raise self.dialect.method_not_allowed(message, method, sorted(allowed))
         raise self.dialect.not_found(f"Requested URL {path} not found")
 
+    def implies(self, uri: str, host: str | None) -> bool:
+        """Whether this path is a route's for its slash alone."""
+        route = self.routes_all.get(_key(uri, host))
+        return route is not None and route.implied
+
     # The originals' names
 
     def get(self, request: BaseRequest) -> tuple[Handler, list[Any], dict[str, Any], str]:

@@ -1,19 +1,40 @@
 """`url_for`: from a handler's name and values back to a URL.
 
-The rule: a value goes into the path only if the route's own pattern would match it there.
+The rule: a value goes into the path only if the route's own pattern would match it there, and a request for
+the URL gives it to the handler again.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import quote, urlencode, urlunsplit
 
-from streamcompat.kernel.routes.router import PARAMETER, Router, parse_parameter_string
+from streamcompat.kernel.routes.router import PARAMETER, Route, Router, parse_parameter_string
+
+PATH_SAFE = "/:@!$&'()*+,;=~"
+"""What may stand in a path beside letters, digits and `-._~` (RFC 3986 §3.3)."""
+_LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_root_path: ContextVar[str] = ContextVar("root_path", default="")
+
+
+@contextmanager
+def below(root_path: str) -> Iterator[None]:
+    """While it is open, URLs that this task builds begin with `root_path`, which is percent-encoded."""
+    former = _root_path.get()
+    _root_path.set(root_path)
+    try:
+        yield
+    finally:
+        # Not by a token: a coroutine that is thrown away is closed in another context.
+        _root_path.set(former)
 
 
 def build_url(router: Router, view_name: str, server_name: str, values: dict[str, Any]) -> str:
-    """The URL of the handler `view_name`.
+    """The URL of the handler `view_name`; in a request to an app that is mounted, with the app's prefix.
 
     Args:
         server_name: host of an external URL where `_server` is not given; may begin with a scheme.
@@ -22,16 +43,18 @@ def build_url(router: Router, view_name: str, server_name: str, values: dict[str
     Raises: the flavour's URLBuildError; ValueError for `_scheme` without `_external`.
     """
     error = router.dialect.url_build_error
+    quoted = _quoted if router.dialect.unquote_path else _quoted_once
     static = view_name == "static" or view_name.endswith(".static")
     name = values.pop("name", "static") if static else None
     uri, route = router.find_route_by_view_name(view_name, name if view_name == "static" else view_name)
     if uri is None or route is None:
         raise error(f"Endpoint with name `{view_name}` was not found")
+    file = ""
     if static:
         filename = values.pop("filename", "")
         folder, found, _ = uri.partition("<file_uri:")
         if found:
-            uri = f"{folder.removesuffix('/')}/{quote(filename.removeprefix('/'))}"
+            uri, file = folder.removesuffix("/"), "/" + quote(filename.removeprefix("/"))
     values.pop("_method", None)
     anchor = values.pop("_anchor", "")
     external = values.pop("_external", False)
@@ -45,20 +68,64 @@ def build_url(router: Router, view_name: str, server_name: str, values: dict[str
         found, _, rest = netloc.rpartition("://")
         scheme, netloc = scheme or found or "http", rest
 
+    several = any(segment.open for segment in route.segments)
+
     def fill(found: re.Match[str]) -> str:
         name, cast, pattern = parse_parameter_string(found[1])
         if name not in values:
             raise error(f"Required parameter `{name}` was not passed to url_for")
         text = str(values.pop(name))
-        if not re.fullmatch(pattern, text):
+        wire = quoted(text)
+        asked = text if router.dialect.unquote_path else wire
+        if not _matches(pattern, cast, asked) or ("/" in asked and not several):
             if cast is str:
                 raise error(f'Value "{text}" for parameter `{name}` does not satisfy pattern {pattern}')
             kind = getattr(cast, "__name__", cast)
             raise error(
                 f'Value "{text}" for parameter `{name}` does not match pattern for type `{kind}`: {pattern}'
             )
-        return text
+        return wire
 
-    path = PARAMETER.sub(fill, uri if uri == "/" else uri.removesuffix("/"))
-    url: str = urlunsplit((scheme, netloc, path, urlencode(values, doseq=True), anchor))
+    try:
+        path = _filled(uri, fill, quoted)
+        if uri.endswith("/") and _may_end_without_slash(router, route, path):
+            path = path[:-1]
+        path = _root_path.get() + path + file
+        query = urlencode(values, doseq=True)
+    except UnicodeEncodeError as failure:
+        raise error(f"A URL of `{view_name}` cannot hold {failure.object!r}") from failure
+    if not netloc and path.startswith("//"):
+        path = "/%2F" + path[2:]  # else it would be the name of a host (RFC 3986 §4.2)
+    url: str = urlunsplit((scheme, netloc, path, query, anchor))
     return url
+
+
+def _filled(uri: str, fill: Callable[[re.Match[str]], str], quoted: Callable[[str], str]) -> str:
+    path = ""
+    end = 0
+    for found in PARAMETER.finditer(uri):
+        path += quoted(uri[end : found.start()]) + fill(found)
+        end = found.end()
+    return path + quoted(uri[end:])
+
+
+def _may_end_without_slash(router: Router, route: Route, path: str) -> bool:
+    """Whether the path leads to the route without its last slash too: a strict route is not found then, or
+    another one is; and a value that ends in a slash would lose it."""
+    return len(path) > 1 and not path.endswith("//") and router.implies(route.uri[:-1], route.host)
+
+
+def _matches(pattern: str, cast: Callable[[str], Any], text: str) -> bool:
+    try:
+        return re.fullmatch(pattern, text) is not None and (cast is str or cast(text) is not None)
+    except ValueError:
+        return False
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe=PATH_SAFE)
+
+
+def _quoted_once(text: str) -> str:
+    """For a flavour whose handlers are given paths as they were sent: what is percent-encoded stays."""
+    return quote(_LONE_PERCENT.sub("%25", text), safe=PATH_SAFE + "%")
