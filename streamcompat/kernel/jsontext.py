@@ -1,18 +1,28 @@
-"""JSON as the originals read and wrote it: by ujson, and of everything that the ujson of their time took.
+"""JSON: read by the standard library, written as the originals wrote it, by ujson.
 
-The rule: what ujson writes today is left to it. It is asked again only where it has refused, with what
-it took then: dates, sets and other iterables, bytes, objects by their public attributes.
+The rule: what comes from outside is read by one grammar (RFC 8259), whatever stands in it; ujson says of
+itself that it is not made for that. What ujson writes today is left to it, or to `ujsontext` where it is not
+installed. It is asked again only where it has refused, with what the originals' took: dates, sets and other
+iterables, bytes, objects by their public attributes.
 """
 
 from __future__ import annotations
 
 import calendar
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import Any, NoReturn
 
-from ujson import dumps, loads
+from streamcompat.kernel import ujsontext
+
+dumps: Callable[..., str]
+try:
+    import ujson
+except ImportError:
+    dumps = ujsontext.dumps
+else:
+    dumps = ujson.dumps
 
 
 def json_dumps(value: object, **options: Any) -> str:
@@ -41,17 +51,26 @@ def json_dumps(value: object, **options: Any) -> str:
 
 
 def json_loads(data: bytes | str) -> Any:
-    """What JSON says; ValueError for anything else: for NaN too, which ujson reads (RFC 8259 §6)."""
-    if isinstance(data, bytes):
-        odd = b"NaN" in data or b"Infinity" in data
-    else:
-        odd = "NaN" in data or "Infinity" in data
-    # It may be within a text, so the standard library looks.
-    return json.loads(data, parse_constant=_refuse) if odd else loads(data)
+    """What JSON says, in UTF-8.
+
+    By RFC 8259, but for control characters in texts, which the originals took as well. A number that is too
+    large for a float is an infinity; a key that is repeated has its last value.
+
+    Raises: ValueError for anything else: NaN, leading zeros, a byte order mark, more nesting than Python can
+        follow, an integer of more digits than `sys.get_int_max_str_digits()`.
+    """
+    text = data if isinstance(data, str) else str(data, "utf-8")
+    try:
+        return _decode(text)
+    except RecursionError as error:
+        raise ValueError("this JSON is nested too deep") from error
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse, strict=False).decode
 
 
 def _plain(value: object) -> object:

@@ -19,6 +19,9 @@ class MethodNotAllowed(kernel.MethodNotSupported, exceptions.InvalidUsage):
     """An InvalidUsage to Mach9's handlers, a MethodNotSupported to Sanic's."""
 
 
+MethodNotAllowed.__name__ = "InvalidUsage"  # as Mach9's apps know it
+
+
 def method_not_allowed(
     invalid_usage: type[HTTPException], message: str, method: str, allowed: Sequence[str]
 ) -> HTTPException:

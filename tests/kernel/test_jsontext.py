@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import enum
+import math
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from streamcompat.kernel import ujsontext
 from streamcompat.kernel.jsontext import json_dumps, json_loads
+from tests.support.exchanges import ask
 
 
 class Plain:
@@ -80,3 +87,210 @@ def test_what_is_no_json_is_not_read(odd: str) -> None:
             json_loads(data)
     assert json_loads(f'{{"{odd}": ["{odd}", 1.5]}}') == {odd: [odd, 1.5]}
     assert json_loads(f'["ä {odd}"]'.encode()) == [f"ä {odd}"]
+
+
+READ: list[tuple[str, Any]] = [
+    ("0", 0),
+    ("-0", 0),
+    ("1e5", 1e5),
+    ("1E+2", 100.0),
+    ("0.10", 0.1),
+    ("1e999", math.inf),
+    ("123456789012345678901234567890", 123456789012345678901234567890),
+    (" \t\r\n1 ", 1),
+    ('"\t\n\x01"', "\t\n\x01"),
+    ('"\x7f"', "\x7f"),
+    ('"\\ud83d\\ude00"', "😀"),
+    ('"\\ud800"', "\ud800"),
+    ('{"a":1,"a":2}', {"a": 2}),
+    ("[" * 50 + "]" * 50, eval("[" * 50 + "]" * 50)),
+    ("null", None),
+]
+REFUSED = [
+    "",
+    " ",
+    "007",
+    "00",
+    "-01",
+    "1.",
+    ".5",
+    "+1",
+    "-",
+    "1e",
+    "[1,]",
+    "[1 2]",
+    "1 2",
+    "[]x",
+    "{1:2}",
+    "{'a':1}",
+]
+REFUSED += [
+    "/*a*/1",
+    '"\\x"',
+    '"\\u12"',
+    "nul",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "[NaN]",
+    "\ufeff1",
+    "\xa01",
+    "\x0b1",
+]
+REFUSED += ["[" * 100_000, "[" * 100_000 + "]" * 100_000, '{"a":' * 100_000, "9" * 5000]
+
+
+@pytest.mark.parametrize("other", ["", "NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("read", [str, str.encode])
+class TestOneGrammar:
+    """Whatever words stand in a text, which is what once chose between two parsers."""
+
+    @pytest.mark.parametrize(("text", "value"), READ)
+    def test_what_is_read(self, text: str, value: Any, read: Any, other: str) -> None:
+        assert json_loads(read(text)) == value
+        assert json_loads(read(f'[{text},"{other}"]')) == [value, other]
+
+    @pytest.mark.parametrize("text", REFUSED, ids=lambda text: repr(text[:12]))
+    def test_what_is_refused(self, text: str, read: Any, other: str) -> None:
+        with pytest.raises(ValueError):
+            json_loads(read(text))
+        with pytest.raises(ValueError):
+            json_loads(read(f'["{other}",{text}]'))
+
+
+@pytest.mark.parametrize(
+    "data", [b'"\xff"', b'"\xed\xa0\x80"', b"\xef\xbb\xbf1", "1".encode("utf-16"), b"1\x00"]
+)
+def test_only_utf_8_is_read(data: bytes) -> None:
+    with pytest.raises(ValueError):
+        json_loads(data)
+
+
+@pytest.mark.parametrize(
+    "body", [text.encode() for text in REFUSED if text] + [b'"\xff"'], ids=lambda b: repr(b[:12])
+)
+async def test_what_is_refused_is_a_400(flavour: Any, body: bytes) -> None:
+    app, response, _ = flavour
+
+    @app.route("/", methods=["POST"])
+    async def echo(request: Any) -> Any:
+        return response.text(repr(request.json))
+
+    assert (await ask(app, "POST", "/", body)).status == 400
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.text(st.sampled_from('/<>&"\\\x00\x1f\x7f\u2028\ud800é😀'))
+    | st.binary(max_size=3)
+    | st.decimals(allow_nan=False, allow_infinity=False),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner)
+        | st.dictionaries(
+            st.text() | st.integers() | st.none() | st.booleans() | st.floats(), inner, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
+OPTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        name: st.booleans()
+        for name in ("ensure_ascii", "encode_html_chars", "escape_forward_slashes", "sort_keys", "allow_nan")
+    }
+    | {
+        "reject_bytes": st.booleans(),
+        "indent": st.sampled_from([-1, 0, 1, 2, 4]),
+        "separators": st.sampled_from([None, (",", ":"), (", ", ": ")]),
+        "default": st.sampled_from([None, repr]),
+    },
+)
+
+
+def outcome(dumps: Any, value: Any, options: dict[str, Any]) -> str | type[BaseException]:
+    try:
+        text: str = dumps(value, **options)
+    except Exception as error:
+        return type(error)
+    return text
+
+
+@given(VALUES, OPTIONS)
+def test_without_ujson_the_same_is_written(value: Any, options: dict[str, Any]) -> None:
+    ujson = pytest.importorskip("ujson")
+    assert outcome(ujsontext.dumps, value, options) == outcome(ujson.dumps, value, options)
+
+
+class Named(dict[str, int]):
+    def __json__(self) -> str:
+        return "7"
+
+
+class Given:
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    def __json__(self) -> Any:
+        return self.given
+
+
+class Told:
+    def __init__(self, told: Any) -> None:
+        self.told = told
+
+    def toDict(self) -> Any:
+        return self.told
+
+
+class Number(enum.IntEnum):
+    ONE = 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Named(a=1),
+        Given('{"x": 1}'),
+        Given(b"1"),
+        Given(5),
+        Told({"x": [1]}),
+        Told([1]),
+        Number.ONE,
+        {Number.ONE: 1},
+        {(1, 2): 1, date(2018, 1, 2): 2, b"a": 3},
+        {b"\xff": 1},
+        Colour.RED,
+        object(),
+        bytearray(b"a"),
+        10**400,
+        [0.00001, 1e-7, 1e15, 1e16, 1e17, 5e-324, 1.7e308, -0.0],
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_without_ujson_objects_are_written_alike(value: Any) -> None:
+    ujson = pytest.importorskip("ujson")
+    assert outcome(ujsontext.dumps, value, {}) == outcome(ujson.dumps, value, {})
+
+
+def test_without_ujson_a_recursive_value_is_refused() -> None:
+    recursive: list[Any] = []
+    recursive.append(recursive)
+    with pytest.raises(OverflowError):
+        ujsontext.dumps(recursive)
+
+
+def test_all_of_it_holds_where_ujson_is_not_installed() -> None:
+    program = (
+        "import sys; sys.modules['ujson'] = None; import pytest; from streamcompat.kernel import jsontext; "
+        "assert jsontext.dumps.__module__ == 'streamcompat.kernel.ujsontext'; "
+        "sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', '-k', 'json and not all_of_it', "
+        "'tests/kernel/test_jsontext.py', 'tests/kernel/test_response.py', "
+        "'tests/parity/originals/test_side_by_side.py::test_only_what_is_declared_differs']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout[-3000:]

@@ -20,6 +20,7 @@ from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.kernel.routes.binding import adapt
 from streamcompat.kernel.routes.endpoints import Endpoint, Options, answers_asterisk
 from streamcompat.kernel.routes.index import Index, Segment
+from streamcompat.kernel.routes.linear import linear_pattern
 from streamcompat.kernel.routes.views import CompositionView, Handler, marked_stream
 
 PARAMETER = re.compile(r"<(.+?)>")
@@ -88,13 +89,19 @@ class Route:
             for index, (name, cast) in enumerate(self.parameters)
         ]
         self.segments = _segments(uri, self.patterns)
+        self._longest_for_pattern, self._linear = linear_pattern(PARAMETER.split(uri)[::2], self.patterns)
 
     def match(self, path: str) -> dict[str, Any] | None:
         """The parameters' values, or `None` where the path is not this route's."""
-        found = self.pattern.fullmatch(path)
-        if found is None:
-            return None
         try:
+            if self._linear is not None and len(path) > self._longest_for_pattern:
+                texts = self._linear.fullmatch(path)
+                if texts is None:
+                    return None
+                return {name: cast(text) for (name, cast), text in zip(self.parameters, texts, strict=True)}
+            found = self.pattern.fullmatch(path)
+            if found is None:
+                return None
             return {
                 name: found[group] if cast is str else cast(found[group]) for name, cast, group in self.fields
             }

@@ -1,0 +1,128 @@
+"""Paths matched in linear time, held against the regular expressions that they are matched like."""
+
+from __future__ import annotations
+
+import re
+from itertools import zip_longest
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamcompat.kernel.routes.linear import LinearPattern, linear_pattern
+from streamcompat.kernel.routes.router import PARAMETER, REGEX_TYPES, Route
+
+UUID = "01234567-89ab-cdef-0123-456789abcdef"
+PATTERNS = {kind: pattern for kind, (_, pattern) in REGEX_TYPES.items()} | {"file": "/?.+"}
+
+
+def expression(literals: list[str], kinds: list[str]) -> re.Pattern[str]:
+    groups = [f"({PATTERNS[kind]})" for kind in kinds]
+    pairs = zip_longest(map(re.escape, literals), groups, fillvalue="")
+    return re.compile("".join(literal + group for literal, group in pairs))
+
+
+@given(
+    st.lists(st.sampled_from(["/", "", "-", ".", "a", "/a/", "1", "/a"]), min_size=6, max_size=6),
+    st.lists(st.sampled_from(sorted(PATTERNS)), min_size=1, max_size=5),
+    st.data(),
+)
+def test_it_finds_what_the_expression_finds(literals: list[str], kinds: list[str], data: Any) -> None:
+    literals = literals[: len(kinds) + 1]
+    regular = expression(literals, kinds)
+    near = st.tuples(*(st.from_regex(PATTERNS[kind], fullmatch=True) for kind in kinds)).map(
+        lambda texts: "".join(a + b for a, b in zip_longest(literals, texts, fillvalue=""))
+    )
+    path = data.draw(near | st.text("a1/-.\n٣é", max_size=10) | st.text("a1/-", max_size=24))
+    found = regular.fullmatch(path)
+    ours = LinearPattern(literals, [PATTERNS[kind] for kind in kinds]).fullmatch(path)
+    assert ours == (None if found is None else list(found.groups()))
+
+
+@pytest.mark.parametrize("kind", sorted(PATTERNS))
+@pytest.mark.parametrize(
+    "text", ["a", "1", "1.5", "\\", "a/b", "/a", "", "\n", "\na", "a\nb", UUID, UUID.upper(), "٣", "é"]
+)
+def test_each_type_takes_what_its_pattern_takes(kind: str, text: str) -> None:
+    found = LinearPattern(["", ""], [PATTERNS[kind]]).fullmatch(text)
+    assert found == ([text] if re.fullmatch(PATTERNS[kind], text) else None)
+
+
+AMBIGUOUS = [
+    "/<a:path>/<b:path>",
+    "/<a:path>/<b:path>/<c:path>/end",
+    "/<a:path>/<b:path>/<c:path>/<d:path>",
+    "/<a:path>/<n:int>/<b:path>/x",
+    "/<a:path>/<n:number>/<b:path>/<m:int>/<c:path>",
+    "/<a:path>-<b>",
+    "/<a>-<b>-<c>.json",
+    "/<a:int><b:int><c:int>x",
+    "/<a:path>/s<f:/?.+>",
+    "/<a:alpha><b:alpha>-<c:uuid>",
+    "/<a:alpha>-<c:uuid>-<b>",
+]
+PLAIN = [
+    "/<a>",
+    "/<a:path>",
+    "/<a>/<b:int>",
+    "/<a:path>/<b>/<c>",
+    "/<a:uuid><b>",
+    "/s<f:/?.+>",
+    "/<a:path>/<b>x/y",
+]
+
+
+class Refuses:
+    """In the place of a route's regular expression."""
+
+    def fullmatch(self, path: str) -> None:
+        raise AssertionError("the expression was asked, which takes more than linear time")
+
+
+def route(uri: str) -> Route:
+    return Route(uri, None, lambda request: None, frozenset())
+
+
+@pytest.mark.parametrize("uri", AMBIGUOUS)
+@pytest.mark.parametrize("unit", ["/a", "/1", "/", "-", "1", "a", ".", "/1/\n", "\n", "-/"])
+def test_a_long_path_costs_as_much_again_for_as_much_again(uri: str, unit: str, monkeypatch: Any) -> None:
+    """No expression is asked, and each part of the route goes over the path twice at most."""
+    passes: list[int] = []
+    places = linear_pattern.__globals__["_Class"].places
+    monkeypatch.setattr(
+        linear_pattern.__globals__["_Class"],
+        "places",
+        lambda self, path: passes.append(len(path)) or places(self, path),
+    )
+    one = route(uri)
+    monkeypatch.setattr(one, "pattern", Refuses())
+    cost = []
+    for count in (2_000, 4_000):
+        passes.clear()
+        one.match("/" + unit * count)
+        cost.append((len(passes), sum(passes)))
+    assert cost[1][0] <= 3 * (len(PARAMETER.sub("", uri)) + 36 * uri.count("uuid") + uri.count("<"))
+    assert cost[1][1] <= 2.01 * cost[0][1]
+
+
+@pytest.mark.parametrize("uri", AMBIGUOUS)
+def test_what_is_long_is_matched_as_what_is_short(uri: str, monkeypatch: Any) -> None:
+    kinds = dict(zip("abcdnmf", ["x/y", "x", "x", "x", "1", "2", "/f"], strict=True))
+    one = route(uri)
+    path = PARAMETER.sub(
+        lambda found: UUID if "uuid" in found[1] else "12" if "int" in found[1] else kinds[found[1][0]], uri
+    )
+    expected = one.match(path)
+    one._longest_for_pattern = 0
+    assert one.match(path) == expected
+
+
+@pytest.mark.parametrize("uri", PLAIN)
+def test_an_expression_that_is_linear_stays(uri: str) -> None:
+    literals = PARAMETER.split(uri)[::2]
+    assert linear_pattern(literals, route(uri).patterns) == (0, None)
+
+
+def test_expressions_of_the_users_own_are_his() -> None:
+    assert linear_pattern(["/", "-", ""], ["[a-z]+", "[^/]+"]) == (0, None)
