@@ -47,7 +47,8 @@ def dumps(
 
     def text(value: str) -> str:
         if ensure_ascii:
-            written = json.dumps(value)
+            # The library escapes DEL too.
+            written = '"' + "\x7f".join(json.dumps(piece)[1:-1] for piece in value.split("\x7f")) + '"'
         else:
             value.encode()  # half a surrogate pair has no UTF-8
             written = json.dumps(value, ensure_ascii=False)

@@ -146,7 +146,7 @@ class TestHelpers:
 
 class TestSanic:
     def test_a_redirect_is_percent_encoded(self):
-        assert sanic.redirect("/ä b%20c").headers["Location"] == "/%C3%A4+b%20c"
+        assert sanic.redirect("/ä b%20c").headers["Location"] == "/%C3%A4%20b%20c"
 
     def test_json_by_another_encoder(self):
         assert sanic.json(1, dumps=lambda body: f"<{body}>", content_type="x/y").body == b"<1>"
