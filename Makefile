@@ -34,7 +34,7 @@ help:
 	@echo "make lint       formatting, ruff, mypy --strict, the import rules"
 	@echo "make format     let ruff put the formatting right"
 	@echo "make wheel      build the wheel into dist/ and check what is in it"
-	@echo "make bench      measure against other servers"
+	@echo "make bench      measure against other servers; ARGS='--against main': against our own at main"
 	@echo "make setup      only make the environment in $(VENV)"
 	@echo "make clean      remove what all of these have made"
 

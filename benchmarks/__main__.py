@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import environments, heavy, machine, report, servers
+from benchmarks import against, environments, heavy, machine, report, servers
 from benchmarks.client.load import LoadClient, compile_client
 from benchmarks.environments import Environment, NoEnvironment
 from benchmarks.processes import terminated_like_interrupted
@@ -22,10 +22,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="short runs, small bodies: does it all work?")
     parser.add_argument("--servers", help="keys, or ours, peers, originals, limits, all; separated by commas")
     parser.add_argument("--workloads", help="keys, or main, latency, scale, many, big; separated by commas")
-    parser.add_argument("--rounds", type=int, help="how often each server is measured (5)")
-    parser.add_argument("--seconds", type=float, help="length of one timed run (0.5)")
+    parser.add_argument("--rounds", type=int, help="how often each server is measured (5; --against 15)")
+    parser.add_argument("--seconds", type=float, help="length of one timed run (0.5; --against 0.2)")
     parser.add_argument("--big", type=float, help="size of the big bodies in GiB (4)")
     parser.add_argument("--streams", type=int, help="slow streams at once (1000)")
+    parser.add_argument(
+        "--against", metavar="REV", help="our own servers here and at that revision, about five minutes"
+    )
     parser.add_argument("--out", type=Path, help="folder for the results (benchmarks/results)")
     parser.add_argument(
         "--python-client", action="store_true", help="no C client, even where it could be had"
@@ -36,6 +39,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 
 def plan_for(options: argparse.Namespace, load: LoadClient) -> Plan:
     plan = Plan(load=load)
+    if options.against:
+        plan = replace(plan, rounds=against.ROUNDS, seconds=against.SECONDS, warmup=against.WARMUP)
     if options.quick:
         plan = plan.quick()
     given = {name: getattr(options, name) for name in ("rounds", "seconds", "streams")}
@@ -72,44 +77,69 @@ def main(arguments: list[str] | None = None) -> int:
     needs_compiler = not (options.python_client or options.list)
     program = compile_client(environments.FOLDER) if needs_compiler else None
     plan = plan_for(options, LoadClient(program))
-    specs = servers.chosen(options.servers)
-    workloads = heavy.chosen(plan, options.workloads)
     if options.list:
         print("servers:  ", ", ".join(spec.key for spec in servers.ALL))
         print("workloads:", ", ".join(workload.key for workload in heavy.all_workloads(plan)))
         return 0
-    results = Results(specs, workloads)
     with terminated_like_interrupted():
         try:
-            made = prepare(specs)
-            cores = machine.choose_cores()
-            if not cores.apart:
-                say("note: server and client share their cores; the figures say less than they could")
-            machine.raise_file_limit()
-            machine.run_on(cores.client)
-            begin = time.monotonic()
-            Runner(plan, cores, made, results).run()
-        except NoEnvironment as missing:
+            if options.against:
+                return compare(options, plan)
+            return measure(options, plan)
+        except (NoEnvironment, against.NoRevision) as missing:
             say(str(missing))
             return 1
         except KeyboardInterrupt:
             say("interrupted; nothing is written")
             return 130
+
+
+def measure(options: argparse.Namespace, plan: Plan) -> int:
+    """Our servers beside others: tables, charts and raw figures."""
+    results = Results(servers.chosen(options.servers), heavy.chosen(plan, options.workloads))
+    made = prepare(results.servers)
+    cores, minutes = run(plan, made, results)
     about = report.About(
         plan=plan,
         cores=cores,
         machine=machine.describe(),
         versions={name: one.versions() for name, one in made.items() if isinstance(one, Environment)},
         date=datetime.date.today().isoformat(),
-        minutes=(time.monotonic() - begin) / 60,
+        minutes=minutes,
     )
     folder = output_folder(options)
     peers = made["peers"]
     assert isinstance(peers, Environment)
-    text = report.write(folder, results, about, peers)
-    print(text)
-    say(f"written to {folder}, in {about.minutes:.1f} minutes")
+    print(report.write(folder, results, about, peers))
+    say(f"written to {folder}, in {minutes:.1f} minutes")
     return 0
+
+
+def compare(options: argparse.Namespace, plan: Plan) -> int:
+    """Our servers beside themselves at another revision: one table for each, to look at and not to keep."""
+    specs = servers.chosen(options.servers or against.SERVERS)
+    with against.checked_out(options.against) as revision:
+        results = Results(
+            against.with_twins(specs, revision), heavy.chosen(plan, options.workloads or against.WORKLOADS)
+        )
+        _, minutes = run(plan, {"peers": environments.present()}, results)
+        print(against.report(specs, results, revision))
+    say(f"in {minutes:.1f} minutes")
+    return 0
+
+
+def run(
+    plan: Plan, made: dict[str, Environment | NoEnvironment], results: Results
+) -> tuple[machine.Cores, float]:
+    """Measures everything that ``results`` names; gives the cores used and the minutes it took."""
+    cores = machine.choose_cores()
+    if not cores.apart:
+        say("note: server and client share their cores; the figures say less than they could")
+    machine.raise_file_limit()
+    machine.run_on(cores.client)
+    begin = time.monotonic()
+    Runner(plan, cores, made, results).run()
+    return cores, (time.monotonic() - begin) / 60
 
 
 if __name__ == "__main__":

@@ -38,11 +38,11 @@ class Environment:
         pairs = (line.partition("==") for line in done.stdout.splitlines() if "==" in line)
         return {name.lower(): version for name, _, version in pairs}
 
-    def variables(self) -> dict[str, str]:
-        """The process environment of a server: the checkout's two source roots, and nothing of this one."""
+    def variables(self, root: Path = ROOT) -> dict[str, str]:
+        """The process environment of a server: the two source roots of a tree, and nothing of this one."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         kept.pop("VIRTUAL_ENV", None)
-        kept["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "engine")])
+        kept["PYTHONPATH"] = os.pathsep.join([str(root), str(root / "engine")])
         kept["PYTHONDONTWRITEBYTECODE"] = "1"
         return kept
 
@@ -60,6 +60,11 @@ def peers() -> Environment:
     """Today's servers on the interpreter that runs the suite."""
     requirements = PEERS + CHART + own_dependencies()
     return _environment("peers", sys.executable, HERE / "constraints.txt", requirements)
+
+
+def present() -> Environment:
+    """The interpreter that runs the suite, with what is installed for it: enough for our own servers."""
+    return Environment(Path(sys.executable))
 
 
 def originals() -> Environment:

@@ -65,13 +65,14 @@ class RunningServer:
     def _start(self) -> None:
         self.port = free_port()
         self.log = tempfile.TemporaryFile()
+        root = self.spec.root or ROOT
         # inherited by the server
         machine.run_on(self.cores.every if self.spec.everywhere else self.cores.server)
         try:
             self.process = subprocess.Popen(
                 [str(self.environment.python), *self.spec.arguments(self.port)],
-                cwd=ROOT,
-                env=self.environment.variables(),
+                cwd=root,
+                env=self.environment.variables(root),
                 stdin=subprocess.DEVNULL,
                 stdout=self.log,
                 stderr=subprocess.STDOUT,

@@ -1,4 +1,4 @@
-"""Runs the workloads in turns (A B C ... A B C ...), so that a slow minute of the machine hits everyone.
+"""Runs the workloads in turns (A B C, C B A, ...), so that a slow minute of the machine hits everyone.
 
 For each workload and each round every server is measured once, one after the other, with nothing else
 running. All servers are up during the whole run, and idle when it is not their turn; the workloads that
@@ -50,7 +50,8 @@ class Runner:
                 begin = time.monotonic()
                 measure = self._measure_fresh if workload.fresh else self._measure_running
                 for number in range(workload.rounds(self.plan)):
-                    for spec in self._takers(workload):
+                    # Every other round goes backwards, so that no server always comes after the same one.
+                    for spec in self._takers(workload)[:: -1 if number % 2 else 1]:
                         self._guarded(measure, stack, spec, workload, first=number == 0)
                 self._tell(workload, time.monotonic() - begin)
         return self.results

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
+from pathlib import Path
 
 
 class Family(Enum):
@@ -27,6 +28,7 @@ class ServerSpec:
     only: frozenset[str] | None = None  # keys of the workloads in which this row differs from its sibling
     back_pressure: bool = True  # false: a slow reader lets it buffer without bound
     everywhere: bool = False  # may run on every core, the client's too
+    root: Path | None = None  # the tree that it is started from; None for this checkout
 
     def with_workers(self, count: int) -> "ServerSpec":
         """The same with this many worker processes, on every core; only for our own rows."""
