@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "engine")]
 
 from tests.conformance.echo import sanic_echo  # noqa: E402
-from tests.support.engine_server import serve  # noqa: E402
+from tests.support.servers import serve  # noqa: E402
 
 SUITE = "autobahntestsuite==25.10.1"
 # What the suite calls is older than what it installs.

@@ -19,7 +19,8 @@ import pytest
 
 from streamcompat import aliases
 from tests.apps_of_old.conversations import APPS, APPS_FOLDER, RECORDS, OldApp, talk
-from tests.support.commands import PATIENCE, serve
+from tests.support.commands import PATIENCE
+from tests.support.servers import serve_app
 
 RECORDED = json.loads(RECORDS.read_text())
 
@@ -51,7 +52,7 @@ def address(url: str) -> tuple[str, int]:
 def test_it_answers_as_the_original_did(old: OldApp, driver: str) -> None:
     if driver == "trio" and old.asyncio:
         pytest.skip("the application uses asyncio itself")
-    with unedited(old.path) as app, serve(app, driver) as url:
+    with unedited(old.path) as app, serve_app(app, driver) as url:
         found = dict(zip((one.name for one in old.said), talk(address(url), old.said, PATIENCE), strict=True))
     for release in old.releases:
         recorded = RECORDED[f"{old.path} {release}"]
@@ -65,7 +66,7 @@ def test_every_release_has_applications() -> None:
 
 
 def test_a_chat_message_reaches_a_client_that_waits() -> None:
-    with unedited("chat.py") as app, serve(app) as url, httpx.Client(base_url=url) as client:
+    with unedited("chat.py") as app, serve_app(app) as url, httpx.Client(base_url=url) as client:
 
         def say(text: str) -> None:
             said = httpx.post(f"{url}/rooms/b", json={"from": "ann", "text": text})

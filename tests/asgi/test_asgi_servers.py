@@ -19,7 +19,7 @@ import pytest
 import uvicorn
 
 from streamcompat.sanic_api.response import stream
-from tests.kernel.test_sockets import connect
+from tests.support.clients import connect_to
 from tests.support.commands import PATIENCE
 
 MEGABYTE = 1024 * 1024
@@ -120,7 +120,7 @@ class TestUnderAServer:
             return stream(produce)
 
         with server(app) as url:
-            with closing(connect(url)) as connection:
+            with closing(connect_to(url)) as connection:
                 connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
                 assert waits.wait(PATIENCE)
                 assert connection.recv(1)
@@ -156,7 +156,7 @@ class TestUnderAServer:
             return stream(produce)
 
         with server(app) as url:
-            with closing(connect(url)) as connection:
+            with closing(connect_to(url)) as connection:
                 connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 received = b""
                 while b"\r\n\r\n1\r\nx" not in received:

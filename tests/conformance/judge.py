@@ -14,7 +14,8 @@ from typing import NamedTuple
 from streamcompat_engine import BodyTooLarge, Limits, ProtocolError, RequestTimeout
 from streamcompat_engine.events import RequestReceived
 from streamcompat_engine.http1.connection import Connection
-from tests.support.wire import connect, cut, ending, responses, sent, take_all
+from tests.support.responses import responses
+from tests.support.wire import connect, cut, ending, sent, take_all
 
 STEPS = 10
 """Deadlines after which every connection must have ended by itself."""
@@ -130,7 +131,7 @@ def check_refused(verdict: Verdict, status: int, method: str = "GET") -> None:
     assert verdict.ending
     # An HTTP/1.1 client reads the answer whole, to a HEAD one without its body.
     (answer,) = responses(verdict.wire, [method])
-    assert answer.whole
+    assert answer.complete
     assert answer.status == status
     assert answer.field(b"connection") == [b"close"]
     assert answer.field(b"date")

@@ -13,7 +13,8 @@ import pytest
 
 from tests.conformance.cases import framed, head, with_field, with_target
 from tests.conformance.test_table import PAGE
-from tests.support.commands import PATIENCE, serve
+from tests.support.commands import PATIENCE
+from tests.support.servers import serve_app
 
 SECTION = PAGE[PAGE.index("## Beside other servers") :]
 EXPLAINED = {
@@ -43,7 +44,7 @@ def url() -> Iterator[str]:
     (code,) = re.findall(r"^```python\n(.*?)^```$", SECTION, re.DOTALL | re.MULTILINE)
     names: dict[str, Any] = {"__name__": "probed"}
     exec(code, names)
-    with serve(names["app"]) as url:
+    with serve_app(names["app"]) as url:
         yield url
 
 

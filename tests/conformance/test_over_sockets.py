@@ -22,8 +22,9 @@ from tests.conformance.cases import Case
 from tests.conformance.malformed_bodies import BODIES
 from tests.conformance.malformed_heads import HEADS
 from tests.conformance.valid import NEXT, SOUND
-from tests.support.commands import PATIENCE, serve
-from tests.support.wire import responses
+from tests.support.commands import PATIENCE
+from tests.support.responses import responses
+from tests.support.servers import serve_app
 
 METHODS = ["GET", "POST"]
 KINDS = [
@@ -72,7 +73,7 @@ def _app(flavour: str, streams: bool) -> Sanic | Mach9:
 @pytest.fixture(scope="module", params=KINDS, ids=lambda kind: "-".join(map(str, kind)))
 def address(request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
     flavour, driver, streams = request.param
-    with serve(_app(flavour, streams), driver) as url:
+    with serve_app(_app(flavour, streams), driver) as url:
         parts = urlsplit(url)
         assert parts.hostname is not None
         assert parts.port is not None
@@ -95,7 +96,7 @@ def _check_refused(address: tuple[str, int], case: Case) -> None:
     assert wire, f"no answer to {case.id}"
     (answer,) = responses(wire, [case.method])
     assert answer.status == case.status, case.id
-    assert answer.whole, case.id
+    assert answer.complete, case.id
     assert answer.field(b"connection") == [b"close"], case.id
     assert answer.field(b"date"), case.id
 
@@ -124,5 +125,5 @@ def test_sound_requests(address: tuple[str, int]) -> None:
         answers = list(responses(wire, methods))
         assert len(answers) == len(methods), case.id
         for answer in answers:
-            assert answer.whole, case.id
+            assert answer.complete, case.id
             assert answer.status in (200, 204, 404, 405), case.id

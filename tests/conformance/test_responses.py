@@ -23,8 +23,10 @@ from streamcompat.sanic_api import response as sanic_response
 from streamcompat_engine import InvalidHeader
 from streamcompat_engine.http1.states import Ending
 from tests.conformance.malformed_heads import CONTROLS, HIGH, NOT_IN_TOKENS
-from tests.support.commands import PATIENCE, serve
-from tests.support.wire import DATE, connect, request, responses, sent, start
+from tests.support.commands import PATIENCE
+from tests.support.responses import responses
+from tests.support.servers import serve_app
+from tests.support.wire import DATE, connect, request, sent, start
 
 FINAL = [*range(200, 209), 226, *range(300, 309), *range(400, 432), 451, *range(500, 512), 599]
 REQUESTS = [
@@ -68,7 +70,7 @@ def test_no_body_and_no_framing_where_there_is_none(streams: bool) -> None:
             if status in (204, 304):
                 assert b"content-length" not in head.lower()
             (answer,) = responses(out, [method])
-            assert answer.whole
+            assert answer.complete
             assert answer.body == (b"" if method == "HEAD" or status in (204, 304) else b"hello")
 
 
@@ -212,7 +214,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
 
     for number, make in enumerate(INJECTIONS.values()):
         add(number, make)
-    with serve(app) as url:
+    with serve_app(app) as url:
         parts = urlsplit(url)
         assert parts.hostname is not None
         assert parts.port is not None
@@ -233,7 +235,7 @@ def test_no_app_can_split_a_response(
     assert re.search(rb"[\r\n\0]X-Evil", wire) is None
     first, second = responses(wire, ["GET", "GET"])
     assert second.status == 404
-    assert b"x-evil" not in dict(first.headers)
+    assert b"x-evil" not in first.headers
     if what in ENCODED and first.status != 500:
         assert first.status in (200, 302)
     else:

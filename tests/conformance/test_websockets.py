@@ -12,8 +12,9 @@ from streamcompat_engine.http1.heads import parse_head
 from tests.conformance.echo import mach9_echo, sanic_echo
 from tests.conformance.test_table import KEYS
 from tests.conformance.websockets import CASES, LIMIT, Case, answers, shown
-from tests.support.engine_server import Client, Served, serve
+from tests.support.clients import Client
 from tests.support.frames import CLOSE, PING, PONG, Frame, Opened, close, frame, frames, handshake
+from tests.support.servers import Served, serve
 from tests.support.wire import bytewise, cut
 
 SETTINGS = WebSocketSettings(message_size=LIMIT, waiting_messages=None, waiting_bytes=None)

@@ -15,7 +15,8 @@ from streamcompat.sanic_api import Blueprint, Sanic
 from streamcompat.sanic_api import handlers as sanic_handlers
 from streamcompat.sanic_api import request as sanic_request
 from streamcompat.sanic_api import views as sanic_views
-from tests.support.commands import PATIENCE, serve
+from tests.support.commands import PATIENCE
+from tests.support.servers import serve_app
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def ask(flavour, driver):
     """Asks the app that the test made, over a real connection: `ask(app, method, path, **httpx's)`."""
 
     def ask(app, method, path, **arguments):
-        with serve(app, driver) as url:
+        with serve_app(app, driver) as url:
             return httpx.request(method, url + path, timeout=PATIENCE, **arguments)
 
     return ask

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from streamcompat.kernel.request.multipart import HEADER_SIZE, PartHead, PartsParser, TooMuch
 from streamcompat.kernel.request.parts import READ_LIMIT
 from streamcompat_engine import ClientDisconnected
-from tests.kernel.test_sockets import connect
-from tests.support.commands import PATIENCE, serve
+from tests.support.clients import connect_to
+from tests.support.commands import PATIENCE
 from tests.support.exchanges import ask
+from tests.support.servers import serve_app
 
 BOUNDARY = "----frontier"
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
@@ -298,7 +299,7 @@ class TestOverASocket:
 
         receiving(app, handler, stream=True, body_limit=None)
         files = {"a": ("a.bin", b"a" * (8 * MEGABYTE)), "b": ("b.bin", b"\r\n-" * MEGABYTE)}
-        with serve(app, driver) as url:
+        with serve_app(app, driver) as url:
             answer = httpx.post(url, files=files, timeout=PATIENCE)
         assert answer.json() == {"a": 8 * MEGABYTE, "b": 3 * MEGABYTE}
         assert max(largest) <= READ_LIMIT
@@ -320,8 +321,8 @@ class TestOverASocket:
                 ended.set()
 
         receiving(app, handler, stream=True)
-        with serve(app, driver) as url:
-            with closing(connect(url)) as connection:
+        with serve_app(app, driver) as url:
+            with closing(connect_to(url)) as connection:
                 head = f"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: {TYPE}\r\nContent-Length: 9999\r\n\r\n"
                 connection.sendall(head.encode() + BODY[:100])
             assert ended.wait(PATIENCE)

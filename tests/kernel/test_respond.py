@@ -8,8 +8,8 @@ import pytest
 from streamcompat.sanic_api import response as responses
 from streamcompat.sanic_api.exceptions import NotFound, ServerError
 from streamcompat_engine import ClientDisconnected
-from tests.support.commands import serve
 from tests.support.exchanges import ask
+from tests.support.servers import serve_app
 
 
 async def test_what_is_sent_is_the_body(app):
@@ -168,7 +168,7 @@ def test_over_a_socket(app, driver):
                 await response.send(chunk.upper())
         await response.eof()
 
-    with serve(app, driver) as url, httpx.Client(base_url=url) as client:
+    with serve_app(app, driver) as url, httpx.Client(base_url=url) as client:
         for way in ("for", "read", "for"):
             answer = client.post(f"/{way}", content=iter([b"a" * 70_000, b"b"]))
             assert answer.text == "A" * 70_000 + "B"

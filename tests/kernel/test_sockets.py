@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import csv
 import select
-import socket
 import threading
 from contextlib import closing
-from urllib.parse import urlsplit
 
 import anyio
 import httpx
@@ -19,31 +17,11 @@ from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api import response as sanic_response
 from streamcompat.site import Site
 from streamcompat_engine import ClientDisconnected
-from tests.support.commands import PATIENCE, serve
+from tests.support.clients import answers_to, connect_to
+from tests.support.commands import PATIENCE
+from tests.support.servers import serve_app
 
 MEGABYTE = 1024 * 1024
-
-
-def connect(url: str) -> socket.socket:
-    place = urlsplit(url)
-    return socket.create_connection((place.hostname, place.port), timeout=PATIENCE)
-
-
-def read_to_the_end(connection: socket.socket) -> bytes:
-    received = b""
-    try:
-        while data := connection.recv(65536):
-            received += data
-    except ConnectionResetError:
-        pass
-    return received
-
-
-def raw(url: str, request: bytes) -> bytes:
-    """All that is answered until the connection is closed."""
-    with connect(url) as connection:
-        connection.sendall(request)
-        return read_to_the_end(connection)
 
 
 class Told:
@@ -72,7 +50,7 @@ def test_a_client_is_told_for_how_long_its_connection_is_kept(flavour, driver):
     app.config.KEEP_ALIVE_TIMEOUT = 7
     app.get("/")(lambda request: response.text("x"))
     app.get("/stream")(lambda request: response.stream(nothing))
-    with serve(app, driver) as url, httpx.Client(base_url=url) as client:
+    with serve_app(app, driver) as url, httpx.Client(base_url=url) as client:
         for path in ("/", "/stream", "/nowhere"):
             headers = client.get(path).headers
             assert (headers["connection"], headers["keep-alive"]) == ("keep-alive", "timeout=7")
@@ -96,7 +74,7 @@ class TestFailures:
 
             return response.stream(produce)
 
-        with serve(app, driver) as url, httpx.Client(base_url=url) as client:
+        with serve_app(app, driver) as url, httpx.Client(base_url=url) as client:
             for _ in range(2):
                 answer = client.get("/x")
                 assert answer.status_code == 500
@@ -114,8 +92,8 @@ class TestFailures:
 
             return response.stream(produce)
 
-        with serve(app, driver) as url:
-            answer = raw(url, b"GET /fails HTTP/1.1\r\nHost: x\r\n\r\n")
+        with serve_app(app, driver) as url:
+            answer = answers_to(url, b"GET /fails HTTP/1.1\r\nHost: x\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert answer.endswith(b"\r\n5\r\nfirst\r\n")
         (record,) = [record for record in caplog.records if record.levelname in ("ERROR", "WARNING")]
@@ -125,24 +103,26 @@ class TestFailures:
         app, response, _ = flavour
         app.get("/")(lambda request: response.text("x", headers={"X-A": "a\r\nX-Evil: 1"}))
         app.get("/stream")(lambda request: response.stream(None, headers={"X-A": "a\nX-Evil: 1"}))
-        with serve(app, driver) as url:
+        with serve_app(app, driver) as url:
             for path in (b"/", b"/stream"):
-                answer = raw(url, b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path)
+                answer = answers_to(url, b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path)
                 assert answer.startswith(b"HTTP/1.1 500 ")
                 assert b"Evil" not in answer
         assert caplog.text.count("InvalidHeader") >= 2
 
     def test_a_request_that_is_none(self, flavour, driver):
-        with serve(flavour[0], driver) as url:
-            answer = raw(url, b"GET / HTTP/1.1\r\nHost: x\r\nbad header\r\n\r\n")
+        with serve_app(flavour[0], driver) as url:
+            answer = answers_to(url, b"GET / HTTP/1.1\r\nHost: x\r\nbad header\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert b"Connection: close" in answer
 
     def test_a_body_whose_framing_breaks_is_answered_once(self, flavour, driver, caplog):
         app, response, _ = flavour
         app.post("/")(lambda request: response.text("x"))
-        with serve(app, driver) as url:
-            answer = raw(url, b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+        with serve_app(app, driver) as url:
+            answer = answers_to(
+                url, b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+            )
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert answer.count(b"HTTP/1.1 ") == 1
         assert [record for record in caplog.records if record.levelname == "ERROR"] == []
@@ -151,7 +131,7 @@ class TestFailures:
         app, response, _ = flavour
         app.config.REQUEST_MAX_SIZE = 10
         app.post("/")(lambda request: response.text("x"))
-        with serve(app, driver) as url:
+        with serve_app(app, driver) as url:
             answer = httpx.post(url, content=b"x" * 11)
             assert (answer.status_code, answer.text) == (413, "Error: Payload Too Large")
 
@@ -222,8 +202,8 @@ class TestClientsThatLeave:
 
     @pytest.mark.parametrize("policy", ["raise", "cancel"])
     def test_sanics_read_raises_or_is_cancelled(self, sanic, driver, told, caplog, policy):
-        with serve(sanic, driver) as url:
-            with connect(url) as connection:
+        with serve_app(sanic, driver) as url:
+            with connect_to(url) as connection:
                 connection.sendall(UPLOAD % policy.encode())
                 told.wait()
             # The server's end waits for the handler.
@@ -234,7 +214,7 @@ class TestClientsThatLeave:
         assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
     def test_mach9s_read_says_closed(self, mach9, driver, told, caplog):
-        with serve(mach9, driver) as url, connect(url) as connection:
+        with serve_app(mach9, driver) as url, connect_to(url) as connection:
             connection.sendall(UPLOAD % b"raise")
             told.wait()
             connection.close()
@@ -243,7 +223,7 @@ class TestClientsThatLeave:
 
     @pytest.mark.parametrize("name", ["sanic", "mach9"])
     def test_a_write_raises(self, name, driver, told, caplog, request):
-        with serve(request.getfixturevalue(name), driver) as url, connect(url) as connection:
+        with serve_app(request.getfixturevalue(name), driver) as url, connect_to(url) as connection:
             connection.sendall(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
             assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
             connection.close()
@@ -316,7 +296,11 @@ def test_a_client_that_stops_reading_stops_the_handler_and_no_other(produce, dri
     meter = Meter()
     app.get("/slow")(lambda request: produce(meter))
     app.get("/")(lambda request: sanic_response.text("x"))
-    with serve(app, driver) as url, httpx.Client(base_url=url) as client, closing(connect(url)) as connection:
+    with (
+        serve_app(app, driver) as url,
+        httpx.Client(base_url=url) as client,
+        closing(connect_to(url)) as connection,
+    ):
         meter.look = lambda: client.get("/").raise_for_status()
         connection.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         connection.recv(1)
@@ -352,7 +336,11 @@ def test_an_echo_without_an_await_is_bounded(driver):
         for _ in range(TOTAL // len(PIECE)):
             connection.sendall(PIECE)
 
-    with serve(app, driver) as url, httpx.Client(base_url=url) as client, closing(connect(url)) as connection:
+    with (
+        serve_app(app, driver) as url,
+        httpx.Client(base_url=url) as client,
+        closing(connect_to(url)) as connection,
+    ):
         meter.look = lambda: client.get("/").raise_for_status()
         feeder = threading.Thread(target=feed, args=(connection,))
         feeder.start()
@@ -379,7 +367,7 @@ def test_a_handler_that_stops_reading_stops_the_client(driver):
             size += len(piece)
         return sanic_response.text(str(size))
 
-    with serve(app, driver) as url, connect(url) as connection:
+    with serve_app(app, driver) as url, connect_to(url) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % TOTAL)
         sent = 0
         block = memoryview(PIECE * 64)
@@ -415,7 +403,7 @@ def test_two_flavours_in_one_server(driver):
     site = Site()
     site.mount(sanic, "/sanic")
     site.mount(mach9, "/mach9")
-    with serve(site, driver) as url, httpx.Client(base_url=url) as client:
+    with serve_app(site, driver) as url, httpx.Client(base_url=url) as client:
         for flavour in ("sanic", "mach9"):
             answer = client.post(f"/{flavour}/echo", content=iter([b"one", b"two"]))
             assert (answer.text, answer.headers["transfer-encoding"]) == ("onetwo", "chunked")

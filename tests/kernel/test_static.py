@@ -7,8 +7,8 @@ import pytest
 
 from streamcompat.sanic_api import Blueprint
 from streamcompat.sanic_api.exceptions import URLBuildError
-from tests.support.commands import serve
 from tests.support.exchanges import ask
+from tests.support.servers import serve_app
 
 BIG = bytes(range(256)) * 4096 * 2
 
@@ -182,7 +182,7 @@ async def test_a_large_file_comes_in_pieces_with_its_length(flavour, folder):
 
 def test_on_a_connection(app, folder, driver):
     app.static("/files", folder, use_content_range=True)
-    with serve(app, driver) as url, httpx.Client(base_url=url) as client:
+    with serve_app(app, driver) as url, httpx.Client(base_url=url) as client:
         for path, content in (("/files/x.css", b"css"), ("/files/big", BIG)):
             answer = client.get(path)
             assert (answer.content, answer.headers["content-length"]) == (content, str(len(content)))

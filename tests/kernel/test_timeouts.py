@@ -21,7 +21,8 @@ from streamcompat.sanic_api.exceptions import (
 from streamcompat.sanic_api.response import text
 from streamcompat.site import Site
 from streamcompat.testing import Client
-from tests.support.commands import PATIENCE, serve
+from tests.support.commands import PATIENCE
+from tests.support.servers import serve_app
 
 MINUTE = 60.0
 HEAD = b"POST /%b HTTP/1.1\r\nHost: h\r\n"
@@ -252,7 +253,7 @@ class TestResponseTimeout:
         async def quick(request):
             return text("quick")
 
-        with serve(app, driver) as url, httpx.Client(base_url=url, timeout=PATIENCE) as http:
+        with serve_app(app, driver) as url, httpx.Client(base_url=url, timeout=PATIENCE) as http:
             assert [http.get(path).status_code for path in ("/hang", "/quick", "/hang")] == [503, 200, 503]
 
 

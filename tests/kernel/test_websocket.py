@@ -17,8 +17,8 @@ from streamcompat.sanic_api.websocket import (
     WebSocketConnection,
     WebSocketProtocol,
 )
-from tests.support.engine_server import PATIENCE, Gate, eventually
 from tests.support.frames import handshake
+from tests.support.servers import PATIENCE, Gate, eventually
 from tests.support.websocket_clients import code_of, open_, serving
 
 # ---- messages ----

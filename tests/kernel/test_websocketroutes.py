@@ -21,8 +21,9 @@ from streamcompat.sanic_api.response import text
 from streamcompat.sanic_api.websocket import ConnectionClosed
 from streamcompat.site import Site
 from streamcompat_engine import WebSocketSettings
-from tests.support.engine_server import PATIENCE, Gate, eventually, get, serve
+from tests.support.clients import get
 from tests.support.frames import handshake
+from tests.support.servers import PATIENCE, Gate, eventually, serve
 from tests.support.websocket_clients import code_of, open_, serving
 
 

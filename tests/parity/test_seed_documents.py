@@ -20,7 +20,8 @@ import pytest
 
 from streamcompat import aliases
 from streamcompat_engine import Server, ServerConfig
-from tests.support.commands import PATIENCE, serve, serve_command
+from tests.support.commands import PATIENCE, serve_command
+from tests.support.servers import serve_app
 
 SEED_APPS = Path(__file__).parent / "seed_apps"
 
@@ -91,7 +92,7 @@ def _read_until(connection: socket.socket, end: bytes) -> bytes:
     [("POST", "/stream"), ("PUT", "/bp_stream"), ("POST", "/method_view"), ("POST", "/composition_view")],
 )
 def test_mach9_request_streaming(load: Loader, driver: str, method: str, path: str) -> None:
-    with serve(load("mach9_request_streaming").app, driver) as url, httpx.Client(base_url=url) as client:
+    with serve_app(load("mach9_request_streaming").app, driver) as url, httpx.Client(base_url=url) as client:
         for body in BODIES.values():
             response = client.request(method, path, content=_content(body))
             assert (response.status_code, response.text) == (200, _whole(body))
@@ -102,7 +103,7 @@ def test_mach9_request_streaming(load: Loader, driver: str, method: str, path: s
 
 
 def test_mach9_echo(load: Loader, driver: str) -> None:
-    with serve(load("mach9_response_streaming").app, driver) as url, httpx.Client(base_url=url) as client:
+    with serve_app(load("mach9_response_streaming").app, driver) as url, httpx.Client(base_url=url) as client:
         for body in BODIES.values():
             response = client.post("/post/1", content=_content(body))
             assert (response.status_code, response.text) == (200, _whole(body))
@@ -111,7 +112,7 @@ def test_mach9_echo(load: Loader, driver: str) -> None:
 
 
 def test_mach9_response_streaming(load: Loader, driver: str) -> None:
-    with serve(load("mach9_response_streaming").app, driver) as url:
+    with serve_app(load("mach9_response_streaming").app, driver) as url:
         response = httpx.get(f"{url}/get")
         assert (response.status_code, response.content) == (200, b"foobar")
         raw = _raw_exchange(url, b"GET /get HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
@@ -120,7 +121,7 @@ def test_mach9_response_streaming(load: Loader, driver: str) -> None:
 
 
 def test_sanic_response_streaming(load: Loader, driver: str) -> None:
-    with serve(load("sanic_response_streaming").app, driver) as url:
+    with serve_app(load("sanic_response_streaming").app, driver) as url:
         response = httpx.get(f"{url}/")
         assert (response.status_code, response.content) == (200, b"foo,bar")
         assert response.headers["content-type"] == "text/csv"
@@ -132,7 +133,7 @@ def test_sanic_response_streaming(load: Loader, driver: str) -> None:
     ("path", "replaces"), [("/stream", True), ("/bp_stream", True), ("/composition_view", False)]
 )
 def test_sanic_request_streaming(load: Loader, driver: str, path: str, replaces: bool) -> None:
-    with serve(load("sanic_request_streaming").app, driver) as url, httpx.Client(base_url=url) as client:
+    with serve_app(load("sanic_request_streaming").app, driver) as url, httpx.Client(base_url=url) as client:
         for body in BODIES.values():
             expected = _whole(body).replace("1", "A") if replaces else _whole(body)
             response = client.post(path, content=_content(body))
@@ -148,7 +149,7 @@ def test_sanic_request_streaming(load: Loader, driver: str, path: str, replaces:
 def test_an_echo_answers_while_the_request_is_still_being_sent(
     load: Loader, driver: str, name: str, path: str
 ) -> None:
-    with serve(load(name).app, driver) as url:
+    with serve_app(load(name).app, driver) as url:
         address = (urlsplit(url).hostname, urlsplit(url).port)
         with socket.create_connection(address, timeout=PATIENCE) as connection:
             connection.sendall(

@@ -22,7 +22,8 @@ from streamcompat.sanic_api.response import text
 from streamcompat.serving import lifespan
 from streamcompat.serving.tls import tls_context
 from streamcompat_engine.exchange.suspension import Wait
-from tests.support.commands import PATIENCE, ROOT, environment, serve
+from tests.support.commands import PATIENCE, ROOT, environment
+from tests.support.servers import serve_app
 
 EVENTS = ["before_server_start", "after_server_start", "before_server_stop", "after_server_stop"]
 
@@ -39,7 +40,7 @@ def test_listeners_in_order_and_in_reverse_at_the_end(app, driver):
                 calls.append((event, number))
 
             app.listener(event)(coroutine if number == 1 else plain)
-    with serve(app, driver):
+    with serve_app(app, driver):
         pass
     assert calls == [
         ("before_server_start", 1),
@@ -63,7 +64,7 @@ def test_a_listener_that_fails_ends_the_server(app, driver):
 def test_what_listeners_get(app):
     seen = []
     app.listener("after_server_start")(lambda *given: seen.append(given))
-    with serve(app):
+    with serve_app(app):
         assert isinstance(seen[0][1], asyncio.AbstractEventLoop)
         assert seen[0][0] is app
 
@@ -134,7 +135,7 @@ class TestTasks:
         app.add_task(coroutine())
         app.add_task(with_app)
         app.add_task(without)
-        with serve(app):
+        with serve_app(app):
             assert done.wait(PATIENCE)
         assert ran == ["coroutine", "app", "without"]
 
@@ -150,7 +151,7 @@ class TestTasks:
         app.add_task(task)
         app.add_task(once())
         for _ in range(2):
-            with serve(app):
+            with serve_app(app):
                 pass
         assert sorted(ran) == ["coroutine", "function", "function"]
 
@@ -164,7 +165,7 @@ class TestTasks:
         def start(app, loop):
             app.add_task(task)
 
-        with serve(app):
+        with serve_app(app):
             assert done.wait(PATIENCE)
 
     async def test_not_on_trio(self, app):
@@ -183,7 +184,7 @@ def test_the_loop_is_there_while_it_runs(app, mach9):
         mach9.loop  # noqa: B018
     loops = []
     app.listener("before_server_start")(lambda app, loop: loops.append(app.loop is loop))
-    with serve(app):
+    with serve_app(app):
         assert loops == [True]
 
 
@@ -253,7 +254,7 @@ def test_connections_are_not_kept_where_the_setting_says_so(flavour):
     app, response, _ = flavour
     app.config.KEEP_ALIVE = False
     app.get("/")(lambda request: response.text("x"))
-    with serve(app) as url:
+    with serve_app(app) as url:
         for path in ("/", "/none"):
             assert httpx.get(url + path).headers["connection"] == "close"
 

@@ -12,7 +12,7 @@ from streamcompat.mach9_api.testing import Mach9TestClient
 from streamcompat.sanic_api.exceptions import ServerError
 from streamcompat.sanic_api.response import json, stream, text
 from streamcompat.sanic_api.testing import HOST, PORT, SanicTestClient
-from tests.support.commands import serve
+from tests.support.servers import serve_app
 
 METHODS = ["get", "post", "put", "delete", "patch", "options", "head"]
 
@@ -46,7 +46,7 @@ def test_the_addresses_that_old_tests_compare(app):
 
 def test_a_port_of_its_own(app):
     app.get("/")(lambda request: text(str(request.transport.get_extra_info("sockname")[1])))
-    with serve(app) as url:  # to learn of one that is free
+    with serve_app(app) as url:  # to learn of one that is free
         port = int(url.rpartition(":")[2])
     request, response = SanicTestClient(app, port).get("/")
     assert (response.text, request.host) == (str(port), f"{HOST}:{port}")
@@ -176,7 +176,7 @@ class TestWhatComesBack:
         app.get("/")(lambda request: text("this one"))
         other = type(app)("other", load_env=False)
         other.get("/")(lambda request: text("the other one"))
-        with serve(other) as url:
+        with serve_app(other) as url:
             request, response = app.test_client.get(f"{url}/")
             assert (request, response.text) == (None, "the other one")
             assert app.test_client.get(url.removeprefix("http:"))[1].text == "the other one"

@@ -1,6 +1,6 @@
-"""Serves an app over a real socket while a test talks to it, in a thread or as the command line does.
+"""The ways to start a process: a command that ends, `streamcompat run` that serves, a program that serves.
 
-Readiness is an event, never a sleep: the server says where it listens, and only then does the test go on.
+Readiness is an event, never a sleep: a server says where it listens, and only then does the test go on.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from streamcompat_engine import Lifespan, Server
+from tests.support.clients import PATIENCE, Client, connect, parse_address
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PATIENCE = 30.0  # seconds that anything may take on a loaded machine before a test gives up
 
 
 @dataclass
@@ -30,16 +29,46 @@ class Command:
     Attributes:
         url: where it listens, such as `http://127.0.0.1:40123`; empty on a Unix socket.
         said: its standard output up to the line that says so.
+        output: the lines after that one, all of them once it has ended.
+        errors: the lines of its standard error, likewise.
     """
 
     process: subprocess.Popen[str]
     url: str
     said: str
+    output: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
 
 def environment() -> dict[str, str]:
-    """The environment of a child that writes UTF-8 and buffers nothing."""
-    return {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "PYTHONWARNINGS": "default"}
+    """The environment of a child that imports this tree, writes UTF-8 and buffers nothing."""
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "engine")])
+    return {
+        **os.environ,
+        "PYTHONPATH": paths,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
+        "PYTHONWARNINGS": "default",
+    }
+
+
+def run_python(
+    *arguments: str, cwd: Path = ROOT, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """`python ARGUMENTS`, which is to end by itself.
+
+    Args:
+        env: variables on top of `environment()`.
+    """
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env={**environment(), **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE * 3,
+        check=False,
+    )
 
 
 @contextmanager
@@ -82,9 +111,10 @@ def serve_command(*arguments: str, cwd: Path = ROOT, env: dict[str, str] | None 
             error_reader.join(PATIENCE)
             raise AssertionError(f"it ended with {process.wait(PATIENCE)}: {said}{''.join(errors)}")
         found = re.search(r"http://\S+:\d+", said)
-        rest = threading.Thread(target=process.stdout.read)
+        command = Command(process, found[0] if found else "", said, errors=errors)
+        rest = threading.Thread(target=lambda: command.output.extend(process.stdout or ()))
         rest.start()
-        yield Command(process, found[0] if found else "", said)
+        yield command
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         status = process.wait(PATIENCE)
@@ -101,65 +131,57 @@ def serve_command(*arguments: str, cwd: Path = ROOT, env: dict[str, str] | None 
                 pipe.close()
 
 
-class _Announcing(Lifespan):
-    """Passes everything on to an app's lifespan, and tells a waiting thread where the server listens."""
+@dataclass
+class Program:
+    """A server in a process of its own; the first line that it printed was where it listens."""
 
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
-        self.ready = threading.Event()
-        self.addresses: list[str] = []
+    process: subprocess.Popen[str]
+    address: tuple[int, Any]
+    _error_file: Path
 
-    async def before_start(self, loop: Any) -> None:
-        await self.inner.before_start(loop)
+    def line(self) -> str:
+        """The next line that it prints, without its end; empty once it has ended."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().rstrip("\n")
 
-    async def after_start(self, loop: Any) -> None:
-        await self.inner.after_start(loop)
+    def errors(self) -> str:
+        """All that it has written to its standard error."""
+        return self._error_file.read_text()
 
-    async def before_stop(self, loop: Any) -> None:
-        await self.inner.before_stop(loop)
-
-    async def after_stop(self, loop: Any) -> None:
-        await self.inner.after_stop(loop)
-
-    def listening(self, addresses: list[str]) -> None:
-        self.addresses = addresses
-        self.ready.set()
+    def connect(self, receive_buffer: int | None = None) -> Client:
+        """A new connection; see `clients.connect`."""
+        return connect(*self.address, receive_buffer)
 
 
 @contextmanager
-def serve(app: Any, driver: str = "asyncio") -> Iterator[str]:
-    """Serve an app or a site in a thread of this process, on a port of the system's choice.
+def serve_program(folder: Path, source: str, *arguments: str) -> Iterator[Program]:
+    """Run a program that serves, prints where, and prints whatever else it has to say.
 
-    Yields:
-        Its URL, such as `http://127.0.0.1:40123`.
-
-    Raises:
-        AssertionError: it did not listen, or did not stop, in time.
-        Exception: whatever the server itself raised.
+    Args:
+        folder: for its files.
     """
-    announcing = _Announcing(app.lifespan())
-    config = app.server_config(port=0, driver=driver, grace=5)
-    server = Server(app.handle, config, lifespan=announcing, overdue=app.overdue)
-    failures: list[BaseException] = []
-
-    def run() -> None:
+    path, errors = folder / "program.py", folder / "errors"
+    path.write_text(source)
+    with (
+        errors.open("w") as error_file,
+        subprocess.Popen(
+            [sys.executable, str(path), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=error_file,
+            text=True,
+            env=environment(),
+        ) as process,
+    ):
+        # A read of its output has no time limit: a process that falls silent is ended.
+        watchdog = threading.Timer(4 * PATIENCE, process.kill)
+        watchdog.daemon = True
+        watchdog.start()
         try:
-            server.run()
-        except BaseException as failure:
-            failures.append(failure)
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            assert url, errors.read_text()
+            yield Program(process, parse_address(url), errors)
         finally:
-            announcing.ready.set()
-
-    # A server that hangs fails its test; it must not keep the whole run from ending as well.
-    thread = threading.Thread(target=run, name=f"server on {driver}", daemon=True)
-    thread.start()
-    try:
-        assert announcing.ready.wait(PATIENCE), "the server does not listen"
-        if not failures:
-            yield announcing.addresses[0]
-    finally:
-        server.stop()
-        thread.join(PATIENCE)
-    if failures:
-        raise failures[0]
-    assert not thread.is_alive(), "the server does not stop"
+            watchdog.cancel()
+            process.kill()
+            process.wait(PATIENCE)

@@ -11,7 +11,7 @@ import websockets
 from websockets.sync.client import ClientConnection, connect
 
 from streamcompat.kernel.app import App
-from tests.support.engine_server import PATIENCE, Served, serve
+from tests.support.servers import PATIENCE, Served, serve
 
 
 @contextlib.contextmanager

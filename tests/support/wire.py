@@ -5,10 +5,8 @@ The only module of these tests that looks behind the engine's names: to count wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-
-import h11
 
 from streamcompat_engine import EngineError, Fields, Limits, RequestHead, Timeouts
 from streamcompat_engine.events import RequestReceived, RequestRejected
@@ -250,61 +248,3 @@ def feed(pieces: Iterable[bytes], limits: Limits = DEFAULT) -> Peer:
 def ending(connection: Connection) -> bool:
     """Whether nothing more of the peer's will be served."""
     return connection.reader in (Reader.LINGER, Reader.CLOSED)
-
-
-# ---- what a client gets ----
-
-
-@dataclass
-class Response:
-    """One response, as h11 parses it for a client."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-    chunks: list[bytes]
-    trailers: list[tuple[bytes, bytes]]
-    whole: bool
-    informational: list[int]
-    keep_alive: bool
-
-    def field(self, name: bytes) -> list[bytes]:
-        return [value for key, value in self.headers if key == name]
-
-
-def responses(wire: bytes, methods: Iterable[str], eof: bool = True) -> Iterator[Response]:
-    """The responses on the wire to requests with these methods; all of the wire must be of them."""
-    for method in methods:
-        if not wire:
-            return
-        client = h11.Connection(h11.CLIENT, max_incomplete_event_size=len(wire) + 1)
-        client.send(h11.Request(method=method, target="/", headers=[("Host", "h")]))
-        client.send(h11.EndOfMessage())
-        client.receive_data(wire)
-        if eof:
-            client.receive_data(b"")
-        response = Response(0, [], b"", [], [], False, [], False)
-        try:
-            while (event := client.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
-                if isinstance(event, h11.InformationalResponse):
-                    response.informational.append(event.status_code)
-                elif isinstance(event, h11.Response):
-                    response.status, response.headers = event.status_code, list(event.headers)
-                elif isinstance(event, h11.Data):
-                    response.body += event.data
-                    if event.chunk_start:
-                        response.chunks.append(b"")
-                    if response.chunks:
-                        response.chunks[-1] += event.data
-                elif isinstance(event, h11.EndOfMessage):
-                    response.trailers, response.whole = list(event.headers), True
-                    response.keep_alive = client.their_state is h11.DONE
-                    break
-        except h11.RemoteProtocolError:
-            if not eof:
-                raise
-        yield response
-        if not response.whole:
-            return
-        wire = client.trailing_data[0]
-    assert not wire, f"more responses than requests: {wire!r}"

@@ -29,6 +29,7 @@ from streamcompat_engine.events import RequestReceived, RequestRejected, Respons
 from streamcompat_engine.http1.outbound import Outbound
 from streamcompat_engine.http1.states import TRANSITIONS, Reader
 from tests.support.catalogue import BAD_BODY, BAD_HEAD, GOOD
+from tests.support.responses import responses
 from tests.support.wire import (
     CHUNKED,
     SMALL,
@@ -38,7 +39,6 @@ from tests.support.wire import (
     most_held,
     post,
     request,
-    responses,
     start,
     take_all,
     upload,
@@ -380,11 +380,11 @@ class ConnectionMachine(RuleBasedStateMachine):
             assert answer.status == exchange.status
             bodiless = exchange.method == "HEAD" or exchange.status in (204, 304)
             if exchange.responded and not gone:
-                assert answer.whole
-            if answer.whole and not gone:
+                assert answer.complete
+            if answer.complete and not gone:
                 assert answer.body == (b"" if bodiless else exchange.written)
             if not exchange.responded and not bodiless and answer.field(b"transfer-encoding"):
-                assert not answer.whole
+                assert not answer.complete
         if not gone:
             finals = [exchange for exchange in self.exchanges if exchange.responded]
             assert sum(answer.status > 0 for answer in answers) >= len(finals)

@@ -35,9 +35,10 @@ from streamcompat_engine.drivers.anyio import AnyioTransport, SocketByteStream
 from streamcompat_engine.drivers.asyncio_transport import AsyncioTransport
 from streamcompat_engine.drivers.service import Service
 from streamcompat_engine.drivers.session import Session
-from tests.support.engine_server import PATIENCE
 from tests.support.faults import CANCEL, HARMLESS, KINDS, RESET, FaultySocket, Plan, cancelled_at
-from tests.support.wire import Response, chunks, request, responses
+from tests.support.responses import Response, responses
+from tests.support.servers import PATIENCE
+from tests.support.wire import chunks, request
 
 BIG = 300_000
 PIECE = 30_000
@@ -388,15 +389,15 @@ def check(run: Run, clean: Run, faults: set[str]) -> None:
     for answer, expected in zip(got, right, strict=False):
         if answer.status == expected.status:
             assert expected.body.startswith(answer.body)
-            assert answer.whole <= (answer.body == expected.body)
+            assert answer.complete <= (answer.body == expected.body)
         else:  # it was cut before its head was whole, or says what went wrong
             assert answer.status == 0 or answer.status >= 400
     assert len(got) <= len(right)
-    assert all(answer.whole for answer in got[:-1])
+    assert all(answer.complete for answer in got[:-1])
 
 
 def _seen(answer: Response) -> tuple[Any, ...]:
-    return answer.status, answer.body, answer.whole, answer.informational
+    return answer.status, answer.body, answer.complete, answer.informational
 
 
 every_session = pytest.mark.parametrize("name", SESSIONS)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from streamcompat_engine.events import RequestReceived
 from streamcompat_engine.http1.states import Ending
-from tests.support.wire import connect, request, responses, sent, start
+from tests.support.responses import responses
+from tests.support.wire import connect, request, sent, start
 
 
 def as_h11(
@@ -49,10 +50,10 @@ def test_a_chunked_response_is_byte_for_byte_h11s(
     connection.writer.finish(tuple(trailers))
     wire += sent(connection)
     (response,) = responses(wire, ["GET"])
-    head, *rest = as_h11(list(response.headers), data, trailers)
+    head, *rest = as_h11(response.fields, data, trailers)
     assert wire.lower().startswith(head.lower())
     assert wire[len(head) :] == b"".join(rest)
-    assert response.whole
+    assert response.complete
     assert response.chunks == [piece for piece in data if piece]
     assert response.trailers == [(name.lower(), value) for name, value in trailers]
     assert response.keep_alive
@@ -74,7 +75,7 @@ def test_a_client_reads_what_was_meant(version: bytes, connection_field: bytes, 
     wire = sent(connection)
     connection.exchange_done(0.0)
     (response,) = responses(wire, ["GET"])
-    assert response.whole
+    assert response.complete
     assert response.body == b"helloworld"
     kept = connection.ending is not Ending.HALF_CLOSE and not connection.closed
     asked = b"close" not in connection_field and (version == b"1.1" or b"keep-alive" in connection_field)

@@ -15,7 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.engine_server import DRIVERS, PATIENCE, Client, Script, get, request, run_script
+from tests.support.clients import Client, get, request
+from tests.support.commands import Program, serve_program
+from tests.support.servers import DRIVERS, PATIENCE
 
 MIB = 1024 * 1024
 ROOM = 16 * MIB
@@ -118,7 +120,7 @@ Server(app, config, lifespan=Says()).run()
 class Watched:
     """The server's process, with one connection for questions."""
 
-    def __init__(self, script: Script, driver: str) -> None:
+    def __init__(self, script: Program, driver: str) -> None:
         self.script = script
         self.size = MIB * (1024 if driver == "asyncio" else 256)
         self._process = psutil.Process(script.process.pid)
@@ -152,7 +154,7 @@ class Watched:
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """A server that has already done all this once in small, so that what it keeps for good is there."""
     folder: Path = tmp_path_factory.mktemp("server")
-    with run_script(folder, APP, request.param) as script:
+    with serve_program(folder, APP, request.param) as script:
         watched = Watched(script, request.param)
         try:
             for name in CHUNK:

@@ -9,19 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from streamcompat_engine import ClientDisconnected, Exchange, OnDisconnect, RequestTimeout, Timeouts
-from tests.support.engine_server import (
-    PATIENCE,
-    Gate,
-    echo,
-    eventually,
-    every_driver,
-    get,
-    hello,
-    post,
-    post_chunks,
-    request,
-    serve,
-)
+from tests.support.clients import get, post, post_chunks, request
+from tests.support.servers import PATIENCE, Gate, echo, eventually, every_driver, hello, serve
 
 # ---- what is malformed ----
 

@@ -16,6 +16,7 @@ from streamcompat_engine import (
 from streamcompat_engine.events import RequestReceived, RequestRejected
 from streamcompat_engine.http1.connection import Connection
 from streamcompat_engine.http1.states import Ending, Reader
+from tests.support.responses import responses
 from tests.support.wire import (
     CHUNKED,
     SMALL,
@@ -30,7 +31,6 @@ from tests.support.wire import (
     post,
     request,
     respond,
-    responses,
     sent,
     serving,
     start,
@@ -361,7 +361,7 @@ def test_a_shutdown_closes_after_the_answer_that_is_on_its_way() -> None:
     assert connection.ending is Ending.HALF_CLOSE
     assert connection.events() == []
     (response,) = responses(sent(connection), ["GET"])
-    assert response.whole
+    assert response.complete
 
 
 def test_a_rejection_is_told_once_and_is_the_last_thing() -> None:

@@ -12,19 +12,8 @@ import anyio.lowlevel
 import pytest
 
 from streamcompat_engine import ClientDisconnected, Exchange, OnDisconnect
-from tests.support.engine_server import (
-    DRIVERS,
-    PATIENCE,
-    Client,
-    Gate,
-    Served,
-    eventually,
-    every_driver,
-    get,
-    post,
-    request,
-    serve,
-)
+from tests.support.clients import Client, get, post, request
+from tests.support.servers import DRIVERS, PATIENCE, Gate, Served, eventually, every_driver, serve
 
 leaving = pytest.mark.parametrize("leave", [Client.close, Client.reset], ids=["close", "reset"])
 every_mode = pytest.mark.parametrize("mode", ["raise", "cancel", "ignore"])

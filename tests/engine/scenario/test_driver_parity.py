@@ -25,8 +25,9 @@ from streamcompat_engine.drivers.service import Service
 from streamcompat_engine.drivers.session import logger
 from tests.conformance.malformed_bodies import BODIES
 from tests.conformance.malformed_heads import HEADS
-from tests.support.engine_server import Served, eventually, serve
-from tests.support.wire import chunks, cut, request, responses
+from tests.support.responses import responses
+from tests.support.servers import Served, eventually, serve
+from tests.support.wire import chunks, cut, request
 
 PATIENT = Timeouts(head=None, keep_alive=None, body_idle=None, body_rate=None, write_stall=None)
 BIG = 300_000
@@ -179,7 +180,7 @@ class Client:
         interim = self.wire.count(_CONTINUE)
         with contextlib.suppress(AssertionError):  # half an answer is no answer
             got = responses(self.wire, self.methods, eof=False)
-            return interim + sum(answer.whole and not answer.informational == [0] for answer in got)
+            return interim + sum(answer.complete and not answer.informational == [0] for answer in got)
         return interim
 
     def log(self) -> list[tuple[Any, ...]]:
@@ -190,12 +191,12 @@ class Client:
                 # A cut answer says that it is the last, if the cut was known before it began.
                 [
                     item
-                    for item in answer.headers
-                    if item[0] != b"date" and (answer.whole or item[0] != b"connection")
+                    for item in answer.fields
+                    if item[0] != b"date" and (answer.complete or item[0] != b"connection")
                 ],
                 answer.body,
                 answer.trailers,
-                answer.whole,
+                answer.complete,
                 answer.informational,
             )
             for answer in responses(self.wire, self.methods)

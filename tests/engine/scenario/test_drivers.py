@@ -11,20 +11,8 @@ import threading
 import pytest
 
 from streamcompat_engine import Exchange, Timeouts
-from tests.support.engine_server import (
-    PATIENCE,
-    Client,
-    Gate,
-    echo,
-    eventually,
-    every_driver,
-    get,
-    hello,
-    post,
-    post_chunks,
-    request,
-    serve,
-)
+from tests.support.clients import Client, get, post, post_chunks, request
+from tests.support.servers import PATIENCE, Gate, echo, eventually, every_driver, hello, serve
 
 # ---- one connection, many requests ----
 

@@ -15,7 +15,8 @@ from streamcompat_engine import (
     Exchange,
     InvalidHeader,
 )
-from tests.support.engine_server import Gate, eventually, every_driver, get, post, post_chunks, request, serve
+from tests.support.clients import get, post, post_chunks, request
+from tests.support.servers import Gate, eventually, every_driver, serve
 
 # ---- calls that the response's state does not allow ----
 

@@ -14,7 +14,9 @@ from streamcompat_engine import (
     Limits,
     WriteBufferFull,
 )
-from tests.support.engine_server import DRIVERS, PATIENCE, Answer, Gate, every_driver, get, post, serve
+from tests.support.clients import get, post
+from tests.support.responses import Response
+from tests.support.servers import DRIVERS, PATIENCE, Gate, every_driver, serve
 
 # ---- several writers ----
 
@@ -270,7 +272,7 @@ def test_facts_of_an_exchange(driver: str) -> None:
 
     with serve(app, driver) as served, served.connect() as client:
         client.send(get("/a%20b?c=d"))
-        answer: Answer = client.response()
+        answer: Response = client.response()
         assert (answer.reason, answer.headers[b"content-length"]) == (b"Fine", b"4")
         assert b"date" in answer.headers
     assert facts == ["GET", b"/a%20b", b"c=d", "test", "1.1", "http", None, 0, False, 202, 4]

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.engine_server import PATIENCE, every_driver, get, run_script
+from tests.support.clients import get
+from tests.support.commands import serve_program
+from tests.support.servers import PATIENCE, every_driver
 
 SERVER = """
 import logging, resource, sys
@@ -45,7 +47,7 @@ def processor_time(pid: int) -> float:
 def test_out_of_descriptors_a_server_waits_and_recovers(driver: str, tmp_path: Path) -> None:
     """One line a second, next to no work, and whoever waited is served once others have left."""
     name = "asyncio" if driver == "uvloop" else driver
-    with run_script(tmp_path, SERVER, name, driver) as script, contextlib.ExitStack() as stack:
+    with serve_program(tmp_path, SERVER, name, driver) as script, contextlib.ExitStack() as stack:
         before, begin = processor_time(script.process.pid), time.monotonic()
         clients = [stack.enter_context(script.connect()) for _ in range(CLIENTS)]
         while script.errors().count("\n") < LOGGED:

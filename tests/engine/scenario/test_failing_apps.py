@@ -11,7 +11,8 @@ import pytest
 from streamcompat_engine import (
     Exchange,
 )
-from tests.support.engine_server import DRIVERS, PATIENCE, Gate, every_driver, get, hello, request, serve
+from tests.support.clients import get, request
+from tests.support.servers import DRIVERS, PATIENCE, Gate, every_driver, hello, serve
 
 PLAIN_500 = (500, b"500: the application failed\n")
 

@@ -16,20 +16,9 @@ import pytest
 
 from streamcompat_engine import Exchange, Lifespan, Server
 from streamcompat_engine.server.sockets import bound_sockets
-from tests.support.engine_server import (
-    PATIENCE,
-    Client,
-    Gate,
-    Served,
-    echo,
-    every_driver,
-    get,
-    hello,
-    post,
-    run_script,
-    serve,
-    settings,
-)
+from tests.support.clients import Client, get, post
+from tests.support.commands import serve_program
+from tests.support.servers import PATIENCE, Gate, Served, echo, every_driver, hello, serve, settings
 
 
 class Recorded(Lifespan):
@@ -387,7 +376,7 @@ Server(app, ServerConfig(port=0, driver=driver, uvloop=name == "uvloop"), lifesp
 @every_driver
 def test_more_connections_than_there_are_descriptors(driver: str, tmp_path: Path) -> None:
     """Those that it has are served meanwhile, and the others as soon as it can; libuv closes them."""
-    with run_script(tmp_path, SMALL, driver) as script, contextlib.ExitStack() as stack:
+    with serve_program(tmp_path, SMALL, driver) as script, contextlib.ExitStack() as stack:
         first = stack.enter_context(script.connect())
         first.send(get())
         assert first.response().body == b"served"

@@ -14,21 +14,10 @@ import anyio.lowlevel
 import pytest
 
 from streamcompat_engine import Exchange
-from tests.support.engine_server import (
-    DRIVERS,
-    PATIENCE,
-    Answer,
-    Gate,
-    Script,
-    echo,
-    eventually,
-    every_driver,
-    get,
-    hello,
-    post,
-    run_script,
-    serve,
-)
+from tests.support.clients import get, post
+from tests.support.commands import Program, serve_program
+from tests.support.responses import Response
+from tests.support.servers import DRIVERS, PATIENCE, Gate, echo, eventually, every_driver, hello, serve
 
 
 @every_driver
@@ -285,7 +274,7 @@ def test_an_exchange_whose_client_has_left_is_cancelled_after_the_grace(driver: 
 def test_a_stop_while_many_are_served(driver: str) -> None:
     """Whoever gets an answer gets a whole one."""
     with serve(echo, driver) as served:
-        answers: list[Answer] = []
+        answers: list[Response] = []
         stop = threading.Event()
 
         def ask() -> None:
@@ -342,14 +331,14 @@ print("returned", flush=True)
 """
 
 
-def said(script: Script, expected: str) -> None:
+def said(script: Program, expected: str) -> None:
     assert script.line() == expected
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_gracefully(driver: str, number: signal.Signals, tmp_path: Path) -> None:
-    with run_script(tmp_path, APP, driver, "60") as script:
+    with serve_program(tmp_path, APP, driver, "60") as script:
         with script.connect() as idle, script.connect() as busy:
             idle.send(get())
             assert idle.response().body == b"done"
@@ -369,7 +358,7 @@ def test_a_signal_stops_it_gracefully(driver: str, number: signal.Signals, tmp_p
 
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_second_signal_forces_it(driver: str, tmp_path: Path) -> None:
-    with run_script(tmp_path, APP, driver, "600") as script:
+    with serve_program(tmp_path, APP, driver, "600") as script:
         with script.connect() as idle, script.connect() as busy:
             idle.send(get())
             assert idle.response().body == b"done"
@@ -388,7 +377,7 @@ def test_a_second_signal_forces_it(driver: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_after_the_grace_the_process_ends_all_the_same(driver: str, tmp_path: Path) -> None:
-    with run_script(tmp_path, APP, driver, "0.2") as script, script.connect() as client:
+    with serve_program(tmp_path, APP, driver, "0.2") as script, script.connect() as client:
         client.send(get("/forever"))
         said(script, "running")
         beginning = time.monotonic()

@@ -13,7 +13,7 @@ from streamcompat_engine import (
     ResponseStateError,
     Timeouts,
 )
-from tests.support.engine_server import Client, Gate, eventually, every_driver, get, serve
+from tests.support.clients import Client, get
 from tests.support.frames import (
     BINARY,
     PING,
@@ -27,6 +27,7 @@ from tests.support.frames import (
     handshake,
     text,
 )
+from tests.support.servers import Gate, eventually, every_driver, serve
 from tests.support.switched import echo, receive, switch
 
 MIB = 1024 * 1024

@@ -13,18 +13,8 @@ import pytest
 import trustme
 
 from streamcompat_engine import Exchange, Timeouts
-from tests.support.engine_server import (
-    PATIENCE,
-    Client,
-    Served,
-    asyncio_drivers,
-    eventually,
-    every_driver,
-    get,
-    hello,
-    post,
-    serve,
-)
+from tests.support.clients import Client, get, post
+from tests.support.servers import PATIENCE, Served, asyncio_drivers, eventually, every_driver, hello, serve
 
 
 def certified() -> tuple[ssl.SSLContext, ssl.SSLContext]:

@@ -13,6 +13,7 @@ from streamcompat_engine import (
 from streamcompat_engine.events import RequestReceived
 from streamcompat_engine.http1.states import Ending, Reader
 from tests.support.catalogue import EVERY
+from tests.support.responses import responses
 from tests.support.wire import (
     CONTINUE,
     EXPECTING,
@@ -29,7 +30,6 @@ from tests.support.wire import (
     post,
     request,
     respond,
-    responses,
     sent,
     serving,
     start,
@@ -200,7 +200,7 @@ def test_a_long_body_that_is_left_after_a_response_began_ends_the_connection() -
     connection.writer.finish(())
     connection.exchange_done(0.0)
     (response,) = responses(sent(connection), ["POST"])
-    assert (response.body, response.whole) == (b"hello", True)
+    assert (response.body, response.complete) == (b"hello", True)
     assert connection.ending is Ending.HALF_CLOSE
     assert connection.reader is Reader.LINGER
 

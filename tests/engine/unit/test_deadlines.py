@@ -7,8 +7,9 @@ import pytest
 from streamcompat_engine import ClientDisconnected, Timeouts
 from streamcompat_engine.events import RequestReceived, RequestRejected
 from streamcompat_engine.http1.states import Ending, Reader
+from tests.support.responses import responses
 from tests.support.timing import NEVER, fails, kept, uploading, waiting
-from tests.support.wire import EXPECTING, bytewise, post, request, responses, sent, start, take_all, upload
+from tests.support.wire import EXPECTING, bytewise, post, request, sent, start, take_all, upload
 
 
 def test_a_deadline_that_has_moved_does_nothing() -> None:

@@ -12,7 +12,8 @@ from streamcompat_engine import InvalidHeader, Limits, ProtocolError
 from streamcompat_engine.http1.gate import FORBIDDEN_TRAILERS, FieldGate, HeadGate, check_fields, check_reason
 from streamcompat_engine.http1.states import Ending, Reader
 from tests.support.catalogue import BAD_HEAD, GOOD
-from tests.support.wire import SMALL, bytewise, cut, feed, held, most_held, request, responses
+from tests.support.responses import responses
+from tests.support.wire import SMALL, bytewise, cut, feed, held, most_held, request
 
 TCHAR = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 VALUE = frozenset({0x09, *range(0x20, 0x7F), *range(0x80, 0x100)})
@@ -56,7 +57,7 @@ def test_a_broken_head_gets_one_answer_and_a_close(name: str) -> None:
     assert peer.rejected[0] == status
     (answer,) = responses(peer.sent, ["GET"])
     assert answer.status == status
-    assert answer.whole
+    assert answer.complete
     assert answer.field(b"connection") == [b"close"]
     assert answer.field(b"date") != []
     assert peer.connection.reader is Reader.LINGER
@@ -88,7 +89,7 @@ def test_a_refusal_of_head_has_no_body() -> None:
             assert peer.rejected[0] == status
             *_, answer = responses(peer.sent, ["GET"] * len(peer.seen) + ["HEAD"])
             assert answer.status == status
-            assert answer.whole
+            assert answer.complete
             assert peer.sent.endswith(b"\r\n\r\n")
 
 

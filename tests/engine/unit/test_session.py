@@ -13,7 +13,7 @@ import pytest
 from streamcompat_engine import Exchange, Limits, RequestTimeout, Timeouts
 from streamcompat_engine.drivers.memory import MemoryTransport, VirtualClock
 from streamcompat_engine.drivers.service import Service
-from tests.support.engine_server import get, post, request
+from tests.support.clients import get, post, request
 
 MIB = 1024 * 1024
 

@@ -21,17 +21,9 @@ import greenlet
 import pytest
 
 from streamcompat_engine import Exchange, WriteBufferFull
-from tests.support.engine_server import (
-    DRIVERS,
-    PATIENCE,
-    Gate,
-    eventually,
-    every_driver,
-    get,
-    post,
-    run_script,
-    serve,
-)
+from tests.support.clients import get, post
+from tests.support.commands import serve_program
+from tests.support.servers import DRIVERS, PATIENCE, Gate, eventually, every_driver, serve
 
 CHUNK = bytes(200_000)  # above every mark, so that each write of one waits
 Stream = Callable[[Exchange], Awaitable[Any]]
@@ -448,7 +440,7 @@ def test_many_stacks_are_not_kept(driver: str) -> None:
 
 
 def test_without_greenlet_the_hard_limit_holds(driver: str, tmp_path: Path) -> None:
-    with run_script(tmp_path, WITHOUT, driver) as script:
+    with serve_program(tmp_path, WITHOUT, driver) as script:
         with script.connect(4096) as client:
             client.send(get("/dropped"))
             assert script.line() == "full"

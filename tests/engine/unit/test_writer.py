@@ -12,6 +12,7 @@ from streamcompat_engine import (
 )
 from streamcompat_engine.events import RequestReceived
 from streamcompat_engine.http1.states import Ending, Reader
+from tests.support.responses import responses
 from tests.support.wire import (
     CONTINUE,
     EXPECTING,
@@ -20,7 +21,6 @@ from tests.support.wire import (
     post,
     request,
     respond,
-    responses,
     sent,
     serving,
     start,
@@ -121,7 +121,7 @@ def test_a_response_without_a_body_has_none(method: str, status: int, streamed: 
     connection.exchange_done(0.0)
     done(connection)
     first, second = responses(sent(connection), [method, "GET"])
-    assert (first.status, first.body, first.whole) == (status, b"", True)
+    assert (first.status, first.body, first.complete) == (status, b"", True)
     assert (second.status, second.body) == (200, b"ok")
     if status in (204, 304):
         assert first.field(b"content-length") == []
@@ -271,7 +271,7 @@ def test_a_response_without_an_end_is_visibly_cut(version: bytes, committed: boo
         assert wire == b""
     elif version == b"1.1":
         (response,) = responses(wire, ["GET"])
-        assert (response.body, response.whole) == (b"hello", False)
+        assert (response.body, response.complete) == (b"hello", False)
         assert connection.ending is Ending.HALF_CLOSE
     else:
         assert wire.endswith(b"hello")
@@ -289,7 +289,7 @@ def test_cutting_a_whole_response_does_not_damage_it() -> None:
         connection.cut(0.0)
         connection.exchange_done(0.0)
         (response,) = responses(sent(connection), ["GET"])
-        assert response.whole
+        assert response.complete
         assert connection.ending is not Ending.RESET
 
 

@@ -13,7 +13,8 @@ from tests.parity.originals import answers, conversations
 from tests.parity.originals.surface import framework
 from tests.parity.originals.surface.cases import Case, Conversation
 from tests.parity.originals.surface.catalogue import APPS
-from tests.support.commands import PATIENCE, serve
+from tests.support.commands import PATIENCE
+from tests.support.servers import serve_app
 
 LATEST = "0.8"
 
@@ -31,7 +32,7 @@ def served(flavour: str, name: str, release: str = LATEST) -> Iterator[tuple[str
     try:
         app = make(framework(flavour))
         app.set_debug(debug)
-        with serve(app) as url:
+        with serve_app(app) as url:
             yield (urlsplit(url).hostname or "", urlsplit(url).port or 0)
     finally:
         compat(LATEST)
