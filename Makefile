@@ -6,12 +6,14 @@
 #   HOST= PORT=         where `make run` listens
 #   ARGS=               handed on to pytest, to the benchmarks, to the fuzzer, or to the soak
 #   SECONDS=60          how long `make fuzz` takes
+#   JOBS=auto           processes of `make test`; as many as there are cores
 
 VENV ?= .venv
 HOST ?= 127.0.0.1
 PORT ?= 8000
 ARGS ?=
 SECONDS ?= 60
+JOBS ?= auto
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -61,7 +63,7 @@ run: $(READY)
 test test-long: export PYTHONNODEBUGRANGES = 1
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not long" $(ARGS)
+	$(BIN)/python -m pytest -m "not long" --numprocesses $(JOBS) --dist worksteal $(ARGS)
 
 test-all:
 	@sh .ci/test-all $(ARGS)
