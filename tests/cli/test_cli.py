@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -232,31 +231,9 @@ def test_the_alias_gives_way_to_a_real_package_unless_forced(folder: Path) -> No
 
 @pytest.mark.parametrize(("option", "lines"), [((), 1), (("--no-access-log",), 0)])
 def test_a_line_for_each_request_unless_unwanted(folder: Path, option: tuple[str, ...], lines: int) -> None:
-    said: list[str] = []
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streamcompat", "run", "one.py", "--port", "0", *option],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    watchdog = threading.Timer(PATIENCE, process.kill)
-    watchdog.start()
-    try:
-        assert process.stdout is not None
-        for text in process.stdout:
-            if found := re.search(r"listening on (\S+)", text):
-                assert httpx.get(f"{found[1]}/hello").status_code == 200
-                process.send_signal(signal.SIGTERM)
-            said.append(text)
-        assert process.wait(PATIENCE) == 0
-    finally:
-        watchdog.cancel()
-        process.kill()
-        process.wait(PATIENCE)
-        if process.stdout is not None:
-            process.stdout.close()
+    with serve_command("one.py", *option, cwd=folder) as command:
+        assert httpx.get(f"{command.url}/hello").status_code == 200
+    said = command.output + command.errors
     assert len([text for text in said if "GET" in text and "/hello" in text and "200" in text]) == lines, said
 
 

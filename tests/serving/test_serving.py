@@ -22,7 +22,7 @@ from streamcompat.sanic_api.response import text
 from streamcompat.serving import lifespan
 from streamcompat.serving.tls import tls_context
 from streamcompat_engine.exchange.suspension import Wait
-from tests.support.commands import PATIENCE, ROOT, environment
+from tests.support.commands import PATIENCE, ROOT, environment, run_python
 from tests.support.servers import serve_app
 
 EVENTS = ["before_server_start", "after_server_start", "before_server_stop", "after_server_stop"]
@@ -430,14 +430,7 @@ def test_the_logging_configuration_of_old(flavour, tmp_path):
         "log.info('to the terminal')\n"
         "netlog.info('', extra={'host': 'h', 'request': 'GET /', 'status': 200, 'byte': 3})\n"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
+    ran = run_python("-c", code, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert f"({flavour})[INFO]: to the terminal" in ran.stderr
     assert (tmp_path / "access.log").read_text().endswith("(network)[INFO][h]: GET /  200 3\n")

@@ -6,8 +6,6 @@ import http.client
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.commands import PATIENCE, ROOT, Command, environment, serve_command
+from tests.support.commands import PATIENCE, Command, run_python, serve_command
 
 APP = """
 import asyncio
@@ -175,14 +173,7 @@ def test_a_broken_new_version_leaves_the_old_one_serving(served: Command, folder
 
 def test_an_app_that_cannot_start_ends_the_whole_with_its_status(folder: Path) -> None:
     (folder / "app.py").write_text("raise RuntimeError('no')")
-    done = subprocess.run(
-        [sys.executable, "-m", "streamcompat", "run", "app.py", "--workers", "2", "--port", "0"],
-        cwd=folder,
-        env={**environment(), "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'engine'}"},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
+    done = run_python("-m", "streamcompat", "run", "app.py", "--workers", "2", "--port", "0", cwd=folder)
     assert done.returncode == 3
     assert "RuntimeError: no" in done.stderr
     assert "Traceback" not in done.stderr
@@ -324,14 +315,7 @@ print("returned", flush=True)
 
 def test_a_signal_to_a_worker_that_has_just_begun_is_not_lost(tmp_path: Path) -> None:
     """The process has the parent's handlers still, which would only note it; then it would never end."""
-    done = subprocess.run(
-        [sys.executable, "-c", SIGNALLED],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
+    done = run_python("-c", SIGNALLED, cwd=tmp_path)
     assert done.stdout.splitlines() == ["served", "returned"], done.stderr
     assert "ended by signal 15" in done.stderr
 
@@ -341,27 +325,13 @@ def test_a_signal_to_a_worker_that_has_just_begun_is_not_lost(tmp_path: Path) ->
     ["--max-requests=0", "--max-requests=many", "--max-memory=0", "--max-memory=1X", "--max-memory="],
 )
 def test_a_limit_that_is_none(option: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "streamcompat", "run", "app.py", option],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
+    done = run_python("-m", "streamcompat", "run", "app.py", option)
     assert done.returncode == 2
     assert "is not a valid " in done.stderr
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "two", "99999"])
 def test_a_number_of_workers_that_is_none(number: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "streamcompat", "run", "app.py", f"--workers={number}"],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
+    done = run_python("-m", "streamcompat", "run", "app.py", f"--workers={number}")
     assert done.returncode == 2
     assert "is not a valid number of processes" in done.stderr
