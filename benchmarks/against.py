@@ -27,6 +27,7 @@ from benchmarks.workloads import Workload
 SERVERS = "ours-sanic-uvloop,ours-mach9-uvloop,ours-sanic-anyio"
 WORKLOADS = "main,latency"
 ROUNDS, SECONDS, WARMUP = 15, 0.2, 0.05
+BUSY_MACHINE = 0.03  # share of the time that a server waits for its core
 SLOWER = 0.98  # a ratio below this one is told apart
 
 
@@ -106,7 +107,8 @@ def work_ratios(ours: Cell, theirs: Cell, workload: Workload) -> list[float]:
 def _paired(ours: Cell, theirs: Cell, workload: Workload, of: Callable[[Round], float | None]) -> list[float]:
     if ours.error or theirs.error:
         return []
-    pairs = zip(ours.rounds, theirs.rounds, strict=True)
+    # A server that could not be started has no rounds.
+    pairs = zip(ours.rounds, theirs.rounds, strict=False)
     found = [ratio(of(one), of(other), workload.higher_is_better) for one, other in pairs]
     return [value for value in found if value is not None]
 
@@ -117,6 +119,12 @@ def report(specs: list[ServerSpec], results: Results, revision: Revision) -> str
     if revision.apps_differ:
         parts.append(f"The apps differ, so figures may: {', '.join(revision.apps_differ)}.")
     parts += [f"{key} is left out: {reason}" for key, reason in results.missing.items()]
+    waited = [wait for cell in results.cells.values() if (wait := cell.extra("waited")) is not None]
+    if waited and max(waited) > BUSY_MACHINE:
+        parts.append(
+            f"The machine was not quiet: servers waited for their core up to {max(waited):.0%} of the time. "
+            "Small differences say nothing."
+        )
     there = f"ours at {revision.name}"
     header = ["workload", "unit", "ours", there, "ratio", "its quartiles", "ratio per CPU second"]
     slower = []

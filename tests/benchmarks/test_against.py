@@ -74,6 +74,13 @@ def test_the_report_names_what_is_slower_and_what_failed(pair):
     assert "ours-sanic-uvloop in get (–)" in text
 
 
+@pytest.mark.parametrize(("waited", "told"), [(0.01, False), (0.2, True)])
+def test_the_report_says_when_the_machine_was_not_quiet(pair, waited, told):
+    spec, get = pair.servers[0], pair.workloads[0]
+    pair.cells[spec.key, get.key] = Cell(rounds=[Round(1.0, 1.0, extra={"waited": waited})])
+    assert ("up to 20% of the time" in against.report([spec], pair, REVISION)) is told
+
+
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
     """A small repository in the place of this one."""
