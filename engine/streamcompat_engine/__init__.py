@@ -20,6 +20,7 @@ from .errors import (
 )
 from .events import Fields, RequestHead
 from .exchange.contract import Exchange, OnDisconnect, WebSocketCore
+from .exchange.observer import Direction, End, Observer
 from .exchange.suspension import READY, drive, wait
 from .http1.gate import check_fields, check_reason, check_trailers
 from .limits import Limits, Timeouts, WebSocketSettings
@@ -40,6 +41,8 @@ __all__ = [
     "BodyLengthError",
     "BodyTooLarge",
     "ClientDisconnected",
+    "Direction",
+    "End",
     "EngineError",
     "Exchange",
     "Fields",
@@ -49,6 +52,7 @@ __all__ = [
     "LogBudget",
     "MemoryPeer",
     "MemoryTransport",
+    "Observer",
     "OnDisconnect",
     "ProtocolError",
     "RequestHead",

@@ -27,7 +27,7 @@ from streamcompat.serving.options import Flag, RunOptions
 from streamcompat.serving.servable import worker_config
 from streamcompat.serving.served_app import ServedApp
 from streamcompat.serving.site import Site
-from streamcompat_engine import Server, ServerConfig, Workers
+from streamcompat_engine import ServerConfig, Workers
 
 DESCRIPTION: Final = "Serve apps written for the streaming APIs of old Sanic and of Mach9."
 EXAMPLES: Final = """\
@@ -225,7 +225,7 @@ def _serve(
     app: ServedApp | Site, lifespan: DelegatingLifespan, options: RunOptions, config: ServerConfig
 ) -> None:
     try:
-        Server(app.handle, config, lifespan=lifespan, overdue=app.overdue).run()
+        app.make_server(config, lifespan).run()
     except OSError as error:
         if not lifespan.begun:
             raise CommandError(_bind_failure(error, options)) from error

@@ -90,7 +90,7 @@ class App(Registry, Tasks):
         self.is_running = False
         self.websocket_tasks: set[Any] = set()  # connections, each with `cancel`
         self._configure_logging = configure_logging
-        self._logs_access = False
+        self.logs_access = False
         self._closes = False
 
     def __repr__(self) -> str:
@@ -150,14 +150,14 @@ class App(Registry, Tasks):
         self._closes = not self.config.KEEP_ALIVE
         if access_log is not None:
             self.config.ACCESS_LOG = access_log
-        self._logs_access = bool(self.config.ACCESS_LOG) and self.access_log.isEnabledFor(logging.INFO)
+        self.logs_access = bool(self.config.ACCESS_LOG) and self.access_log.isEnabledFor(logging.INFO)
         self._loop_started(loop)
 
     def stopped(self) -> None:
         """The server has stopped; for its lifespan."""
         self._loop = None
         self.is_running = False
-        self._logs_access = False
+        self.logs_access = False
 
     def configure_logging(self, debug: bool = False) -> None:
         if self._configure_logging:
@@ -203,8 +203,6 @@ class App(Registry, Tasks):
             if not isinstance(response, BaseHTTPResponse):
                 if isinstance(response, WebSocketResponse) and self.websocket_enabled:
                     await response.answer(request, exchange, lambda e: self._answer(request, exchange, e))
-                    if self._logs_access:
-                        logs.record(self.access_log, request, exchange.status, exchange.bytes_sent)
                     return
                 response = self._begun_or_refused(request, response)
         except Exception as error:
@@ -295,7 +293,6 @@ class App(Registry, Tasks):
         headers = response.wire_headers()
         if self._closes:
             headers = [*headers, _CLOSE]
-        body: Any = None
         if response.is_stream:
             if response.begun is not exchange:
                 exchange.start(response.status, headers)
@@ -308,15 +305,12 @@ class App(Registry, Tasks):
             if not exchange.finished:
                 exchange.finish()
         else:
-            body = response.body
+            body: Any = response.body
             if body.__class__ is not bytes:
                 if body is None:
                     raise TypeError("a response's body is None")
                 body = to_bytes(body)
             exchange.respond(response.status, headers, body)
-        if self._logs_access:
-            size = len(body) if body is not None else exchange.bytes_sent
-            logs.record(self.access_log, request, exchange.status, size)
 
     async def _run_response_middleware(
         self, request: BaseRequest, response: BaseHTTPResponse

@@ -1,7 +1,6 @@
-"""The log: which loggers there are, what a response's record holds, and a set-up for who has none.
+"""The log: which loggers there are, and a set-up for applications that have configured none.
 
-The rule: an application that has configured logging keeps what it configured; and where nobody listens
-to the access log, no record is made.
+The rule: an application that has configured logging keeps what it configured.
 """
 
 from __future__ import annotations
@@ -13,12 +12,10 @@ import time
 from collections.abc import Collection
 from typing import Any
 
+from streamcompat.kernel import accesslog
 from streamcompat_engine import LINE, LogBudget, printable
 
 GENERIC_FORMAT = "%(asctime)s [%(process)d] [%(levelname)s] %(message)s"
-ACCESS_FORMAT = (
-    "%(asctime)s - (%(name)s)[%(levelname)s][%(host)s]: %(request)s %(message)s %(status)d %(byte)d"
-)
 DATE_FORMAT = "[%Y-%m-%d %H:%M:%S %z]"
 _SYSLOG = "/dev/log"
 
@@ -47,7 +44,7 @@ def defaults(access: str, error: str) -> dict[str, Any]:
         },
         "formatters": {
             "generic": {"format": GENERIC_FORMAT, "datefmt": DATE_FORMAT},
-            "access": {"format": ACCESS_FORMAT, "datefmt": DATE_FORMAT},
+            "access": {"format": accesslog.FORMAT, "datefmt": DATE_FORMAT},
         },
     }
 
@@ -109,7 +106,7 @@ def defaults_before_07(application: str) -> dict[str, Any]:
         },
         "formatters": {
             "simple": {"format": "%(asctime)s - (%(name)s)[%(levelname)s]: %(message)s", "datefmt": dates},
-            "access": {"format": ACCESS_FORMAT, "datefmt": dates},
+            "access": {"format": accesslog.FORMAT, "datefmt": dates},
         },
         "handlers": handlers,
         "loggers": {
@@ -123,16 +120,16 @@ def listen(logger: logging.Logger, access: logging.Logger, debug: bool = False) 
     """Lets both loggers write to the standard streams, unless handlers are there already."""
     level = logging.DEBUG if debug else logging.INFO
     if not logger.hasHandlers():
-        _attach(logger, GENERIC_FORMAT, sys.stderr, level)
+        _attach(logger, logging.Formatter(GENERIC_FORMAT, DATE_FORMAT), sys.stderr, level)
     if not access.handlers:
-        _attach(access, ACCESS_FORMAT, sys.stdout, logging.INFO)
+        _attach(access, accesslog.AccessFormatter(accesslog.FORMAT, DATE_FORMAT), sys.stdout, logging.INFO)
         # Its records have fields that the access format alone shows.
         access.propagate = False
 
 
-def _attach(logger: logging.Logger, layout: str, stream: Any, level: int) -> None:
+def _attach(logger: logging.Logger, formatter: logging.Formatter, stream: Any, level: int) -> None:
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(logging.Formatter(layout, DATE_FORMAT))
+    handler.setFormatter(formatter)
     logger.addHandler(handler)
     if logger.level == logging.NOTSET or logger.parent is None:
         logger.setLevel(level)
@@ -147,11 +144,3 @@ def of_client(logger: logging.Logger, line: str) -> None:
     if suppressed is not None:
         more = f" (and {suppressed} lines before it that are not shown)" if suppressed else ""
         logger.error("%s%s", printable(line, LINE - len(more)), more)
-
-
-def record(logger: logging.Logger, request: Any, status: int | None, size: int) -> None:
-    """One response: fields `host`, `request`, `status` and `byte` (of the body, without its framing)."""
-    ip, port = request.socket[:2]
-    host = f"{ip}:{port}" if ip else "UNKNOWN"
-    line = f"{request.method} {request.url}"
-    logger.info("", extra={"status": status or 0, "byte": size, "host": host, "request": line})

@@ -19,7 +19,7 @@ from streamcompat.serving.lifespan import DelegatingLifespan
 from streamcompat.serving.options import OF_PROCESS, RunOptions, merged_limits, takes
 from streamcompat.serving.running import RunningServer
 from streamcompat.serving.settings import ServerSettings
-from streamcompat_engine import Exchange, Lifespan, Limits, Server, ServerConfig, Workers
+from streamcompat_engine import Exchange, Lifespan, Limits, Observer, Server, ServerConfig, Workers
 
 
 class Servable(ABC):
@@ -49,6 +49,10 @@ class Servable(ABC):
         """
 
     @abstractmethod
+    def observer(self) -> Observer:
+        """What watches the exchanges: the access log."""
+
+    @abstractmethod
     def configure_logging(self, debug: bool = False) -> None:
         """Lets the loggers write to the standard streams, unless the application has set them up."""
 
@@ -71,6 +75,11 @@ class Servable(ABC):
             given = {"grace": settings.grace, "timeouts": settings.timeouts} | given
         base = Limits() if settings is None else settings.limits
         return ServerConfig(**given | {"limits": merged_limits(base, given.get("limits"))})
+
+    def make_server(self, config: ServerConfig, lifespan: Lifespan) -> Server:
+        """A server of this, not started yet."""
+        observer = self.observer()
+        return Server(self.handle, config, lifespan=lifespan, overdue=self.overdue, observer=observer)
 
     @takes(("host", "port"))
     def run(self, options: RunOptions) -> None:
@@ -108,9 +117,7 @@ class Servable(ABC):
     async def _serve_within(self, options: RunOptions) -> RunningServer:
         self._prepare(options)
         config = self.server_config(**options.of_server() | {"handle_signals": False})
-        self._server = server = Server(
-            self.handle, config, lifespan=self.lifespan(options.access_log), overdue=self.overdue
-        )
+        self._server = server = self.make_server(config, self.lifespan(options.access_log))
         return await RunningServer.start(server)
 
     def _prepare(self, options: RunOptions) -> None:
@@ -121,7 +128,7 @@ class Servable(ABC):
             self.configure_logging(options.debug)
 
     def _run(self, config: ServerConfig, lifespan: Lifespan) -> None:
-        self._server = Server(self.handle, config, lifespan=lifespan, overdue=self.overdue)
+        self._server = self.make_server(config, lifespan)
         try:
             self._server.run()
         finally:

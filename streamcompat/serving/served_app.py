@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from streamcompat.kernel.accesslog import AccessLog
 from streamcompat.kernel.app import App
 from streamcompat.serving.lifespan import AppLifespan
 from streamcompat.serving.servable import Servable
 from streamcompat.serving.settings import ServerSettings, server_settings
-from streamcompat_engine import Lifespan
+from streamcompat_engine import Lifespan, Observer
 
 
 class ServedApp(App, Servable):
@@ -17,3 +18,6 @@ class ServedApp(App, Servable):
 
     def _server_settings(self) -> ServerSettings:
         return server_settings(self.config)
+
+    def observer(self) -> Observer:
+        return AccessLog(self)

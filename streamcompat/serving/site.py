@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
+from streamcompat.kernel.accesslog import AccessLog
 from streamcompat.kernel.routes import urls
 from streamcompat.serving.lifespan import AppLifespan
 from streamcompat.serving.servable import Servable
 from streamcompat.serving.served_app import ServedApp
 from streamcompat.serving.settings import ServerSettings, server_settings, shared_settings
-from streamcompat_engine import Exchange, Lifespan
+from streamcompat_engine import Exchange, Lifespan, Observer
 
 _TEXT = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 
@@ -82,6 +83,9 @@ class Site(Servable):
         """The longest times and the largest limits of the applications, since one connection may bring
         requests for each of them."""
         return shared_settings([server_settings(app.config) for app in self.apps])
+
+    def observer(self) -> Observer:
+        return AccessLog(self.apps[0] if self.apps else None)
 
     def configure_logging(self, debug: bool = False) -> None:
         for app in self.apps:

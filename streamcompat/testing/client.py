@@ -33,6 +33,7 @@ from streamcompat_engine import (
     Limits,
     MemoryPeer,
     MemoryTransport,
+    Observer,
     Service,
     Timeouts,
     VirtualClock,
@@ -81,9 +82,11 @@ class Client:
             limits, timeouts = limits or config.limits, timeouts or config.timeouts
             self._handle: EngineApp = app.handle
             overdue: EngineApp | None = app.overdue
+            observer: Observer | None = app.observer()
         else:
-            self._handle, overdue = app, None
-        self._service = Service(self._serve, limits or Limits(), timeouts or Timeouts(), overdue)
+            self._handle, overdue, observer = app, None, None
+        limits, timeouts = limits or Limits(), timeouts or Timeouts()
+        self._service = Service(self._serve, limits, timeouts, overdue, observer)
         self._connections: dict[MemoryPeer, Connection] = {}
         self._tasks: anyio.abc.TaskGroup | None = None
         self._lifespan = Lifespan()

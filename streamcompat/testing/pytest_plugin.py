@@ -48,8 +48,6 @@ async def streamcompat_client(streamcompat_app: Servable, anyio_backend: Any) ->
 @pytest.fixture
 def app_server(streamcompat_app: Servable) -> Iterator[AppServer]:
     """The app on a free port of 127.0.0.1, served by the asyncio driver in a thread of its own."""
-    from streamcompat_engine import Server
-
     listening = threading.Event()
     failures: list[BaseException] = []
     lifespan = streamcompat_app.lifespan()
@@ -60,9 +58,7 @@ def app_server(streamcompat_app: Servable) -> Iterator[AppServer]:
         listening.set()
 
     lifespan.listening = announced  # type: ignore[method-assign]
-    server = Server(
-        streamcompat_app.handle, streamcompat_app.server_config(host="127.0.0.1", port=0), lifespan=lifespan
-    )
+    server = streamcompat_app.make_server(streamcompat_app.server_config(host="127.0.0.1", port=0), lifespan)
 
     def run() -> None:
         try:

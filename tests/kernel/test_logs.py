@@ -6,12 +6,16 @@ import logging.config
 
 import pytest
 
+from streamcompat.kernel import accesslog
+from streamcompat.kernel.accesslog import AccessRecord
 from streamcompat.kernel.logs import listen
 from streamcompat.mach9_api import Mach9
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api import response as sanic_response
 from streamcompat.sanic_api.log import LOGGING_CONFIG_DEFAULTS
 from streamcompat.sanic_api.response import text
+from streamcompat.site import Site
+from streamcompat.testing import Client
 from tests.support.exchanges import ask
 
 
@@ -93,3 +97,73 @@ def test_the_published_configuration_is_one():
     assert set(LOGGING_CONFIG_DEFAULTS["loggers"]) == {"root", "sanic.error", "sanic.access"}
     for handler in LOGGING_CONFIG_DEFAULTS["handlers"].values():
         assert handler["formatter"] in LOGGING_CONFIG_DEFAULTS["formatters"]
+
+
+def lines(caplog):
+    return [
+        (record.request, record.message, record.status, record.byte)
+        for record in caplog.records
+        if record.name == "sanic.access"
+    ]
+
+
+class TestTheAccessLog:
+    """What it leaves out nowhere: responses that are cut, clients that leave, requests that no app takes."""
+
+    async def test_a_response_that_is_cut(self, app, caplog):
+        caplog.set_level(logging.INFO)
+
+        @app.get("/")
+        async def handler(request):
+            def produce(response):
+                response.write("abc")
+                raise ZeroDivisionError
+
+            return sanic_response.stream(produce)
+
+        async with Client(app) as client:
+            await client.get("/")
+        assert lines(caplog) == [("GET http://localhost/", "cut", 200, 3)]
+
+    async def test_a_client_that_leaves_in_the_middle(self, app, caplog):
+        caplog.set_level(logging.INFO)
+
+        @app.post("/", stream=True)
+        async def handler(request):
+            while await request.stream.get() is not None:
+                pass
+            return text("")
+
+        async with (
+            Client(app) as client,
+            client.stream("POST", "/", headers={"Content-Length": "9"}) as stream,
+        ):
+            await stream.send(b"abc")
+            stream.disconnect()
+            await client.settle()
+        assert lines(caplog) == [("POST http://localhost/", "left", 499, 0)]
+
+    async def test_a_404_that_no_mount_takes(self, app, caplog):
+        caplog.set_level(logging.INFO)
+        app.get("/")(lambda request: text("x"))
+        site = Site()
+        site.mount(app, "/app")
+        async with Client(site) as client:
+            assert (await client.get("/app/")).status == 200
+            assert (await client.get("/elsewhere")).status == 404
+        assert [line[::2] for line in lines(caplog)] == [
+            ("GET http://localhost/app/", 200),
+            ("GET http://localhost/elsewhere", 404),
+        ]
+
+    def test_a_record_is_one_of_loggings_own(self):
+        """Formatters and handlers of an application find all that a record has, but the place in the code."""
+        plain = logging.LogRecord("access", logging.INFO, "", 0, "", (), None, "access")
+        ours = AccessRecord("access", "cut", "h:1", "GET http://h/", 200, 5)
+        assert set(plain.__dict__) <= set(ours.__dict__)
+        assert (ours.getMessage(), ours.levelname, ours.process) == ("cut", "INFO", plain.process)
+        plain.__dict__ |= {"host": "h:1", "request": "GET http://h/", "status": 200, "byte": 5, "msg": "cut"}
+        plain.created, plain.msecs = ours.created, ours.msecs
+        dates = "%Y-%m-%d %H:%M:%S"
+        by_logging = logging.Formatter(accesslog.FORMAT, dates).format(plain)
+        assert accesslog.AccessFormatter(accesslog.FORMAT, dates).format(ours) == by_logging

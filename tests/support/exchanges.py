@@ -18,6 +18,7 @@ from streamcompat_engine import (
     BodyLengthError,
     BodyTooLarge,
     ClientDisconnected,
+    End,
     InvalidHeader,
     OnDisconnect,
     ProtocolError,
@@ -347,4 +348,6 @@ async def ask(app: Any, method: str, target: str, *pieces: Any, **rest: Any) -> 
     """The exchange after `app` has answered it."""
     exchange = request_to(method, target, *pieces, **rest)
     await app.handle(exchange)
+    end = End.LEFT if exchange.disconnected else End.CUT if exchange.aborted else End.WHOLE
+    app.observer().ended(exchange, end, 0.0)
     return exchange

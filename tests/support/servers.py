@@ -21,7 +21,7 @@ import anyio.from_thread
 import anyio.lowlevel
 import pytest
 
-from streamcompat_engine import Exchange, Lifespan, Server, ServerConfig
+from streamcompat_engine import Exchange, Lifespan, Observer, Server, ServerConfig
 from tests.support.clients import PATIENCE, Client, connect, get, parse_address
 from tests.support.responses import Response
 
@@ -181,6 +181,7 @@ def serve(
     *,
     logged: Sequence[str] = (),
     lifespan: Lifespan | None = None,
+    observer: Observer | None = None,
     send_buffer: int | None = None,
     **config: Any,
 ) -> Iterator[Served]:
@@ -190,6 +191,7 @@ def serve(
         logged: a part of each message, of level WARNING or above, that must have been logged by the end, in
             their order; there may be no others.
         lifespan: what runs around the server.
+        observer: watches its exchanges.
         send_buffer: bounds what the kernel takes from the server for a client that does not read.
         config: of ServerConfig.
 
@@ -202,7 +204,7 @@ def serve(
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)  # its connections inherit it
         config["sockets"] = (sock,)
     watched = _Watched(lifespan or Lifespan())
-    server = Server(app, settings(driver, **config), lifespan=watched)
+    server = Server(app, settings(driver, **config), lifespan=watched, observer=observer)
     with _running(server, driver, watched) as served:
         yield served
     messages = served.log
@@ -223,7 +225,7 @@ def serve_app(app: Any, driver: str = "asyncio") -> Iterator[str]:
     """
     watched = _Watched(app.lifespan())
     config = app.server_config(port=0, driver=driver, grace=5)
-    server = Server(app.handle, config, lifespan=watched, overdue=app.overdue)
+    server = app.make_server(config, watched)
     with _running(server, driver, watched) as served:
         yield served.server.addresses[0]
 

@@ -18,7 +18,8 @@ from tests.support.servers import PATIENCE, Served, serve
 def serving(
     app: App, driver: str = "asyncio", logged: tuple[str, ...] = (), **config: Any
 ) -> Iterator[Served]:
-    with serve(app.handle, driver, lifespan=app.lifespan(), logged=logged, **config) as served:
+    watched = {"lifespan": app.lifespan(), "observer": app.observer()}
+    with serve(app.handle, driver, logged=logged, **watched, **config) as served:
         yield served
 
 

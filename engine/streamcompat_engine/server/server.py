@@ -20,6 +20,7 @@ import anyio
 import anyio.abc
 
 from ..drivers.service import App, Service
+from ..exchange.observer import Observer
 from .config import ServerConfig
 from .sockets import bound_sockets, url
 
@@ -63,6 +64,7 @@ class Server:
         lifespan: what runs before and after.
         overdue: called for an exchange in place of `app`, which was cancelled as it did not begin its
             response within `Timeouts.response`, and has ended; a plain 503 where it is left out.
+        observer: watches the exchanges; see `exchange.observer`.
 
     Attributes:
         addresses: URLs that it listens on, once it does; `unix:PATH` for a Unix socket.
@@ -76,12 +78,13 @@ class Server:
         *,
         lifespan: Lifespan | None = None,
         overdue: App | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.config = config or ServerConfig()
         self.addresses: list[str] = []
         self.sockets: tuple[socket.socket, ...] = ()
         self._lifespan = lifespan or Lifespan()
-        self._service = Service(app, self.config.limits, self.config.timeouts, overdue)
+        self._service = Service(app, self.config.limits, self.config.timeouts, overdue, observer)
         self._stops = 0
         self._drains = False
         self._stop_asked: anyio.Event | None = None
