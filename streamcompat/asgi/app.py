@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 import anyio
 
-from streamcompat.asgi.exchange import SAFE, ASGIExchange, Message, Receive, Send
+from streamcompat.asgi.exchange import ASGIExchange
+from streamcompat.asgi.scope import SAFE, Receive, Scope, Send
 from streamcompat.asgi.websocket import WebSocketExchange
 from streamcompat.kernel.routes import urls
 from streamcompat.serving.servable import Servable
@@ -33,7 +34,7 @@ class ASGI:
     def __init__(self, app: Servable) -> None:
         self.app = app
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await _serve(self.app, ASGIExchange, scope, receive, send)
         elif scope["type"] == "lifespan":
@@ -66,9 +67,7 @@ class ASGI:
             await send({"type": "lifespan.shutdown.complete"})
 
 
-async def _serve(
-    app: Servable, kind: type[ASGIExchange], scope: Message, receive: Receive, send: Send
-) -> None:
+async def _serve(app: Servable, kind: type[ASGIExchange], scope: Scope, receive: Receive, send: Send) -> None:
     """One request; returns once its response is with the server, or without one for a cut one."""
     prefix = root_path = quote(scope.get("root_path", "").rstrip("/"), safe=SAFE)
     async with anyio.create_task_group() as group:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import functools
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
-from urllib.parse import quote
 
 import anyio
 import anyio.abc
 import anyio.lowlevel
 
+from streamcompat.asgi.scope import ASGIMessage, Receive, Scope, Send, Transport, request_head
 from streamcompat_engine import (
     READY,
     Accepted,
@@ -28,7 +28,6 @@ from streamcompat_engine import (
     Limits,
     OnDisconnect,
     ProtocolError,
-    RequestHead,
     ResponseStateError,
     WebSocketCore,
     WebSocketSettings,
@@ -42,15 +41,10 @@ from streamcompat_engine import (
 )
 
 T = TypeVar("T")
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 _LIMITS: Final = Limits()
 _CHUNK_COST: Final = 128
 """What a chunk in the queue counts for beside its bytes: about what it takes in memory."""
-SAFE: Final = "/%:@!$&'()*+,;=~"
-"""What stands in a path as it is, beside letters, digits and `-._` (RFC 3986 §3.3)."""
 _NO_BODY: Final = (204, 304)
 _MOST_DIGITS: Final = 18
 """Of a Content-Length, as in the engine."""
@@ -62,18 +56,6 @@ _NOT_STARTED: Final = "the response has not been started"
 _REPLACED: Final = "another response has taken this one's place"
 
 
-class Transport:
-    """What handlers ask of `request.transport`, as far as a server tells."""
-
-    def __init__(self, scope: Message) -> None:
-        self._known = {"peername": scope.get("client"), "sockname": scope.get("server")}
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """`peername` or `sockname`; `default` for anything else."""
-        value = self._known.get(name)
-        return default if value is None else tuple(value)
-
-
 class ASGIExchange:
     """One request of an ASGI server; what is not said here is said by the engine's `Exchange`.
 
@@ -83,7 +65,7 @@ class ASGIExchange:
 
     def __init__(
         self,
-        scope: Message,
+        scope: Scope,
         receive: Receive,
         send: Send,
         group: anyio.abc.TaskGroup,
@@ -113,17 +95,17 @@ class ASGIExchange:
         # Over HTTP/1 a request without either field has no body; over HTTP/2 only its end tells.
         self._body_ended = self.head.http_version in ("1.0", "1.1") and not self.head.has_body
         self._watched = False
-        self._ahead: Message | None = None
+        self._ahead: ASGIMessage | None = None
         self._reading = anyio.Lock(fast_acquire=True)
         self._taken = anyio.Event()
-        self._start: Message | None = None
+        self._start: ASGIMessage | None = None
         self._declared: int | None = None
         self._error: EngineError | None = None  # why nothing more can be written
         self._streams = False
         self._over = False  # the application has returned
         self._offers_trailers = _TRAILERS in (scope.get("extensions") or {})
         self._has_trailers = False  # the server waits for them
-        self._queue: deque[Message] = deque()
+        self._queue: deque[ASGIMessage] = deque()
         self._queued = 0
         self._dropped = 0
         self._pumping = False
@@ -166,7 +148,7 @@ class ASGIExchange:
             if not self._body_ended and self._ahead is None:
                 self._ahead = message
 
-    async def _next_message(self) -> Message:
+    async def _next_message(self) -> ASGIMessage:
         if self._ahead is None:
             async with self._reading:  # not every server lets two read at once
                 if self._ahead is None:
@@ -346,7 +328,7 @@ class ASGIExchange:
     def commit(self) -> None:
         self.write(b"")
 
-    def _write(self, start: Message, data: bytes) -> Awaitable[None]:
+    def _write(self, start: ASGIMessage, data: bytes) -> Awaitable[None]:
         if start is not self._start:
             raise ResponseStateError(_REPLACED)
         if not isinstance(data, (bytes, bytearray, memoryview)):
@@ -464,7 +446,7 @@ class ASGIExchange:
                 self._wake_writers()
 
     @staticmethod
-    def _cost(message: Message) -> int:
+    def _cost(message: ASGIMessage) -> int:
         return len(message.get("body", b"")) + _CHUNK_COST
 
     async def sent(self) -> None:
@@ -481,28 +463,3 @@ def _not_started(data: bytes) -> Awaitable[None]:
 
 def refuse(error: Exception, data: bytes) -> Awaitable[None]:
     raise error
-
-
-def request_head(scope: Message) -> RequestHead:
-    """The head of a request, of the server's `scope`."""
-    headers: Fields = tuple((bytes(name).lower(), bytes(value)) for name, value in scope["headers"])
-    fields = dict(reversed(headers))
-    raw_path = (scope.get("raw_path") or quote(scope["path"], safe=SAFE).encode()).partition(b"?")[0]
-    query: bytes = scope.get("query_string", b"")
-    length = fields.get(b"content-length", b"")
-    host = fields.get(b"host")
-    return RequestHead(
-        method=scope["method"],
-        target=raw_path + b"?" + query if query else raw_path,
-        raw_path=raw_path,
-        query=query,
-        http_version=scope["http_version"],
-        headers=headers,
-        raw_headers=headers,
-        host=None if host is None else host.decode("latin-1"),
-        content_length=int(length) if length.isdigit() else None,
-        chunked=b"transfer-encoding" in fields,
-        keep_alive=True,
-        expect_continue=False,
-        wire=b"",
-    )

@@ -13,7 +13,8 @@ from typing import Any, Final, Self
 
 import anyio
 
-from streamcompat.asgi.exchange import ASGIExchange, Message, refuse, request_head
+from streamcompat.asgi.exchange import ASGIExchange, refuse
+from streamcompat.asgi.scope import ASGIMessage, Scope, request_head
 from streamcompat_engine import (
     READY,
     REASONS,
@@ -80,7 +81,7 @@ class MessageSocket:
         self.pings = _Answered()
         self.settings = settings
         self.wake: Callable[[], None] = lambda: None
-        self.send: Callable[[Message], None] = lambda message: None
+        self.send: Callable[[ASGIMessage], None] = lambda message: None
         self._messages: deque[tuple[str | bytes, int]] = deque()
         self._waiting = 0
 
@@ -144,7 +145,7 @@ class MessageSocket:
 class WebSocketExchange(ASGIExchange):
     """The exchange of a handshake, and of the WebSocket that becomes of it."""
 
-    def __init__(self, scope: Message, *rest: Any) -> None:
+    def __init__(self, scope: Scope, *rest: Any) -> None:
         super().__init__(scope, *rest)
         self.head = _handshake(scope)
         self.scheme = {"wss": "https"}.get(scope.get("scheme", "ws"), "http")
@@ -201,14 +202,14 @@ class WebSocketExchange(ASGIExchange):
         changed.set()
         self._wake_writers()
 
-    def _put_message(self, message: Message) -> None:
+    def _put_message(self, message: ASGIMessage) -> None:
         if not self.disconnected:
             self._queue.append(message)
             self._queued += self._cost(message)
             self._queue_changed(True)
 
     @staticmethod
-    def _cost(message: Message) -> int:
+    def _cost(message: ASGIMessage) -> int:
         return _COST + len(message.get("body") or message.get("text") or message.get("bytes") or b"")
 
     async def _listen(self) -> None:
@@ -231,7 +232,7 @@ class WebSocketExchange(ASGIExchange):
             self._queue = deque(self._refusal())
         await super()._flush()
 
-    def _refusal(self) -> Iterator[Message]:
+    def _refusal(self) -> Iterator[ASGIMessage]:
         """Without the extension a handshake can only be refused, which is a 403."""
         for message in self._queue:
             if not message["type"].startswith("http.response"):
@@ -242,7 +243,7 @@ class WebSocketExchange(ASGIExchange):
                 yield {"type": "websocket.close", "code": 1000}
 
 
-def _handshake(scope: Message) -> RequestHead:
+def _handshake(scope: Scope) -> RequestHead:
     """The head of the request, as the engine reads a handshake."""
     kept = [(name, value) for name, value in scope["headers"] if bytes(name).lower() not in _SETTLED]
     spoken = ", ".join(scope.get("subprotocols") or ())

@@ -293,28 +293,8 @@ def response_head(
     if not 200 <= status <= 999:
         raise InvalidHeader(f"not the status of a final response: {status}")
     check_fields(fields)
-    kept: list[tuple[bytes, bytes]] = []
-    declared: bytes | None = None
-    dated = False
-    for name, value in fields:
-        lower = name.lower()
-        if lower == b"content-length":
-            if declared not in (None, value) or not value.isdigit() or len(value) > _MAX_LENGTH_DIGITS:
-                raise InvalidHeader(f"not a Content-Length: {value[:100]!r}")
-            declared = value
-        elif lower == b"connection":
-            # Whether it is kept is said once, below, whatever the handler says of it.
-            options = [option for option in _options([value]) if option not in _OURS]
-            keep_alive = keep_alive and b"close" not in _options([value])
-            if options:
-                kept.append((name, b", ".join(options)))
-        elif lower == b"transfer-encoding":
-            raise InvalidHeader("Transfer-Encoding is the server's to set")
-        else:
-            dated = dated or lower == b"date"
-            kept.append((name, value))
-    if not dated:
-        kept.append((b"Date", date))
+    kept, declared, closes = _handler_fields(fields, date)
+    keep_alive = keep_alive and not closes
     bodiless = is_head or status in (204, 304)
     if declared is None and length is not None and status != 304:  # RFC 9110 §8.6: a GET's length or none
         declared = b"%d" % length
@@ -337,18 +317,53 @@ def response_head(
     if reason is None:
         reason = _reason(status)
     check_reason(reason)
-    connection = h11.Connection(h11.SERVER)
-    if http11 and framing in (CHUNKED, NONE):
-        connection.receive_data(_REQUEST_11)
-        connection.next_event()
-    try:
-        wire = connection.send(h11.Response(status_code=status, headers=kept, reason=reason))
-    except h11.LocalProtocolError as error:
-        raise InvalidHeader(str(error)) from None
-    assert wire is not None
+    wire = _written(status, kept, reason, http11 and framing in (CHUNKED, NONE))
     if framing == NONE:
         wire = wire.replace(_CODING_LINE, b"\r\n")
     return ResponseHead(wire, NONE if bodiless else framing, int(declared or 0), keep_alive)
+
+
+def _handler_fields(fields: Fields, date: bytes) -> tuple[list[tuple[bytes, bytes]], bytes | None, bool]:
+    """The fields that are sent as the handler gave them, with a Date; the length that it declares; and
+    whether it asks for the connection to be closed."""
+    kept: list[tuple[bytes, bytes]] = []
+    declared: bytes | None = None
+    closes = dated = False
+    for name, value in fields:
+        lower = name.lower()
+        if lower == b"content-length":
+            if declared not in (None, value) or not value.isdigit() or len(value) > _MAX_LENGTH_DIGITS:
+                raise InvalidHeader(f"not a Content-Length: {value[:100]!r}")
+            declared = value
+        elif lower == b"connection":
+            # The server says once whether the connection is kept, whatever the handler says of it.
+            options = _options([value])
+            closes = closes or b"close" in options
+            others = [option for option in options if option not in _OURS]
+            if others:
+                kept.append((name, b", ".join(others)))
+        elif lower == b"transfer-encoding":
+            raise InvalidHeader("Transfer-Encoding is the server's to set")
+        else:
+            dated = dated or lower == b"date"
+            kept.append((name, value))
+    if not dated:
+        kept.append((b"Date", date))
+    return kept, declared, closes
+
+
+def _written(status: int, fields: list[tuple[bytes, bytes]], reason: bytes, to_http11: bool) -> bytes:
+    """The head as h11 writes it; h11 must know that the client speaks HTTP/1.1 where the head needs that."""
+    connection = h11.Connection(h11.SERVER)
+    if to_http11:
+        connection.receive_data(_REQUEST_11)
+        connection.next_event()
+    try:
+        wire = connection.send(h11.Response(status_code=status, headers=fields, reason=reason))
+    except h11.LocalProtocolError as error:
+        raise InvalidHeader(str(error)) from None
+    assert wire is not None
+    return wire
 
 
 _UPGRADE: Final = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"

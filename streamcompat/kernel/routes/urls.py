@@ -57,17 +57,7 @@ def build_url(router: Router, view_name: str, server_name: str, values: dict[str
             uri, file = folder.removesuffix("/"), "/" + quote(filename.removeprefix("/"))
     values.pop("_method", None)
     anchor = values.pop("_anchor", "")
-    external = values.pop("_external", False)
-    scheme = values.pop("_scheme", "")
-    if scheme and not external:
-        raise ValueError("When specifying _scheme, _external must be True")
-    netloc = values.pop("_server", None)
-    if netloc is None:
-        netloc = server_name if external else ""
-    if external:
-        found, _, rest = netloc.rpartition("://")
-        scheme, netloc = scheme or found or "http", rest
-
+    scheme, netloc = _origin(server_name, values)
     several = any(segment.open for segment in route.segments)
 
     def fill(found: re.Match[str]) -> str:
@@ -98,6 +88,21 @@ def build_url(router: Router, view_name: str, server_name: str, values: dict[str
         path = "/%2F" + path[2:]  # else it would be the name of a host (RFC 3986 §4.2)
     url: str = urlunsplit((scheme, netloc, path, query, anchor))
     return url
+
+
+def _origin(server_name: str, values: dict[str, Any]) -> tuple[str, str]:
+    """The scheme and the host that `_external`, `_scheme` and `_server` ask for, which are taken out."""
+    external = values.pop("_external", False)
+    scheme = values.pop("_scheme", "")
+    if scheme and not external:
+        raise ValueError("When specifying _scheme, _external must be True")
+    netloc = values.pop("_server", None)
+    if netloc is None:
+        netloc = server_name if external else ""
+    if external:
+        found, _, rest = netloc.rpartition("://")
+        scheme, netloc = scheme or found or "http", rest
+    return scheme, netloc
 
 
 def _filled(uri: str, fill: Callable[[re.Match[str]], str], quoted: Callable[[str], str]) -> str:

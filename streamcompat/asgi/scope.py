@@ -1,0 +1,58 @@
+"""What an ASGI server tells of a connection before the first message: the head of a request, and its peers.
+
+The rule: a head is read here as the engine gives one, with its path percent-encoded and its names in lower
+case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from streamcompat_engine import Fields, RequestHead
+
+Scope = MutableMapping[str, Any]
+ASGIMessage = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[ASGIMessage]]
+Send = Callable[[ASGIMessage], Awaitable[None]]
+
+SAFE: Final = "/%:@!$&'()*+,;=~"
+"""What stands in a path as it is, beside letters, digits and `-._` (RFC 3986 §3.3)."""
+
+
+class Transport:
+    """What handlers ask of `request.transport`, as far as a server tells."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._known = {"peername": scope.get("client"), "sockname": scope.get("server")}
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """`peername` or `sockname`; `default` for anything else."""
+        value = self._known.get(name)
+        return default if value is None else tuple(value)
+
+
+def request_head(scope: Scope) -> RequestHead:
+    """The head of a request, of the server's `scope`."""
+    headers: Fields = tuple((bytes(name).lower(), bytes(value)) for name, value in scope["headers"])
+    fields = dict(reversed(headers))
+    raw_path = (scope.get("raw_path") or quote(scope["path"], safe=SAFE).encode()).partition(b"?")[0]
+    query: bytes = scope.get("query_string", b"")
+    length = fields.get(b"content-length", b"")
+    host = fields.get(b"host")
+    return RequestHead(
+        method=scope["method"],
+        target=raw_path + b"?" + query if query else raw_path,
+        raw_path=raw_path,
+        query=query,
+        http_version=scope["http_version"],
+        headers=headers,
+        raw_headers=headers,
+        host=None if host is None else host.decode("latin-1"),
+        content_length=int(length) if length.isdigit() else None,
+        chunked=b"transfer-encoding" in fields,
+        keep_alive=True,
+        expect_continue=False,
+        wire=b"",
+    )
