@@ -102,6 +102,7 @@ class ASGIExchange:
         self._declared: int | None = None
         self._error: EngineError | None = None  # why nothing more can be written
         self._streams = False
+        self._cut = False
         self._over = False  # the application has returned
         self._offers_trailers = _TRAILERS in (scope.get("extensions") or {})
         self._has_trailers = False  # the server waits for them
@@ -296,7 +297,7 @@ class ASGIExchange:
         """The fields as they are sent, and the length that they declare."""
         if self._over:
             raise ResponseStateError("the exchange is over")
-        if self.finished:
+        if self.finished or self._cut:
             raise ResponseStateError(_FINISHED)
         if self.committed:
             raise ResponseStateError("the response has begun")
@@ -384,7 +385,7 @@ class ASGIExchange:
     def abort(self) -> None:
         """Without the last message the server closes the connection, so that the client sees the cut."""
         if not self._over:
-            self.committed = self.finished = True
+            self._cut = True
             self._error = self._error or ResponseStateError("the response was cut")
 
     @property

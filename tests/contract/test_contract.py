@@ -341,11 +341,22 @@ def test_a_response_that_is_given_up(implementation: str) -> None:
         exchange.start(200, FIELDS)
         await exchange.write(b"abc")
         exchange.abort()
+        assert exchange.committed and not exchange.finished
         refused(ResponseStateError, "the response was cut", exchange.write, b"d")
         refused(ResponseStateError, "the response is finished", exchange.respond, 500, FIELDS, b"")
 
     answer = converse(implementation, app)
     assert (answer.body, answer.whole) == (b"abc", False)
+
+
+def test_one_that_is_given_up_before_it_has_begun(implementation: str) -> None:
+    async def app(exchange: Exchange, end: ClientEnd) -> None:
+        exchange.abort()
+        assert (exchange.status, exchange.committed, exchange.finished) == (None, False, False)
+        refused(ResponseStateError, "the response is finished", exchange.respond, 200, FIELDS, b"")
+        refused(ResponseStateError, "the response is finished", exchange.start, 200, FIELDS)
+
+    assert converse(implementation, app).status == 0
 
 
 @pytest.mark.parametrize("awaited", [True, False])

@@ -202,7 +202,7 @@ class FakeExchange:
     def _check_head(self, status: int, headers: Fields) -> None:
         if self._over:
             raise ResponseStateError("the exchange is over")
-        if self.finished:
+        if self.finished or self.aborted:
             raise ResponseStateError("the response is finished")
         if self.committed:
             raise ResponseStateError("the response has begun")
@@ -302,7 +302,6 @@ class FakeExchange:
         self.log.append("abort")
         self.aborted = True
         self._error = ResponseStateError("the response was cut")
-        self.committed = self.finished = True
 
     def switch(self, accepted: Accepted, settings: WebSocketSettings) -> WebSocketCore:
         raise ProtocolError(501, "there is no connection to switch")
