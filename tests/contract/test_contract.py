@@ -66,7 +66,7 @@ def test_a_whole_response(implementation: str) -> None:
         assert exchange.bytes_sent == 4
 
     answer = converse(implementation, app)
-    assert (answer.status, answer.body, answer.whole) == (200, b"body", True)
+    assert (answer.status, answer.body, answer.complete) == (200, b"body", True)
 
 
 def test_a_streamed_response(implementation: str) -> None:
@@ -82,7 +82,7 @@ def test_a_streamed_response(implementation: str) -> None:
         assert exchange.finished
 
     answer = converse(implementation, app)
-    assert (answer.chunks, answer.whole) == ([b"a", b"bc"], True)
+    assert (answer.chunks, answer.complete) == ([b"a", b"bc"], True)
 
 
 def test_calls_that_the_response_does_not_allow(implementation: str) -> None:
@@ -106,7 +106,7 @@ def test_calls_that_the_response_does_not_allow(implementation: str) -> None:
             refused(ResponseStateError, "the response is finished", call, *arguments)
 
     answer = converse(implementation, app)
-    assert (answer.status, answer.body, answer.whole) == (201, b"", True)
+    assert (answer.status, answer.body, answer.complete) == (201, b"", True)
 
 
 def test_a_write_that_was_kept_does_not_reach_another_response(implementation: str) -> None:
@@ -176,7 +176,7 @@ def test_a_length_that_is_declared(implementation: str) -> None:
         exchange.finish()
 
     answer = converse(implementation, app)
-    assert (answer.body, answer.whole, answer.headers[b"content-length"]) == (b"abc", True, b"3")
+    assert (answer.body, answer.complete, answer.headers[b"content-length"]) == (b"abc", True, b"3")
 
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
@@ -197,7 +197,7 @@ def test_answers_without_a_body(implementation: str, method: str, status: int, d
 
     for app in (streamed, whole):
         answer = converse(implementation, app, Request(method))
-        assert (answer.status, answer.body, answer.trailers, answer.whole) == (status, b"", [], True)
+        assert (answer.status, answer.body, answer.trailers, answer.complete) == (status, b"", [], True)
         if status == 204 and implementation != "fake":
             assert b"content-length" not in answer.headers
 
@@ -213,7 +213,7 @@ def test_trailers_of_a_response(implementation: str) -> None:
         exchange.finish([(b"x-sum", b"1")])
 
     answer = converse(implementation, app)
-    assert (answer.trailers, answer.whole) == ([(b"x-sum", b"1")], True)
+    assert (answer.trailers, answer.complete) == ([(b"x-sum", b"1")], True)
 
 
 def test_a_body_piece_by_piece_and_after_its_end(implementation: str) -> None:
@@ -231,7 +231,7 @@ def test_a_body_piece_by_piece_and_after_its_end(implementation: str) -> None:
         assert tuple(name.lower() for name, _ in exchange.trailers) == expected
         exchange.respond(200, FIELDS, b"")
 
-    assert converse(implementation, app, POST).whole
+    assert converse(implementation, app, POST).complete
 
 
 def test_a_body_at_once(implementation: str) -> None:
@@ -243,7 +243,7 @@ def test_a_body_at_once(implementation: str) -> None:
         assert await exchange.read_body() == b""
         exchange.respond(200, FIELDS, b"")
 
-    assert converse(implementation, app, POST).whole
+    assert converse(implementation, app, POST).complete
 
 
 def test_a_body_that_is_too_large(implementation: str) -> None:
@@ -333,7 +333,7 @@ def test_a_client_that_leaves_a_writer(implementation: str, policy: Any) -> None
 
     answer = converse(implementation, app, Request(reads=False))
     assert seen == [{"raise": "the client is gone", "cancel": "cancelled", "ignore": "returned"}[policy]]
-    assert not answer.whole
+    assert not answer.complete
 
 
 def test_a_response_that_is_given_up(implementation: str) -> None:
@@ -346,7 +346,7 @@ def test_a_response_that_is_given_up(implementation: str) -> None:
         refused(ResponseStateError, "the response is finished", exchange.respond, 500, FIELDS, b"")
 
     answer = converse(implementation, app)
-    assert (answer.body, answer.whole) == (b"abc", False)
+    assert (answer.body, answer.complete) == (b"abc", False)
 
 
 def test_one_that_is_given_up_before_it_has_begun(implementation: str) -> None:
@@ -391,7 +391,7 @@ def test_a_writer_waits_for_a_slow_client(implementation: str, awaited: bool) ->
         exchange.finish()
 
     answer = converse(implementation, app, Request(reads=False))
-    assert (len(answer.body), answer.whole) == (total, True)
+    assert (len(answer.body), answer.complete) == (total, True)
 
 
 def test_dropped_writes_have_a_hard_limit(implementation: str) -> None:
@@ -406,7 +406,7 @@ def test_dropped_writes_have_a_hard_limit(implementation: str) -> None:
         assert str(caught.value) == "1048576 bytes wait for a slow client and the writes are not awaited"
         refused(WriteBufferFull, str(caught.value), exchange.write, b"x")
 
-    assert not converse(implementation, app, Request(reads=False)).whole
+    assert not converse(implementation, app, Request(reads=False)).complete
 
 
 def test_a_task_that_outlives_its_application(implementation: str) -> None:
@@ -442,5 +442,5 @@ def test_the_application_cancels_itself(implementation: str) -> None:
             seen.append(exchange.is_cancelled(error))
             raise
 
-    assert converse(implementation, app).whole
+    assert converse(implementation, app).complete
     assert seen == [True]

@@ -18,7 +18,7 @@ from streamcompat_engine import (
     EngineError,
     Exchange,
     Limits,
-    MemorySession,
+    MemoryTransport,
     ResponseStateError,
     Service,
     Timeouts,
@@ -28,9 +28,10 @@ from streamcompat_engine import (
     accept,
     read_handshake,
 )
-from tests.support.engine_server import PATIENCE, serve
+from tests.support.clients import PATIENCE
 from tests.support.frames import BINARY, CLOSE, TEXT, frame, frames, handshake
 from tests.support.implementations import SOCKETS
+from tests.support.servers import serve
 
 App = Callable[[Exchange], Awaitable[None]]
 Message = str | bytes
@@ -108,18 +109,18 @@ def _over_sockets(driver: str, app: App, sent: Sequence[Message | Close]) -> lis
 
 async def _in_memory(observed: bool, app: App, sent: Sequence[Message | Close]) -> list[Message | Close]:
     async def run(exchange: Exchange) -> None:
-        await app(ObservedExchange(exchange, Observed(), session.unsent) if observed else exchange)
+        await app(ObservedExchange(exchange, Observed(), transport.session.unsent) if observed else exchange)
 
     with anyio.fail_after(PATIENCE):
         async with anyio.create_task_group() as group:
-            session = MemorySession(Service(run, Limits(), Timeouts()), VirtualClock(), group)
-            await session.client.send(_wire(sent))
+            transport = MemoryTransport(Service(run, Limits(), Timeouts()), VirtualClock(), group)
+            await transport.client.send(_wire(sent))
             data = b""
-            while piece := await session.client.receive():
+            while piece := await transport.client.receive():
                 data += piece
-                if data.endswith(frame(CLOSE, b"\x03\xe8", mask=None)) and not session.client.at_eof:
-                    await session.client.send(frame(CLOSE, b"\x03\xe8"))
-            session.client.disconnect()
+                if data.endswith(frame(CLOSE, b"\x03\xe8", mask=None)) and not transport.client.at_eof:
+                    await transport.client.send(frame(CLOSE, b"\x03\xe8"))
+            transport.client.disconnect()
     return _read(data)
 
 

@@ -123,7 +123,7 @@ class TestTheAccessLog:
 
         async with Client(app) as client:
             await client.get("/")
-        assert lines(caplog) == [("GET http://localhost/", "cut", 200, 3)]
+        assert lines(caplog) == [("GET http://testserver/", "cut", 200, 3)]
 
     async def test_a_client_that_leaves_in_the_middle(self, app, caplog):
         caplog.set_level(logging.INFO)
@@ -141,7 +141,7 @@ class TestTheAccessLog:
             await stream.send(b"abc")
             stream.disconnect()
             await client.settle()
-        assert lines(caplog) == [("POST http://localhost/", "left", 499, 0)]
+        assert lines(caplog) == [("POST http://testserver/", "left", 499, 0)]
 
     async def test_a_404_that_no_mount_takes(self, app, caplog):
         caplog.set_level(logging.INFO)
@@ -152,8 +152,8 @@ class TestTheAccessLog:
             assert (await client.get("/app/")).status == 200
             assert (await client.get("/elsewhere")).status == 404
         assert [line[::2] for line in lines(caplog)] == [
-            ("GET http://localhost/app/", 200),
-            ("GET http://localhost/elsewhere", 404),
+            ("GET http://testserver/app/", 200),
+            ("GET http://testserver/elsewhere", 404),
         ]
 
     def test_a_record_is_one_of_loggings_own(self):

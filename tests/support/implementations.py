@@ -5,30 +5,29 @@ The rule: a test sees the exchange and the client's end of it, and cannot tell w
 
 from __future__ import annotations
 
-import socket
-import struct
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import anyio
 import anyio.abc
 import anyio.lowlevel
-import h11
 
 from streamcompat.asgi import ASGI
 from streamcompat.testing.observed import Observed, ObservedExchange
 from streamcompat_engine import (
     Exchange,
     Limits,
-    MemorySession,
+    MemoryTransport,
     Service,
     Timeouts,
     VirtualClock,
 )
-from tests.support.engine_server import PATIENCE, Client, serve
+from tests.support.clients import PATIENCE, Client
 from tests.support.exchanges import request_to
+from tests.support.responses import Response, ResponseReader
+from tests.support.servers import serve
 
 
 class ClientEnd(Protocol):
@@ -76,26 +75,6 @@ class Request:
         return f"{self.method} / HTTP/{self.version}\r\n{lines}\r\n".encode() + self.body
 
 
-@dataclass
-class Answer:
-    """What the client was given.
-
-    Attributes:
-        chunks: as they were written; HTTP does not keep their bounds with a Content-Length.
-        whole: the response has its end.
-    """
-
-    status: int = 0
-    headers: dict[bytes, bytes] = field(default_factory=dict)
-    chunks: list[bytes] = field(default_factory=list)
-    trailers: list[tuple[bytes, bytes]] = field(default_factory=list)
-    whole: bool = False
-
-    @property
-    def body(self) -> bytes:
-        return b"".join(self.chunks)
-
-
 def _chunk(piece: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(piece), piece)
 
@@ -123,15 +102,14 @@ class _SocketEnd:
 
     async def leave(self) -> None:
         self.left = True
-        self.client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.client.socket.close()
+        self.client.reset()
         self.reading.set()
 
     async def read(self) -> None:
         self.reading.set()
 
 
-def _over_sockets(driver: str, app: App, request: Request, logged: Sequence[str]) -> Answer:
+def _over_sockets(driver: str, app: App, request: Request, logged: Sequence[str]) -> Response:
     ends: list[_SocketEnd] = []
     ready, done = threading.Event(), threading.Event()
 
@@ -150,10 +128,9 @@ def _over_sockets(driver: str, app: App, request: Request, logged: Sequence[str]
         ready.set()
         client.send(request.wire())
         assert end.reading.wait(PATIENCE)
-        answer = Answer()
+        answer = Response()
         if not end.left:
-            raw = client.response_or_cut(request.method)
-            answer = Answer(raw.status, raw.headers, raw.chunks, raw.trailers, raw.complete)
+            answer = client.response_or_cut(request.method)
         assert done.wait(PATIENCE)
         client.close()
         served.until_empty()
@@ -164,8 +141,8 @@ def _over_sockets(driver: str, app: App, request: Request, logged: Sequence[str]
 
 
 class _MemoryEnd:
-    def __init__(self, session: MemorySession, reads: bool) -> None:
-        self.peer = session.client
+    def __init__(self, transport: MemoryTransport, reads: bool) -> None:
+        self.peer = transport.client
         self.reading = anyio.Event()
         if reads:
             self.reading.set()
@@ -183,14 +160,14 @@ class _MemoryEnd:
         self.reading.set()
 
 
-def _in_memory(observed: bool, app: App, request: Request) -> Answer:
-    answer = Answer()
+def _in_memory(observed: bool, app: App, request: Request) -> Response:
+    reader = ResponseReader(request.method)
 
     async def main() -> None:
         done = anyio.Event()
 
         async def run(exchange: Exchange) -> None:
-            seen = ObservedExchange(exchange, Observed(), session.unsent) if observed else exchange
+            seen = ObservedExchange(exchange, Observed(), transport.session.unsent) if observed else exchange
             try:
                 await app(seen, end)
             finally:
@@ -200,43 +177,17 @@ def _in_memory(observed: bool, app: App, request: Request) -> Answer:
         with anyio.fail_after(PATIENCE):
             async with anyio.create_task_group() as group:
                 service = Service(run, Limits(), Timeouts())
-                session = MemorySession(service, VirtualClock(), group, window=16 * 1024)
-                end = _MemoryEnd(session, request.reads)
-                await session.client.send(request.wire())
+                transport = MemoryTransport(service, VirtualClock(), group, window=16 * 1024)
+                end = _MemoryEnd(transport, request.reads)
+                await transport.client.send(request.wire())
                 await end.reading.wait()
-                parser = h11.Connection(h11.CLIENT)
-                parser.send(h11.Request(method=request.method, target="/", headers=[("Host", "test")]))
-                parser.send(h11.EndOfMessage())
-                await _read(answer, parser, session)
+                while not reader.over:
+                    reader.feed(await transport.client.receive())
                 await done.wait()
-                session.client.disconnect()
+                transport.client.disconnect()
 
     anyio.run(main)
-    return answer
-
-
-async def _read(answer: Answer, parser: h11.Connection, session: MemorySession) -> None:
-    fresh = True
-    while True:
-        try:
-            event = parser.next_event()
-        except h11.RemoteProtocolError:
-            return  # cut
-        if event is h11.NEED_DATA:
-            parser.receive_data(await session.client.receive())
-        elif isinstance(event, h11.Response):
-            answer.status, answer.headers = event.status_code, dict(event.headers)
-        elif isinstance(event, h11.Data):
-            if fresh or not answer.chunks:
-                answer.chunks.append(bytes(event.data))
-            else:
-                answer.chunks[-1] += event.data
-            fresh = event.chunk_end
-        elif isinstance(event, h11.EndOfMessage):
-            answer.trailers, answer.whole = list(event.headers), True
-            return
-        elif isinstance(event, h11.ConnectionClosed):
-            return
+    return reader.response
 
 
 # ---- behind an ASGI server ----
@@ -254,7 +205,7 @@ class ASGIServer:
         self.request = request
         self.sent: list[dict[str, Any]] = []
         self.gone = False
-        self.answer = Answer()
+        self.answer = Response()
         self._to_app, self._from_client = anyio.create_memory_object_stream[dict[str, Any]](1000)
         self._reading = anyio.Event()
         if request.reads:
@@ -304,13 +255,13 @@ class ASGIServer:
             raise OSError("the client is gone")
         self.sent.append(message)
         if kind == "http.response.start":
-            self.answer.status, self.answer.headers = message["status"], dict(message["headers"])
+            self.answer.status, self.answer.fields = message["status"], list(message["headers"])
         elif kind == "http.response.trailers":
             self.answer.trailers += message["headers"]
         elif message["body"]:
             self.answer.chunks.append(message["body"])
-        self.answer.whole = self._state == "end"
-        if self.answer.whole:
+        self.answer.complete = self._state == "end"
+        if self.answer.complete:
             self._to_app.send_nowait({"type": "http.disconnect"})
 
     # The client's end
@@ -353,8 +304,8 @@ class _Bare:
             await self.end.read()
 
 
-def _behind_asgi(app: App, request: Request) -> Answer:
-    async def main() -> Answer:
+def _behind_asgi(app: App, request: Request) -> Response:
+    async def main() -> Response:
         server = ASGIServer(request)
         with anyio.fail_after(PATIENCE):
             bare: Any = _Bare(app, _ASGIEnd(server))
@@ -386,7 +337,7 @@ class _FakeEnd:
         pass
 
 
-def _by_hand(app: App, request: Request) -> Answer:
+def _by_hand(app: App, request: Request) -> Response:
     exchange = request_to(
         request.method, "/", *([request.body] if request.body else []), headers=dict(request.headers)
     )
@@ -400,12 +351,12 @@ def _by_hand(app: App, request: Request) -> Answer:
     anyio.run(main)
     body = [exchange.body] if exchange.body else exchange.chunks
     bodiless = request.method == "HEAD" or exchange.status in (204, 304)
-    return Answer(
+    return Response(
         exchange.status or 0,
-        {name.lower(): value for name, value in exchange.headers},
-        [] if bodiless else list(body),
-        list(exchange.sent_trailers),
-        exchange.finished and not exchange.aborted and not exchange.disconnected,
+        fields=[(name.lower(), value) for name, value in exchange.headers],
+        chunks=[] if bodiless else list(body),
+        trailers=list(exchange.sent_trailers),
+        complete=exchange.finished and not exchange.aborted and not exchange.disconnected,
     )
 
 
@@ -415,7 +366,7 @@ IMPLEMENTATIONS = (*SOCKETS, "memory", "observed", "asgi", "fake")
 
 def converse(
     implementation: str, app: App, request: Request | None = None, logged: Sequence[str] = ()
-) -> Answer:
+) -> Response:
     """Run one exchange of `app`; what the app raises, but for what the contract lets through, fails the test.
 
     Args:

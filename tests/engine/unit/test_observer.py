@@ -161,9 +161,11 @@ async def test_a_client_that_sends_more_than_is_read_waits() -> None:
         exchange.respond(200, (), b"")
 
     async def talk(transport: MemoryTransport, clock: VirtualClock) -> None:
-        await transport.client.send(post(bytes(300_000)))
+        request = post(bytes(300_000))
+        await transport.client.send(request[:200_000])
         await settle()
         gate.set()
+        await transport.client.send(request[200_000:])
 
     waits = [one[1:] for one in await told(app, talk) if one[0] == "waits"]
     assert waits[:2] == [(Direction.IN, True), (Direction.IN, False)]
