@@ -7,6 +7,7 @@ A mirror of `streamcompat.kernel.cookies` is a `test_cookies.py` below `tests/ke
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,13 +20,16 @@ HELD_BY = {
     "streamcompat.application": "serving, asgi",
     "streamcompat.asgi": "asgi/test_asgi.py, asgi/test_asgi_websocket.py",
     "streamcompat.cli": "cli/test_cli.py, testing/test_probe.py, porting/test_command.py",
+    "streamcompat.kernel.accesslog": "kernel/test_logs.py",
     "streamcompat.kernel.dialect": "parity, kernel/test_binding.py",
     "streamcompat.kernel.registry": "kernel/test_app.py, kernel/test_blueprints.py",
     "streamcompat.kernel.request.multipart": "kernel/test_parts.py",
     "streamcompat.kernel.response.makers": "kernel/test_response.py, parity",
     "streamcompat.kernel.routes.endpoints": "kernel/test_router.py, kernel/test_binding.py",
+    "streamcompat.kernel.routes.index": "kernel/test_router.py",
     "streamcompat.kernel.statuses": "kernel/test_errors.py, parity",
     "streamcompat.kernel.tasks": "serving/test_serving.py, kernel/test_blueprints.py",
+    "streamcompat.kernel.ujsontext": "kernel/test_jsontext.py, kernel/test_response.py",
     "streamcompat.kernel.websocket.connection": "kernel/test_websocket.py",
     "streamcompat.kernel.websocket.routes": "kernel/test_websocketroutes.py",
     "streamcompat.mach9_api": "parity, aliases/test_moved_names.py",
@@ -36,6 +40,7 @@ HELD_BY = {
     "streamcompat_engine.drivers": "engine/scenario/test_drivers.py, engine/scenario/test_driver_parity.py",
     "streamcompat_engine.errors": "engine/unit/test_connection.py, engine/scenario/test_failing_apps.py",
     "streamcompat_engine.events": "engine/unit/test_connection.py",
+    "streamcompat_engine.exchange.contract": "contract",
     "streamcompat_engine.limits": "engine/property/test_segmentation.py, conformance",
     "streamcompat_engine.server": "engine/scenario/test_server.py, serving/test_workers.py",
     "streamcompat_engine.websocket.protocol": "engine/unit/test_websocket.py, conformance/test_websockets.py",
@@ -81,9 +86,27 @@ def test_the_suites_are_there() -> None:
             assert (TESTS / suite).exists(), f"{by}: {suite}"
 
 
-if __name__ == "__main__":
+def table() -> list[str]:
+    """`HELD_BY` as a table in Markdown."""
     rows = [
         f"| `{by}` | {', '.join(f'`tests/{one}`' for one in suites.split(', '))} |"
         for by, suites in HELD_BY.items()
     ]
-    sys.stdout.write("\n".join(["| module or package | held by |", "|---|---|", *rows]) + "\n")
+    return ["| module or package | held by |", "|---|---|", *rows]
+
+
+def test_the_contributors_guide_has_the_table() -> None:
+    guide = [line.strip() for line in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()]
+    begin = guide.index(table()[0])
+    assert guide[begin : begin + len(table())] == table()
+
+
+def test_every_place_that_the_contributors_guide_names_is_there() -> None:
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for named in re.findall(r"`((?:engine|streamcompat|tests|docs)/[\w/…]+(?:\.\w+)?)`", guide):
+        path = ROOT / named.replace("engine/…", "engine/streamcompat_engine")
+        assert path.exists() or "NAME" in named, named
+
+
+if __name__ == "__main__":
+    sys.stdout.write("\n".join(table()) + "\n")
