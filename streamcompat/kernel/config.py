@@ -21,6 +21,8 @@ class Config(dict[str, Any]):
         REQUEST_MAX_SIZE: bytes that the body of a request on a buffered route may have, where the route
             does not say (`body_limit`); else 413. 100 MB, as in every version of the originals.
         STREAM_MAX_SIZE: the same for a route that streams its request; `None`, which is no limit.
+        FORM_MAX_FIELDS: fields and files that `request.form` and `request.files` take; else 413. 1000 as in
+            Starlette and Django; `None` for no limit.
         REQUEST_TIMEOUT: seconds from a request's first byte (on a new connection: from its start) to the
             end of a body that the server gathers; else 408. 60 as in the originals. The head must be there
             after 10, and after those the body must come with 500 bytes a second. A body that a handler
@@ -65,6 +67,7 @@ class Config(dict[str, Any]):
         self.update(
             REQUEST_MAX_SIZE=100_000_000,
             STREAM_MAX_SIZE=None,
+            FORM_MAX_FIELDS=1000,
             REQUEST_TIMEOUT=60,
             RESPONSE_TIMEOUT=60,
             KEEP_ALIVE=keep_alive,

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamcompat.kernel.request.multipart import HEADER_SIZE, PartHead, PartsParser, TooMuch
+from streamcompat.kernel.request.multipart import HEADER_SIZE, PartHead, PartsParser, Sign, TooMuch
 from streamcompat.kernel.request.parts import READ_LIMIT
 from streamcompat_engine import ClientDisconnected
 from tests.support.clients import connect_to
 from tests.support.commands import PATIENCE
 from tests.support.exchanges import ask
+from tests.support.multipart import events_of
 from tests.support.servers import serve_app
 
 BOUNDARY = "----frontier"
@@ -53,14 +54,14 @@ def parsed(pieces):
     parser = PartsParser(TYPE)
     parts = []
     for piece in pieces:
-        for event in parser.feed(piece):
+        for event in events_of(parser, piece):
             if isinstance(event, PartHead):
                 head, content = event, b""
-            elif event is None:
-                parts.append((head.name, head.filename, head.content_type, content))
-            else:
+            elif isinstance(event, bytes):
                 assert event
                 content += event
+            elif event is Sign.PART_END:
+                parts.append((head.name, head.filename, head.content_type, content))
     parser.close()
     return parts
 
@@ -93,7 +94,7 @@ class TestTheParser:
         parser = PartsParser(TYPE, 5)
         try:
             for piece in (BODY[:at], *pieces):
-                parser.feed(piece)
+                events_of(parser, piece)
             parser.close()
         except (ValueError, TooMuch):
             pass
@@ -251,7 +252,7 @@ class TestARequest:
         limits["most"] = None
         assert (await post(app, multipart(*[part(name, b"")] * 1001), size=4096)).status == 200
 
-    @pytest.mark.parametrize("field", [f"X{'x' * HEADER_SIZE}: 1", f"X: {'x' * HEADER_SIZE}"])
+    @pytest.mark.parametrize("field", [f"X{'x' * 2 * HEADER_SIZE}: 1", f"X: {'x' * 2 * HEADER_SIZE}"])
     async def test_a_header_that_never_ends_is_not_gathered(self, flavour, field):
         app, _, _ = flavour
 
@@ -260,7 +261,7 @@ class TestARequest:
 
         receiving(app, handler, stream=True)
         exchange = await post(app, multipart(part(field, b"")), size=100)
-        assert exchange.status in (400, 413)
+        assert exchange.status == 413
         assert len(exchange.pieces) > 30
 
     async def test_a_client_that_is_gone(self, flavour):

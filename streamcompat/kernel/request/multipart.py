@@ -1,181 +1,224 @@
 """Multipart bodies (RFC 2046 §5.1, RFC 7578) as events, from bytes that arrive in any pieces.
 
-The rule: the boundary grammar is python-multipart's business; here its callbacks become events, and what a
-part's header may hold is bounded. Bytes of a part are passed on, never gathered.
+The rule: the events depend on the bytes alone, never on how they were cut; only where a part's content is cut
+into pieces follows them. Content is passed on, never gathered; a part's header is gathered, within a bound.
+Events are asked for one at a time, so that no body, of however many parts, makes a list of them.
 """
 
 from __future__ import annotations
 
-import logging
-from typing import Final, NamedTuple
-
-from python_multipart.multipart import MultipartParser, parse_options_header
+import re
+from enum import Enum, auto
+from typing import Final
 
 from streamcompat.datastructures import Headers
+from streamcompat.kernel.request.options import parse_options
 
 HEADER_SIZE: Final = 8 * 1024
-"""Bytes of one part's header fields; what nginx and Apache give a request line."""
+"""Bytes of one part's header fields, and of what stands before the first part; what nginx and Apache give
+a request line."""
+BOUNDARY_SIZE: Final = 256
+"""Bytes of a boundary; RFC 2046 §5.1.1 allows 70, python-multipart 256."""
+PIECE: Final = 64 * 1024
+"""Bytes of a part's content that one event has, about."""
+_PADDING: Final = 256  # bytes of white space between a boundary and the end of its line
+
+_are_fields: Final = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[^\r\n]*+(?:\r\n|\Z))*+").fullmatch
+_field_that_counts: Final = re.compile(rb"(?im)^(content-(?:disposition|type)):([^\r]*)").findall
+_REST: Final = rb"(?:--|[ \t]{0,%d}\r\n)" % _PADDING
+_rest_of_delimiter: Final = re.compile(_REST).match
+_may_be_one: Final = re.compile(rb"-|[ \t]{0,%d}\r?" % _PADDING).fullmatch
 
 
 class TooMuch(Exception):
-    """A part's header is longer than allowed, or there are too many parts."""
+    """A part's header is longer than allowed, or there are too many parts or fields."""
 
 
-class PartHead(NamedTuple):
+class PartHead:
     """A part begins.
+
+    Args:
+        block: its header fields, without the empty line; ValueError where they are none.
 
     Attributes:
         name: of the form's field; `None` where the part has none.
         filename: as the client sent it, which may hold anything; `None` for a plain field.
         content_type: without its parameters; `text/plain` where the part says nothing (RFC 7578 §4.4).
-        charset: of a text; `utf-8` where the part says nothing.
-        headers: every field of the part.
+        charset: of a text, as the client named it; `utf-8` where the part says nothing.
     """
 
-    name: str | None
-    filename: str | None
-    content_type: str
-    charset: str
-    headers: Headers
+    __slots__ = ("_block", "charset", "content_type", "filename", "name")
+
+    def __init__(self, block: bytes) -> None:
+        if not _are_fields(block):
+            raise ValueError("a part with a malformed header")
+        self._block = block
+        # Of thousands of fields in a part, these two are all that most handlers need.
+        fields = {name.lower(): value.decode("latin-1") for name, value in _field_that_counts(block)}
+        disposition = parse_options(fields.get(b"content-disposition", ""))[1]
+        self.content_type, options = parse_options(fields.get(b"content-type", "text/plain"))
+        self.name = _text(disposition.get("name"))
+        self.filename = _text(disposition.get("filename"))
+        self.charset = options.get("charset", "utf-8")
+
+    @property
+    def headers(self) -> Headers:
+        """Every field of the part, made anew each time."""
+        lines = self._block.split(b"\r\n") if self._block else []
+        fields = [line.partition(b":") for line in lines]
+        return Headers.from_wire([(name.lower(), value.strip(b" \t")) for name, _, value in fields])
 
 
-# The parser logs each broken body before it raises; what is logged of it is up to those who catch that.
-_silent: Final = logging.Logger(f"{__name__}.silent", logging.CRITICAL + 1)
+class Sign(Enum):
+    """An event without content."""
 
-Event = PartHead | bytes | None
-"""A part begins; some of its content, never empty; the part ends."""
+    NEED_DATA = auto()  # nothing more until `feed` is called again
+    PART_END = auto()
+    BODY_END = auto()  # the last boundary has come, and nothing behind it counts
+
+
+Event = PartHead | bytes | Sign
+"""A part begins; some of its content, never empty; or a sign."""
+
+
+class _State(Enum):
+    PREAMBLE = auto()
+    HEAD = auto()
+    CONTENT = auto()
+    END = auto()
 
 
 class PartsParser:
     """The events of one body.
 
     Args:
-        content_type: of the request; ValueError where it is no multipart or has no boundary.
+        content_type: of the request; ValueError where it is no multipart or has no sound boundary.
         most: parts that may come; `None` for any number.
-
-    Attributes:
-        complete: the last boundary has come.
     """
 
     def __init__(self, content_type: str, most: int | None = None) -> None:
-        kind, options = parse_options_header(content_type)
-        boundary = options.get(b"boundary")
-        if not kind.startswith(b"multipart/"):
+        kind, options = parse_options(content_type)
+        boundary = options.get("boundary", "").encode("latin-1")
+        if not kind.startswith("multipart/"):
             raise ValueError("the body is not multipart")
         if not boundary:
             raise ValueError("a multipart content type without a boundary")
-        self.complete = False
+        if len(boundary) > BOUNDARY_SIZE:
+            raise ValueError(f"a boundary of more than {BOUNDARY_SIZE} bytes")
         self._delimiter = b"\r\n--" + boundary
-        self._preamble: bytes | None = b"\r\n"  # what may be the start of the first delimiter
-        self._passed = 0
+        self._real_delimiter = re.compile(re.escape(self._delimiter) + _REST).search
         self._left = most
-        self._events: list[Event] = []
-        self._parser = parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": self._header_name,
-                "on_header_value": self._header_value,
-                "on_header_end": self._header_end,
-                "on_headers_finished": self._head,
-                "on_part_data": self._content,
-                "on_part_end": self._end,
-                "on_end": self._last,
-            },
-        )
-        parser.logger = _silent
+        self._state = _State.PREAMBLE
+        # The first delimiter may stand without a line before it.
+        self._held = b"\r\n"
+        self._at = 0  # what of it has been given out
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events of further bytes; what follows the last boundary is ignored.
+    def feed(self, data: bytes) -> None:
+        """Takes further bytes; to be called once `next_event` has said NEED_DATA."""
+        self._held = self._held[self._at :] + data
+        self._at = 0
+
+    def next_event(self) -> Event:
+        """What the bytes so far say next.
 
         Raises: ValueError: it is no multipart; TooMuch.
         """
-        if self._preamble is not None:
-            data = self._passed_by(self._preamble, data)
-        if data and not self.complete:
-            self._parser.write(data)
-        events, self._events = self._events, []
-        return events
+        if self._state is _State.CONTENT:
+            return self._content()
+        if self._state is _State.PREAMBLE and not self._passed_by():
+            return Sign.NEED_DATA
+        return Sign.BODY_END if self._state is _State.END else self._head()
 
     def close(self) -> None:
         """The body has ended; ValueError where its boundary is missing, or the last of them."""
-        if not self.complete:
-            which = "boundary" if self._preamble is not None else "last boundary"
+        if self._state is not _State.END:
+            which = "boundary" if self._state is _State.PREAMBLE else "last boundary"
             raise ValueError(f"a multipart body without its {which}")
 
-    def _passed_by(self, kept: bytes, data: bytes) -> bytes:
-        """What follows the preamble, which RFC 2046 §5.1.1 has us ignore and the parser does not know."""
-        whole = kept + data
-        start = whole.find(self._delimiter)
-        before = self._passed + (start - len(kept) if start >= 0 else len(data) - len(self._delimiter))
-        if before > HEADER_SIZE:
+    def _passed_by(self) -> bool:
+        """Whether the first delimiter has come; RFC 2046 §5.1.1 has us ignore what stands before it."""
+        held, delimiter = self._held, self._delimiter
+        start = held.find(delimiter)
+        while start >= 0 and (after := self._after(start)) < 0:
+            start = held.find(delimiter, start + 1)
+        certain = start if start >= 0 else len(held) - len(delimiter) + 1
+        if certain - 2 > HEADER_SIZE:
             raise ValueError("a multipart body that does not begin with its boundary")
-        if start < 0:
-            self._passed += len(data)
-            self._preamble = whole[-len(self._delimiter) :]
-            return b""
-        self._preamble = None
-        return whole[start + 2 :]
+        if start < 0 or after == 0:
+            return False
+        self._begin(after)
+        return True
 
-    # ---- called by the parser ----
+    def _after(self, start: int) -> int:
+        """Where the line of the delimiter at `start` ends; 0 if it has not yet come, -1 if it is none."""
+        behind = start + len(self._delimiter)
+        found = _rest_of_delimiter(self._held, behind)
+        if found is not None:
+            return found.end()
+        return 0 if _may_be_one(self._held, behind) else -1
 
-    def _begin(self) -> None:
+    def _begin(self, after: int) -> None:
+        """Goes on behind a delimiter's line: with a part, unless it was the last one."""
+        self._at = after
+        # A line ends with LF, the last delimiter with a hyphen.
+        self._state = _State.HEAD if self._held[after - 1] == 0x0A else _State.END
+
+    def _head(self) -> Event:
+        held, at = self._held, self._at
+        if held.startswith(b"\r\n", at):
+            end, behind = at, at + 2
+        else:
+            end = held.find(b"\r\n\r\n", at)
+            behind = end + 4
+        # Of what has not ended, three bytes may belong to the end.
+        if (end if end >= 0 else len(held) - 3) - at > HEADER_SIZE:
+            raise TooMuch("a part's header is too long")
+        if end < 0:
+            return Sign.NEED_DATA
         if self._left is not None:
             if self._left == 0:
                 raise TooMuch("too many parts")
             self._left -= 1
-        self._size = 0
-        self._name = bytearray()
-        self._value = bytearray()
-        self._fields: list[tuple[bytes, bytes]] = []
+        head = PartHead(held[at:end])
+        self._at = behind
+        self._state = _State.CONTENT
+        return head
 
-    def _header_name(self, data: bytes, start: int, end: int) -> None:
-        self._count(end - start)
-        self._name += data[start:end]
+    def _content(self) -> bytes | Sign:
+        held, at, delimiter = self._held, self._at, self._delimiter
+        most = at + PIECE
+        start = held.find(delimiter, at, most + len(delimiter))
+        if start == at and (after := self._after(at)) > 0:
+            self._begin(after)
+            return Sign.PART_END
+        if start >= 0 and self._after(start) < 0:
+            # It only looks like one, and so may thousands; what follows looks for those that are.
+            found = self._real_delimiter(held, start, most + len(delimiter) + _PADDING + 2)
+            start = found.start() if found else -1
+        end = start if start >= 0 else min(most, self._sure(at))
+        if end == at:
+            return Sign.NEED_DATA
+        self._at = end
+        return held[at:end]
 
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._count(end - start)
-        self._value += data[start:end]
-
-    def _count(self, size: int) -> None:
-        self._size += size
-        if self._size > HEADER_SIZE:
-            raise TooMuch("a part's header is too long")
-
-    def _header_end(self) -> None:
-        self._fields.append((bytes(self._name).lower(), bytes(self._value)))
-        self._name.clear()
-        self._value.clear()
-
-    def _head(self) -> None:
-        headers = dict(self._fields)
-        _, disposition = parse_options_header(headers.get(b"content-disposition"))
-        kind, options = parse_options_header(headers.get(b"content-type", b"text/plain"))
-        self._events.append(
-            PartHead(
-                _text(disposition.get(b"name")),
-                _text(disposition.get(b"filename")),
-                kind.decode("latin-1"),
-                options.get(b"charset", b"utf-8").decode("latin-1"),
-                Headers.from_wire(self._fields),
-            )
-        )
-
-    def _content(self, data: bytes, start: int, end: int) -> None:
-        self._events.append(data[start:end])
-
-    def _end(self) -> None:
-        self._events.append(None)
-
-    def _last(self) -> None:
-        self.complete = True
+    def _sure(self, at: int) -> int:
+        """Up to where what is held, which has no whole delimiter, cannot be the start of one."""
+        held, delimiter = self._held, self._delimiter
+        start = max(at, len(held) - len(delimiter) - _PADDING - 2)
+        while (start := held.find(delimiter, start)) >= 0:
+            if self._after(start) == 0:
+                return start
+            start += 1
+        # A boundary has no CR, so only the last CR may begin a delimiter that is cut within it.
+        last = held.rfind(b"\r", max(at, len(held) - len(delimiter)))
+        return last if last >= 0 and delimiter.startswith(held[last:]) else len(held)
 
 
-def _text(raw: bytes | None) -> str | None:
-    """A name as text; `None` for an empty one."""
-    if not raw:
+def _text(latin: str | None) -> str | None:
+    """A name, which has been read as Latin-1, as text; `None` for an empty one."""
+    if not latin:
         return None
     try:
-        return raw.decode()
+        return latin.encode("latin-1").decode()
     except UnicodeDecodeError:
-        return raw.decode("latin-1")
+        return latin

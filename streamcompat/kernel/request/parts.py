@@ -6,16 +6,23 @@ rest of the last one by, and the client is read no faster than the parts are.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from streamcompat.kernel.request.multipart import Event, PartHead, PartsParser, TooMuch
+import anyio.lowlevel
+
+from streamcompat.datastructures import Headers
+from streamcompat.kernel.request.charsets import decode_text
+from streamcompat.kernel.request.multipart import Event, PartHead, PartsParser, Sign, TooMuch
 
 READ_LIMIT: Final = 1024 * 1024
 """Bytes of a part that `read` and `text` take; what Starlette gives a field that is not a file."""
 MOST: Final = 1000
 """Parts that a body may have; as in Starlette, of files and of fields."""
+
+_EVENTS_A_TURN: Final = (
+    32  # after so many the event loop has a turn, whether or not the body is there already
+)
 
 Receive = Callable[[], Awaitable[bytes | None]]
 Refuse = Callable[[str], Exception]
@@ -28,14 +35,22 @@ class Part:
         name: of the form's field; `None` where the part has none.
         filename: as the client sent it, which may hold anything, `../` too; `None` for a plain field.
         content_type: without its parameters; `text/plain` where the part says nothing.
-        charset: of a text; `utf-8` where the part says nothing.
-        headers: every field of the part, by name whatever its case.
+        charset: of a text, as the client named it; `utf-8` where the part says nothing.
     """
 
     def __init__(self, head: PartHead, parts: Parts) -> None:
-        self.name, self.filename, self.content_type, self.charset, self.headers = head
+        self.name = head.name
+        self.filename = head.filename
+        self.content_type = head.content_type
+        self.charset = head.charset
+        self._head = head
         self._parts = parts
         self._ended = False
+
+    @property
+    def headers(self) -> Headers:
+        """Every field of the part, by name whatever its case."""
+        return self._head.headers
 
     def __repr__(self) -> str:
         return f"<Part {self.name!r}{f' {self.filename!r}' if self.filename else ''}>"
@@ -66,12 +81,12 @@ class Part:
         return b"".join(pieces)
 
     async def text(self, limit: int | None = READ_LIMIT) -> str:
-        """What is left of the part, as text; what its charset does not know is replaced. As `read`."""
-        data = await self.read(limit)
-        try:
-            return data.decode(self.charset, "replace")
-        except LookupError:
-            return data.decode(errors="replace")
+        """What is left of the part, as text. As `read`.
+
+        A charset is one of the WHATWG Encoding Standard; any other that the client names is read as UTF-8.
+        What the charset does not know becomes U+FFFD.
+        """
+        return decode_text(await self.read(limit), self.charset)
 
 
 class Parts:
@@ -91,20 +106,19 @@ class Parts:
         self.invalid = invalid
         self.too_large = too_large
         self._receive = receive
-        self._events: deque[Event] = deque()
+        self._events = 0
         self._current: Part | None = None
         try:
             self._parser = PartsParser(content_type, most)
         except ValueError as error:
-            raise invalid(f"Failed when parsing body as multipart: {error}") from error
+            raise self._malformed(error) from error
 
     def __aiter__(self) -> Parts:
         return self
 
     async def __anext__(self) -> Part:
         self._current = None
-        while self._events or await self._more():
-            event = self._events.popleft()
+        while (event := await self._next_event()) is not Sign.BODY_END:
             if isinstance(event, PartHead):
                 self._current = Part(event, self)
                 return self._current
@@ -114,25 +128,35 @@ class Parts:
         """The next piece of a part, `None` at its end."""
         if part is not self._current:
             raise RuntimeError(f"{part!r} was passed by, when the next part was asked for")
-        if not self._events and not await self._more():
-            return None
-        event = self._events.popleft()
-        assert not isinstance(event, PartHead)
+        event = await self._next_event()
+        return event if isinstance(event, bytes) else None
+
+    async def _next_event(self) -> Event:
+        """The next event that is there or arrives."""
+        self._events += 1
+        if self._events % _EVENTS_A_TURN == 0:
+            await anyio.lowlevel.checkpoint()
+        while (event := self._parsed()) is Sign.NEED_DATA:
+            data = await self._receive()
+            if data is None:
+                self._ended()
+                return Sign.BODY_END
+            self._parser.feed(data)
         return event
 
-    async def _more(self) -> bool:
-        """Reads until there are events; False at the end of the body."""
-        while not self._events:
-            if self._parser.complete:
-                return False
-            data = await self._receive()
-            try:
-                if data is None:
-                    self._parser.close()
-                    return False
-                self._events.extend(self._parser.feed(data))
-            except TooMuch as error:
-                raise self.too_large(f"Failed when parsing body as multipart: {error}") from error
-            except ValueError as error:
-                raise self.invalid(f"Failed when parsing body as multipart: {error}") from error
-        return True
+    def _parsed(self) -> Event:
+        try:
+            return self._parser.next_event()
+        except TooMuch as error:
+            raise self.too_large(f"Failed when parsing body as multipart: {error}") from error
+        except ValueError as error:
+            raise self._malformed(error) from error
+
+    def _ended(self) -> None:
+        try:
+            self._parser.close()
+        except ValueError as error:
+            raise self._malformed(error) from error
+
+    def _malformed(self, error: ValueError) -> Exception:
+        return self.invalid(f"Failed when parsing body as multipart: {error}")

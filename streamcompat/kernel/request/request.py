@@ -14,7 +14,9 @@ from urllib.parse import parse_qs, urlunsplit
 from streamcompat.datastructures import File, Headers, RequestParameters
 from streamcompat.kernel.cookies import parse_cookies
 from streamcompat.kernel.jsontext import json_loads
+from streamcompat.kernel.request.forms import MOST as MOST_FIELDS
 from streamcompat.kernel.request.forms import parse_form
+from streamcompat.kernel.request.multipart import TooMuch
 from streamcompat.kernel.request.parts import MOST, Parts, Receive
 from streamcompat_engine import Exchange, RequestHead
 
@@ -331,12 +333,16 @@ class BaseRequest(dict[str, Any]):
 
     @property
     def form(self) -> RequestParameters:
-        """The fields of a form body, URL-encoded or multipart; empty for anything else."""
+        """The fields of a form body, URL-encoded or multipart; empty for anything else.
+
+        Raises: the flavour's PayloadTooLarge: more fields and files than FORM_MAX_FIELDS, with and without a
+        name, or a part whose header has more than 8 KiB.
+        """
         return self._parsed_form()[0]
 
     @property
     def files(self) -> RequestParameters:
-        """The files of a multipart body, as `File`."""
+        """The files of a multipart body, as `File`. Raises as `form`."""
         return self._parsed_form()[1]
 
     def parts(self, most: int | None = MOST) -> Parts:
@@ -366,7 +372,11 @@ class BaseRequest(dict[str, Any]):
     def _parsed_form(self) -> tuple[RequestParameters, RequestParameters]:
         if self._form is None:
             try:
-                self._form = parse_form(self.content_type, self.body)
+                # One that was made by hand has no app.
+                most = self.app.config.FORM_MAX_FIELDS if self.app else MOST_FIELDS
+                self._form = parse_form(self.content_type, self.body, None if most is None else int(most))
+            except TooMuch as error:
+                raise self.app.dialect.payload_too_large(f"Failed when parsing form: {error}") from error
             except Exception as error:
                 # As in the originals a broken form is an empty one, and the log says so.
                 self._form = RequestParameters(), RequestParameters()
