@@ -9,7 +9,7 @@ from streamcompat.datastructures import Headers
 from streamcompat.kernel.cookies import Cookie, CookieJar
 from streamcompat.kernel.jsontext import json_dumps
 from streamcompat.kernel.response import response as kernel
-from streamcompat.kernel.response.files import Location, file_headers, read
+from streamcompat.kernel.response.files import Location, announced, file_headers, read
 from streamcompat.kernel.response.makers import Makers
 from streamcompat.kernel.response.response import GivenHeaders, to_bytes
 from streamcompat.kernel.statuses import COMMON_STATUS_CODES
@@ -112,4 +112,4 @@ async def file(
 ) -> HTTPResponse:
     """A file, read at once; OSError when it cannot be read."""
     fields, kind = file_headers(location, mime_type, headers, None, _range)
-    return HTTPResponse(None, 200, fields, kind, await read(location, _range))
+    return HTTPResponse(None, 200, fields, kind, await read(location, _range, announced(fields)))

@@ -7,7 +7,7 @@ from typing import Any
 
 from streamcompat.kernel.jsontext import json_dumps
 from streamcompat.kernel.response import response as kernel
-from streamcompat.kernel.response.files import Location, file_headers, pieces, read
+from streamcompat.kernel.response.files import Location, announced, file_headers, pieces, read
 from streamcompat.kernel.response.makers import Makers
 from streamcompat.kernel.response.response import BaseHTTPResponse, GivenHeaders, to_bytes
 from streamcompat.kernel.statuses import COMMON_STATUS_CODES, STATUS_CODES
@@ -165,7 +165,7 @@ async def file(
 ) -> HTTPResponse:
     """A file, read at once; OSError when it cannot be read."""
     fields, kind = file_headers(location, mime_type, headers, filename, _range)
-    return HTTPResponse(None, status, fields, kind, await read(location, _range))
+    return HTTPResponse(None, status, fields, kind, await read(location, _range, announced(fields)))
 
 
 @versions.before_08("chunk_size", "mime_type", "headers", "filename", "_range")
@@ -182,7 +182,7 @@ async def file_stream(
     fields, kind = file_headers(location, mime_type, headers, filename, _range)
 
     async def write(response: StreamingHTTPResponse) -> None:
-        async for piece in pieces(location, _range, chunk_size):
+        async for piece in pieces(location, _range, chunk_size, announced(fields)):
             await response.write(piece)
 
     return StreamingHTTPResponse(write, status, fields, kind)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+import threading
 
 import httpx
 import pytest
 
+from streamcompat.kernel.response.files import OpenFile
 from streamcompat.sanic_api import Blueprint
 from streamcompat.sanic_api.exceptions import URLBuildError
 from tests.support.exchanges import ask
@@ -63,6 +65,12 @@ async def test_a_file(flavour, folder):
         "sub",
         "none",
         "x.css%00",
+        "x.css/",
+        "x.css//",
+        "x.css%2f",
+        "x.css/.",
+        "x.css/./.",
+        "x.css/y/..",
         "%2fetc/passwd",
         "..\\secret",
         "x" * 300,
@@ -214,3 +222,199 @@ async def test_urls(app, folder):
     app.remove_route("/style.css")
     with pytest.raises(URLBuildError, match="was not found"):
         app.url_for("static", name="style")
+
+
+@pytest.mark.parametrize(
+    ("field", "parts"),
+    [
+        ("bytes=0-0,-1", [("0-0", "0"), ("9-9", "9")]),
+        ("BYTES=7-8, 2-4,30-", [("7-8", "78"), ("2-4", "234")]),
+    ],
+)
+@pytest.mark.parametrize("large", [1, 1000])
+async def test_several_ranges(flavour, folder, field, parts, large):
+    app, _, _ = flavour
+    app.static("/files", folder, use_content_range=True, stream_large_files=large)
+    exchange = await ask(app, "GET", "/files/sub/y.bin", headers={"Range": field})
+    assert exchange.status == 206 and exchange.field("content-range") is None
+    kind, _, boundary = exchange.field("content-type").partition("; boundary=")
+    assert kind == "multipart/byteranges"
+    assert exchange.field("content-length") == str(len(exchange.text))
+    expected = "".join(
+        f"\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\n"
+        f"Content-Range: bytes {name}/10\r\n\r\n{content}"
+        for name, content in parts
+    )
+    assert exchange.text == f"{expected}\r\n--{boundary}--\r\n"
+
+
+@pytest.mark.parametrize(
+    ("field", "status", "text"),
+    [
+        ("lines=1-2", 200, "0123456789"),
+        ("bytes=1-2,x", 200, "0123456789"),
+        ("bytes=0-,0-", 200, "0123456789"),
+        ("bYtEs=1-2", 206, "12"),
+        ("bytes=30-40,1-2", 206, "12"),
+        ("bytes=30-40,50-", 416, None),
+        ("bytes=x", 416, None),
+    ],
+)
+async def test_a_range_is_refused_only_where_the_file_has_none_of_it(flavour, folder, field, status, text):
+    app, _, _ = flavour
+    app.static("/files", folder, use_content_range=True)
+    exchange = await ask(app, "GET", "/files/sub/y.bin", headers={"Range": field})
+    assert exchange.status == status
+    assert exchange.field("content-range") == {200: None, 206: "bytes 1-2/10", 416: "bytes */10"}[status]
+    assert text is None or exchange.text == text
+
+
+@pytest.mark.parametrize("large", [1, 2**20])
+@pytest.mark.parametrize("single", [True, False])
+async def test_a_log_that_grows_between_the_look_and_the_reading(flavour, folder, large, single, monkeypatch):
+    app, _, _ = flavour
+    path = folder / "sub" / "y.bin"
+    uri = "/y" if single else "/files/sub/y.bin"
+    app.static("/y" if single else "/files", path if single else folder, stream_large_files=large)
+    fstat = os.fstat
+
+    def fstat_and_grow(fd):
+        stats = fstat(fd)
+        with path.open("ab") as file:
+            file.write(b"more")
+        return stats
+
+    monkeypatch.setattr(os, "fstat", fstat_and_grow)
+    for _ in range(3):
+        size = path.stat().st_size
+        exchange = await ask(app, "GET", uri)
+        assert (exchange.status, exchange.aborted) == (200, False)
+        assert exchange.field("content-length") == str(len(exchange.text))
+        assert len(exchange.text) >= size
+
+
+async def test_a_large_file_that_shrinks_is_cut(flavour, folder, monkeypatch):
+    app, _, _ = flavour
+    app.static("/files", folder)
+    read = OpenFile.read
+
+    def read_and_shrink(file, start, size):
+        data = read(file, start, size)
+        os.truncate(folder / "big", 100_000)
+        return data
+
+    monkeypatch.setattr(OpenFile, "read", read_and_shrink)
+    exchange = await ask(app, "GET", "/files/big")
+    assert exchange.field("content-length") == str(len(BIG))
+    assert b"".join(exchange.chunks) == BIG[:100_000]
+    assert exchange.aborted and not exchange.finished
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/cpuinfo"), reason="there is no /proc")
+async def test_a_file_without_a_size_is_sent_without_a_length(flavour, folder):
+    app, _, _ = flavour
+    (folder / "empty").touch()
+    app.static("/cpuinfo", "/proc/cpuinfo", use_content_range=True)
+    app.static("/empty", folder / "empty")
+    for headers in ({}, {"Range": "bytes=0-1"}):
+        exchange = await ask(app, "GET", "/cpuinfo", headers=headers)
+        assert (exchange.status, exchange.field("content-length")) == (200, None)
+        assert "processor" in exchange.text
+    assert (await ask(app, "HEAD", "/cpuinfo")).field("content-length") is None
+    empty = await ask(app, "GET", "/empty")
+    assert (empty.text, empty.field("content-length")) == ("", "0")
+
+
+async def test_links(flavour, folder, tmp_path):
+    app, _, _ = flavour
+    app.static("/files", folder)
+    (folder / "relative").symlink_to("sub/y.bin")
+    (folder / "absolute").symlink_to(folder / "sub" / "y.bin")
+    (folder / "inner").symlink_to("sub")
+    (folder / "out").symlink_to(tmp_path / "secret")
+    (folder / "up").symlink_to("..")
+    (folder / "loop").symlink_to("loop")
+    for path in ("relative", "absolute", "inner/y.bin"):
+        assert (await ask(app, "GET", f"/files/{path}")).text == "0123456789"
+    for path in ("out", "up/secret", "loop"):
+        assert (await ask(app, "GET", f"/files/{path}")).status == 404
+    (tmp_path / "link").symlink_to(folder)
+    app.static("/linked", tmp_path / "link")
+    assert (await ask(app, "GET", "/linked/x.css")).text == "css"
+
+
+@pytest.mark.parametrize("swapped", ["file", "folder"])
+async def test_a_swap_behind_the_check_leads_nowhere(flavour, folder, tmp_path, swapped, monkeypatch):
+    """The path is swapped for a link that leads out once it has been resolved and found to lie inside."""
+    app, _, _ = flavour
+    app.static("/files", folder)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "y.bin").write_text("secret")
+    victim = folder / "sub" if swapped == "folder" else folder / "sub" / "y.bin"
+    target = tmp_path / "outside" if swapped == "folder" else tmp_path / "secret"
+    realpath = os.path.realpath
+
+    def resolved_then_swapped(path, **options):
+        resolved = realpath(path, **options)
+        if str(path).endswith("y.bin") and not victim.is_symlink():
+            victim.rename(tmp_path / "moved")
+            victim.symlink_to(target)
+        return resolved
+
+    monkeypatch.setattr(os.path, "realpath", resolved_then_swapped)
+    exchange = await ask(app, "GET", "/files/sub/y.bin")
+    assert victim.is_symlink()
+    assert (exchange.status, "secret" in exchange.text) == (404, False)
+
+
+@pytest.mark.parametrize("single", [True, False])
+async def test_a_file_that_is_replaced_is_one_or_the_other(flavour, folder, single):
+    app, _, _ = flavour
+    path = folder / "x.css"
+    app.static("/x" if single else "/files", path if single else folder)
+    contents = {"a" * 10, "b" * 5000}
+    path.write_text("a" * 10)
+    stop = threading.Event()
+
+    def replace():
+        while not stop.is_set():
+            for content in contents:
+                other = folder / "other"
+                other.write_text(content)
+                other.replace(path)
+
+    replacing = threading.Thread(target=replace)
+    replacing.start()
+    try:
+        for _ in range(200):
+            exchange = await ask(app, "GET", "/x" if single else "/files/x.css")
+            assert (exchange.status, exchange.text in contents) == (200, True)
+    finally:
+        stop.set()
+        replacing.join()
+
+
+async def test_what_is_no_file_is_not_waited_for(flavour, folder):
+    app, _, _ = flavour
+    os.mkfifo(folder / "fifo")
+    app.static("/files", folder)
+    assert (await ask(app, "GET", "/files/fifo")).status == 404
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="there is no /proc")
+async def test_no_descriptor_stays_open(flavour, folder):
+    app, _, _ = flavour
+    app.static("/files", folder, use_content_range=True)
+    (folder / "out").symlink_to("../secret")
+    await ask(app, "GET", "/files/x.css")
+    before = len(os.listdir("/proc/self/fd"))
+    when = (await ask(app, "GET", "/files/x.css")).field("last-modified")
+    for path in ("x.css", "big", "sub", "none", "out", "sub/y.bin"):
+        for method, headers in (
+            ("GET", {}),
+            ("HEAD", {}),
+            ("GET", {"Range": "bytes=50-"}),
+            ("GET", {"If-Modified-Since": when}),
+        ):
+            await ask(app, method, f"/files/{path}", headers=headers)
+    assert len(os.listdir("/proc/self/fd")) == before

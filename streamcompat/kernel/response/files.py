@@ -1,14 +1,19 @@
-"""Files as responses: whole, or a range of their bytes (RFC 9110 §14).
+"""Files as responses: whole, or ranges of their bytes (RFC 9110 §14).
 
-The rule: the loop never waits for a disk, and a file of any size is sent in pieces of one size.
+The rule: a file is opened once, and what that descriptor has is served, whatever the file's name leads to
+later. As much is sent as it had then and never more; where less is there, the response is cut. The loop never
+waits for a disk, and a file of any size is sent in pieces of one size.
 """
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import AsyncIterator, Mapping
+import secrets
+import stat
+from collections.abc import AsyncIterator, Mapping, Sequence
 from mimetypes import guess_type
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import anyio
 
@@ -21,6 +26,12 @@ from streamcompat_engine import Exchange
 Location = str | os.PathLike[str]
 PIECE = 64 * 1024
 """Bytes that are read at once."""
+MOST_RANGES = 200
+"""Ranges that one request may ask for; as in Apache httpd. With more, the whole file is sent."""
+
+
+class FileShrunk(OSError):
+    """A file has fewer bytes than it had when it was opened."""
 
 
 class Sized(Protocol):
@@ -49,21 +60,13 @@ class ContentRange:
         if field is None:
             raise dialect.header_not_found("Range Header Not Found")
         unit, _, value = (part.strip() for part in field.partition("="))
-        if unit != "bytes":
+        # RFC 9110 §14.1: a range unit has no case.
+        if unit.lower() != "bytes":
             raise dialect.invalid_range_type(f"{unit} is not a valid Range Type", self)
-        first, _, last = (part.strip() for part in value.partition("-"))
-        for part in (first, last):
-            if part and not (part.isascii() and part.isdigit()):
-                raise dialect.content_range_error(f"'{part}' is invalid for Content Range", self)
-        if first:
-            self.start = _position(first)
-            self.end = min(_position(last), self.total - 1) if last else self.total - 1
-        elif last:
-            # The last bytes, as many as there are.
-            self.start = max(self.total - _position(last), 0)
-            self.end = self.total - 1
-        else:
-            raise dialect.content_range_error("Invalid for Content Range parameters", self)
+        try:
+            self.start, self.end = _byte_range(value, self.total)
+        except ValueError as error:
+            raise dialect.content_range_error(str(error), self) from None
         self.size = self.end - self.start + 1
         if self.size <= 0:
             raise dialect.content_range_error("Invalid for Content Range parameters", self)
@@ -73,9 +76,58 @@ class ContentRange:
         return self.size > 0
 
 
+def _byte_range(value: str, total: int) -> tuple[int, int]:
+    """The first and the last byte of `2-5`, `2-` or `-5`; the last before the first where the file has none
+    of them. ValueError where it is no range."""
+    first, _, last = (part.strip() for part in value.partition("-"))
+    for part in (first, last):
+        if part and not (part.isascii() and part.isdigit()):
+            raise ValueError(f"'{part}' is invalid for Content Range")
+    if first:
+        return _position(first), min(_position(last), total - 1) if last else total - 1
+    if last:
+        # The last bytes, as many as there are.
+        return max(total - _position(last), 0), total - 1
+    raise ValueError("Invalid for Content Range parameters")
+
+
 def _position(digits: str) -> int:
     """A position in a file; every number of more than 18 digits is past the end of any."""
     return int(digits.lstrip("0")[:19] or "0")
+
+
+class Range(NamedTuple):
+    """Bytes of a file: from `start`, `size` of them."""
+
+    start: int
+    size: int
+
+
+def satisfiable_ranges(field: str, total: int) -> list[Range] | None:
+    """The ranges of a Range field that a file of `total` bytes has, in their order.
+
+    `None` where the field is to be ignored: its unit is unknown (RFC 9110 §14.2), it has a satisfiable range
+    beside one that is malformed, more than `MOST_RANGES`, or several that ask for more than the whole.
+    """
+    unit, _, value = field.partition("=")
+    if unit.strip().lower() != "bytes" or value.count(",") >= MOST_RANGES:
+        return None
+    ranges: list[Range] = []
+    malformed = False
+    for member in value.split(","):
+        # RFC 9110 §5.6.1.2: empty members of a list are ignored.
+        if not member.strip():
+            continue
+        try:
+            start, end = _byte_range(member, total)
+        except ValueError:
+            malformed = True
+        else:
+            if start <= end:
+                ranges.append(Range(start, end - start + 1))
+    if ranges and (malformed or (len(ranges) > 1 and sum(part.size for part in ranges) > total)):
+        return None
+    return ranges
 
 
 def file_headers(
@@ -94,45 +146,149 @@ def file_headers(
     return fields, mime_type or guess_type(filename or os.path.basename(location))[0] or "text/plain"
 
 
-async def pieces(location: Location, part: Any = None, size: int = PIECE) -> AsyncIterator[bytes]:
-    """The file's bytes, or those of a range, in pieces of `size`; OSError when it cannot be read."""
-    async with await anyio.open_file(location, "rb") as source:
-        left: int | None = None
-        if part is not None:
-            await source.seek(part.start)
-            left = part.size
-        while left is None or left > 0:
-            piece = await source.read(size if left is None else min(size, left))
-            if not piece:
-                break
-            if left is not None:
-                left -= len(piece)
-            yield piece
+class OpenFile:
+    """A file that is open, and closed with this object at the latest; its methods are for a worker thread.
+
+    Who makes no response of it closes it: a worker thread that has returned it still refers to it.
+
+    Attributes:
+        stats: what the file was when it was opened.
+        regular: whether it is a regular file, and not a FIFO or a device.
+        size: in bytes, `None` where the system does not know it beforehand, as in `/proc`.
+    """
+
+    __slots__ = ("_raw", "regular", "size", "stats")
+
+    def __init__(self, raw: io.FileIO) -> None:
+        self._raw = raw
+        self.stats = os.fstat(raw.fileno())
+        self.regular = stat.S_ISREG(self.stats.st_mode)
+        self.size: int | None = self.stats.st_size
+        if not self.regular:
+            self.size = None
+        elif not self.size and raw.read(1):
+            self.size = None
+
+    def close(self) -> None:
+        self._raw.close()
+
+    __del__ = close
+
+    def read(self, start: int, size: int) -> bytes:
+        """Up to `size` bytes; fewer only at the end of the file."""
+        if self.regular:
+            self._raw.seek(start)
+        data = self._raw.read(size) or b""
+        while len(data) < size and (more := self._raw.read(size - len(data))):
+            data += more
+        return data
+
+    def has_shrunk(self) -> bool:
+        """Whether it has fewer bytes than when it was opened."""
+        return self.regular and os.fstat(self._raw.fileno()).st_size < self.stats.st_size
 
 
-async def read(location: Location, part: Any = None) -> bytes:
-    """All of it at once; OSError when it cannot be read."""
-    return b"".join([piece async for piece in pieces(location, part)])
+def open_file(location: Location) -> OpenFile:
+    """Opens a file by its name; OSError. For a worker thread."""
+    return OpenFile(io.FileIO(os.fspath(location)))
+
+
+async def pieces(
+    file: Location | OpenFile, part: Any = None, size: int = PIECE, most: int | None = None
+) -> AsyncIterator[bytes]:
+    """The file's bytes, or those of a range, in pieces of `size`: as many as it has when it is opened, and
+    not more than `most`.
+
+    Raises: OSError: it cannot be read; FileShrunk: behind the last piece, when others are missing.
+    """
+    source = file if isinstance(file, OpenFile) else await anyio.to_thread.run_sync(open_file, file)
+    at = 0 if part is None else part.start
+    left = source.size if part is None else part.size
+    if most is not None:
+        left = most if left is None else min(left, most)
+    while left is None or left > 0:
+        piece = await anyio.to_thread.run_sync(source.read, at, size if left is None else min(size, left))
+        if not piece:
+            if left is not None and (part is not None or await anyio.to_thread.run_sync(source.has_shrunk)):
+                raise FileShrunk(f"a file has {left} bytes less than it had when its response began")
+            break
+        at += len(piece)
+        if left is not None:
+            left -= len(piece)
+        yield piece
+
+
+async def read(location: Location, part: Any = None, most: int | None = None) -> bytes:
+    """All of it at once; raises as `pieces`."""
+    return b"".join([piece async for piece in pieces(location, part, most=most)])
+
+
+def announced(fields: Headers) -> int | None:
+    """The bytes that the app's own Content-Length announces."""
+    length = str(fields.get("Content-Length", ""))
+    return int(length) if length.isascii() and length.isdigit() else None
 
 
 class FileResponse(BaseHTTPResponse):
-    """A file that is sent in pieces, with its length."""
+    """An open file that is sent in pieces.
 
-    __slots__ = ("location", "part")
+    Args:
+        segments: what is sent, in order: bytes as they are, and ranges of the file; nothing for all of it.
+    """
+
+    __slots__ = ("file", "segments")
 
     is_stream = True
 
     def __init__(
-        self, location: Location, status: int, headers: Mapping[str, Any], content_type: str, part: Any = None
+        self,
+        file: OpenFile,
+        status: int,
+        headers: Mapping[str, Any],
+        content_type: str,
+        segments: Sequence[bytes | Range] = (),
     ) -> None:
         super().__init__(status, headers, content_type)
-        self.location = location
-        self.part = part
+        self.file = file
+        self.segments = segments
 
     async def content(self) -> bytes:
-        """All of it at once; OSError when it cannot be read."""
-        return await read(self.location, self.part)
+        """All of it at once; raises as `pieces`, but for a whole file takes what is there."""
+        if not self.segments and self.file.size is not None:
+            return await anyio.to_thread.run_sync(self.file.read, 0, self.file.size)
+        return b"".join([piece async for piece in self._pieces()])
 
     async def produce(self, exchange: Exchange) -> None:
-        async for piece in pieces(self.location, self.part):
+        async for piece in self._pieces():
             await exchange.write(piece)
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        for segment in self.segments or (None,):
+            if isinstance(segment, bytes):
+                yield segment
+            else:
+                async for piece in pieces(self.file, segment):
+                    yield piece
+
+
+def range_segments(
+    ranges: Sequence[Range], total: int, kind: str
+) -> tuple[dict[str, str], list[bytes | Range]]:
+    """The fields and the body of a 206 with these ranges of a file of that type; the length is among them.
+
+    Several are a multipart/byteranges (RFC 9110 §14.6), one is never (§15.3.7.2).
+    """
+    named = [f"bytes {start}-{start + size - 1}/{total}" for start, size in ranges]
+    if len(ranges) == 1:
+        return {"Content-Range": named[0], "Content-Length": str(ranges[0].size)}, list(ranges)
+    boundary = secrets.token_hex(16)
+    segments: list[bytes | Range] = []
+    for part, name in zip(ranges, named, strict=True):
+        segments.append(f"\r\n--{boundary}\r\nContent-Type: {kind}\r\nContent-Range: {name}\r\n\r\n".encode())
+        segments.append(part)
+    segments.append(f"\r\n--{boundary}--\r\n".encode())
+    length = sum(len(part) if isinstance(part, bytes) else part.size for part in segments)
+    return {
+        "Content-Type": f"multipart/byteranges; boundary={boundary}",
+        "Content-Length": str(length),
+    }, segments

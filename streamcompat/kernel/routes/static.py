@@ -1,13 +1,15 @@
 """Routes that serve a file, or the files below a folder.
 
-The rule: what is served lies below the folder once all dots and encodings are resolved; whatever else is
-asked for is not there.
+The rule: what is served lies below the folder once all dots, encodings and links are resolved; whatever else
+is asked for is not there. A file is opened once, folder by folder and through no link, and that descriptor is
+served: whoever swaps a file or a folder for a link in the meantime gains nothing.
 """
 
 from __future__ import annotations
 
+import io
 import os
-import stat
+import sys
 from email.utils import formatdate
 from mimetypes import guess_type
 from typing import Any
@@ -15,13 +17,24 @@ from urllib.parse import unquote
 
 import anyio
 
-from streamcompat.kernel.exceptions import HeaderNotFound
 from streamcompat.kernel.request.request import BaseRequest
-from streamcompat.kernel.response.files import ContentRange, FileResponse, Location
+from streamcompat.kernel.response.files import (
+    ContentRange,
+    FileResponse,
+    Location,
+    OpenFile,
+    Range,
+    range_segments,
+    satisfiable_ranges,
+)
 from streamcompat.kernel.routes.views import Handler
 
 LARGE = 1024 * 1024
 """Files of this many bytes and more are sent in pieces; the threshold of the originals."""
+_ATTEMPTS = 3  # at a path that changes between being resolved and being opened
+
+# A folder that may be entered need not be readable.
+_FOLDER = os.O_DIRECTORY | (os.O_PATH if sys.platform == "linux" else os.O_RDONLY)
 
 
 def file_handler(
@@ -37,71 +50,117 @@ def file_handler(
 
     async def static(request: BaseRequest, file_uri: str | None = None) -> Any:
         dialect = request.app.dialect
-        named = root if file_uri is None else _below(root, file_uri, dialect)
-        found = None if named is None else await anyio.to_thread.run_sync(_find, named, root)
-        if named is None or found is None:
+        relative = None if file_uri is None else _relative(file_uri, dialect)
+        file = None if relative == "" else await anyio.to_thread.run_sync(_find, root, relative)
+        if file is None:
             raise dialect.file_not_found("File not found", path=file_or_directory, relative_url=file_uri)
-        location, stats = found
         headers: dict[str, str] = {}
         if use_modified_since:
-            headers["Last-Modified"] = formatdate(int(stats.st_mtime), usegmt=True)
+            headers["Last-Modified"] = formatdate(int(file.stats.st_mtime), usegmt=True)
             # RFC 9110 §13.1.3: ignored beside If-None-Match, which no file here can match without an ETag.
             since = request.headers.get("If-Modified-Since")
             if since == headers["Last-Modified"] and "If-None-Match" not in request.headers:
+                file.close()
                 return dialect.response(status=304, headers=headers)
-        part = None
+        kind = content_type or guess_type(relative or root)[0] or "text/plain"
+        segments: list[bytes | Range] = []
         status = 200
-        if use_content_range:
-            headers["Accept-Ranges"] = "bytes"
-            if request.method == "GET" and _unchanged(request, headers):
-                try:
-                    part = ContentRange(request, stats, dialect)
-                except HeaderNotFound:
-                    pass
-                else:
-                    headers |= part.headers
+        if file.size is not None:
+            headers["Content-Length"] = str(file.size)
+            if use_content_range:
+                headers["Accept-Ranges"] = "bytes"
+                if ranges := _asked_for(request, file, file.size, headers):
+                    fields, segments = range_segments(ranges, file.size, kind)
+                    headers |= fields
                     status = 206
-        size = stats.st_size if part is None else part.size
-        headers["Content-Length"] = str(size)
-        kind = content_type or guess_type(named)[0] or "text/plain"
         if request.method == "HEAD":
+            file.close()
             return dialect.response(status=status, headers=headers, content_type=kind)
-        response = FileResponse(location, status, headers, kind, part)
-        if size >= large:
+        response = FileResponse(file, status, headers, kind, segments)
+        if file.size is None or int(headers["Content-Length"]) >= large:
             return response
         body = await response.content()
+        headers["Content-Length"] = str(len(body))
         return dialect.response(status=status, headers=headers, content_type=kind, body_bytes=body)
 
     return static
 
 
-def _unchanged(request: BaseRequest, headers: dict[str, str]) -> bool:
-    """Whether the file is the one that the client has a part of, where it asks (RFC 9110 §13.1.5)."""
-    return request.headers.get("If-Range") in (None, headers.get("Last-Modified"))
-
-
-def _find(location: str, root: str) -> tuple[str, os.stat_result] | None:
-    """A file without the links that lead to it, and what it is; `None` for anything else, for a path that
-    none can have, and where a link leads out of the folder `root`."""
-    try:
-        resolved = os.path.realpath(location, strict=True)
-        if location != root and not _contains(os.path.realpath(root), resolved):
-            return None
-        stats = os.stat(resolved)
-    except (OSError, ValueError):
+def _asked_for(
+    request: BaseRequest, file: OpenFile, size: int, headers: dict[str, str]
+) -> list[Range] | None:
+    """The ranges that the client gets; `None` for the whole file. Raises the flavour's ContentRangeError
+    where the file has none of them."""
+    field = request.headers.get("Range")
+    # RFC 9110 §14.2: for GET alone; §13.1.5: of the file that the client has a part of, where it asks.
+    if field is None or request.method != "GET":
         return None
-    return (resolved, stats) if stat.S_ISREG(stats.st_mode) else None
+    if request.headers.get("If-Range") not in (None, headers.get("Last-Modified")):
+        return None
+    ranges = satisfiable_ranges(field, size)
+    if ranges == []:
+        # The error has a traceback, which would keep the file open.
+        file.close()
+        # One range out of a field that has none: it raises what the app's handlers know.
+        ContentRange(request, file.stats, request.app.dialect)
+    return ranges
+
+
+def _find(root: str, relative: str | None) -> OpenFile | None:
+    """The file `root`, or the one at a path below that folder; `None` for anything else, for a path that none
+    can have, and where a link leads out of the folder."""
+    for _ in range(_ATTEMPTS):
+        try:
+            if relative is None:
+                file = OpenFile(io.FileIO(root, opener=_opened))
+            else:
+                folder = os.path.realpath(root)
+                resolved = os.path.realpath(os.path.join(folder, relative), strict=True)
+                if not _contains(folder, resolved):
+                    return None
+                try:
+                    file = _open_below(folder, os.path.relpath(resolved, folder).split(os.sep))
+                except OSError:
+                    continue
+        except (OSError, ValueError):
+            return None
+        return file if file.regular else None
+    return None
+
+
+def _open_below(root: str, names: list[str]) -> OpenFile:
+    """Opens a file below a folder, through no link: OSError where there is one."""
+
+    def opener(_path: str, flags: int) -> int:
+        folder = os.open(root, _FOLDER)
+        try:
+            for name in names[:-1]:
+                inner = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+                os.close(folder)
+                folder = inner
+            return _opened(names[-1], flags | os.O_NOFOLLOW, folder)
+        finally:
+            os.close(folder)
+
+    return OpenFile(io.FileIO(names[-1], opener=opener))
+
+
+def _opened(path: str, flags: int, folder: int | None = None) -> int:
+    # Not waiting: else a FIFO waits for a writer, which may never come.
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY, dir_fd=folder)
 
 
 def _contains(root: str, location: str) -> bool:
     return location.startswith(root.rstrip(os.sep) + os.sep)
 
 
-def _below(root: str, file_uri: str, dialect: Any) -> str | None:
-    """The file of a path below the folder `root`; `None` where it would lie outside."""
+def _relative(file_uri: str, dialect: Any) -> str:
+    """The path below the folder that is asked for; empty where it names a folder."""
     if "../" in file_uri:
         raise dialect.invalid_usage("Invalid URL")
     # The router has undone the encoding already where the dialect has it do so.
     path = file_uri if dialect.unquote_path else unquote(file_uri)
-    location = os.path.abspath(os.path.join(root, path.lstrip("/")))
-    return location if _contains(root, location) else None
+    if path.rpartition("/")[2] in ("", ".", ".."):
+        return ""
+    # As if the folder were the root of all.
+    return os.path.normpath("/" + path).lstrip("/")
