@@ -401,6 +401,12 @@ async def test_what_is_no_file_is_not_waited_for(flavour, folder):
     assert (await ask(app, "GET", "/files/fifo")).status == 404
 
 
+def open_below(folder):
+    """What this process has open of the folder."""
+    opened = [os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
+    return [path for path in opened if path.startswith(str(folder))]
+
+
 @pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="there is no /proc")
 async def test_no_descriptor_stays_open(flavour, folder):
     app, _, _ = flavour
@@ -415,5 +421,4 @@ async def test_no_descriptor_stays_open(flavour, folder):
             ("GET", {"If-Modified-Since": when}),
         ):
             await ask(app, method, f"/files/{path}", headers=headers)
-    opened = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
-    assert [path for path in opened if os.path.realpath(path).startswith(str(folder))] == []
+    assert open_below(folder) == []
