@@ -276,15 +276,7 @@ async def test_a_log_that_grows_between_the_look_and_the_reading(flavour, folder
     path = folder / "sub" / "y.bin"
     uri = "/y" if single else "/files/sub/y.bin"
     app.static("/y" if single else "/files", path if single else folder, stream_large_files=large)
-    fstat = os.fstat
-
-    def fstat_and_grow(fd):
-        stats = fstat(fd)
-        with path.open("ab") as file:
-            file.write(b"more")
-        return stats
-
-    monkeypatch.setattr(os, "fstat", fstat_and_grow)
+    after_each_look(monkeypatch, lambda: append(path))
     for _ in range(3):
         size = path.stat().st_size
         exchange = await ask(app, "GET", uri)
@@ -368,30 +360,52 @@ async def test_a_swap_behind_the_check_leads_nowhere(flavour, folder, tmp_path, 
 
 
 @pytest.mark.parametrize("single", [True, False])
-async def test_a_file_that_is_replaced_is_one_or_the_other(flavour, folder, single):
+async def test_a_file_that_is_replaced_behind_the_look_is_one_or_the_other(
+    flavour, folder, single, monkeypatch
+):
     app, _, _ = flavour
     path = folder / "x.css"
+    contents = ["a" * 10, "b" * 5000]
     app.static("/x" if single else "/files", path if single else folder)
-    contents = {"a" * 10, "b" * 5000}
-    path.write_text("a" * 10)
-    stop = threading.Event()
 
     def replace():
-        while not stop.is_set():
-            for content in contents:
-                other = folder / "other"
-                other.write_text(content)
-                other.replace(path)
+        contents.reverse()
+        other = folder / "other"
+        other.write_text(contents[0])
+        other.replace(path)
 
-    replacing = threading.Thread(target=replace)
-    replacing.start()
-    try:
-        for _ in range(200):
-            exchange = await ask(app, "GET", "/x" if single else "/files/x.css")
-            assert (exchange.status, exchange.text in contents) == (200, True)
-    finally:
-        stop.set()
-        replacing.join()
+    replace()
+    after_each_look(monkeypatch, replace)
+    for _ in range(4):
+        exchange = await ask(app, "GET", "/x" if single else "/files/x.css")
+        assert (exchange.status, exchange.text in contents) == (200, True)
+        assert exchange.field("content-length") == str(len(exchange.text))
+
+
+def append(path):
+    with path.open("ab") as file:
+        file.write(b"more")
+
+
+def after_each_look(monkeypatch, change):
+    """Calls `change` whenever the size of a file has been taken, by its name or of a descriptor."""
+    changing = threading.Lock()
+
+    def looking(taken):
+        def look(*arguments, **options):
+            stats = taken(*arguments, **options)
+            # What `change` looks at does not count.
+            if changing.acquire(blocking=False):
+                try:
+                    change()
+                finally:
+                    changing.release()
+            return stats
+
+        return look
+
+    for name in ("stat", "fstat"):
+        monkeypatch.setattr(os, name, looking(getattr(os, name)))
 
 
 async def test_what_is_no_file_is_not_waited_for(flavour, folder):
