@@ -20,9 +20,26 @@ from .errors import (
 )
 from .events import Fields, RequestHead
 from .exchange.contract import Exchange, OnDisconnect, WebSocketCore
-from .exchange.observer import Direction, End, Observer
+from .exchange.exchange import HTTPExchange
+from .exchange.flow import CHUNK_COST, Flow, Wakeup
+from .exchange.inbound import Inbound
+from .exchange.observer import Direction, End, Guarded, Observer, end_of
+from .exchange.response import (
+    CUT,
+    FINISHED,
+    NO_BODY,
+    NO_RESPONSE,
+    WHOLE_RESPONSE,
+    Body,
+    Response,
+    Unstreamed,
+    check_length,
+    check_replaceable,
+    replace,
+)
 from .exchange.suspension import READY, drive, wait
-from .http1.gate import check_fields, check_reason, check_trailers
+from .http1.gate import check_fields, check_trailers
+from .http1.heads import checked_fields
 from .limits import Limits, Timeouts, WebSocketSettings
 from .logs import LINE, LogBudget, printable
 from .server.config import ServerConfig
@@ -32,12 +49,20 @@ from .websocket.handshake import Accepted, accept, read_handshake
 from .websocket.protocol import REASONS, WebSocket, check_close, check_control
 
 __all__ = [
+    "CHUNK_COST",
+    "CUT",
+    "FINISHED",
+    "Guarded",
     "HOPELESS",
     "LINE",
+    "NO_BODY",
+    "NO_RESPONSE",
     "READY",
     "REASONS",
+    "WHOLE_RESPONSE",
     "Accepted",
     "App",
+    "Body",
     "BodyLengthError",
     "BodyTooLarge",
     "ClientDisconnected",
@@ -46,6 +71,9 @@ __all__ = [
     "EngineError",
     "Exchange",
     "Fields",
+    "Flow",
+    "HTTPExchange",
+    "Inbound",
     "InvalidHeader",
     "Lifespan",
     "Limits",
@@ -57,12 +85,15 @@ __all__ = [
     "ProtocolError",
     "RequestHead",
     "RequestTimeout",
+    "Response",
     "ResponseStateError",
     "Server",
     "ServerConfig",
     "Service",
     "Timeouts",
+    "Unstreamed",
     "VirtualClock",
+    "Wakeup",
     "WebSocket",
     "WebSocketCore",
     "WebSocketSettings",
@@ -73,10 +104,14 @@ __all__ = [
     "check_close",
     "check_control",
     "check_fields",
-    "check_reason",
+    "check_length",
+    "check_replaceable",
     "check_trailers",
+    "checked_fields",
     "drive",
+    "end_of",
     "printable",
     "read_handshake",
+    "replace",
     "wait",
 ]

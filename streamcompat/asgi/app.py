@@ -6,18 +6,27 @@ heads, timeouts and framing are the server's, not the engine's.
 
 from __future__ import annotations
 
+import functools
 import logging
 from typing import Any, Final
 from urllib.parse import quote
 
 import anyio
 
-from streamcompat.asgi.exchange import ASGIExchange
 from streamcompat.asgi.scope import SAFE, Receive, Scope, Send
-from streamcompat.asgi.websocket import WebSocketExchange
+from streamcompat.asgi.slot import ASGISlot
+from streamcompat.asgi.websocket import HandshakeSlot
 from streamcompat.kernel.routes import urls
 from streamcompat.serving.servable import Servable
-from streamcompat_engine import BodyTooLarge, ClientDisconnected, ProtocolError, RequestTimeout
+from streamcompat_engine import (
+    BodyTooLarge,
+    ClientDisconnected,
+    Guarded,
+    HTTPExchange,
+    Observer,
+    ProtocolError,
+    RequestTimeout,
+)
 
 __all__ = ["ASGI"]
 
@@ -36,14 +45,49 @@ class ASGI:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await _serve(self.app, ASGIExchange, scope, receive, send)
+            await self._serve(ASGISlot, scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "websocket":
             await receive()  # the connect; all that follows is the exchange's
-            await _serve(self.app, WebSocketExchange, scope, receive, send)
+            await self._serve(HandshakeSlot, scope, receive, send)
         else:
             raise RuntimeError(f"there is no {scope['type']!r} in ASGI 3")
+
+    @functools.cached_property
+    def _observer(self) -> Observer:
+        """Of all requests; made with the first one, when a site has its applications."""
+        return Guarded(self.app.observer())
+
+    async def _serve(self, kind: type[ASGISlot], scope: Scope, receive: Receive, send: Send) -> None:
+        """One request; returns once its response is with the server, or without one for a cut one."""
+        prefix = root_path = quote(scope.get("root_path", "").rstrip("/"), safe=SAFE)
+        async with anyio.create_task_group() as group:
+            slot = kind(scope, receive, send, group, self._observer)
+            slot.exchange = exchange = HTTPExchange(slot)
+            self._observer.begun(exchange)
+            path = exchange.head.raw_path.decode("latin-1")
+            if path != root_path and not path.startswith(root_path + "/"):
+                root_path = ""
+            try:
+                with slot.cancels, urls.below(prefix):
+                    await self._handle(exchange, root_path)
+                await slot.sent()
+            finally:
+                slot.ended()
+            group.cancel_scope.cancel()
+
+    async def _handle(self, exchange: HTTPExchange, root_path: str) -> None:
+        try:
+            await self.app.handle(exchange, root_path)
+        except ClientDisconnected:
+            pass  # it is told by being gone
+        except (BodyTooLarge, ProtocolError, RequestTimeout) as error:
+            # What the client did wrong is no failure of the application for the server to log.
+            if exchange.committed:
+                exchange.abort()
+            else:
+                exchange.respond(error.status, _TEXT, f"{error}\n".encode())
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """One run of the listeners around the server's life."""
@@ -65,30 +109,6 @@ class ASGI:
             await send({"type": f"lifespan.{kind}.failed", "message": f"{type(error).__name__}: {error}"})
         else:
             await send({"type": "lifespan.shutdown.complete"})
-
-
-async def _serve(app: Servable, kind: type[ASGIExchange], scope: Scope, receive: Receive, send: Send) -> None:
-    """One request; returns once its response is with the server, or without one for a cut one."""
-    prefix = root_path = quote(scope.get("root_path", "").rstrip("/"), safe=SAFE)
-    async with anyio.create_task_group() as group:
-        exchange = kind(scope, receive, send, group)
-        path = exchange.head.raw_path.decode("latin-1")
-        if path != root_path and not path.startswith(root_path + "/"):
-            root_path = ""
-        with exchange.scope, urls.below(prefix):
-            try:
-                await app.handle(exchange, root_path)
-            except ClientDisconnected:
-                pass  # it is told by being gone
-            except (BodyTooLarge, ProtocolError, RequestTimeout) as error:
-                # What the client did wrong is no failure of the application for the server to log.
-                if exchange.committed:
-                    exchange.abort()
-                else:
-                    exchange.respond(error.status, _TEXT, f"{error}\n".encode())
-        exchange.over()
-        await exchange.sent()
-        group.cancel_scope.cancel()
 
 
 def _asyncio_loop() -> Any:

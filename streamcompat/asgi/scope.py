@@ -42,11 +42,11 @@ def request_head(scope: Scope) -> RequestHead:
     length = fields.get(b"content-length", b"")
     host = fields.get(b"host")
     return RequestHead(
-        method=scope["method"],
+        method=scope.get("method", "GET"),
         target=raw_path + b"?" + query if query else raw_path,
         raw_path=raw_path,
         query=query,
-        http_version=scope["http_version"],
+        http_version=scope.get("http_version", "1.1"),
         headers=headers,
         raw_headers=headers,
         host=None if host is None else host.decode("latin-1"),

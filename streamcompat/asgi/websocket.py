@@ -6,29 +6,34 @@ bounded by the app's settings, and above it nothing is asked for.
 
 from __future__ import annotations
 
-import functools
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Final, Self
+from collections.abc import Awaitable, Callable
+from typing import Final, Self
 
 import anyio
+import anyio.abc
 
-from streamcompat.asgi.exchange import ASGIExchange, refuse
-from streamcompat.asgi.scope import ASGIMessage, Scope, request_head
+from streamcompat.asgi.scope import ASGIMessage, Receive, Scope, Send
+from streamcompat.asgi.slot import ASGISlot
 from streamcompat_engine import (
     READY,
     REASONS,
     Accepted,
+    Body,
     ClientDisconnected,
-    RequestHead,
+    EngineError,
+    Fields,
+    Observer,
     ResponseStateError,
+    Wakeup,
+    WebSocketCore,
     WebSocketSettings,
     check_close,
     check_control,
+    replace,
 )
 
-_COST: Final = 128
-_NO_STATUS, _TOO_BIG = 1005, 1009
+_NO_STATUS, _ABNORMAL, _TOO_BIG = 1005, 1006, 1009
 _REFUSAL: Final = "websocket.http.response"
 """The extension of ASGI by which a handshake is answered as any other request."""
 
@@ -73,15 +78,21 @@ class Frame(bytes):
 class MessageSocket:
     """One WebSocket of a server's; what is not said here is said by the engine's `WebSocketCore`."""
 
-    def __init__(self, accepted: Accepted, settings: WebSocketSettings) -> None:
+    def __init__(
+        self,
+        accepted: Accepted,
+        settings: WebSocketSettings,
+        wake: Callable[[], None],
+        send: Callable[[ASGIMessage], None],
+    ) -> None:
         self.subprotocol = accepted.subprotocol
         self.closed = False
         self.code: int | None = None
         self.reason = ""
         self.pings = _Answered()
-        self.settings = settings
-        self.wake: Callable[[], None] = lambda: None
-        self.send: Callable[[ASGIMessage], None] = lambda message: None
+        self._settings = settings
+        self._wake = wake
+        self._send = send
         self._messages: deque[tuple[str | bytes, int]] = deque()
         self._waiting = 0
 
@@ -92,26 +103,26 @@ class MessageSocket:
     @property
     def full(self) -> bool:
         """Whether as many messages, or bytes of them, wait as the settings allow."""
-        most, size = self.settings.waiting_messages, self.settings.waiting_bytes
+        most, size = self._settings.waiting_messages, self._settings.waiting_bytes
         return (most is not None and len(self._messages) >= most) or (
             size is not None and self._waiting >= size
         )
 
     def put(self, message: str | bytes) -> None:
         """A message has come."""
-        most, size = self.settings.message_size, _size(message)
+        most, size = self._settings.message_size, _size(message)
         if most is not None and size > most:
             self.close(_TOO_BIG, REASONS[_TOO_BIG])
         elif not self.closed:
             self._messages.append((message, size))
             self._waiting += size
-            self.wake()
+            self._wake()
 
     def end(self, code: int, reason: str) -> None:
         """The client has closed, or is gone."""
         if not self.closed:
             self.closed, self.code, self.reason = True, code, reason
-            self.wake()
+            self._wake()
 
     def take(self) -> str | bytes | None:
         if not self._messages:
@@ -136,81 +147,90 @@ class MessageSocket:
     def close(self, code: int, reason: str) -> None:
         check_close(code, reason)
         if not self.closed:
-            self.send(
+            self._send(
                 {"type": "websocket.close", "code": 1000 if code == _NO_STATUS else code, "reason": reason}
             )
             self.end(code, reason)
 
 
-class WebSocketExchange(ASGIExchange):
-    """The exchange of a handshake, and of the WebSocket that becomes of it."""
+class Frames(Body):
+    """What goes to the client once the handshake is accepted: whole messages, framed by the server."""
 
-    def __init__(self, scope: Scope, *rest: Any) -> None:
-        super().__init__(scope, *rest)
-        self.head = _handshake(scope)
-        self.scheme = {"wss": "https"}.get(scope.get("scheme", "ws"), "http")
-        self._body_ended = self._watched = True  # what is received are messages
-        self._core: MessageSocket | None = None
-        self._answers = _REFUSAL in (scope.get("extensions") or {})
-        self._changed = anyio.Event()
+    def __init__(self, slot: HandshakeSlot, core: MessageSocket) -> None:
+        super().__init__(None, slot.written)
+        self._slot = slot
+        self._core = core
 
-    # ---- what a connection asks of the engine's exchange ----
+    def _put_head(self) -> None:
+        self._slot.put({"type": "websocket.accept", "subprotocol": self._core.subprotocol, "headers": []}, 0)
 
-    def switch(self, accepted: Accepted, settings: WebSocketSettings) -> MessageSocket:
-        """Accepts the handshake."""
-        if self.disconnected:
-            raise ClientDisconnected
-        if self.committed:
-            raise ResponseStateError("the connection cannot leave HTTP any more")
-        core = self._core = MessageSocket(accepted, settings)
-        core.wake, core.send = self._wake_readers, self._put_message
-        self.status, self.committed, self.reading_paused = 101, True, True
-        self.write = self._write_frame
-        self._put_message({"type": "websocket.accept", "subprotocol": core.subprotocol, "headers": []})
-        self._group.start_soon(self._listen)
-        return core
+    def _put_chunk(self, data: bytes) -> None:
+        """A ping or pong, which is the server's."""
 
-    def over(self) -> None:
-        super().over()
-        self.write = functools.partial(refuse, ResponseStateError("the exchange is over"))
+    def _put_end(self, trailers: Fields) -> None:
+        """The core closes."""
 
-    def proceed(self) -> None:
-        """A message was taken, or the WebSocket was told to close."""
-        self._wake_writers()
-
-    async def changed(self) -> None:
-        """Waits until something has happened to the WebSocket."""
-        await self._changed.wait()
-
-    def _write_frame(self, data: bytes) -> Awaitable[None]:
-        core = self._core
-        assert core is not None
-        if core.closed:
+    def write(self, data: bytes) -> Awaitable[None]:
+        self._check_open()
+        if self._core.closed:
             raise ClientDisconnected
         if not isinstance(data, Frame):
-            return READY  # of a ping or pong, which is the server's
+            return READY
         content = data.content
-        self.bytes_sent += _size(content)
-        message = {"type": "websocket.send", "text" if isinstance(content, str) else "bytes": content}
-        self._put_message(message)
-        return self._bounded(self._cost(message))
+        size = _size(content)
+        self._sent += size
+        self._slot.put(
+            {"type": "websocket.send", "text" if isinstance(content, str) else "bytes": content}, size
+        )
+        return self._written(size)
 
-    # ---- its own ----
 
-    def _wake_readers(self) -> None:
-        changed, self._changed = self._changed, anyio.Event()
-        changed.set()
-        self._wake_writers()
+class HandshakeSlot(ASGISlot):
+    """The slot of a handshake, and of the WebSocket that becomes of it."""
 
-    def _put_message(self, message: ASGIMessage) -> None:
-        if not self.disconnected:
-            self._queue.append(message)
-            self._queued += self._cost(message)
-            self._queue_changed(True)
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, group: anyio.abc.TaskGroup, observer: Observer
+    ) -> None:
+        super().__init__(_handshake(scope), receive, send, group, observer)
+        self.scheme = {"wss": "https"}.get(scope.get("scheme", "ws"), "http")
+        self.inbound = None
+        self._watched = True  # what is received are messages
+        self._answers = _REFUSAL in (scope.get("extensions") or {})
+        self._core: MessageSocket | None = None
+        self._room = anyio.Event()
 
-    @staticmethod
-    def _cost(message: ASGIMessage) -> int:
-        return _COST + len(message.get("body") or message.get("text") or message.get("bytes") or b"")
+    @property
+    def reading_paused(self) -> bool:
+        """Once there are messages: whoever takes one says so by `proceed`."""
+        return self._core is not None
+
+    def wakeup(self) -> Wakeup:
+        return anyio.Event()
+
+    def switch(
+        self, accepted: Accepted, settings: WebSocketSettings, wake: Callable[[], None]
+    ) -> tuple[WebSocketCore, Body]:
+        if self._lost is not None:
+            raise self._lost
+        try:
+            replace(self._response)
+        except ResponseStateError:
+            raise ResponseStateError("the connection cannot leave HTTP any more") from None
+        core = self._core = MessageSocket(accepted, settings, wake, lambda message: self.put(message, 0))
+        body = self._response = Frames(self, core)
+        self._work_along()
+        body.commit()
+        self._group.start_soon(self._listen)
+        return core, body
+
+    def proceed(self) -> None:
+        room, self._room = self._room, anyio.Event()
+        room.set()
+
+    def _tell(self, error: EngineError) -> None:
+        super()._tell(error)
+        if self._core is not None:
+            self._core.end(_ABNORMAL, "")
 
     async def _listen(self) -> None:
         core = self._core
@@ -226,27 +246,21 @@ class WebSocketExchange(ASGIExchange):
             elif message["type"] == "websocket.disconnect":
                 core.end(message.get("code") or _NO_STATUS, message.get("reason") or "")
 
-    async def _flush(self) -> None:
-        """As for any other response, but in the words for one to a handshake."""
-        if self._core is None:
-            self._queue = deque(self._refusal())
-        await super()._flush()
-
-    def _refusal(self) -> Iterator[ASGIMessage]:
-        """Without the extension a handshake can only be refused, which is a 403."""
-        for message in self._queue:
-            if not message["type"].startswith("http.response"):
-                yield message
-            elif self._answers:
-                yield {**message, "type": "websocket." + message["type"]}
-            elif message["type"] == "http.response.start":
-                yield {"type": "websocket.close", "code": 1000}
+    def put(self, message: ASGIMessage, size: int) -> None:
+        """In the words for a handshake; without the extension it can only be refused, which is a 403."""
+        kind = message["type"]
+        if kind.startswith("websocket."):
+            super().put(message, size)
+        elif self._answers:
+            super().put({**message, "type": "websocket." + kind}, size)
+        elif kind == "http.response.start":
+            super().put({"type": "websocket.close", "code": 1000}, 0)
 
 
-def _handshake(scope: Scope) -> RequestHead:
-    """The head of the request, as the engine reads a handshake."""
+def _handshake(scope: Scope) -> Scope:
+    """The scope as of the request that the engine reads as a handshake."""
     kept = [(name, value) for name, value in scope["headers"] if bytes(name).lower() not in _SETTLED]
     spoken = ", ".join(scope.get("subprotocols") or ())
     subprotocols = [(b"sec-websocket-protocol", spoken.encode())] if spoken else []
     settled = {"method": "GET", "http_version": "1.1", "headers": [*kept, *_HANDSHAKE, *subprotocols]}
-    return request_head({**scope, **settled})
+    return {**scope, **settled}

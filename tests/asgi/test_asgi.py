@@ -167,6 +167,28 @@ class TestOneRequest:
         await peer.ask(app)
         assert left == [3, 2, 1, 0]
 
+    async def test_the_access_log(self, app, caplog):
+        @app.get("/")
+        async def whole(request):
+            return text("body")
+
+        async def produce(response):
+            await response.write("abc")
+            raise ValueError("no")
+
+        app.get("/cut")(lambda request: stream(produce))
+        caplog.set_level("INFO", app.access_log.name)
+        app.started(None, access_log=True)
+        for path in ("/", "/nowhere", "/cut"):
+            await Peer(path=path).ask(app)
+        records = [record for record in caplog.records if record.name == app.access_log.name]
+        assert [(record.status, record.getMessage()) for record in records] == [
+            (200, ""),
+            (404, ""),
+            (200, "cut"),
+        ]
+        assert [records[0].byte, records[2].byte] == [4, 3]
+
 
 class TestAStream:
     async def test_a_chunk_is_a_message(self, app):

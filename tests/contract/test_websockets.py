@@ -19,6 +19,7 @@ from streamcompat_engine import (
     Exchange,
     Limits,
     MemoryTransport,
+    Observer,
     ResponseStateError,
     Service,
     Timeouts,
@@ -129,6 +130,9 @@ class _Bare:
 
     def __init__(self, app: App) -> None:
         self.app = app
+
+    def observer(self) -> Observer:
+        return Observer()
 
     async def handle(self, exchange: Exchange, root_path: str = "") -> None:
         await self.app(exchange)

@@ -20,6 +20,7 @@ from streamcompat_engine import (
     Exchange,
     Limits,
     MemoryTransport,
+    Observer,
     Service,
     Timeouts,
     VirtualClock,
@@ -296,6 +297,9 @@ class _Bare:
 
     run: App
     end: ClientEnd
+
+    def observer(self) -> Observer:
+        return Observer()
 
     async def handle(self, exchange: Exchange, root_path: str = "") -> None:
         try:

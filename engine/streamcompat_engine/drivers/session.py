@@ -22,7 +22,7 @@ from ..errors import (
 from ..events import RequestHead, RequestReceived, RequestRejected, ResponseOverdue, WebSocketFailed
 from ..exchange.exchange import HTTPExchange
 from ..exchange.flow import Flow
-from ..exchange.observer import Direction, End
+from ..exchange.observer import Direction, End, end_of
 from ..exchange.response import COMMITTED, FINISHED
 from ..exchange.suspension import READY, stepped, wait
 from ..http1.connection import Connection
@@ -396,13 +396,7 @@ class Session:
 
     def _end_of_exchange(self) -> End:
         connection = self.connection
-        inbound = connection.inbound
-        if connection.lost is not None:
-            return End.CUT if isinstance(connection.lost, WriteBufferFull) else End.LEFT
-        if connection.writer.responded:
-            return End.WHOLE
-        gone = inbound is not None and isinstance(inbound.error, ClientDisconnected)
-        return End.LEFT if gone else End.CUT
+        return end_of(connection.lost, connection.writer.responded, connection.inbound)
 
     def disconnect_late(self) -> None:
         """The application has said what a disconnect does to it, and there has been one already."""

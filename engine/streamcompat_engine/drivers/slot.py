@@ -6,13 +6,15 @@ connection would have several of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..events import Fields, RequestHead
 from ..exchange.flow import Wakeup
 from ..exchange.observer import Observer
 from ..exchange.response import Body
+from ..limits import WebSocketSettings
+from ..websocket.handshake import Accepted
 from ..websocket.protocol import WebSocket
 
 if TYPE_CHECKING:
@@ -112,19 +114,24 @@ class ConnectionSlot:
         self._session.connection.cut(self._session.now())
         self._session.advance()
 
-    def switch(self, websocket: WebSocket, fields: Fields) -> Body:
+    def switch(
+        self, accepted: Accepted, settings: WebSocketSettings, wake: Callable[[], None]
+    ) -> tuple[WebSocket, Body]:
         session = self._session
+        websocket = WebSocket(accepted, settings)
+        websocket.wake = wake
         websocket.later = session.go_on_later
-        body = session.connection.switch(websocket, fields, session.written, session.now())
+        body = session.connection.switch(websocket, accepted.fields, session.written, session.now())
         session.advance()
-        return body
+        return websocket, body
 
     def proceed(self) -> None:
         self._session.connection.resume_websocket(self._session.now())
         self._session.advance()
 
-    def disconnect_late(self) -> None:
-        self._session.disconnect_late()
+    def policy_changed(self) -> None:
+        if self.disconnected:
+            self._session.disconnect_late()
 
     def cancel(self) -> None:
         self._session.transport.cancel()

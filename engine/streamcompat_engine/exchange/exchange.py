@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ..errors import BodyTooLarge, ResponseStateError
 from ..events import Fields, RequestHead
-from ..websocket.protocol import WebSocket
-from .contract import OnDisconnect
+from .contract import OnDisconnect, WebSocketCore
 from .flow import Flow, Wakeup
 from .inbound import Inbound
 from .observer import Direction, Observer
@@ -28,7 +27,7 @@ T = TypeVar("T")
 
 
 class Slot(Protocol):
-    """The place of one exchange on its connection: what the connection does for it, and for nobody else.
+    """The place of one exchange: what its connection, or its server, does for it, and for nobody else.
 
     Attributes:
         head, inbound: the request; `inbound` is `None` where it has no body.
@@ -96,14 +95,20 @@ class Slot(Protocol):
     def cut(self) -> None:
         """Give the response up."""
 
-    def switch(self, websocket: WebSocket, fields: Fields) -> Body:
-        """Answer 101; the body takes the WebSocket's frames."""
+    def switch(
+        self, accepted: Accepted, settings: WebSocketSettings, wake: Callable[[], None]
+    ) -> tuple[WebSocketCore, Body]:
+        """Answer the handshake; the body takes the WebSocket's frames.
+
+        Args:
+            wake: called when something has happened to the WebSocket.
+        """
 
     def proceed(self) -> None:
         """Messages of the WebSocket were taken, or it was told to close."""
 
-    def disconnect_late(self) -> None:
-        """The application has said what a disconnect does to it, and there has been one already."""
+    def policy_changed(self) -> None:
+        """The application has said what a disconnect does to it; there may have been one already."""
 
     def cancel(self) -> None:
         """Cancel the application."""
@@ -113,7 +118,7 @@ class Slot(Protocol):
 
 
 class HTTPExchange:
-    """One request and its response on a connection of the engine's.
+    """One request and its response, on a connection of the engine's or behind another server.
 
     What is not said here is said by `contract.Exchange`.
 
@@ -154,8 +159,8 @@ class HTTPExchange:
     @on_disconnect.setter
     def on_disconnect(self, value: OnDisconnect) -> None:
         self._on_disconnect = value
-        if self.disconnected and not self._slot.over:
-            self._slot.disconnect_late()
+        if not self._slot.over:
+            self._slot.policy_changed()
 
     @property
     def peer(self) -> tuple[Any, ...] | None:
@@ -331,11 +336,8 @@ class HTTPExchange:
 
     # ---- another protocol ----
 
-    def switch(self, accepted: Accepted, settings: WebSocketSettings) -> WebSocket:
-        slot = self._own_slot()
-        websocket = WebSocket(accepted, settings)
-        websocket.wake = self._wake_readers
-        self._body = slot.switch(websocket, accepted.fields)
+    def switch(self, accepted: Accepted, settings: WebSocketSettings) -> WebSocketCore:
+        websocket, self._body = self._own_slot().switch(accepted, settings, self._wake_readers)
         self.write = self._body.write
         self.status = 101
         return websocket

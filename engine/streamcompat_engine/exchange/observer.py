@@ -11,6 +11,9 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from ..errors import ClientDisconnected, EngineError, WriteBufferFull
+from .inbound import Inbound
+
 if TYPE_CHECKING:
     from .contract import Exchange
 
@@ -109,3 +112,18 @@ class Guarded(Observer):
 
     def ended(self, exchange: Exchange, end: End, now: float) -> None:
         self._tell(self._observer.ended, exchange, end, now)
+
+
+def end_of(lost: EngineError | None, responded: bool, inbound: Inbound | None) -> End:
+    """How an exchange has ended whose application has returned.
+
+    Args:
+        lost: why nothing can be sent any more.
+        responded: the response is complete.
+    """
+    if lost is not None:
+        return End.CUT if isinstance(lost, WriteBufferFull) else End.LEFT
+    if responded:
+        return End.WHOLE
+    gone = inbound is not None and isinstance(inbound.error, ClientDisconnected)
+    return End.LEFT if gone else End.CUT

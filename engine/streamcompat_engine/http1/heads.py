@@ -11,12 +11,14 @@ from __future__ import annotations
 import functools
 import http
 import re
+from collections.abc import Iterable
 from typing import Final, NamedTuple, NoReturn
 
 import h11
 
 from ..errors import InvalidHeader, ProtocolError
 from ..events import Fields, RequestHead
+from ..exchange.response import NO_BODY
 from .gate import check_fields, check_reason, check_trailers
 
 _KNOWN_SIZE: Final = 2048
@@ -290,15 +292,11 @@ def response_head(
         kept_for: seconds for which the client is told that the connection is kept.
     Raises: InvalidHeader.
     """
-    if not 200 <= status <= 999:
-        raise InvalidHeader(f"not the status of a final response: {status}")
-    check_fields(fields)
-    kept, declared, closes = _handler_fields(fields, date)
+    checked, declared = checked_fields(status, reason, fields, length)
+    kept, closes = _connection_fields(checked, date)
     keep_alive = keep_alive and not closes
-    bodiless = is_head or status in (204, 304)
-    if declared is None and length is not None and status != 304:  # RFC 9110 §8.6: a GET's length or none
-        declared = b"%d" % length
-    if declared is not None and status != 204:  # RFC 9110 §8.6
+    bodiless = is_head or status in NO_BODY
+    if declared is not None:
         kept.append((b"Content-Length", declared))
         framing = LENGTH
     elif bodiless:
@@ -316,40 +314,68 @@ def response_head(
             kept.append((b"Keep-Alive", b"timeout=%d" % kept_for))
     if reason is None:
         reason = _reason(status)
-    check_reason(reason)
     wire = _written(status, kept, reason, http11 and framing in (CHUNKED, NONE))
     if framing == NONE:
         wire = wire.replace(_CODING_LINE, b"\r\n")
     return ResponseHead(wire, NONE if bodiless else framing, int(declared or 0), keep_alive)
 
 
-def _handler_fields(fields: Fields, date: bytes) -> tuple[list[tuple[bytes, bytes]], bytes | None, bool]:
-    """The fields that are sent as the handler gave them, with a Date; the length that it declares; and
-    whether it asks for the connection to be closed."""
+def checked_fields(
+    status: int, reason: bytes | None, fields: Iterable[tuple[bytes, bytes]], length: int | None
+) -> tuple[list[tuple[bytes, bytes]], bytes | None]:
+    """The fields of a final response as the handler gave them, and apart from them its Content-Length.
+
+    Args:
+        length: of the body, where it is known and `fields` do not declare it.
+    Returns: the fields without Content-Length; the value of that, `None` where the response has none.
+    Raises: InvalidHeader.
+    """
+    if not 200 <= status <= 999:
+        raise InvalidHeader(f"not the status of a final response: {status}")
+    fields = tuple(fields)
+    check_fields(fields)
+    if reason is not None:
+        check_reason(reason)
     kept: list[tuple[bytes, bytes]] = []
     declared: bytes | None = None
-    closes = dated = False
     for name, value in fields:
         lower = name.lower()
         if lower == b"content-length":
             if declared not in (None, value) or not value.isdigit() or len(value) > _MAX_LENGTH_DIGITS:
                 raise InvalidHeader(f"not a Content-Length: {value[:100]!r}")
             declared = value
-        elif lower == b"connection":
+        elif lower == b"transfer-encoding":
+            raise InvalidHeader("Transfer-Encoding is the server's to set")
+        else:
+            kept.append((name, value))
+    if status == 204:  # RFC 9110 §8.6
+        return kept, None
+    if declared is None and length is not None and status != 304:  # the same: a GET's length or none
+        declared = b"%d" % length
+    return kept, declared
+
+
+def _connection_fields(
+    fields: list[tuple[bytes, bytes]], date: bytes
+) -> tuple[list[tuple[bytes, bytes]], bool]:
+    """The fields with a Date, and whether the handler asks for the connection to be closed."""
+    kept: list[tuple[bytes, bytes]] = []
+    closes = dated = False
+    for name, value in fields:
+        lower = name.lower()
+        if lower == b"connection":
             # The server says once whether the connection is kept, whatever the handler says of it.
             options = _options([value])
             closes = closes or b"close" in options
             others = [option for option in options if option not in _OURS]
             if others:
                 kept.append((name, b", ".join(others)))
-        elif lower == b"transfer-encoding":
-            raise InvalidHeader("Transfer-Encoding is the server's to set")
         else:
             dated = dated or lower == b"date"
             kept.append((name, value))
     if not dated:
         kept.append((b"Date", date))
-    return kept, declared, closes
+    return kept, closes
 
 
 def _written(status: int, fields: list[tuple[bytes, bytes]], reason: bytes, to_http11: bool) -> bytes:

@@ -1,0 +1,409 @@
+"""The slot of one request of an ASGI server: what the engine's exchange needs, over `receive` and `send`.
+
+The rule: a chunk is one message. What waits to be sent is bounded, and a body is asked for when it is read.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import anyio
+import anyio.abc
+import anyio.lowlevel
+
+from streamcompat.asgi.scope import ASGIMessage, Receive, Scope, Send, Transport, request_head
+from streamcompat_engine import (
+    CHUNK_COST,
+    CUT,
+    FINISHED,
+    NO_BODY,
+    NO_RESPONSE,
+    READY,
+    WHOLE_RESPONSE,
+    Accepted,
+    Body,
+    ClientDisconnected,
+    Direction,
+    EngineError,
+    Fields,
+    Flow,
+    HTTPExchange,
+    Inbound,
+    Limits,
+    Observer,
+    ProtocolError,
+    Response,
+    ResponseStateError,
+    Unstreamed,
+    Wakeup,
+    WebSocketCore,
+    WebSocketSettings,
+    WriteBufferFull,
+    cancels,
+    check_length,
+    check_replaceable,
+    check_trailers,
+    checked_fields,
+    end_of,
+    replace,
+)
+
+_LIMITS: Final = Limits()
+_TRAILERS: Final = "http.response.trailers"
+"""The extension of ASGI by which a response has trailers."""
+
+
+class Messages(Body):
+    """The body of a streamed response as messages of the server's.
+
+    Args:
+        put: sends a message; its size in bytes.
+        start: the message that begins the response.
+        bodiless: no body is sent.
+    """
+
+    def __init__(
+        self,
+        put: Callable[[ASGIMessage, int], None],
+        start: ASGIMessage,
+        bodiless: bool,
+        declared: int | None,
+        written: Callable[[int], Awaitable[None]],
+    ) -> None:
+        super().__init__(declared, written)
+        self._put = put
+        self._start = start
+        self._bodiless = bodiless
+
+    def _put_head(self) -> None:
+        self._put(self._start, 0)
+
+    def _put_chunk(self, data: bytes) -> None:
+        if not self._bodiless:
+            self._put({"type": "http.response.body", "body": data, "more_body": True}, len(data))
+
+    def _put_end(self, trailers: Fields) -> None:
+        self._put({"type": "http.response.body", "body": b"", "more_body": False}, 0)
+        if "trailers" in self._start:
+            fields = [(name.lower(), value) for name, value in trailers]
+            self._put({"type": _TRAILERS, "headers": fields, "more_trailers": False}, 0)
+
+
+class Pull:
+    """The wait of a reader: it takes a message from the server by itself."""
+
+    def __init__(self, slot: ASGISlot) -> None:
+        self._slot = slot
+
+    def set(self) -> None:
+        """Nothing: whoever waits goes on once the message is there."""
+
+    async def wait(self) -> None:
+        await self._slot.pull()
+        if self._slot.disconnected:
+            # An application that this cancels is not told by an error first.
+            await anyio.lowlevel.checkpoint()
+
+
+class ASGISlot:
+    """The place of one exchange behind an ASGI server; see the engine's `Slot` for what is not said here.
+
+    Attributes:
+        cancels: the scope that the application runs in.
+        exchange: set by who makes it.
+    """
+
+    stopping = False
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, group: anyio.abc.TaskGroup, observer: Observer
+    ) -> None:
+        self.observer: Observer | None = observer
+        self.head = request_head(scope)
+        self.scheme: str = scope.get("scheme", "http")
+        self.peer: tuple[Any, ...] | None = tuple(scope["client"]) if scope.get("client") else None
+        self.sockname: Any = tuple(scope["server"]) if scope.get("server") else None
+        self.transport = Transport(scope)
+        # Over HTTP/1 a request without either field has no body; over HTTP/2 only its end tells.
+        has_body = self.head.has_body or self.head.http_version not in ("1.0", "1.1")
+        self.inbound = Inbound(_LIMITS.inbound_high, _LIMITS.inbound_low) if has_body else None
+        self.flow = Flow(_LIMITS, anyio.Event)
+        self.over = False
+        self.began = anyio.current_time()
+        self.stacks: list[Any] = []
+        self.cancels = anyio.CancelScope()
+        self.exchange: HTTPExchange | None = None
+        self._lost: EngineError | None = None
+        self._response: Response = NO_RESPONSE
+        self._has_trailers = _TRAILERS in (scope.get("extensions") or {})
+        self._receive = receive
+        self._send = send
+        self._group = group
+        self._reading = anyio.Lock(fast_acquire=True)  # not every server lets two read at once
+        self._watched = False
+        self._taken: anyio.Event | None = None  # of what was read ahead
+        self._queue: deque[tuple[ASGIMessage, int]] = deque()
+        self._queued = 0
+        self._work: anyio.Event | None = None  # for the task that sends, where there is one
+        self._sent = anyio.Event()
+
+    # ---- the client ----
+
+    @property
+    def disconnected(self) -> bool:
+        return self._lost is not None
+
+    def cancel(self) -> None:
+        self.cancels.cancel()
+
+    def is_cancelled(self, error: BaseException) -> bool:
+        return cancels(error)
+
+    def policy_changed(self) -> None:
+        if self._lost is not None:
+            self._tell(self._lost)
+        elif self.exchange is not None and self.exchange.on_disconnect == "cancel":
+            self._watch()
+
+    def _gone(self, error: EngineError | None = None) -> None:
+        if self._lost is None:
+            self._lost = error or ClientDisconnected()
+            self._queue.clear()
+            self._queued = 0
+            self._sent.set()
+            self._tell(self._lost)
+
+    def _tell(self, error: EngineError) -> None:
+        """The client is gone: do what the policy says."""
+        policy = "raise" if self.exchange is None or self.over else self.exchange.on_disconnect
+        if policy == "cancel":
+            self.cancels.cancel()
+        if self.inbound is not None:
+            self.inbound.fail(error)
+        if isinstance(self._response, Body):
+            self._response.fail(error)
+            if policy == "ignore":
+                self._response.ignore()
+        self.flow.unblock()
+
+    def ended(self) -> None:
+        """The application has returned, and its response is with the server."""
+        exchange, self.exchange = self.exchange, None
+        assert exchange is not None
+        if self.observer is not None:
+            end = end_of(self._lost, self.responded, self.inbound)
+            self.observer.ended(exchange, end, anyio.current_time())
+        exchange.end()
+        if self._lost is not None:
+            self._tell(self._lost)
+
+    # ---- the request's body ----
+
+    @property
+    def reading_paused(self) -> bool:
+        return self._taken is not None
+
+    def consider_reading(self) -> None:
+        if self._taken is not None and self.inbound is not None and not self.inbound.size:
+            self._taken.set()
+            self._taken = None
+
+    def wakeup(self) -> Wakeup:
+        return Pull(self)
+
+    async def pull(self, ahead: bool = False) -> None:
+        """Take one message, unless there is something to read or, but for `ahead`, an end already."""
+        async with self._reading:
+            inbound = self.inbound
+            if self._lost is not None or (
+                inbound is not None and (inbound.size or inbound.ended or inbound.error) and not ahead
+            ):
+                return
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                if not self.responded:  # a server says so too once the response is whole
+                    self._gone()
+            elif inbound is not None and not inbound.ended:
+                body = message.get("body", b"")
+                if body:
+                    inbound.feed([body])
+                if not message.get("more_body", False):
+                    inbound.end(())
+
+    def _watch(self) -> None:
+        """Begin to look out for the client's leaving."""
+        if not self._watched:
+            self._watched = True
+            self._group.start_soon(self._look_out)
+
+    async def _look_out(self) -> None:
+        """Only a read tells that the client has left, so one message of the body is read ahead."""
+        inbound = self.inbound
+        while self._lost is None and not self.responded:
+            if inbound is not None and inbound.size and not inbound.ended:
+                taken = self._taken = anyio.Event()
+                await taken.wait()
+            elif inbound is not None and inbound.error is not None:
+                return
+            else:
+                await self.pull(ahead=True)
+
+    def send_continue(self) -> None:
+        """The server does, when it is asked for the body."""
+
+    def pace(self, idle: float | None, rate: int | None) -> None:
+        """The server has times of its own."""
+
+    def gather(self) -> None:
+        """The same."""
+
+    def answer_begins(self) -> None:
+        """The same."""
+
+    # ---- the response ----
+
+    @property
+    def responded(self) -> bool:
+        return self._response.state is FINISHED
+
+    def respond(
+        self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None, body: bytes
+    ) -> None:
+        check_replaceable(self._response)
+        start, declared = self._start(status, headers, reason, len(body))
+        bodiless = self._is_bodiless(status)
+        check_length(len(body), None if bodiless else declared)
+        replace(self._response)
+        self._response = WHOLE_RESPONSE
+        self.put(start, 0)
+        sent = b"" if bodiless else body
+        self.put({"type": "http.response.body", "body": sent, "more_body": False}, len(sent))
+
+    def start(self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None) -> Body:
+        check_replaceable(self._response)
+        start, declared = self._start(status, headers, reason, None)
+        bodiless = self._is_bodiless(status)
+        if self._has_trailers and declared is None and not bodiless:
+            start["trailers"] = True
+        replace(self._response)
+        body = Messages(self.put, start, bodiless, None if bodiless else declared, self.written)
+        self._response = body
+        self._work_along()
+        if self._lost is not None:
+            body.fail(self._lost)
+        return body
+
+    def _start(
+        self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None, length: int | None
+    ) -> tuple[ASGIMessage, int | None]:
+        """The message that begins a response, and its Content-Length."""
+        fields, declared = checked_fields(status, reason, headers, length)
+        kept = [(name.lower(), value) for name, value in fields]
+        if self.head.http_version not in ("1.0", "1.1"):
+            kept = [field for field in kept if field[0] != b"connection"]
+        if declared is not None:
+            kept.append((b"content-length", declared))
+        start = {"type": "http.response.start", "status": status, "headers": kept}
+        return start, None if declared is None else int(declared)
+
+    def _is_bodiless(self, status: int) -> bool:
+        return self.head.method == "HEAD" or status in NO_BODY
+
+    def finish(self, trailers: Fields) -> None:
+        if not isinstance(self._response, Body):
+            raise ResponseStateError("the response has not been started")
+        check_trailers(trailers)
+        self._response.finish(trailers)
+
+    def cut(self) -> None:
+        """Without the last message the server closes the connection, so that the client sees the cut."""
+        if isinstance(self._response, Body):
+            self._response.cut(ResponseStateError("the response was cut"))
+        else:
+            self._response = Unstreamed(CUT)
+
+    def written(self, added: int) -> Awaitable[None]:
+        """What the writer of so many bytes may await."""
+        if self.flow.blocked:
+            try:
+                return self.flow.wait(added, self._drain)
+            except WriteBufferFull as error:
+                self._gone(error)
+                raise
+        self.flow.forget()
+        return READY
+
+    async def _drain(self) -> None:
+        await self.flow.writable()
+        if isinstance(self._response, Body) and self._response.error is not None:
+            raise self._response.error
+
+    # ---- another protocol: of a handshake alone, see `websocket` ----
+
+    def switch(
+        self, accepted: Accepted, settings: WebSocketSettings, wake: Callable[[], None]
+    ) -> tuple[WebSocketCore, Body]:
+        raise ProtocolError(501, "the server in front does not speak WebSocket")
+
+    def proceed(self) -> None:
+        """There is nothing to go on with."""
+
+    # ---- what is sent ----
+
+    def put(self, message: ASGIMessage, size: int) -> None:
+        """Queue a message with so many bytes."""
+        if self._lost is None:
+            self._queue.append((message, size + CHUNK_COST))
+            self._queued += size + CHUNK_COST
+            if self._queued > _LIMITS.outbound_high and not self.flow.blocked:
+                self.flow.block()
+                self._tell_waiting(True)
+            if self._work is not None:
+                self._work.set()
+
+    def _work_along(self) -> None:
+        """The response is streamed: send what is written while the application goes on."""
+        self._watch()
+        if self._work is None:
+            self._work = anyio.Event()
+            self._group.start_soon(self._send_along)
+
+    async def _send_along(self) -> None:
+        while self._lost is None:
+            assert self._work is not None
+            await self._work.wait()
+            self._work = anyio.Event()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        while self._queue:
+            message, cost = self._queue.popleft()
+            try:
+                await self._send(message)
+            except OSError:  # since ASGI 2.4 this is how a server says that the client is gone
+                self._gone()
+                return
+            self._queued -= cost if self._queue else self._queued
+            if self.flow.blocked and self._queued <= _LIMITS.outbound_low:
+                self.flow.unblock()
+                self._tell_waiting(False)
+            exchange = self.exchange
+            if exchange is not None and exchange.first_byte is None:
+                exchange.first_byte = anyio.current_time()
+                if self.observer is not None:
+                    self.observer.sent(exchange)
+        self._sent.set()
+
+    def _tell_waiting(self, on: bool) -> None:
+        if self.observer is not None and self.exchange is not None:
+            self.observer.waits(self.exchange, Direction.OUT, on)
+
+    async def sent(self) -> None:
+        """Returns once all that is queued is with the server."""
+        if self._work is None:
+            await self._flush()
+        while self._queued:
+            self._sent = anyio.Event()
+            await self._sent.wait()
