@@ -9,6 +9,7 @@ import json
 import os
 import select
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from benchmarks.client.streams import quiet
 from benchmarks.client.wire import WrongResponse
 
 SOURCE = Path(__file__).with_name("getload.c")
+_FIRST = 100_000_000_000
+"""The number of the first request, where requests are numbered; all have as many digits."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,32 @@ class LoadClient:
         )
 
 
+def _connected(port: int, request: bytes, connections: int) -> tuple[dict[int, socket.socket], int]:
+    """The connections by their file descriptors, each with one response behind it; and how long that was,
+    in bytes of its body."""
+    sockets = {}
+    body = 0
+    for _ in range(connections):
+        connection = wire.connect(port)
+        connection.sendall(wire.numbered(request, _FIRST))
+        response = wire.ResponseReader(connection).response()
+        if response.status != 200 or response.chunks is not None:
+            raise WrongResponse(f"status {response.status}, no Content-Length")
+        body = response.wire
+        sockets[connection.fileno()] = connection
+    return sockets, body
+
+
+def _is_whole(data: bytes, body: int) -> bool:
+    """Whether a response, with a body of so many bytes, is there to its end; WrongResponse if it is no 200."""
+    head, blank, rest = data.partition(b"\r\n\r\n")
+    if not blank or len(rest) < body:
+        return False
+    if not head.startswith(b"HTTP/1.1 200"):
+        raise WrongResponse(f"the answer is {head[:40]!r}")
+    return True
+
+
 def run_python(
     port: int,
     request: bytes,
@@ -140,18 +169,8 @@ def run_python(
 ) -> Load:
     """The same in Python. A server that closes a connection ends the run."""
     unique = wire.MARK in request
-    counter = 100_000_000_000
-    sockets = {}
-    body = 0
-    for _ in range(connections):
-        connection = wire.connect(port)
-        connection.sendall(wire.numbered(request, counter))
-        reader = wire.ResponseReader(connection)
-        response = reader.response()
-        if response.status != 200 or response.chunks is not None:
-            raise WrongResponse(f"status {response.status}, no Content-Length")
-        body = response.wire
-        sockets[connection.fileno()] = connection
+    counter = _FIRST
+    sockets, body = _connected(port, request, connections)
     poller = wire.new_epoll()
     sent: dict[int, float] = {}
     partial: dict[int, bytes] = {}
@@ -165,7 +184,7 @@ def run_python(
                 sent[number] = clock()
             begin = clock() + warmup
             measuring = False
-            requests, cpu, end = 0, 0.0, begin
+            cpu, end = 0.0, begin
             while True:
                 ready = poller.poll(20.0)
                 if not ready:
@@ -180,19 +199,15 @@ def run_python(
                 for number, _ in ready:
                     connection = sockets[number]
                     data = connection.recv(16384)
+                    if not data:
+                        raise WrongResponse("the server closed a connection")
                     if number in partial:
                         data = partial.pop(number) + data
-                    head, blank, rest = data.partition(b"\r\n\r\n")
-                    if not blank or len(rest) < body:
-                        if not data:
-                            raise WrongResponse("the server closed a connection")
+                    if not _is_whole(data, body):
                         partial[number] = data
                         continue
-                    if not head.startswith(b"HTTP/1.1 200"):
-                        raise WrongResponse(f"the answer is {head[:40]!r}")
                     if measuring:
                         times.append(clock() - sent[number])
-                        requests += 1
                     counter += 1
                     sent[number] = clock()
                     connection.send(wire.numbered(request, counter) if unique else request)
@@ -202,10 +217,14 @@ def run_python(
         poller.close()
         for connection in sockets.values():
             connection.close()
+    return _load(times, now - begin, cpu, body)
+
+
+def _load(times: list[float], seconds: float, cpu: float, body: int) -> Load:
     times.sort()
     return Load(
-        requests=requests,
-        seconds=now - begin,
+        requests=len(times),
+        seconds=seconds,
         p50=times[len(times) // 2] if times else 0.0,
         p99=times[len(times) * 99 // 100] if times else 0.0,
         client_cpu=cpu,

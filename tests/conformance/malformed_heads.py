@@ -177,6 +177,9 @@ def _fields() -> Iterator[Case]:
     }.items():
         wire = framed(b"Content-Length: 5", *lines)
         yield Case("content-type", "9110 §8.3", 400, name, wire)
+
+
+def _folds_and_line_ends() -> Iterator[Case]:
     for name, wire in {
         "with a space": with_field(b"A: b\r\n c"),
         "with a tab": with_field(b"A: b\r\n\tc"),
@@ -305,6 +308,7 @@ HEADS = named(
         _targets,
         _hosts,
         _fields,
+        _folds_and_line_ends,
         _framing,
         _expectations,
         _limits,

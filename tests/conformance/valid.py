@@ -221,6 +221,14 @@ def _chunks() -> Iterator[Sound]:
     yield Sound("chunk-ext", "9112 §7.1.1", "of the last", last, _post(b"hello"))
     most = chunked(b"1;a\r\nx\r\n" * LIMITS.extended_chunks + b"0\r\n\r\n")
     yield Sound("limit-extension", "9112 §7.1.1", "the most", most, _post(b"x" * LIMITS.extended_chunks))
+    for method in (b"GET", b"OPTIONS", b"DELETE"):
+        coded = b"Transfer-Encoding: chunked"
+        wire = head(method + b" / HTTP/1.1", coded) + b"%x\r\n%b\r\n0\r\n\r\n" % (len(NEXT), NEXT)
+        name = f"a request, of {method.decode()}"
+        yield Sound("transfer-encoding", "9112 §6.3", name, wire, Request(method.decode(), b"/", "h", NEXT))
+
+
+def _trailers() -> Iterator[Sound]:
     for name, section in {
         "one": b"A: b\r\n",
         "white space": b"A:\t b \t\r\n",
@@ -232,14 +240,11 @@ def _chunks() -> Iterator[Sound]:
     }.items():
         wire = chunked(b"5\r\nhello\r\n0\r\n" + section + b"\r\n")
         yield Sound("trailer", "9112 §7.1.2", name, wire, _post(b"hello"))
-    for method in (b"GET", b"OPTIONS", b"DELETE"):
-        coded = b"Transfer-Encoding: chunked"
-        wire = head(method + b" / HTTP/1.1", coded) + b"%x\r\n%b\r\n0\r\n\r\n" % (len(NEXT), NEXT)
-        name = f"a request, of {method.decode()}"
-        yield Sound("transfer-encoding", "9112 §6.3", name, wire, Request(method.decode(), b"/", "h", NEXT))
     wire = chunked(b"0\r\n" + b"a:\r\n" * LIMITS.trailer_count + b"\r\n")
     yield Sound("limit-trailers", "9110 §6.5.1", "the most", wire, _post(b""))
 
 
-SOUND: Final = [case for part in (_lines, _fields, _connections, _lengths, _chunks) for case in part()]
+SOUND: Final = [
+    case for part in (_lines, _fields, _connections, _lengths, _chunks, _trailers) for case in part()
+]
 assert len({case.id for case in SOUND}) == len(SOUND), "a name comes twice"
