@@ -26,6 +26,7 @@ HELD_BY = {
     "streamcompat.kernel.response.makers": "kernel/test_response.py, parity",
     "streamcompat.kernel.routes.endpoints": "kernel/test_router.py, kernel/test_binding.py",
     "streamcompat.kernel.routes.index": "kernel/test_router.py",
+    "streamcompat.kernel.routes.signatures": "kernel/test_registration.py",
     "streamcompat.kernel.statuses": "kernel/test_errors.py, parity",
     "streamcompat.kernel.tasks": "serving/test_serving.py, kernel/test_blueprints.py",
     "streamcompat.kernel.ujsontext": "kernel/test_jsontext.py, kernel/test_response.py",

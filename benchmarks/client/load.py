@@ -149,7 +149,7 @@ def _connected(port: int, request: bytes, connections: int) -> tuple[dict[int, s
 
 
 def _is_whole(data: bytes, body: int) -> bool:
-    """Whether a response, with a body of so many bytes, is there to its end; WrongResponse if it is no 200."""
+    """Whether a response with a body of so many bytes is there to its end; WrongResponse if it is no 200."""
     head, blank, rest = data.partition(b"\r\n\r\n")
     if not blank or len(rest) < body:
         return False

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from streamcompat.kernel.config import Config
 from streamcompat.kernel.errorhandler import ErrorHandler
 from streamcompat.kernel.routes.blueprints import Blueprint
-from streamcompat.kernel.routes.endpoints import Options
+from streamcompat.kernel.routes.endpoints import RouteOptions
 from streamcompat.kernel.routes.registration import H, Registration
 from streamcompat.kernel.routes.router import Router
 from streamcompat.kernel.routes.urls import build_url
@@ -46,27 +47,17 @@ class Registry(Registration, WebSocketSwitch):
         self.blueprints: dict[str, Blueprint] = {}
 
     def _add_route(
-        self,
-        handler: Handler,
-        uri: str,
-        methods: Collection[str] | None,
-        *,
-        host: Any = None,
-        strict_slashes: bool | None = None,
-        version: Any = None,
-        owner: Any = None,
-        **options: Any,
+        self, handler: Handler, uri: str, methods: Collection[str] | None, options: RouteOptions
     ) -> None:
         self.websocket_enabled |= getattr(handler, "is_websocket", False)
-        strict = self.strict_slashes if strict_slashes is None else strict_slashes
         self.router.add(
             uri if uri.startswith("/") else "/" + uri,
             methods,
             handler,
-            host,
-            strict,
-            version,
-            options=Options(owner=owner or self, **options),
+            options.host,
+            self.strict_slashes if options.strict_slashes is None else options.strict_slashes,
+            options.version,
+            options=replace(options, owner=options.owner or self),
         )
 
     def register_middleware(self, middleware: H, attach_to: str = "request") -> H:

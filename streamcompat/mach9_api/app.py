@@ -8,7 +8,9 @@ from typing import Any
 
 from streamcompat.application import Application
 from streamcompat.kernel.request.request import BaseRequest
-from streamcompat.kernel.routes.registration import GET, Decorator, H, Host, verb
+from streamcompat.kernel.routes.endpoints import OF_DECORATORS
+from streamcompat.kernel.routes.registration import GET, Decorator, H, verb
+from streamcompat.kernel.routes.signatures import takes_options
 from streamcompat.mach9_api.config import Config
 from streamcompat.mach9_api.dialect import MACH9
 from streamcompat.mach9_api.handlers import ErrorHandler
@@ -90,22 +92,16 @@ class Mach9(Application):
     def make_router(self) -> Router:
         return Router(self.composition_view_class)
 
-    def route(  # type: ignore[override]
-        self,
-        uri: str,
-        methods: Collection[str] | None = GET,
-        host: Host = None,
-        strict_slashes: bool | None = None,
-        stream: bool = False,
-        websocket: bool = False,
-        **options: Any,
+    @takes_options(OF_DECORATORS, "host", "strict_slashes", "stream", "websocket")
+    def route(
+        self, uri: str, methods: Collection[str] | None = GET, *, websocket: bool = False, **options: Any
     ) -> Decorator:
         """As in the kernel.
 
         Args:
             websocket: the handler returns `response.websocket(...)`, and `request.stream` has the messages.
         """
-        register = super().route(uri, methods, host, strict_slashes, stream, **options)
+        register = super().route(uri, methods, **options)
         if not websocket:
             return register
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from streamcompat.kernel.routes import blueprints as kernel
-from streamcompat.kernel.routes.registration import Host
+from streamcompat.kernel.routes.endpoints import Host
 from streamcompat.mach9_api.dialect import MACH9
 
 __all__ = ["Blueprint"]

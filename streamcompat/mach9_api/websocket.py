@@ -9,7 +9,7 @@ from typing import Any
 from streamcompat.kernel.request.streams import RequestStream
 from streamcompat.kernel.routes.views import Handler
 from streamcompat.kernel.websocket.connection import ConnectionClosed, WebSocketConnection
-from streamcompat.kernel.websocket.routes import WebSocketResponse
+from streamcompat.kernel.websocket.routes import WebSocketResponse, marked_websocket
 
 __all__ = [
     "ReplyChannel",
@@ -132,5 +132,4 @@ def messages(handler: Handler) -> Handler:
         request.stream = MessageChannel(request)
         return handler(*arguments, **parameters)
 
-    call.is_websocket = True  # type: ignore[attr-defined]
-    return call
+    return marked_websocket(call)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
 from typing import Any
 
 from streamcompat.kernel.routes import blueprints as kernel
-from streamcompat.kernel.routes.registration import Host
-from streamcompat.kernel.routes.views import Handler
+from streamcompat.kernel.routes.endpoints import Host
+from streamcompat.kernel.routes.registration import Decorator, H, Registration
+from streamcompat.kernel.routes.signatures import options_of, takes_options
 from streamcompat.sanic_api.dialect import SANIC
 from streamcompat.sanic_api.streaming import StreamRoutes
 
@@ -27,33 +27,21 @@ class Blueprint(StreamRoutes, kernel.Blueprint):
         name: str,
         url_prefix: str | None = None,
         host: Host = None,
-        version: Any = None,
+        version: object = None,
         strict_slashes: bool | None = False,
     ) -> None:
         super().__init__(name, url_prefix, host, version, strict_slashes)
 
-    def websocket(  # type: ignore[override]
-        self,
-        uri: str,
-        host: Host = None,
-        strict_slashes: bool | None = None,
-        version: Any = None,
-        name: str | None = None,
-        subprotocols: Collection[str] | None = None,
-    ) -> Callable[[Any], Any]:
+    @takes_options(
+        options_of(Registration.websocket), "host", "strict_slashes", "version", "name", "subprotocols"
+    )
+    def websocket(self, uri: str, **options: Any) -> Decorator:
         """As an application's; `version` comes earlier."""
-        return super().websocket(uri, host, strict_slashes, subprotocols, name, version)
+        return super().websocket(uri, **options)
 
-    def add_websocket_route(  # type: ignore[override]
-        self,
-        handler: Handler,
-        uri: str,
-        host: Host = None,
-        version: Any = None,
-        name: str | None = None,
-        strict_slashes: bool | None = None,
-        subprotocols: Collection[str] | None = None,
-    ) -> Handler:
+    @takes_options(
+        options_of(Registration.websocket), "host", "version", "name", "strict_slashes", "subprotocols"
+    )
+    def add_websocket_route(self, handler: H, uri: str, **options: Any) -> H:
         """As `websocket`, for a function that is there."""
-        self.websocket(uri, host, strict_slashes, version, name, subprotocols)(handler)
-        return handler
+        return self.websocket(uri, **options)(handler)

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from streamcompat.kernel.routes.registration import Decorator, Host, Registration
+from streamcompat.kernel.routes.registration import Decorator, Registration
+from streamcompat.kernel.routes.signatures import options_of, takes_options
 
 
 class StreamRoutes(Registration):
     """What Sanic and its Blueprint have beside the shared decorators."""
 
-    def stream(
-        self,
-        uri: str,
-        methods: Collection[str] = ("POST",),
-        host: Host = None,
-        strict_slashes: bool | None = None,
-        **options: Any,
-    ) -> Decorator:
+    @takes_options(options_of(Registration.route, "methods", "stream"), "host", "strict_slashes")
+    def stream(self, uri: str, methods: Collection[str] = ("POST",), **options: Any) -> Decorator:
         """As `route`; the handler reads the request's body through `request.stream.get()`."""
-        return self.route(uri, methods, host, strict_slashes, True, **options)
+        return self.route(uri, methods, stream=True, **options)

@@ -6,8 +6,10 @@ import inspect
 
 import pytest
 
+from streamcompat.kernel.routes.endpoints import OF_DECORATORS
 from streamcompat.kernel.routes.registration import Registration
 from streamcompat.mach9_api import Mach9
+from streamcompat.sanic_api import Blueprint, Sanic
 
 VERBS = ["get", "head", "options", "delete", "post", "put", "patch"]
 STREAMING = ["post", "put", "patch"]
@@ -23,8 +25,11 @@ class Recording(Registration):
     def __init__(self):
         self.told = []
 
-    def _add_route(self, handler, uri, methods, **options):
-        self.told.append((handler, uri, list(methods), {k: v for k, v in options.items() if v is not None}))
+    def _add_route(self, handler, uri, methods, options):
+        said = {name: getattr(options, name) for name in OF_DECORATORS}
+        self.told.append(
+            (handler, uri, list(methods), {name: value for name, value in said.items() if value is not None})
+        )
 
 
 @pytest.mark.parametrize("name", VERBS)
@@ -64,7 +69,23 @@ def test_what_route_does_not_take_is_refused_when_it_is_registered():
         recording.get("/x", "h", host="h")
     with pytest.raises(TypeError, match=r"get\(\) takes at most 5 positional arguments"):
         recording.get("/x", "h", True, 2, "n", "more")
+    with pytest.raises(TypeError, match=r"route\(\) got an unexpected keyword argument 'owner'"):
+        recording.route("/x", owner=recording)
+    with pytest.raises(TypeError, match=r"websocket\(\) got an unexpected keyword argument 'stream'"):
+        recording.websocket("/x", stream=True)
     assert recording.told == []
+
+
+def test_a_blueprint_of_sanics_takes_the_options_of_websockets_in_another_order():
+    own, blueprints = (list(inspect.signature(one.websocket).parameters) for one in (Sanic, Blueprint))
+    assert own == ["self", "uri", "host", "strict_slashes", "subprotocols", "name", "version"]
+    assert blueprints == ["self", "uri", "host", "strict_slashes", "version", "name", "subprotocols"]
+    added = list(inspect.signature(Blueprint.add_websocket_route).parameters)
+    assert added[2:] == ["uri", "host", "version", "name", "strict_slashes", "subprotocols"]
+    area = Blueprint("area")
+    area.websocket("/x", "h", True, 2, "n", ["p"])(handler)
+    (route,) = area.routes
+    assert (route.options.host, route.options.version, route.options.name) == ("h", 2, "n")
 
 
 def test_mach9s_get_has_websocket_in_its_place():

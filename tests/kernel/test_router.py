@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamcompat.kernel.routes.endpoints import Options
+from streamcompat.kernel.routes.endpoints import RouteOptions
 from streamcompat.kernel.routes.router import (
     PARAMETER,
     Route,
@@ -252,7 +252,7 @@ def test_a_version_with_a_dot():
 class TestStreaming:
     def test_a_route_streams_by_its_options_or_its_handlers_mark(self):
         router = Router()
-        router.add("/a", ("POST",), handler("a"), options=Options(stream=True))
+        router.add("/a", ("POST",), handler("a"), options=RouteOptions(stream=True))
         router.add("/b", ("POST",), handler("b", is_stream=True))
         router.add("/c", ("POST",), handler("c"))
         assert [router.resolve(f"/{name}", "POST", None)[0].stream for name in "abc"] == [True, True, False]

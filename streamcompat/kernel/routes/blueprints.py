@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from streamcompat.kernel.dialect import Dialect
-from streamcompat.kernel.routes.registration import H, Host, Registration
+from streamcompat.kernel.routes.endpoints import Host, RouteOptions
+from streamcompat.kernel.routes.registration import H, Registration
 from streamcompat.kernel.routes.views import Handler
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ class FutureRoute(NamedTuple):
     handler: Handler
     uri: str
     methods: Collection[str] | None
-    options: dict[str, Any]
+    options: RouteOptions
 
 
 class Blueprint(Registration):
@@ -49,7 +51,7 @@ class Blueprint(Registration):
         name: str,
         url_prefix: str | None = None,
         host: Host = None,
-        version: Any = None,
+        version: object = None,
         strict_slashes: bool | None = None,
     ) -> None:
         self.name = name
@@ -77,7 +79,9 @@ class Blueprint(Registration):
                 flat.append(blueprint)
         return flat
 
-    def _add_route(self, handler: Handler, uri: str, methods: Collection[str] | None, **options: Any) -> None:
+    def _add_route(
+        self, handler: Handler, uri: str, methods: Collection[str] | None, options: RouteOptions
+    ) -> None:
         self.routes.append(FutureRoute(handler, uri, methods, options))
 
     def register_middleware(self, middleware: H, attach_to: str = "request") -> H:
@@ -95,18 +99,9 @@ class Blueprint(Registration):
         """Tells `app` everything; `options` may have an `url_prefix` that replaces the blueprint's."""
         url_prefix = options.get("url_prefix", self.url_prefix) or ""
         for handler, uri, methods, route_options in self.routes:
-            merged = dict(route_options)
-            for option in ("host", "version", "strict_slashes"):
-                if merged[option] is None:
-                    merged[option] = getattr(self, option)
             path = url_prefix + uri
             app._add_route(
-                handler,
-                path[1:] if path.startswith("//") else path,
-                methods,
-                owner=self,
-                prefix=self.name,
-                **merged,
+                handler, path[1:] if path.startswith("//") else path, methods, self._completed(route_options)
             )
         for middleware, attach_to in self.middlewares:
             app.register_middleware(middleware, attach_to)
@@ -115,3 +110,15 @@ class Blueprint(Registration):
         for event, listeners in self.listeners.items():
             for listener in listeners:
                 app.register_listener(listener, event)
+
+    def _completed(self, options: RouteOptions) -> RouteOptions:
+        """The options of a route, with the blueprint's where the route does not say."""
+        strict = options.strict_slashes
+        return replace(
+            options,
+            host=self.host if options.host is None else options.host,
+            version=self.version if options.version is None else options.version,
+            strict_slashes=self.strict_slashes if strict is None else strict,
+            owner=self,
+            prefix=self.name,
+        )

@@ -6,8 +6,9 @@ The rule: all that can be known when a handler is registered is worked out then.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import KW_ONLY, dataclass
+from inspect import signature
+from typing import Final
 
 from streamcompat.kernel.dialect import Dialect
 from streamcompat.kernel.request.request import BaseRequest
@@ -15,32 +16,53 @@ from streamcompat.kernel.response.response import HTTPResponse
 from streamcompat.kernel.routes.views import Handler
 from streamcompat_engine import Exchange, OnDisconnect
 
+Host = str | Iterable[str] | None
+
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What a route says beside its path, methods and handler.
+class RouteOptions:
+    """What a route says beside its path, methods and handler; the one place for the options' defaults.
 
     Attributes:
+        host: a host name or several; the route is for these only.
+        strict_slashes: `/x` and `/x/` are two paths; `None` for what the application says.
         stream: the request's body is read through `request.stream`.
-        owner: the app or blueprint that the handler was registered on.
+        version: the path gets `/v<version>` before it.
         name: for `url_for`; the handler's own where it is `None`.
+        on_disconnect: what a handler learns of a client that leaves: `"raise"` (its next read or write
+            fails, or says so in the flavour's way), `"cancel"` (it is cancelled) or `"ignore"` (writes are
+            dropped).
+        body_limit: the most bytes that the request's body may have; `None` for what the configuration says.
+        body_idle: seconds that may pass between two arrivals of the body; `math.inf` for no limit, `None`
+            for 60.
+        body_rate: the least bytes a second of the body, counted after 10 s, and only while the client may
+            send; 0 for none. `None` is 500 on a route that does not stream, and none on one that does.
+        owner: the app or blueprint that the handler was registered on.
         prefix: the blueprint's name, for `url_for`.
-        on_disconnect: `"raise"`, `"cancel"` or `"ignore"`: what a handler learns of a client that leaves.
-        body_limit: bytes; `None` for the application's limit.
-        body_idle: seconds between two arrivals of the body; `math.inf` for no limit, `None` for the engine's.
-        body_rate: the least bytes a second; 0 for none, `None` for the engine's.
         static: the route serves files; its name is kept apart from those of handlers.
     """
 
+    host: Host = None
+    strict_slashes: bool | None = None
     stream: bool = False
-    owner: Any = None
+    version: object = None
     name: str | None = None
-    prefix: str | None = None
+    _: KW_ONLY
     on_disconnect: OnDisconnect | None = None
     body_limit: int | None = None
     body_idle: float | None = None
     body_rate: int | None = None
+    owner: object = None
+    prefix: str | None = None
     static: bool = False
+
+
+OF_DECORATORS: Final = {
+    name: parameter
+    for name, parameter in signature(RouteOptions).parameters.items()
+    if name not in ("owner", "prefix", "static")
+}
+"""The options that a decorator takes; the others are said by what registers the route."""
 
 
 class Endpoint:
@@ -64,7 +86,7 @@ class Endpoint:
     )
 
     def __init__(
-        self, handler: Handler, call: Handler, uri: str, stream: bool, options: Options, dialect: Dialect
+        self, handler: Handler, call: Handler, uri: str, stream: bool, options: RouteOptions, dialect: Dialect
     ) -> None:
         self.request_stream = (getattr(options.owner, "dialect", None) or dialect).request_stream
         self.handler = handler
@@ -99,4 +121,4 @@ def answers_asterisk(methods: Iterable[str], dialect: Dialect) -> Endpoint:
     def asterisk(request: BaseRequest) -> HTTPResponse:
         return dialect.response(status=204, headers={"Allow": allowed}, content_type=None)
 
-    return Endpoint(asterisk, asterisk, "*", False, Options(), dialect)
+    return Endpoint(asterisk, asterisk, "*", False, RouteOptions(), dialect)

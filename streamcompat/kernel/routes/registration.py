@@ -6,27 +6,25 @@ The rule: each decorator says one thing to `add_route`, `register_middleware`, `
 
 from __future__ import annotations
 
-import functools
-import inspect
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from streamcompat.kernel.routes.endpoints import OF_DECORATORS, Host, RouteOptions
+from streamcompat.kernel.routes.signatures import options_of, takes_options
 from streamcompat.kernel.routes.static import file_handler
 from streamcompat.kernel.routes.views import CompositionView, Handler
 from streamcompat.kernel.statuses import HTTP_METHODS
-from streamcompat.kernel.websocket.routes import WebSocketRoutes
-from streamcompat_engine import OnDisconnect
+from streamcompat.kernel.websocket.routes import upgrading
 
 H = TypeVar("H", bound=Handler)
-Host = str | Iterable[str] | None
 
 GET = frozenset({"GET"})
 
-R = TypeVar("R")
 _ORDER = ("host", "strict_slashes", "version", "name")
 _ORDER_WITH_STREAM = ("host", "strict_slashes", "stream", "version", "name")
+OF_WEBSOCKETS = {name: OF_DECORATORS[name] for name in _ORDER}
 
 
 class Decorator(Protocol):
@@ -45,53 +43,6 @@ def view_methods(handler: Handler, methods: Collection[str] | None) -> Collectio
     return methods
 
 
-def _ordered(route: Callable[..., Decorator], *order: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    """Lets a method that takes the options of `route` by name take some of them by position too.
-
-    Args:
-        order: what the positional arguments after the method's own are called.
-    """
-
-    def decorate(method: Callable[..., R]) -> Callable[..., R]:
-        signature = inspect.signature(method)
-        own = [
-            parameter
-            for parameter in signature.parameters.values()
-            if parameter.kind is not parameter.VAR_KEYWORD
-        ]
-
-        @functools.wraps(method)
-        def call(*positional: Any, **options: Any) -> R:
-            further = positional[len(own) :]
-            if len(further) > len(order):
-                most = len(own) + len(order) - 1
-                raise TypeError(f"{method.__name__}() takes at most {most} positional arguments")
-            named = dict(zip(order, further, strict=False))
-            if twice := sorted(named.keys() & options):
-                raise TypeError(f"{method.__name__}() got two values for {twice[0]!r}")
-            return method(*positional[: len(own)], **named, **options)
-
-        vars(call)["__signature__"] = signature.replace(parameters=_parameters(route, own, order))
-        return call
-
-    return decorate
-
-
-def _parameters(
-    route: Callable[..., Decorator], own: Sequence[inspect.Parameter], order: Sequence[str]
-) -> list[inspect.Parameter]:
-    """What `help` and editors show: the method's own arguments, then those of `route` in its order."""
-    rest = dict(inspect.signature(route).parameters)
-    for name in ("self", "uri", "methods"):
-        if name not in order:
-            del rest[name]
-    parameters = [*own, *(rest.pop(name) for name in order)]
-    for parameter in rest.values():
-        by_name = parameter.kind is parameter.POSITIONAL_OR_KEYWORD
-        parameters.append(parameter.replace(kind=parameter.KEYWORD_ONLY) if by_name else parameter)
-    return parameters
-
-
 def verb(route: Callable[..., Decorator], method: str, *order: str) -> Callable[..., Decorator]:
     """The decorator for one method; `order` is what its arguments after the path are called."""
 
@@ -100,29 +51,19 @@ def verb(route: Callable[..., Decorator], method: str, *order: str) -> Callable[
 
     register.__name__ = method.lower()
     register.__doc__ = f"As `route`, for {method}."
-    return _ordered(route, *order)(register)
+    # `route` itself refuses what it does not take; a flavour's may take more than the kernel's.
+    return takes_options(options_of(route, "methods"), *order, refuses=False)(register)
 
 
-class Registration(WebSocketRoutes):
-    """The decorators for routes, middleware, exceptions and listeners.
+class Registration:
+    """The decorators for routes, WebSockets, middleware, exceptions and listeners.
 
-    Each route decorator takes, beside the path:
-
-    - `host`: a host name or several; the route is for these only.
-    - `strict_slashes`: `/x` and `/x/` are two paths.
-    - `stream`: the request's body is read through `request.stream`.
-    - `version`: the path gets `/v<version>` before it.
-    - `name`: for `url_for`.
-    - `on_disconnect`: what the handler learns of a client that leaves: `"raise"` (its next read or write
-      fails, or says so in the flavour's way), `"cancel"` (it is cancelled) or `"ignore"` (writes are
-      dropped).
-    - `body_limit`: the most bytes that the request's body may have; else the configuration says it.
-    - `body_idle`: seconds that may pass between two arrivals of the body, `math.inf` for no limit; else 60.
-    - `body_rate`: the least bytes a second of the body, counted after 10 s, and only while the client may
-      send; 0 for none. Else 500 on a route that does not stream, and none on one that does.
+    Each route decorator takes, beside the path, the options that `RouteOptions` describes.
     """
 
-    def _add_route(self, handler: Handler, uri: str, methods: Collection[str] | None, **options: Any) -> None:
+    def _add_route(
+        self, handler: Handler, uri: str, methods: Collection[str] | None, options: RouteOptions
+    ) -> None:
         raise NotImplementedError
 
     def register_middleware(self, middleware: H, attach_to: str = "request") -> H:
@@ -138,43 +79,18 @@ class Registration(WebSocketRoutes):
         `after_server_stop`; it is called with the app and the event loop."""
         raise NotImplementedError
 
-    def route(
-        self,
-        uri: str,
-        methods: Collection[str] | None = GET,
-        host: Host = None,
-        strict_slashes: bool | None = None,
-        stream: bool = False,
-        version: Any = None,
-        name: str | None = None,
-        *,
-        on_disconnect: OnDisconnect | None = None,
-        body_limit: int | None = None,
-        body_idle: float | None = None,
-        body_rate: int | None = None,
-    ) -> Decorator:
+    @takes_options(OF_DECORATORS, "host", "strict_slashes", "stream", "version", "name")
+    def route(self, uri: str, methods: Collection[str] | None = GET, **options: Any) -> Decorator:
         """Registers the decorated handler for `methods`, or for any method if `None`."""
+        route_options = RouteOptions(**options)
 
         def register(handler: H) -> H:
-            self._add_route(
-                handler,
-                uri,
-                methods,
-                host=host,
-                strict_slashes=strict_slashes,
-                stream=stream,
-                version=version,
-                name=name,
-                on_disconnect=on_disconnect,
-                body_limit=body_limit,
-                body_idle=body_idle,
-                body_rate=body_rate,
-            )
+            self._add_route(handler, uri, methods, route_options)
             return handler
 
         return register
 
-    @_ordered(route, "methods", "host", "strict_slashes", "version", "name", "stream")
+    @takes_options(options_of(route), "methods", "host", "strict_slashes", "version", "name", "stream")
     def add_route(self, handler: H, uri: str, **options: Any) -> H:
         """Registers a handler, a class view's `as_view()` or a composed view; views bring their methods."""
         methods = view_methods(handler, options.pop("methods", GET))
@@ -221,12 +137,30 @@ class Registration(WebSocketRoutes):
             handler,
             uri,
             ("GET", "HEAD"),
-            host=host,
-            strict_slashes=strict_slashes,
-            version=None,
-            name=name,
-            static=True,
+            RouteOptions(host, strict_slashes, name=name, static=True),
         )
+
+    @takes_options(OF_WEBSOCKETS, "host", "strict_slashes", "subprotocols", "name", "version")
+    def websocket(
+        self, uri: str, *, subprotocols: Collection[str] | None = None, **options: Any
+    ) -> Decorator:
+        """Registers the decorated handler for a WebSocket: `async def handler(request, ws, **parameters)`.
+
+        Args:
+            subprotocols: that it speaks; of the client's the first that is among them is agreed on.
+        """
+        route_options = RouteOptions(**options)
+
+        def register(handler: H) -> H:
+            self._add_route(upgrading(handler, subprotocols or ()), uri, ("GET",), route_options)
+            return handler
+
+        return register
+
+    @takes_options(options_of(websocket), "host", "strict_slashes", "subprotocols", "name", "version")
+    def add_websocket_route(self, handler: H, uri: str, **options: Any) -> H:
+        """As `websocket`, for a function that is there."""
+        return self.websocket(uri, **options)(handler)
 
     def middleware(self, middleware_or_attach_to: Any, attach_to: str | None = None) -> Any:
         """`@app.middleware`, `@app.middleware("request")` or `@app.middleware("response")`."""

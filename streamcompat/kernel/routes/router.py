@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from streamcompat.kernel.dialect import Dialect
 from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.kernel.routes.binding import adapt
-from streamcompat.kernel.routes.endpoints import Endpoint, Options, answers_asterisk
+from streamcompat.kernel.routes.endpoints import Endpoint, RouteOptions, answers_asterisk
 from streamcompat.kernel.routes.index import Index, Segment
 from streamcompat.kernel.routes.linear import linear_pattern
 from streamcompat.kernel.routes.views import CompositionView, Handler, marked_stream
@@ -225,7 +225,7 @@ class Router:
         host: str | Iterable[str] | None = None,
         strict_slashes: bool = False,
         version: object = None,
-        options: Options = Options(),
+        options: RouteOptions = RouteOptions(),
     ) -> None:
         """One more handler.
 
@@ -260,7 +260,7 @@ class Router:
         methods: frozenset[str],
         handler: Handler,
         host: str | None,
-        options: Options,
+        options: RouteOptions,
         implied: bool,
     ) -> None:
         new = Route(uri, host, handler, methods)
@@ -304,7 +304,7 @@ class Router:
         old.endpoints |= new.endpoints
         old.methods |= new.methods
 
-    def _endpoints(self, route: Route, options: Options) -> dict[str | None, Endpoint]:
+    def _endpoints(self, route: Route, options: RouteOptions) -> dict[str | None, Endpoint]:
         handler = route.handler
         names = frozenset(parameter.name for parameter in route.parameters)
         endpoints: dict[str | None, Endpoint] = {}

@@ -1,4 +1,4 @@
-"""Routes of WebSockets: how they are declared, how a request becomes one, and how its handler ends.
+"""Routes of WebSockets: how a request becomes one, and how its handler ends.
 
 The rule: until the 101 whatever goes wrong is an HTTP error page; after it, a close code. A handler that
 returns closes with 1000, one that fails with 1011, one that the server stops with 1001.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
@@ -153,56 +153,6 @@ def websocket_settings(config: Any) -> WebSocketSettings:
     )
 
 
-class WebSocketRoutes:
-    """The decorators for WebSockets."""
-
-    def _add_route(self, handler: Handler, uri: str, methods: Collection[str] | None, **options: Any) -> None:
-        raise NotImplementedError
-
-    def websocket(
-        self,
-        uri: str,
-        host: str | Iterable[str] | None = None,
-        strict_slashes: bool | None = None,
-        subprotocols: Collection[str] | None = None,
-        name: str | None = None,
-        version: Any = None,
-    ) -> Callable[[Any], Any]:
-        """Registers the decorated handler for a WebSocket: `async def handler(request, ws, **parameters)`.
-
-        Args:
-            subprotocols: that it speaks; of the client's the first that is among them is agreed on.
-        """
-
-        def register(handler: Handler) -> Handler:
-            self._add_route(
-                upgrading(handler, subprotocols or ()),
-                uri,
-                ("GET",),
-                host=host,
-                strict_slashes=strict_slashes,
-                version=version,
-                name=name,
-            )
-            return handler
-
-        return register
-
-    def add_websocket_route(
-        self,
-        handler: Handler,
-        uri: str,
-        host: str | Iterable[str] | None = None,
-        strict_slashes: bool | None = None,
-        subprotocols: Collection[str] | None = None,
-        name: str | None = None,
-        version: Any = None,
-    ) -> Handler:
-        """As `websocket`, for a function that is there."""
-        self.websocket(uri, host, strict_slashes, subprotocols, name, version)(handler)
-        return handler
-
-
 class WebSocketSwitch:
     """Whether an application serves its routes of WebSockets; registering one switches it on."""
 
@@ -223,5 +173,10 @@ def upgrading(handler: Handler, subprotocols: Collection[str]) -> Handler:
             lambda connection: handler(*arguments, connection, **parameters), subprotocols
         )
 
-    upgrade.is_websocket = True  # type: ignore[attr-defined]
-    return upgrade
+    return marked_websocket(upgrade)
+
+
+def marked_websocket(handler: Handler) -> Handler:
+    """Marks a handler whose route switches the application's WebSockets on."""
+    vars(handler)["is_websocket"] = True
+    return handler
