@@ -19,7 +19,7 @@ from .errors import (
     WriteBufferFull,
 )
 from .events import Fields, RequestHead
-from .exchange.contract import Exchange, OnDisconnect, WebSocketCore
+from .exchange.contract import Address, Exchange, OnDisconnect, WebSocketCore
 from .exchange.exchange import HTTPExchange
 from .exchange.flow import CHUNK_COST, Flow, Wakeup
 from .exchange.inbound import Inbound
@@ -61,6 +61,7 @@ __all__ = [
     "REASONS",
     "WHOLE_RESPONSE",
     "Accepted",
+    "Address",
     "App",
     "Body",
     "BodyLengthError",

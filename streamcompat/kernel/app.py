@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import logging.config
 import sys
+from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from inspect import isawaitable
 from types import CoroutineType
@@ -26,6 +27,7 @@ from streamcompat.kernel.routes.endpoints import Endpoint
 from streamcompat.kernel.routes.router import Router
 from streamcompat.kernel.routes.urls import below
 from streamcompat.kernel.tasks import Tasks
+from streamcompat.kernel.websocket.connection import WebSocketConnection
 from streamcompat.kernel.websocket.routes import WebSocketResponse
 from streamcompat_engine import (
     BodyTooLarge,
@@ -64,7 +66,7 @@ class App(Registry, Tasks):
         self,
         name: str | None = None,
         router: Router | None = None,
-        error_handler: Any = None,
+        error_handler: ErrorHandler | None = None,
         load_env: bool | str = True,
         request_class: type[BaseRequest] | None = None,
         strict_slashes: bool = False,
@@ -88,7 +90,7 @@ class App(Registry, Tasks):
         self.request_class = request_class
         self.debug: bool | None = None
         self.is_running = False
-        self.websocket_tasks: set[Any] = set()  # connections, each with `cancel`
+        self.websocket_tasks: set[WebSocketConnection] = set()
         self._configure_logging = configure_logging
         self.logs_access = False
         self._closes = False
@@ -138,13 +140,13 @@ class App(Registry, Tasks):
 
         return make
 
-    def request_arguments(self, request: BaseRequest) -> dict[str, Any]:
+    def request_arguments(self, request: BaseRequest) -> dict[str, object]:
         """What the flavour's own server called the constructor of a request with."""
         return {}
 
     # Running
 
-    def started(self, loop: Any, access_log: bool | None) -> None:
+    def started(self, loop: AbstractEventLoop | None, access_log: bool | None) -> None:
         """The server is about to start; for its lifespan."""
         self.is_running = True
         self._closes = not self.config.KEEP_ALIVE

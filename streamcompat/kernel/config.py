@@ -7,6 +7,7 @@ so that `Config.REQUEST_TIMEOUT = 2` reaches every app of the process, as it did
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -61,7 +62,10 @@ class Config(dict[str, Any]):
     dialect: ClassVar[Dialect]
 
     def __init__(
-        self, defaults: dict[str, Any] | None = None, load_env: bool | str = True, keep_alive: bool = True
+        self,
+        defaults: Mapping[str, object] | None = None,
+        load_env: bool | str = True,
+        keep_alive: bool = True,
     ) -> None:
         super().__init__(defaults or {})
         self.update(
@@ -91,7 +95,7 @@ class Config(dict[str, Any]):
         except KeyError:
             raise AttributeError(f"Config has no '{name}'") from None
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         self[name] = value
 
     def from_envvar(self, variable_name: str) -> bool:
@@ -117,7 +121,7 @@ class Config(dict[str, Any]):
         self.from_object(module)
         return True
 
-    def from_object(self, obj: Any) -> None:
+    def from_object(self, obj: object) -> None:
         """Takes the upper-case attributes of a module, a class or any object."""
         for name in dir(obj):
             if name.isupper():

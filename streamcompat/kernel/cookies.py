@@ -65,7 +65,7 @@ def _netscape_date(when: datetime) -> str:
     )
 
 
-class Cookie(dict[str, Any]):
+class Cookie(dict[str, object]):
     """One cookie of a response: `value`, and its attributes as items (`cookie["max-age"] = 60`).
 
     Attributes that may be set: expires (a datetime or text), path, comment, domain, max-age (seconds),
@@ -94,7 +94,7 @@ class Cookie(dict[str, Any]):
         self.key = key
         self.value = value
 
-    def __setitem__(self, key: str, value: Any) -> None:
+    def __setitem__(self, key: str, value: object) -> None:
         if key not in self._attributes:
             raise KeyError("Unknown cookie property")
         if value is not False:

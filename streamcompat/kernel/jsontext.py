@@ -42,7 +42,7 @@ def json_dumps(value: object, **options: Any) -> str:
     try:
         text = dumps(value, **options)
     except TypeError:
-        options = dict[str, Any](default=_plain, reject_bytes=False) | options
+        options = dict[str, object](default=_plain, reject_bytes=False) | options
         text = dumps(value, **options)
     # The option costs more than a look for what it forbids.
     if "NaN" in text or "Infinity" in text:

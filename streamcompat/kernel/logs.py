@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Collection
-from typing import Any
+from typing import Any, TextIO
 
 from streamcompat.kernel import accesslog
 from streamcompat_engine import LINE, LogBudget, printable
@@ -23,10 +23,10 @@ _SYSLOG = "/dev/log"
 def defaults(access: str, error: str) -> dict[str, Any]:
     """A configuration for `logging.config.dictConfig`, as the originals published it for apps to change."""
 
-    def handler(layout: str, stream: Any) -> dict[str, Any]:
+    def handler(layout: str, stream: TextIO) -> dict[str, object]:
         return {"class": "logging.StreamHandler", "formatter": layout, "stream": stream}
 
-    def logger(name: str, handler: str) -> dict[str, Any]:
+    def logger(name: str, handler: str) -> dict[str, object]:
         return {"level": "INFO", "handlers": [handler], "propagate": name == "root", "qualname": name}
 
     return {
@@ -71,7 +71,7 @@ def defaults_before_07(application: str) -> dict[str, Any]:
     used first; the ones for syslog are there where the system has one."""
     dates = "%Y-%m-%d %H:%M:%S"
 
-    def handler(access: bool, **rest: Any) -> dict[str, Any]:
+    def handler(access: bool, **rest: object) -> dict[str, object]:
         return {
             "class": "logging.StreamHandler",
             "filters": ["accessFilter" if access else "errorFilter"],
@@ -127,7 +127,7 @@ def listen(logger: logging.Logger, access: logging.Logger, debug: bool = False) 
         access.propagate = False
 
 
-def _attach(logger: logging.Logger, formatter: logging.Formatter, stream: Any, level: int) -> None:
+def _attach(logger: logging.Logger, formatter: logging.Formatter, stream: TextIO, level: int) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     logger.addHandler(handler)

@@ -7,15 +7,15 @@ application.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 from streamcompat.kernel.config import Config
 from streamcompat.kernel.errorhandler import ErrorHandler
-from streamcompat.kernel.routes.blueprints import Blueprint
+from streamcompat.kernel.routes.blueprints import Blueprint, Blueprints
 from streamcompat.kernel.routes.endpoints import RouteOptions
-from streamcompat.kernel.routes.registration import H, Registration
+from streamcompat.kernel.routes.registration import ExceptionClasses, H, Registration
 from streamcompat.kernel.routes.router import Router
 from streamcompat.kernel.routes.urls import build_url
 from streamcompat.kernel.routes.views import Handler
@@ -70,7 +70,7 @@ class Registry(Registration, WebSocketSwitch):
             raise ValueError(f"middleware attaches to 'request' or 'response', not to {attach_to!r}")
         return middleware
 
-    def register_exception(self, exceptions: tuple[Any, ...], handler: Handler) -> None:
+    def register_exception(self, exceptions: Sequence[ExceptionClasses], handler: Handler) -> None:
         for exception in exceptions:
             if isinstance(exception, (tuple, list)):
                 self.register_exception(tuple(exception), handler)
@@ -81,7 +81,7 @@ class Registry(Registration, WebSocketSwitch):
         self.listeners[event].append(listener)
         return listener
 
-    def blueprint(self, blueprint: Any, **options: Any) -> None:
+    def blueprint(self, blueprint: Blueprints, **options: str | None) -> None:
         """Takes on a blueprint, or a list of them; `url_prefix` replaces the blueprint's own.
 
         Raises: AssertionError: another blueprint has that name.

@@ -6,7 +6,11 @@ The rule: what was added before the server runs waits for it; a function is call
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any
+
+Task = Coroutine[Any, Any, object] | Callable[..., Coroutine[Any, Any, object]]
+"""A coroutine, or what makes one, of the app or of nothing."""
 
 
 class Tasks:
@@ -14,18 +18,18 @@ class Tasks:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting: list[Any] = []
+        self._waiting: list[Task] = []
         # A loop keeps no strong reference to its tasks.
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: set[asyncio.Task[object]] = set()
 
     @property
-    def loop(self) -> Any:
+    def loop(self) -> asyncio.AbstractEventLoop:
         """The event loop of asyncio that serves the app; RuntimeError while none does."""
         if self._loop is None:
             raise RuntimeError("the app has a loop only while it is served on asyncio")
         return self._loop
 
-    def add_task(self, task: Any) -> None:
+    def add_task(self, task: Task) -> None:
         """Runs a coroutine, or what a callable returns for the app or for nothing, beside the server.
 
         Before the server runs the task is kept until it does; a callable then for each later run, too.
@@ -36,17 +40,19 @@ class Tasks:
         else:
             self._run_task(task)
 
-    def _run_task(self, task: Any) -> None:
+    def _run_task(self, task: Task) -> None:
         if callable(task):
             try:
-                task = task(self)
+                function = task(self)
             except TypeError:
-                task = task()
-        running = self.loop.create_task(task)
+                function = task()
+        else:
+            function = task
+        running = self.loop.create_task(function)
         self._running.add(running)
         running.add_done_callback(self._running.discard)
 
-    def _loop_started(self, loop: Any) -> None:
+    def _loop_started(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """The server is about to start; `loop` is `None` on trio, which is an error where tasks wait."""
         if self._waiting and loop is None:
             raise RuntimeError("add_task needs asyncio: this server runs on trio")

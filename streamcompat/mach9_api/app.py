@@ -94,7 +94,7 @@ class Mach9(Application):
 
     @takes_options(OF_DECORATORS, "host", "strict_slashes", "stream", "websocket")
     def route(
-        self, uri: str, methods: Collection[str] | None = GET, *, websocket: bool = False, **options: Any
+        self, uri: str, methods: Collection[str] | None = GET, *, websocket: bool = False, **options: object
     ) -> Decorator:
         """As in the kernel.
 

@@ -14,6 +14,7 @@ import libcst as cst
 from streamcompat.porting.tree import Tree, Variable
 
 Kind = Literal["str", "bytes", "other"]
+_ANNOTATED: dict[str, Kind] = {"str": "str", "bytes": "bytes", "int": "other", "float": "other"}
 Read = Callable[[cst.CSTNode], bool]
 
 _STR_CALLS = {"str", "repr", "ascii", "chr", "hex", "bin", "oct", "format", "input"}
@@ -172,8 +173,7 @@ class Kinds:
         return kinds.pop() if len(kinds) == 1 else None
 
     def _annotated(self, annotation: cst.Annotation) -> Kind | None:
-        builtin = self._tree.builtin(annotation.annotation)
-        return builtin if builtin in ("str", "bytes") else "other" if builtin in ("int", "float") else None  # type: ignore[return-value]
+        return _ANNOTATED.get(self._tree.builtin(annotation.annotation) or "")
 
     # ---- names ----
 

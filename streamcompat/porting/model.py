@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 Kind = Literal["left", "unknown", "note"]
+ObjectKind = Literal["app", "blueprint", "view"]
 """Left alone for a reason that was seen; unknown because it cannot be seen; only worth saying."""
 
 FILE = ""
@@ -116,7 +117,7 @@ class Unit:
     key: str
     title: str
     line: int
-    kind: Literal["function", "app", "blueprint", "view"] = "function"
+    kind: Literal["function"] | ObjectKind = "function"
     on: set[str] = field(default_factory=set)
     near: set[str] = field(default_factory=set)
     users: set[str] = field(default_factory=set)

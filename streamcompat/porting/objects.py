@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import libcst as cst
 
-from streamcompat.porting.model import Unit
+from streamcompat.porting.model import ObjectKind, Unit
 from streamcompat.porting.names import is_extension
 from streamcompat.porting.roles import OBJECTS, REQUEST
 from streamcompat.porting.scan import Scan
@@ -92,7 +92,7 @@ def scan_objects(scan: Scan) -> None:
             )
 
 
-def _made(scan: Scan, call: cst.Call, kind: str) -> None:
+def _made(scan: Scan, call: cst.Call, kind: ObjectKind) -> None:
     tree = scan.tree
     key = f"o{tree.start(call)}"
     assign = tree.parent(call)
@@ -102,7 +102,7 @@ def _made(scan: Scan, call: cst.Call, kind: str) -> None:
     elif isinstance(assign, cst.AnnAssign):
         target = assign.target
     title = tree.code(target) if target is not None else tree.code(call.func)
-    unit = Unit(key, title, tree.line(call), kind)  # type: ignore[arg-type]
+    unit = Unit(key, title, tree.line(call), kind)
     scan.facts.units[key] = unit
     if kind == "view":
         return

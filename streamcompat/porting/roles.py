@@ -13,11 +13,15 @@ from typing import NamedTuple, TypeAlias
 import libcst as cst
 
 from streamcompat.porting import names
-from streamcompat.porting.model import Handed, Seeds
+from streamcompat.porting.model import Handed, ObjectKind, Seeds
 from streamcompat.porting.tree import FunctionOrClass, Tree, Variable, bound_offset, parameters
 
 ROUTES = frozenset({"route", "get", "post", "put", "patch", "delete", "head", "options", "stream"})
-OBJECTS = {"app.Sanic": "app", "blueprints.Blueprint": "blueprint", "views.CompositionView": "view"}
+OBJECTS: dict[str, ObjectKind] = {
+    "app.Sanic": "app",
+    "blueprints.Blueprint": "blueprint",
+    "views.CompositionView": "view",
+}
 VERBS = frozenset({"get", "post", "put", "patch", "delete", "head", "options"})
 STREAMERS = frozenset({"response.stream", "response.StreamingHTTPResponse", "response.ResponseStream"})
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from streamcompat.kernel.routes import blueprints as kernel
 from streamcompat.kernel.routes.endpoints import Host
 from streamcompat.kernel.routes.registration import Decorator, H, Registration
@@ -35,13 +33,13 @@ class Blueprint(StreamRoutes, kernel.Blueprint):
     @takes_options(
         options_of(Registration.websocket), "host", "strict_slashes", "version", "name", "subprotocols"
     )
-    def websocket(self, uri: str, **options: Any) -> Decorator:
+    def websocket(self, uri: str, **options: object) -> Decorator:
         """As an application's; `version` comes earlier."""
         return super().websocket(uri, **options)
 
     @takes_options(
         options_of(Registration.websocket), "host", "version", "name", "strict_slashes", "subprotocols"
     )
-    def add_websocket_route(self, handler: H, uri: str, **options: Any) -> H:
+    def add_websocket_route(self, handler: H, uri: str, **options: object) -> H:
         """As `websocket`, for a function that is there."""
         return self.websocket(uri, **options)(handler)

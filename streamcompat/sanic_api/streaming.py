@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from streamcompat.kernel.routes.registration import Decorator, Registration
 from streamcompat.kernel.routes.signatures import options_of, takes_options
@@ -13,6 +12,6 @@ class StreamRoutes(Registration):
     """What Sanic and its Blueprint have beside the shared decorators."""
 
     @takes_options(options_of(Registration.route, "methods", "stream"), "host", "strict_slashes")
-    def stream(self, uri: str, methods: Collection[str] = ("POST",), **options: Any) -> Decorator:
+    def stream(self, uri: str, methods: Collection[str] = ("POST",), **options: object) -> Decorator:
         """As `route`; the handler reads the request's body through `request.stream.get()`."""
         return self.route(uri, methods, stream=True, **options)

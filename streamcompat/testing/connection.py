@@ -40,7 +40,10 @@ class Body:
     ) -> None:
         self._content = content.encode() if isinstance(content, str) else content
         self._chunks = chunks
-        self.is_bytes = isinstance(self._content, bytes | bytearray | memoryview)
+        self._whole = (
+            bytes(self._content) if isinstance(self._content, bytes | bytearray | memoryview) else None
+        )
+        self.is_bytes = self._whole is not None
         if chunks is not None and not self.is_bytes:
             raise ValueError("`chunks` are offsets into bytes: an iterable's items are chunks already")
         declared = wire.declared_framing(headers)
@@ -50,7 +53,7 @@ class Body:
             self.chunked = method in wire.WITH_BODY
         else:
             self.chunked = chunks is not None or not self.is_bytes
-        self.length = len(self._content) if self.is_bytes and not self.chunked else None  # type: ignore[arg-type]
+        self.length = None if self._whole is None or self.chunked else len(self._whole)
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Its parts: what leaves together, before any cut."""
@@ -69,7 +72,9 @@ class Body:
 
     def whole(self) -> bytes:
         """All of it as it goes on the wire, where it is bytes."""
-        body = bytes(self._content)  # type: ignore[arg-type]
+        body = self._whole
+        if body is None:
+            raise TypeError("an iterable is not there as a whole")
         if not self.chunked:
             return body
         return b"".join(map(wire.chunk, wire.cut(body, self._chunks or ()))) + wire.LAST_CHUNK

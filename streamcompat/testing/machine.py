@@ -93,8 +93,10 @@ class StreamMachine(RuleBasedStateMachine):
         """The app of one run: `app`, or what it makes."""
         app = type(self).app
         if isinstance(app, Servable) or not _makes(app):
-            return app  # type: ignore[no-any-return]
-        return app()  # type: ignore[no-any-return]
+            made: Servable | EngineApp = app
+        else:
+            made = app()
+        return made
 
     # ---- what the client does ----
 

@@ -48,17 +48,19 @@ async def streamcompat_client(streamcompat_app: Servable, anyio_backend: Any) ->
 @pytest.fixture
 def app_server(streamcompat_app: Servable) -> Iterator[AppServer]:
     """The app on a free port of 127.0.0.1, served by the asyncio driver in a thread of its own."""
+    from streamcompat.serving.lifespan import DelegatingLifespan
+
     listening = threading.Event()
     failures: list[BaseException] = []
-    lifespan = streamcompat_app.lifespan()
-    announce = lifespan.listening
+    inner = streamcompat_app.lifespan()
 
     def announced(addresses: list[str]) -> None:
-        announce(addresses)
+        inner.listening(addresses)
         listening.set()
 
-    lifespan.listening = announced  # type: ignore[method-assign]
-    server = streamcompat_app.make_server(streamcompat_app.server_config(host="127.0.0.1", port=0), lifespan)
+    server = streamcompat_app.make_server(
+        streamcompat_app.server_config(host="127.0.0.1", port=0), DelegatingLifespan(inner, announced)
+    )
 
     def run() -> None:
         try:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..websocket.handshake import Accepted
 
 T = TypeVar("T")
+Address = tuple[Any, ...]
+"""A peer's address as its socket has it: (host, port, ...)."""
 OnDisconnect = Literal["raise", "cancel", "ignore"]
 
 
@@ -32,7 +34,7 @@ class Peer(Protocol):
     on_disconnect: OnDisconnect
 
     @property
-    def peer(self) -> tuple[Any, ...] | None:
+    def peer(self) -> Address | None:
         """The client's (host, port, ...), or `None` on a Unix socket."""
 
     @property

@@ -174,9 +174,9 @@ class Server:
         self._stop_asked.set()
 
     async def _watch_signals(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-        watched = (signal.SIGINT, signal.SIGTERM)
+        watched: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
         if self.config.drain_on_hangup:
-            watched += (signal.SIGHUP,)  # type: ignore[assignment]
+            watched += (signal.SIGHUP,)
         with anyio.open_signal_receiver(*watched) as signals:
             task_status.started()
             async for number in signals:
@@ -199,10 +199,10 @@ class Server:
     @contextlib.asynccontextmanager
     async def _listen(self, sockets: list[socket.socket], group: anyio.abc.TaskGroup) -> AsyncIterator[None]:
         if self.config.driver == "asyncio":
-            from ..drivers import asyncio as driver
+            from ..drivers.asyncio import listen
         else:
-            from ..drivers import anyio as driver  # type: ignore[no-redef]
-        async with driver.listen(self._service, sockets, group, self.config.ssl):
+            from ..drivers.anyio import listen
+        async with listen(self._service, sockets, group, self.config.ssl):
             yield
 
     async def _finish(self) -> None:

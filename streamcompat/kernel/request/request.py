@@ -6,7 +6,7 @@ handful of assignments; header fields, parameters, cookies, JSON and forms are m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, cast
 from urllib.parse import parse_qs, urlunsplit
@@ -18,7 +18,7 @@ from streamcompat.kernel.request.forms import MOST as MOST_FIELDS
 from streamcompat.kernel.request.forms import parse_form
 from streamcompat.kernel.request.multipart import TooMuch
 from streamcompat.kernel.request.parts import MOST, Parts, Receive
-from streamcompat_engine import Exchange, RequestHead
+from streamcompat_engine import Address, Exchange, RequestHead
 
 if TYPE_CHECKING:
     from streamcompat.kernel.app import App
@@ -53,11 +53,11 @@ class Origin(Protocol):
     @property
     def head(self) -> RequestHead: ...
     @property
-    def peer(self) -> tuple[Any, ...] | None: ...
+    def peer(self) -> Address | None: ...
     @property
     def scheme(self) -> str: ...
     @property
-    def transport(self) -> Any: ...
+    def transport(self) -> object: ...
 
 
 class Unserved:
@@ -66,7 +66,7 @@ class Unserved:
     peer: Final = None
     scheme: Final = "http"
 
-    def __init__(self, target: bytes, query: bytes, transport: Any) -> None:
+    def __init__(self, target: bytes, query: bytes, transport: object) -> None:
         self.head = RequestHead(
             method="",
             target=target,
@@ -128,7 +128,7 @@ class BaseRequest(dict[str, Any]):
     body: bytes
     stream: RequestStream | None
     endpoint: Endpoint | None
-    _match_info: dict[str, Any]  # once a route is chosen
+    _match_info: dict[str, object]  # once a route is chosen
     _begun: BaseHTTPResponse  # only where the handler has begun its response by itself
     _exchange: Exchange  # of a request that was served
     _origin: Origin
@@ -137,7 +137,7 @@ class BaseRequest(dict[str, Any]):
     _form: tuple[RequestParameters, RequestParameters] | None
     _cookies: dict[str, str] | None
     _ctx: SimpleNamespace | None
-    _json: Any
+    _json: object
 
     @classmethod
     def of(cls, exchange: Exchange, app: App, root_path: str) -> Self:
@@ -156,7 +156,7 @@ class BaseRequest(dict[str, Any]):
         return self
 
     def _by_hand(
-        self, method: str, target: bytes, version: str, headers: Mapping[str, str], transport: Any
+        self, method: str, target: bytes, version: str, headers: Mapping[str, str], transport: object
     ) -> None:
         """For a facade's constructor: fills a request that no server made; leaves one that it did."""
         if hasattr(self, "_origin"):
@@ -252,12 +252,12 @@ class BaseRequest(dict[str, Any]):
         return self._origin.transport
 
     @property
-    def socket(self) -> tuple[Any, ...]:
+    def socket(self) -> Address:
         """The client's address as the socket has it; (None, None) on a Unix socket."""
         return self._origin.peer or (None, None)
 
     @property
-    def ip(self) -> Any:
+    def ip(self) -> str | Address | None:
         """The client's address, `None` on a Unix socket; in Sanic before 0.7 (address, port)."""
         return self.socket if self._dialect.ip_has_port else self.socket[0]
 
@@ -322,7 +322,7 @@ class BaseRequest(dict[str, Any]):
             self._json = self.load_json()
         return self._json
 
-    def load_json(self, loads: Any = json_loads) -> Any:
+    def load_json(self, loads: Callable[[bytes], Any] = json_loads) -> Any:
         """As `json`, by the given function, and not remembered."""
         if not self.body:
             return None

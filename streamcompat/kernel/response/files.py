@@ -41,6 +41,19 @@ class Sized(Protocol):
     def st_size(self) -> int: ...
 
 
+class FileRange(Protocol):
+    """A range of a file: its first and its last byte, how many they are, and the size of the file."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def total(self) -> int: ...
+
+
 class ContentRange:
     """The range that a request asks for.
 
@@ -135,7 +148,7 @@ def file_headers(
     mime_type: str | None,
     headers: GivenHeaders,
     filename: str | None = None,
-    part: Any = None,
+    part: FileRange | None = None,
 ) -> tuple[Headers, str]:
     """The header fields and the content type of a file's response."""
     fields = Headers(headers or {})

@@ -6,7 +6,7 @@ The rule: what a function says of a response is its content type, and nothing el
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from streamcompat.kernel.jsontext import json_dumps
 from streamcompat.kernel.response.response import GivenHeaders, HTTPResponse, redirect_headers
@@ -33,7 +33,7 @@ class Makers(Generic[R]):
         headers: GivenHeaders = None,
         content_type: str = "application/json",
         dumps: Callable[..., str] = json_dumps,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> R:
         """JSON made by `dumps(body, **kwargs)`."""
         return self._response_class(dumps(body, **kwargs), status, headers, content_type)

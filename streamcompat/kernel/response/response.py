@@ -18,7 +18,7 @@ from streamcompat.kernel.statuses import STATUS_CODES
 from streamcompat_engine import Exchange
 
 Fields = Sequence[tuple[bytes, bytes]]
-GivenHeaders = Mapping[str, Any] | Iterable[tuple[str, Any]] | None
+GivenHeaders = Mapping[str, object] | Iterable[tuple[str, object]] | None
 
 # The engine decides the framing and whether the connection is kept; these would contradict it.
 _ENGINE_FIELDS = frozenset({b"transfer-encoding", b"keep-alive"})
@@ -134,7 +134,7 @@ class BaseHTTPResponse:
             lines.insert(own, f"{framing[0]}: {framing[1]}".encode())
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
-    def produce(self, exchange: Exchange) -> Any:
+    def produce(self, exchange: Exchange) -> object:
         """Starts producing the body of a streaming response; what it gives is awaited if it can be."""
         raise TypeError(f"{type(self).__name__} does not stream")
 
@@ -169,7 +169,7 @@ class HTTPResponse(BaseHTTPResponse):
             self.body = to_bytes(body)
 
 
-def redirect_headers(to: str, headers: GivenHeaders, safe: str | None) -> Mapping[str, Any]:
+def redirect_headers(to: str, headers: GivenHeaders, safe: str | None) -> Mapping[str, object]:
     """`headers` with a Location: `to`, percent-encoded but for the characters of `safe`; as it is if None."""
     located = Headers(headers or ())
     located["Location"] = to if safe is None else _encoded(to, safe)

@@ -6,9 +6,10 @@ handler that takes `(request, ...)` is called as it is; only the odd ones get a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from inspect import Parameter, signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from streamcompat.kernel.routes.views import Handler
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def adapt(handler: Handler, owner: Any, route_parameters: frozenset[str], dialect: Dialect) -> Handler:
+def adapt(handler: Handler, owner: object, route_parameters: frozenset[str], dialect: Dialect) -> Handler:
     """The handler as `call(request, **parameters)`.
 
     A function outside of a class whose parameters are `(self, request, ...)` gets `owner` as `self` where
@@ -51,7 +52,7 @@ def adapt(handler: Handler, owner: Any, route_parameters: frozenset[str], dialec
     return partial(handler, owner)
 
 
-def _declared(handler: Any) -> list[Parameter] | None:
+def _declared(handler: Callable[..., object]) -> list[Parameter] | None:
     """The handler's own parameters; `None` when they cannot be known."""
     while True:
         try:

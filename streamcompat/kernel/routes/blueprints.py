@@ -7,13 +7,13 @@ registered there.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from streamcompat.kernel.dialect import Dialect
 from streamcompat.kernel.routes.endpoints import Host, RouteOptions
-from streamcompat.kernel.routes.registration import H, Registration
+from streamcompat.kernel.routes.registration import ExceptionClasses, H, Registration
 from streamcompat.kernel.routes.views import Handler
 
 if TYPE_CHECKING:
@@ -61,14 +61,14 @@ class Blueprint(Registration):
         self.strict_slashes = strict_slashes
         self.routes: list[FutureRoute] = []
         self.middlewares: list[tuple[Handler, str]] = []
-        self.exceptions: list[tuple[tuple[Any, ...], Handler]] = []
+        self.exceptions: list[tuple[tuple[ExceptionClasses, ...], Handler]] = []
         self.listeners: dict[str, list[Handler]] = defaultdict(list)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
 
     @staticmethod
-    def group(*blueprints: Any, url_prefix: str = "") -> list[Blueprint]:
+    def group(*blueprints: Blueprints, url_prefix: str = "") -> list[Blueprint]:
         """All blueprints of nested lists, each with `url_prefix` before its own."""
         flat: list[Blueprint] = []
         for blueprint in blueprints:
@@ -88,14 +88,14 @@ class Blueprint(Registration):
         self.middlewares.append((middleware, attach_to))
         return middleware
 
-    def register_exception(self, exceptions: Iterable[Any], handler: Handler) -> None:
+    def register_exception(self, exceptions: Iterable[ExceptionClasses], handler: Handler) -> None:
         self.exceptions.append((tuple(exceptions), handler))
 
     def register_listener(self, listener: H, event: str) -> H:
         self.listeners[event].append(listener)
         return listener
 
-    def register(self, app: Registry, options: dict[str, Any]) -> None:
+    def register(self, app: Registry, options: Mapping[str, str | None]) -> None:
         """Tells `app` everything; `options` may have an `url_prefix` that replaces the blueprint's."""
         url_prefix = options.get("url_prefix", self.url_prefix) or ""
         for handler, uri, methods, route_options in self.routes:
@@ -122,3 +122,7 @@ class Blueprint(Registration):
             owner=self,
             prefix=self.name,
         )
+
+
+Blueprints = Blueprint | list["Blueprints"] | tuple["Blueprints", ...]
+"""One, or lists of them that may hold further lists."""

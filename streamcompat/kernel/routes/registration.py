@@ -7,10 +7,11 @@ The rule: each decorator says one thing to `add_route`, `register_middleware`, `
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from streamcompat.kernel.response.files import Location
 from streamcompat.kernel.routes.endpoints import OF_DECORATORS, Host, RouteOptions
 from streamcompat.kernel.routes.signatures import options_of, takes_options
 from streamcompat.kernel.routes.static import file_handler
@@ -19,6 +20,7 @@ from streamcompat.kernel.statuses import HTTP_METHODS
 from streamcompat.kernel.websocket.routes import upgrading
 
 H = TypeVar("H", bound=Handler)
+ExceptionClasses = type[BaseException] | tuple["ExceptionClasses", ...] | list["ExceptionClasses"]
 
 GET = frozenset({"GET"})
 
@@ -46,7 +48,7 @@ def view_methods(handler: Handler, methods: Collection[str] | None) -> Collectio
 def verb(route: Callable[..., Decorator], method: str, *order: str) -> Callable[..., Decorator]:
     """The decorator for one method; `order` is what its arguments after the path are called."""
 
-    def register(self: Registration, uri: str, **options: Any) -> Decorator:
+    def register(self: Registration, uri: str, **options: object) -> Decorator:
         return self.route(uri, (method,), **options)
 
     register.__name__ = method.lower()
@@ -70,7 +72,7 @@ class Registration:
         """Adds middleware: `"request"` is called with the request, `"response"` with request and response."""
         raise NotImplementedError
 
-    def register_exception(self, exceptions: tuple[Any, ...], handler: Handler) -> None:
+    def register_exception(self, exceptions: Sequence[ExceptionClasses], handler: Handler) -> None:
         """Adds a handler for exceptions of these classes; a class may be a tuple or list of classes."""
         raise NotImplementedError
 
@@ -107,7 +109,7 @@ class Registration:
     def static(
         self,
         uri: str,
-        file_or_directory: Any,
+        file_or_directory: Location,
         pattern: str = r"/?.+",
         use_modified_since: bool = True,
         use_content_range: bool = False,
@@ -158,7 +160,7 @@ class Registration:
         return register
 
     @takes_options(options_of(websocket), "host", "strict_slashes", "subprotocols", "name", "version")
-    def add_websocket_route(self, handler: H, uri: str, **options: Any) -> H:
+    def add_websocket_route(self, handler: H, uri: str, **options: object) -> H:
         """As `websocket`, for a function that is there."""
         return self.websocket(uri, **options)(handler)
 
@@ -168,7 +170,7 @@ class Registration:
             return self.register_middleware(middleware_or_attach_to, attach_to or "request")
         return partial(self.register_middleware, attach_to=attach_to or middleware_or_attach_to)
 
-    def exception(self, *exceptions: Any) -> Decorator:
+    def exception(self, *exceptions: ExceptionClasses) -> Decorator:
         """The decorated function answers for exceptions of these classes: `(request, exception)`."""
 
         def register(handler: H) -> H:

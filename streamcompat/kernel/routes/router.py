@@ -12,7 +12,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from itertools import chain
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 from urllib.parse import unquote
 
 from streamcompat.kernel.dialect import Dialect
@@ -26,7 +26,7 @@ from streamcompat.kernel.routes.views import CompositionView, Handler, marked_st
 PARAMETER = re.compile(r"<(.+?)>")
 
 _TEXT = r"[^/]+"
-REGEX_TYPES: dict[str, tuple[Callable[[str], Any], str]] = {
+REGEX_TYPES: dict[str, tuple[Callable[[str], object], str]] = {
     "string": (str, _TEXT),
     "int": (int, r"\d+"),
     "number": (float, r"[0-9\\.]+"),
@@ -49,7 +49,7 @@ class Parameter(NamedTuple):
     """A parameter of a route: its name, and what makes its value of the text that matched."""
 
     name: str
-    cast: Callable[[str], Any]
+    cast: Callable[[str], object]
 
 
 class Route:
@@ -91,7 +91,7 @@ class Route:
         self.segments = _segments(uri, self.patterns)
         self._longest_for_pattern, self._linear = linear_pattern(PARAMETER.split(uri)[::2], self.patterns)
 
-    def match(self, path: str) -> dict[str, Any] | None:
+    def match(self, path: str) -> dict[str, object] | None:
         """The parameters' values, or `None` where the path is not this route's."""
         try:
             if self._linear is not None and len(path) > self._longest_for_pattern:
@@ -110,8 +110,8 @@ class Route:
             return None
 
 
-Match = tuple[Endpoint, dict[str, Any]]
-_NOTHING: dict[str, Any] = {}
+Match = tuple[Endpoint, dict[str, object]]
+_NOTHING: dict[str, object] = {}
 
 
 class _Table:
@@ -174,7 +174,7 @@ def _segments(uri: str, patterns: list[str]) -> list[Segment]:
     return segments[1:]
 
 
-def parse_parameter_string(parameter_string: str) -> tuple[str, Callable[[str], Any], str]:
+def parse_parameter_string(parameter_string: str) -> tuple[str, Callable[[str], object], str]:
     """`"id:int"` as (name, cast, pattern); ValueError for a parameter without a name."""
     name, found, pattern = parameter_string.partition(":")
     if not name:
@@ -410,7 +410,7 @@ class Router:
 
     # The originals' names
 
-    def get(self, request: BaseRequest) -> tuple[Handler, list[Any], dict[str, Any], str]:
+    def get(self, request: BaseRequest) -> tuple[Handler, list[object], dict[str, object], str]:
         """(handler, [], parameters, path of the route) for a request; raises as `resolve`."""
         endpoint, parameters = self.resolve(request.path, request.method, request.host)
         return endpoint.handler, [], parameters, endpoint.uri

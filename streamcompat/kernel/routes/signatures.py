@@ -10,7 +10,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from inspect import Parameter
-from typing import Any, TypeVar
+from typing import TypeVar
 
 R = TypeVar("R")
 
@@ -62,7 +62,7 @@ def _shown(own: list[Parameter], allowed: Mapping[str, Parameter], order: tuple[
     return [*own, *by_position, *(other.replace(kind=Parameter.KEYWORD_ONLY) for other in others)]
 
 
-def options_of(method: Callable[..., Any], *without: str) -> dict[str, Parameter]:
+def options_of(method: Callable[..., object], *without: str) -> dict[str, Parameter]:
     """What a method that takes the options of a route shows of them, for another one that hands them on."""
     parameters = inspect.signature(method).parameters
     return {name: parameters[name] for name in parameters if name not in ("self", "uri", *without)}

@@ -12,11 +12,11 @@ import os
 import sys
 from email.utils import formatdate
 from mimetypes import guess_type
-from typing import Any
 from urllib.parse import unquote
 
 import anyio
 
+from streamcompat.kernel.dialect import Dialect
 from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.kernel.response.files import (
     ContentRange,
@@ -27,6 +27,7 @@ from streamcompat.kernel.response.files import (
     range_segments,
     satisfiable_ranges,
 )
+from streamcompat.kernel.response.response import BaseHTTPResponse
 from streamcompat.kernel.routes.views import Handler
 
 LARGE = 1024 * 1024
@@ -48,7 +49,7 @@ def file_handler(
     root = os.path.abspath(file_or_directory)
     large = LARGE if isinstance(stream_large_files, bool) else stream_large_files
 
-    async def static(request: BaseRequest, file_uri: str | None = None) -> Any:
+    async def static(request: BaseRequest, file_uri: str | None = None) -> BaseHTTPResponse:
         dialect = request.app.dialect
         relative = None if file_uri is None else _relative(file_uri, dialect)
         file = None if relative == "" else await anyio.to_thread.run_sync(_find, root, relative)
@@ -154,7 +155,7 @@ def _contains(root: str, location: str) -> bool:
     return location.startswith(root.rstrip(os.sep) + os.sep)
 
 
-def _relative(file_uri: str, dialect: Any) -> str:
+def _relative(file_uri: str, dialect: Dialect) -> str:
     """The path below the folder that is asked for; empty where it names a folder."""
     if "../" in file_uri:
         raise dialect.invalid_usage("Invalid URL")

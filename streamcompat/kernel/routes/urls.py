@@ -120,7 +120,7 @@ def _may_end_without_slash(router: Router, route: Route, path: str) -> bool:
     return len(path) > 1 and not path.endswith("//") and router.implies(route.uri[:-1], route.host)
 
 
-def _matches(pattern: str, cast: Callable[[str], Any], text: str) -> bool:
+def _matches(pattern: str, cast: Callable[[str], object], text: str) -> bool:
     try:
         return re.fullmatch(pattern, text) is not None and (cast is str or cast(text) is not None)
     except ValueError:

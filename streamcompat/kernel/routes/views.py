@@ -47,10 +47,10 @@ class HTTPMethodView:
         return handler(request, *args, **kwargs)
 
     @classmethod
-    def as_view(cls, *class_args: Any, **class_kwargs: Any) -> Handler:
+    def as_view(cls, *class_args: object, **class_kwargs: object) -> Handler:
         """The function to register; the arguments are the constructor's, for each request."""
 
-        def dispatch(*args: Any, **kwargs: Any) -> Any:
+        def dispatch(*args: object, **kwargs: object) -> object:
             self = view.view_class(*class_args, **class_kwargs)
             return self.dispatch_request(*args, **kwargs)
 
@@ -97,5 +97,5 @@ class CompositionView:
         """Whether the handler of `method` streams."""
         return method in self._streams
 
-    def __call__(self, request: BaseRequest, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, request: BaseRequest, *args: object, **kwargs: object) -> object:
         return self.handlers[request.method.upper()](request, *args, **kwargs)

@@ -11,7 +11,7 @@ from collections.abc import Generator
 from functools import lru_cache
 from typing import Any, Final, Self
 
-from streamcompat_engine import EngineError, Exchange, WebSocketCore
+from streamcompat_engine import Address, EngineError, Exchange, WebSocketCore
 
 __all__ = ["ConnectionClosed", "InvalidHandshake", "PongWaiter", "WebSocketConnection"]
 
@@ -30,8 +30,6 @@ _CODES: Final = {
     1010: "extension required",
     1011: "unexpected error",
 }
-
-Message = str | bytes
 
 
 class InvalidHandshake(Exception):
@@ -127,13 +125,13 @@ class WebSocketConnection:
         return self._exchange.sockname
 
     @property
-    def remote_address(self) -> tuple[Any, ...] | None:
+    def remote_address(self) -> Address | None:
         """The client's; `None` on a Unix socket."""
         return self._exchange.peer
 
     # Messages
 
-    async def recv(self) -> Message:
+    async def recv(self) -> str | bytes:
         """The next message: text as `str`, binary as `bytes`.
 
         Raises: ConnectionClosed: once all messages that came before are read.
@@ -151,7 +149,7 @@ class WebSocketConnection:
         """Every message; ends when the client closes with 1000 or 1001, and raises with any other code."""
         return self
 
-    async def __anext__(self) -> Message:
+    async def __anext__(self) -> str | bytes:
         # Not an async generator: trio warns of each that a handler leaves by an exception.
         try:
             return await self.recv()
@@ -241,7 +239,7 @@ class PongWaiter:
         """Whether the answer is there."""
         return self._connection._core.pings.get(self._payload) is not self._ping
 
-    def __await__(self) -> Generator[Any, Any, None]:
+    def __await__(self) -> Generator[object, object, None]:
         """Waits; ConnectionClosed where it never comes."""
         return self._wait().__await__()
 

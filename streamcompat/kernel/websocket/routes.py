@@ -10,10 +10,11 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Collection
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 
+from streamcompat.kernel.config import Config
 from streamcompat.kernel.exceptions import HTTPException
 from streamcompat.kernel.websocket.connection import GOING_AWAY, NORMAL, ConnectionClosed, WebSocketConnection
 from streamcompat_engine import (
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from streamcompat.kernel.request.request import BaseRequest
     from streamcompat.kernel.routes.views import Handler
 
-Serve = Callable[[WebSocketConnection], Any]
+Serve = Callable[[WebSocketConnection], object]
 _INTERNAL_ERROR = 1011
 
 
@@ -132,10 +133,10 @@ def _refusal(app: App, error: ProtocolError) -> HTTPException:
     return refusal
 
 
-def websocket_settings(config: Any) -> WebSocketSettings:
+def websocket_settings(config: Config) -> WebSocketSettings:
     """What an application's settings say of WebSockets; numbers may be text, as from the environment."""
 
-    def number(key: str) -> Any:
+    def number(key: str) -> float | None:
         value = config.get(key)
         return None if value is None else float(value)
 
@@ -168,7 +169,7 @@ def upgrading(handler: Handler, subprotocols: Collection[str]) -> Handler:
 
     # Its signature is the handler's, which says what it is called with.
     @functools.wraps(handler)
-    def upgrade(*arguments: Any, **parameters: Any) -> WebSocketResponse:
+    def upgrade(*arguments: object, **parameters: object) -> WebSocketResponse:
         return WebSocketResponse(
             lambda connection: handler(*arguments, connection, **parameters), subprotocols
         )
