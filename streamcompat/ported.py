@@ -8,7 +8,7 @@ that what is registered for `Mach9Exception` or for one of its classes is called
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from streamcompat.kernel import exceptions as kernel
 from streamcompat.kernel.response.response import HTTPResponse, to_bytes
@@ -103,18 +103,11 @@ _by_status = kernel.ByStatus(
         )
     }
 )
-E = TypeVar("E", bound=type[kernel.HTTPException])
 
 
-def add_status_code(code: int) -> Callable[[E], E]:
+def add_status_code(code: int) -> Callable[[kernel.E], kernel.E]:
     """The decorated exception has this status, and is the one that `abort` raises for it."""
-
-    def register(cls: E) -> E:
-        cls.status_code = code
-        _by_status[code] = cls
-        return cls
-
-    return register
+    return _by_status.registering(code)
 
 
 def abort(status_code: int, message: str | None = None) -> NoReturn:

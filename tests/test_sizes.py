@@ -38,11 +38,12 @@ LARGE_CLASSES = {
 
 
 @functools.cache
-def _nodes() -> list[tuple[str, ast.AST]]:
+def _nodes() -> list[tuple[str, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]]:
     return [
         (path.relative_to(ROOT).as_posix(), node)
         for path in SOURCES
         for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
     ]
 
 
@@ -72,8 +73,7 @@ def test_functions_are_short() -> None:
     long = [
         f"{path}:{node.lineno} {node.name}"
         for path, node in _nodes()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (node.end_lineno or 0) - node.lineno >= FUNCTION
+        if not isinstance(node, ast.ClassDef) and (node.end_lineno or 0) - node.lineno >= FUNCTION
     ]
     assert long == []
 

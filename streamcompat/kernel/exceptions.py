@@ -6,9 +6,9 @@ facade's own base at once, so that `except SanicException` and `except NotFound`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from streamcompat.kernel.statuses import STATUS_CODES
 
@@ -141,8 +141,21 @@ class Unauthorized(HTTPException):
         return f'"{value}"'
 
 
+E = TypeVar("E", bound=type[HTTPException])
+
+
 class ByStatus(dict[int, type[HTTPException]]):
     """The class that `abort` raises for a status; a facade holds one and fills it with `add_status_code`."""
+
+    def registering(self, code: int) -> Callable[[E], E]:
+        """The decorated exception has this status, and is the one that `abort` raises for it."""
+
+        def register(cls: E) -> E:
+            cls.status_code = code
+            self[code] = cls
+            return cls
+
+        return register
 
     def build(self, status_code: int, message: str | None, base: type[HTTPException]) -> HTTPException:
         """The exception for `status_code`; `base` where no class has that status."""

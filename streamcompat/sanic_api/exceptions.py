@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 from streamcompat.kernel import exceptions as kernel
 from streamcompat.kernel.errorhandler import INTERNAL_SERVER_ERROR_HTML
@@ -35,18 +35,11 @@ __all__ = [
 ]
 
 _by_status = kernel.ByStatus()
-E = TypeVar("E", bound=type[kernel.HTTPException])
 
 
-def add_status_code(code: int) -> Callable[[E], E]:
+def add_status_code(code: int) -> Callable[[kernel.E], kernel.E]:
     """The decorated exception has this status, and is the one that `abort` raises for it."""
-
-    def register(cls: E) -> E:
-        cls.status_code = code
-        _by_status[code] = cls
-        return cls
-
-    return register
+    return _by_status.registering(code)
 
 
 class SanicException(kernel.HTTPException):
