@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: measures streamcompat and its peers in one go, and writes the results."""
+"""``python -m benchmarks``: measures streamcompat and other servers, and writes the results."""
 
 import argparse
 import datetime
@@ -19,21 +19,31 @@ RESULTS = Path(__file__).with_name("results")
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="short runs, small bodies: does it all work?")
-    parser.add_argument("--servers", help="keys, or ours, peers, originals, limits, all; separated by commas")
-    parser.add_argument("--workloads", help="keys, or main, latency, scale, many, big; separated by commas")
-    parser.add_argument("--rounds", type=int, help="how often each server is measured (5; --against 15)")
-    parser.add_argument("--seconds", type=float, help="length of one timed run (0.5; --against 0.2)")
-    parser.add_argument("--big", type=float, help="size of the big bodies in GiB (4)")
-    parser.add_argument("--streams", type=int, help="slow streams at once (1000)")
     parser.add_argument(
-        "--against", metavar="REV", help="our own servers here and at that revision, about five minutes"
+        "--quick", action="store_true", help="short runs and small bodies, to see that everything works"
     )
-    parser.add_argument("--out", type=Path, help="folder for the results (benchmarks/results)")
     parser.add_argument(
-        "--python-client", action="store_true", help="no C client, even where it could be had"
+        "--servers", help="keys or ours, peers, originals, limits, without, all; separated by commas"
     )
-    parser.add_argument("--list", action="store_true", help="only name the servers and the workloads")
+    parser.add_argument(
+        "--workloads", help="keys or main, latency, scale, many, big, workers; separated by commas"
+    )
+    parser.add_argument(
+        "--rounds", type=int, help="measurements of each server (default 5; with --against 15)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, help="length of one timed run (default 0.5; with --against 0.2)"
+    )
+    parser.add_argument("--big", type=float, help="size of the big bodies in GiB (default 4)")
+    parser.add_argument("--streams", type=int, help="number of concurrent slow streams (default 1000)")
+    parser.add_argument(
+        "--against", metavar="REV", help="compare our servers with those of that revision; about five minutes"
+    )
+    parser.add_argument("--out", type=Path, help="folder for the results (default benchmarks/results)")
+    parser.add_argument(
+        "--python-client", action="store_true", help="use the Python client even if a C compiler is available"
+    )
+    parser.add_argument("--list", action="store_true", help="only list the servers and the workloads")
     return parser.parse_args(arguments)
 
 
@@ -48,12 +58,12 @@ def plan_for(options: argparse.Namespace, load: LoadClient) -> Plan:
         given["big"] = int(options.big * 2**30)
     plan = replace(plan, **{name: value for name, value in given.items() if value is not None})
     if plan.rounds < 1 or plan.seconds <= 0 or plan.streams < 1 or plan.big < 1 << 20:
-        raise SystemExit("--rounds, --seconds and --streams must be positive, --big at least a MiB")
+        raise SystemExit("--rounds, --seconds and --streams must be positive; --big must be at least 1 MiB")
     return plan
 
 
 def output_folder(options: argparse.Namespace) -> Path:
-    """Figures of a part of the suite never replace those of a whole run."""
+    """The results folder. Figures of a partial run never replace those of a whole run."""
     if options.out:
         out = options.out
         assert isinstance(out, Path)
@@ -90,12 +100,12 @@ def main(arguments: list[str] | None = None) -> int:
             say(str(missing))
             return 1
         except KeyboardInterrupt:
-            say("interrupted; nothing is written")
+            say("interrupted; nothing was written")
             return 130
 
 
 def measure(options: argparse.Namespace, plan: Plan) -> int:
-    """Our servers beside others: tables, charts and raw figures."""
+    """Measure our servers beside others; write tables, charts and raw figures."""
     results = Results(servers.chosen(options.servers), heavy.chosen(plan, options.workloads))
     made = prepare(results.servers)
     cores, minutes = run(plan, made, results)
@@ -116,7 +126,7 @@ def measure(options: argparse.Namespace, plan: Plan) -> int:
 
 
 def compare(options: argparse.Namespace, plan: Plan) -> int:
-    """Our servers beside themselves at another revision: one table for each, to look at and not to keep."""
+    """Compare our servers with another revision; print one table for each, and write no file."""
     specs = servers.chosen(options.servers or against.SERVERS)
     with against.checked_out(options.against) as revision:
         results = Results(
@@ -131,10 +141,10 @@ def compare(options: argparse.Namespace, plan: Plan) -> int:
 def run(
     plan: Plan, made: dict[str, Environment | NoEnvironment], results: Results
 ) -> tuple[machine.Cores, float]:
-    """Measures everything that ``results`` names; gives the cores used and the minutes it took."""
+    """Measure everything that ``results`` names; return the cores used and the minutes taken."""
     cores = machine.choose_cores()
     if not cores.apart:
-        say("note: server and client share their cores; the figures say less than they could")
+        say("note: server and client share their cores, so the figures are less precise")
     machine.raise_file_limit()
     machine.run_on(cores.client)
     begin = time.monotonic()

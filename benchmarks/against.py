@@ -1,11 +1,11 @@
-"""Measures our own servers at another revision beside the present tree, in turns in one run.
+"""Measures our own servers in the present tree and at another revision, in turns in one run.
 
-Each row stands twice: as the checkout is now, uncommitted changes included, and as REV is. Both run on the
-interpreter that runs the suite, with the packages installed there. A revision serves the benchmark apps of
-its own tree, since these import the names that its tree has; where the apps differ, the report says so.
+Each row is measured twice: in the present checkout, including uncommitted changes, and at the revision. Both
+run on the interpreter that runs the suite, with the packages installed there. A revision serves the benchmark
+apps of its own tree, because they import the names of that tree; if the apps differ, the report says so.
 
-Many short rounds, not a few long ones: the two are measured one directly after the other, and a ratio is the
-median of the rounds' ratios, so that a slow minute of the machine is in both.
+The run has many short rounds, not a few long ones: the two are measured directly one after the other, and a
+ratio is the median of the rounds' ratios. So a slow minute of the machine affects both.
 """
 
 import subprocess
@@ -28,25 +28,25 @@ SERVERS = "ours-sanic-uvloop,ours-mach9-uvloop,ours-sanic-anyio"
 WORKLOADS = "main,latency"
 ROUNDS, SECONDS, WARMUP = 15, 0.2, 0.05
 BUSY_MACHINE = 0.03  # share of the time that a server waits for its core
-SLOWER = 0.98  # a ratio below this one is told apart
+SLOWER = 0.98  # rows with a smaller ratio are listed below the tables
 
 
 class NoRevision(Exception):
-    """The other revision cannot be had; the message says why."""
+    """The other revision is not available; the message says why."""
 
 
 @dataclass(frozen=True)
 class Revision:
-    name: str  # as it was asked for, and the commit that it stands for
+    name: str  # as given on the command line, with its commit
     root: Path  # a copy of its tree
-    apps_differ: list[str]  # files of benchmarks/apps that are not the same in the present tree
+    apps_differ: list[str]  # files of benchmarks/apps that differ from the present tree
 
 
 @contextmanager
 def checked_out(name: str) -> Iterator[Revision]:
     """A copy of the tree at this revision in a temporary folder.
 
-    An archive and not a worktree of git's: a run that is killed leaves nothing in the repository.
+    It comes from a git archive, not a git worktree, so that a killed run leaves nothing in the repository.
 
     Raises: NoRevision: there is no such revision, or no git.
     """
@@ -73,7 +73,7 @@ def _git(*arguments: str) -> bytes:
 
 
 def with_twins(specs: list[ServerSpec], revision: Revision) -> list[ServerSpec]:
-    """Each row, and after it the same row at the other revision."""
+    """Each row, followed by the same row at the other revision."""
     foreign = [spec.key for spec in specs if not _is_ours(spec)]
     if foreign:
         raise SystemExit(f"--against measures our own servers only, not: {', '.join(foreign)}")
@@ -90,14 +90,14 @@ def _twin(spec: ServerSpec, revision: Revision) -> ServerSpec:
 
 
 def ratios(ours: Cell, theirs: Cell, workload: Workload) -> list[float]:
-    """How many times better the present tree did than the other, for each round."""
+    """How many times better the present tree is than the other, for each round."""
     return _paired(ours, theirs, workload, lambda one: one.value)
 
 
 def work_ratios(ours: Cell, theirs: Cell, workload: Workload) -> list[float]:
-    """The same for the work done in a second of the server's CPU time; none for workloads that measure times.
+    """The same for the work done per second of the server's CPU time, which other processes disturb less.
 
-    Other processes on the machine disturb it less.
+    Empty for workloads that measure times.
     """
     if not workload.higher_is_better:
         return []
@@ -107,23 +107,23 @@ def work_ratios(ours: Cell, theirs: Cell, workload: Workload) -> list[float]:
 def _paired(ours: Cell, theirs: Cell, workload: Workload, of: Callable[[Round], float | None]) -> list[float]:
     if ours.error or theirs.error:
         return []
-    # A server that could not be started has no rounds.
+    # A server that did not start has no rounds.
     pairs = zip(ours.rounds, theirs.rounds, strict=False)
     found = [ratio(of(one), of(other), workload.higher_is_better) for one, other in pairs]
     return [value for value in found if value is not None]
 
 
 def report(specs: list[ServerSpec], results: Results, revision: Revision) -> str:
-    """A table for each row, and below them what is more than 2 % slower."""
+    """A table for each row, and below them the workloads that are more than 2 % slower."""
     parts = [f"# The present tree beside {revision.name}"]
     if revision.apps_differ:
-        parts.append(f"The apps differ, so figures may: {', '.join(revision.apps_differ)}.")
+        parts.append(f"The apps differ, which may affect the figures: {', '.join(revision.apps_differ)}.")
     parts += [f"{key} is left out: {reason}" for key, reason in results.missing.items()]
     waited = [wait for cell in results.cells.values() if (wait := cell.extra("waited")) is not None]
     if waited and max(waited) > BUSY_MACHINE:
         parts.append(
-            f"The machine was not quiet: servers waited for their core up to {max(waited):.0%} of the time. "
-            "Small differences say nothing."
+            f"The machine was busy: servers waited for their core up to {max(waited):.0%} of the time. "
+            "Small differences mean nothing."
         )
     there = f"ours at {revision.name}"
     header = ["workload", "unit", "ours", there, "ratio", "its quartiles", "ratio per CPU second"]
@@ -134,7 +134,7 @@ def report(specs: list[ServerSpec], results: Results, revision: Revision) -> str
             ours = results.cell(spec, workload)
             theirs = results.cell(_twin(spec, revision), workload)
             if not (ours.rounds or ours.error):
-                continue  # a workload that is not for this row
+                continue  # this row is not measured in this workload
             speed, work = ratios(ours, theirs, workload), work_ratios(ours, theirs, workload)
             figures = [_value(ours), _value(theirs), _middle(speed), _quartiles(speed), _middle(work)]
             rows.append([workload.title, workload.unit, *figures])

@@ -1,6 +1,7 @@
 """Draws the charts from results.json: ``python -m benchmarks.chart results.json FOLDER``.
 
-Runs in the environment of the peers, which has matplotlib. Prints the names of the files it made.
+It runs in the environment of the peers, which has matplotlib. It prints the names of the files that it
+writes.
 """
 
 import json
@@ -24,7 +25,7 @@ def short(value: float) -> str:
 
 
 def headline(data: dict[str, Any]) -> Any:
-    """The rows that matter most, for a reader in a hurry."""
+    """The most important rows only."""
     return columns(data, [one for one in data["servers"] if one["headline"]])
 
 
@@ -49,7 +50,7 @@ def columns(data: dict[str, Any], servers: list[dict[str, Any]]) -> Any:
     for panel, workload in zip(panels.flat, workloads, strict=False):
         values = [(one["results"].get(workload["key"]) or {}).get("median") or 0.0 for one in servers]
         panel.barh(places, values, color=[COLOURS[one["family"]] for one in servers], height=0.75)
-        # A limit may lie far outside: its bar is cut, its figure stands at the edge.
+        # A limit may be far greater: its bar is cut, and its figure is at the edge.
         largest = max(values)
         rivals = [v for v, one in zip(values, servers, strict=True) if one["family"] != "limit"]
         edge = min(largest, 1.3 * max(rivals)) if any(rivals) else largest
@@ -116,7 +117,7 @@ def growth(data: dict[str, Any]) -> Any:
 
 def main() -> None:
     data = json.loads(Path(sys.argv[1]).read_text())
-    # What our server would be without one thing is a matter for the tables.
+    # The rows without an optimisation are only in the tables.
     data["servers"] = [one for one in data["servers"] if one["family"] in COLOURS]
     folder = Path(sys.argv[2])
     matplotlib.rcParams["svg.hashsalt"] = "streamcompat"  # the same figures give the same file

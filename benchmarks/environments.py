@@ -1,8 +1,8 @@
-"""The environments that the servers run in, made below ``benchmarks/.environments`` on first use.
+"""The environments that the servers run in, created in ``benchmarks/.environments`` on first use.
 
-``peers`` holds today's servers, the chart library and what streamcompat itself depends on: every server
-runs on the same interpreter, event loop and h11. ``originals`` holds the packages of 2017 and 2018 on
-Python 3.6, where there is one. The constraints files pin names and versions, nothing else.
+``peers`` has today's servers, the chart library and the dependencies of streamcompat, so that every server
+runs on the same interpreter, event loop and h11. ``originals`` has the packages of 2017 and 2018 on Python
+3.6, if that is installed. The constraints files pin names and versions, nothing else.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ ORIGINALS = ["sanic==0.7.0", "mach9==0.0.4", "websockets==4.0.1"]
 
 
 class NoEnvironment(Exception):
-    """An environment cannot be had here; the message says why, for the report."""
+    """An environment is not available here; the message says why, for the report."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class Environment:
     python: Path
 
     def versions(self) -> dict[str, str]:
-        """What is installed, by lower-case name."""
+        """Versions of the installed packages, by lower-case name."""
         command = [str(self.python), "-m", "pip", "list", "--format=freeze"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         pairs = (line.partition("==") for line in done.stdout.splitlines() if "==" in line)
         return {name.lower(): version for name, _, version in pairs}
 
     def variables(self, root: Path = ROOT) -> dict[str, str]:
-        """The process environment of a server: the two source roots of a tree, and nothing of this one."""
+        """The environment variables of a server: the source roots of a tree, no Python settings of ours."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         kept.pop("VIRTUAL_ENV", None)
         kept["PYTHONPATH"] = os.pathsep.join([str(root), str(root / "engine")])
@@ -48,7 +48,7 @@ class Environment:
 
 
 def own_dependencies() -> list[str]:
-    """What streamcompat needs to run, as its pyproject.toml says; with its fast event loop."""
+    """The dependencies of streamcompat by its pyproject.toml, with its fast event loop."""
     path = ROOT / "pyproject.toml"
     if not path.exists():
         return ["h11", "anyio", "greenlet"]
@@ -63,19 +63,19 @@ def peers() -> Environment:
 
 
 def present() -> Environment:
-    """The interpreter that runs the suite, with what is installed for it: enough for our own servers."""
+    """The interpreter that runs the suite, with its packages: enough for our own servers."""
     return Environment(Path(sys.executable))
 
 
 def originals() -> Environment:
-    """Sanic 0.7.0 and Mach9 0.0.4 on Python 3.6. Raises NoEnvironment where that cannot be."""
+    """Sanic 0.7.0 and Mach9 0.0.4 on Python 3.6. Raises NoEnvironment."""
     return original("originals", ORIGINALS)
 
 
 def original(name: str, requirements: list[str]) -> Environment:
     """An environment of Python 3.6 and the packages of 2017 and 2018, for these releases of an original.
 
-    Raises: NoEnvironment: there is no Python 3.6, or a release cannot be had.
+    Raises: NoEnvironment: there is no Python 3.6, or a release cannot be installed.
     """
     python = _python36()
     if python is None:
@@ -94,7 +94,7 @@ def _python36() -> str | None:
 
 
 def _runs(python: str) -> bool:
-    """A name on PATH may be a stub that only says which versions there are."""
+    """Whether this is a working Python 3.6; a name on PATH may be a stub that only lists versions."""
     command = [python, "-c", "import sys; sys.exit(sys.version_info[:2] != (3, 6))"]
     try:
         return subprocess.run(command, capture_output=True, timeout=20, check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""The suite's arithmetic: medians, spreads, ratios, and when a client was the limit. No input or output."""
+"""The arithmetic of the suite: medians, spreads, ratios, and whether the client was the limit."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,7 +20,7 @@ class Round:
 
     @property
     def client_bound(self) -> bool:
-        """The client had no time left while the server had: the figure is the client's, not the server's."""
+        """Whether the client was busy and the server was not: then the figure is the client's limit."""
         return is_client_bound(self.client_cpu, self.server_cpu)
 
 
@@ -32,12 +32,12 @@ def is_client_bound(client_cpu: float | None, server_cpu: float | None) -> bool:
 
 @dataclass
 class Cell:
-    """Everything known about one server in one workload."""
+    """The results of one server in one workload."""
 
     verified: dict[str, Any] | None = None
     rounds: list[Round] = field(default_factory=list)
     error: str | None = None
-    pieces: int = 0  # how many pieces one timed exchange has; found by the first warm-up
+    pieces: int = 0  # pieces of one timed exchange; set by the first warm-up
 
     @property
     def value(self) -> float | None:
@@ -54,7 +54,7 @@ class Cell:
 
     @property
     def client_bound(self) -> bool:
-        """True when the client was the limit in at least half of the rounds."""
+        """Whether the client was the limit in at least half of the rounds."""
         return bool(self.rounds) and 2 * sum(one.client_bound for one in self.rounds) >= len(self.rounds)
 
     def share(self, name: str) -> float | None:
@@ -79,7 +79,7 @@ class Cell:
 
 
 def ratio(ours: float | None, theirs: float | None, higher_is_better: bool) -> float | None:
-    """How many times better ``ours`` is: above 1 is better for us, whichever way the unit runs."""
+    """How many times better ``ours`` is: above 1 is better for us, also if less is better."""
     if ours is None or theirs is None or ours <= 0 or theirs <= 0:
         return None
     return ours / theirs if higher_is_better else theirs / ours
@@ -93,12 +93,12 @@ def best(values: Sequence[float | None], higher_is_better: bool) -> float | None
 
 
 def pieces_for(rate: float, seconds: float, least: int, most: int) -> int:
-    """How many pieces one exchange gets, so that it lasts ``seconds`` at ``rate`` pieces a second."""
+    """The pieces of one exchange, so that it lasts ``seconds`` at ``rate`` pieces a second."""
     return max(least, min(most, int(rate * seconds)))
 
 
 def chunk_fate(written: Sequence[int], on_wire: Sequence[int]) -> str:
-    """What became of the chunks that an app wrote: kept, merged, split, or cut anew. Sizes in bytes."""
+    """How the wire has the chunks that an app wrote: kept, merged, split, or cut anew. Sizes in bytes."""
     if list(written) == list(on_wire):
         return "kept"
     if len(on_wire) < len(written):

@@ -1,7 +1,7 @@
-"""Workloads that need a process of their own: big bodies, many slow streams, idle connections.
+"""Workloads that need a fresh process: big bodies, many slow streams, idle connections, workers.
 
-What they tell of memory is the resident memory of the server process and its workers, read from /proc;
-the kernel's socket buffers are not in it.
+Memory is the resident memory of the server process and its workers, read from /proc, without the kernel's
+socket buffers.
 """
 
 import threading
@@ -26,7 +26,7 @@ MOST_MEMORY = 6 << 30  # bytes
 
 
 class MemoryGuard:
-    """Ends a server that grows without bound, before it takes the machine with it; also the peak."""
+    """Ends a server that grows without bound before memory runs out; also measures the peak."""
 
     def __init__(self, server: RunningServer) -> None:
         available = machine.available_memory() or MOST_MEMORY
@@ -60,19 +60,19 @@ class MemoryGuard:
 
     @property
     def growth(self) -> int | None:
-        """Bytes that the peak lies above what was resident before."""
+        """Bytes of the peak above the resident memory before."""
         if self.peak is None or self.base is None:
             return None
         return max(0, self.peak - self.base)
 
 
 class Big(Workload):
-    """One body of ``plan.big`` bytes: its speed, and how far the server's memory grew at the most."""
+    """One body of ``plan.big`` bytes: its speed, and the largest growth of the server's memory."""
 
     unit, group, fresh = "MB/s", "big", True
 
     def verify(self, server: RunningServer) -> dict[str, Any]:
-        """A body of 16 MiB each way, so that the memory of the first use is not counted as growth."""
+        """Send and receive 16 MiB, so that memory allocated on first use does not count as growth."""
         with wire.connect(server.port) as connection, streams.quiet():
             streams.send_upload(connection, streams.upload("/up", piece(KIB64), 256, chunked=False))
             streams.download(connection, wire.get(f"/down/{KIB64}/256"), 256 * KIB64)
@@ -105,7 +105,7 @@ class BigDown(Big):
 
 
 class SlowStreams(Workload):
-    """``plan.streams`` streams at once, each of a 100-byte chunk every 100 ms."""
+    """``plan.streams`` streams at once, each with a 100-byte chunk every 100 ms."""
 
     key, title, unit, group = "slow-streams", "slow streams at once", "% of a core", "many"
     higher_is_better = False
@@ -131,7 +131,7 @@ class SlowStreams(Workload):
             running.append(server.resident())
             meter.start()
 
-        # Starting them all takes a while; the streams last long enough that all run at the same time.
+        # Starting all streams takes a while; they last long enough to run at the same time.
         count = int((plan.stream_seconds + plan.streams / 500) / PAUSE)
         request = wire.get(f"/slow/{count}/{int(PAUSE * 1000)}")
         limit = count * PAUSE * 3 + 10
@@ -152,13 +152,13 @@ class SlowStreams(Workload):
 
 
 class Workers(Workload):
-    """One of our rows with ``count`` worker processes: requests that keep a core busy for a while each."""
+    """One of our rows with ``count`` worker processes: each request keeps a core busy for a while."""
 
     unit, group = "req/s", "workers"
     fresh = True
     judged = False
     row = "ours-sanic-uvloop"
-    numbers = 20_000  # that the handler adds up, about a third of a millisecond
+    numbers = 20_000  # numbers that the handler adds up: about a third of a millisecond
     connections = 64
 
     def __init__(self, count: int) -> None:
@@ -183,7 +183,7 @@ class Workers(Workload):
         return {}
 
     def measure(self, server: RunningServer, plan: Plan, cell: Cell) -> Round:
-        time.sleep(0.5)  # until all of them listen
+        time.sleep(0.5)  # until all workers listen
         server.pids = machine.session_members(server.process.pid)
         meter = Meter(server)
         request = wire.get(f"/sum/{self.numbers}")
@@ -196,7 +196,7 @@ class Workers(Workload):
 
 
 class IdleConnections(Workload):
-    """Memory of a keep-alive connection that has had one answer and waits."""
+    """Memory of a keep-alive connection that has received one answer and is idle."""
 
     key, title, unit, group = "idle", "idle connection", "KiB", "many"
     higher_is_better = False
@@ -233,7 +233,7 @@ def worker_counts() -> list[int]:
 
 
 def all_workloads(plan: Plan) -> list[Workload]:
-    """In the order in which they run and stand in the report."""
+    """All workloads, in the order of the run and of the report."""
     growing: list[Workload] = [
         Get(f"get-c{count}", f"GET c{count}", count, group="scale") for count in plan.scale
     ]
@@ -251,5 +251,5 @@ def chosen(plan: Plan, names: str | None) -> list[Workload]:
     keys, groups = {one.key for one in every}, {one.group for one in every}
     if unknown := wanted - keys - groups:
         known = ", ".join(one.key for one in every)
-        raise SystemExit(f"no such workload: {', '.join(sorted(unknown))}; there are: {known}")
+        raise SystemExit(f"unknown workload: {', '.join(sorted(unknown))}; known are: {known}")
     return [one for one in every if one.key in wanted or one.group in wanted]

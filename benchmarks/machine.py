@@ -1,7 +1,7 @@
-"""What the suite asks of the machine: cores, CPU time, memory, and a description for the report.
+"""The machine: cores, CPU times, memory, and a description for the report.
 
-Memory and the CPU time of a server come from /proc; elsewhere than on Linux these are None, and the
-workloads that need them say so. CPU times are seconds, memory is bytes.
+Memory and the CPU time of a server come from /proc. On systems other than Linux they are None, and the
+workloads that need them fail with that reason. CPU times are seconds, memory is bytes.
 """
 
 import os
@@ -18,11 +18,11 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Cores:
-    """The cores for the server and for the client; None where they cannot be chosen."""
+    """The cores for the server and for the client; None if they cannot be chosen."""
 
     server: int | None
     client: int | None
-    every: tuple[int, ...] = ()  # that this process may use
+    every: tuple[int, ...] = ()  # all cores that this process may use
 
     @property
     def apart(self) -> bool:
@@ -30,7 +30,7 @@ class Cores:
 
 
 def choose_cores() -> Cores:
-    """Two cores of those this process may use, not siblings of one physical core where there is a choice."""
+    """Two of the cores that this process may use; not on the same physical core, if possible."""
     if not hasattr(os, "sched_setaffinity"):
         return Cores(None, None)
     allowed = sorted(os.sched_getaffinity(0))
@@ -55,13 +55,13 @@ def _siblings(core: int) -> set[int]:
 
 
 def run_on(cores: int | tuple[int, ...] | None) -> None:
-    """Pins this process, and what it starts from now on, to these cores; none leaves it as it is."""
+    """Pin this process, and processes that it starts later, to these cores; None changes nothing."""
     if cores is not None and cores != ():
         os.sched_setaffinity(0, {cores} if isinstance(cores, int) else cores)
 
 
 def raise_file_limit() -> int:
-    """Lets this process, and what it starts, open as many files as it may; that number."""
+    """Raise the limit of open files to its maximum, for child processes too; return the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY:
         hard = 65536
@@ -71,7 +71,7 @@ def raise_file_limit() -> int:
 
 
 def session_members(leader: int) -> list[int]:
-    """The processes of the session that ``leader`` began: a server and all its workers."""
+    """The processes of the session that ``leader`` started: a server and all its workers."""
     members = []
     if not PROC.joinpath("self/stat").exists():
         return [leader]
@@ -84,7 +84,7 @@ def session_members(leader: int) -> list[int]:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the third on (state, parent, group, session, ...)."""
+    """The fields of /proc/PID/stat, starting with the third (state, parent, group, session, ...)."""
     try:
         return PROC.joinpath(str(pid), "stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -107,14 +107,14 @@ def cpu_seconds(pids: list[int]) -> float | None:
 
 
 def waiting_seconds(pids: list[int]) -> float | None:
-    """Time that these processes were ready to run and had to wait for a core, so far."""
+    """Time that these processes have waited for a core while they were ready to run."""
     waits = [_scheduler_seconds(pid, field=1) for pid in pids]
     known = [wait for wait in waits if wait is not None]
     return sum(known) if known else None
 
 
 def _scheduler_seconds(pid: int, field: int = 0) -> float | None:
-    """Of all threads of a process: seconds on a core, or with field 1 seconds of waiting for one."""
+    """Seconds that all threads of a process ran on a core (field 0) or waited for one (field 1)."""
     total = 0
     try:
         for task in PROC.joinpath(str(pid), "task").iterdir():
@@ -146,7 +146,7 @@ def _status(pids: list[int], name: str) -> int | None:
 
 
 def reset_peak(pids: list[int]) -> bool:
-    """Lets ``peak_resident`` begin anew; false where the kernel does not allow it."""
+    """Reset the peaks of ``peak_resident``; return False if the kernel does not allow it."""
     try:
         for pid in pids:
             PROC.joinpath(str(pid), "clear_refs").write_text("5")
@@ -166,7 +166,7 @@ def available_memory() -> int | None:
 
 
 def describe() -> dict[str, str]:
-    """The machine in a few words: no host name, no path."""
+    """A short description of the machine, without host name or paths."""
     model = platform.processor() or platform.machine()
     try:
         for line in PROC.joinpath("cpuinfo").read_text().splitlines():
@@ -190,7 +190,7 @@ def describe() -> dict[str, str]:
 
 
 def kill_members(leader: int, pids: list[int]) -> None:
-    """SIGKILL for those of ``pids`` that still belong to the session that ``leader`` began."""
+    """Send SIGKILL to those of ``pids`` that still belong to the session that ``leader`` started."""
     for pid in pids:
         try:
             if os.getsid(pid) == leader:

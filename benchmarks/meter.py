@@ -1,4 +1,4 @@
-"""Wall time, and the CPU time of client and server in it."""
+"""Wall time, and the CPU time of client and server within it."""
 
 import time
 from types import TracebackType

@@ -1,4 +1,4 @@
-"""Starts a server, waits until it answers, samples it, and ends it: that process and its own workers only."""
+"""Starts a server, waits until it answers, measures it, and ends it and its workers only."""
 
 import contextlib
 import signal
@@ -20,11 +20,11 @@ STOP_LIMIT = 4.0  # seconds for a server to end by itself
 
 
 class ServerFailed(Exception):
-    """A server did not start, or ended; the message is fit for the report."""
+    """A server did not start, or exited; the message goes into the report."""
 
 
 def free_port() -> int:
-    """A port that the system chose and that nothing listens on at this moment."""
+    """A port chosen by the system, on which nothing listens at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -33,7 +33,7 @@ def free_port() -> int:
 
 
 class RunningServer:
-    """A server that answers. A context manager: leaving it ends the process."""
+    """A running server. As a context manager it starts the process, and ends it on exit."""
 
     def __init__(self, spec: ServerSpec, environment: Environment, cores: machine.Cores) -> None:
         self.spec = spec
@@ -49,7 +49,7 @@ class RunningServer:
                 return self
             except ServerFailed as failure:
                 self.stop()
-                # Between choosing a port and listening on it another process may have taken it.
+                # Another process may have taken the port after it was chosen.
                 if attempt == 2 or "in use" not in str(failure).lower():
                     raise
             except BaseException:
@@ -66,7 +66,7 @@ class RunningServer:
         self.port = free_port()
         self.log = tempfile.TemporaryFile()
         root = self.spec.root or ROOT
-        # inherited by the server
+        # The server inherits these cores.
         machine.run_on(self.cores.every if self.spec.everywhere else self.cores.server)
         try:
             self.process = subprocess.Popen(
@@ -87,14 +87,14 @@ class RunningServer:
         deadline = time.monotonic() + START_LIMIT
         while True:
             if self.process.poll() is not None:
-                raise ServerFailed(f"ended at the start: {self.last_words()}")
+                raise ServerFailed(f"exited at the start: {self.last_log_line()}")
             try:
                 with wire.connect(self.port, timeout=5.0) as connection:
                     connection.sendall(wire.get("/"))
                     status = wire.ResponseReader(connection).response().status
                     if status == 200:
                         return
-                    raise ServerFailed(f"GET / is answered with {status}")
+                    raise ServerFailed(f"the answer to GET / is {status}")
             except (OSError, wire.WrongResponse) as error:
                 if time.monotonic() > deadline:
                     raise ServerFailed(f"no answer after {START_LIMIT:.0f} s: {error}") from error
@@ -104,14 +104,14 @@ class RunningServer:
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def last_words(self) -> str:
-        """The last line that the server logged, without this machine's folders."""
+    def last_log_line(self) -> str:
+        """The last line of the server's log, without the folders of this machine."""
         self.log.seek(0)
         lines = [line for line in self.log.read().decode(errors="replace").splitlines() if line.strip()]
-        words = lines[-1].strip() if lines else "it said nothing"
+        line = lines[-1].strip() if lines else "the log is empty"
         for folder in (ROOT, Path.home(), Path(tempfile.gettempdir())):
-            words = words.replace(f"{folder}/", "")
-        return words[:160]
+            line = line.replace(f"{folder}/", "")
+        return line[:160]
 
     def cpu_seconds(self) -> float | None:
         return machine.cpu_seconds(self.pids)
@@ -123,7 +123,7 @@ class RunningServer:
         return machine.resident(self.pids)
 
     def stop(self) -> None:
-        """SIGTERM, then SIGKILL for what is left of the session that this server began."""
+        """Send SIGTERM, then SIGKILL to the remaining processes of the server's session."""
         process = getattr(self, "process", None)
         if process is None:
             return
@@ -142,7 +142,7 @@ class RunningServer:
 
 @contextlib.contextmanager
 def terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that every server is ended."""
+    """Make SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that every server is ended."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Writes what was measured: raw figures as JSON, tables as Markdown, charts as SVG and PNG."""
+"""Writes the results: raw figures as JSON, tables as Markdown, charts as SVG and PNG."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ from benchmarks.workloads import Plan, Workload
 
 @dataclass(frozen=True)
 class About:
-    """Where, when and how."""
+    """Where, when and how the figures were measured."""
 
     plan: Plan
     cores: machine.Cores
@@ -31,7 +31,7 @@ class About:
 
 
 def write(folder: Path, results: Results, about: About, environment: Environment) -> str:
-    """Writes results.json, results.md and the charts into ``folder``; gives the Markdown text."""
+    """Write results.json, results.md and the charts into ``folder``; return the Markdown text."""
     folder.mkdir(parents=True, exist_ok=True)
     raw = folder / "results.json"
     raw.write_text(json.dumps(as_json(results, about), indent=1) + "\n")
@@ -96,8 +96,8 @@ def title(spec: ServerSpec, about: About) -> str:
     return spec.title.replace("{version}", version or "of unknown version")
 
 
-def _telling(rows: list[list[str]]) -> list[list[str]]:
-    """Without the rows that were measured in nothing of the table."""
+def _measured(rows: list[list[str]]) -> list[list[str]]:
+    """The rows with at least one figure."""
     return [row for row in rows if any(cell.strip("– /") for cell in row[1:])]
 
 
@@ -113,10 +113,10 @@ class Report:
         parts += [self._columns(), self._ratios(), self._latency(), self._scale(), self._many(), self._big()]
         parts.append(self._workers())
         parts += [self._chunks(), self._busy(), self._spread()]
-        parts.append(self._failures())  # last: the tables number the reasons
+        parts.append(self._failures())  # last, because the tables number the reasons
         return "\n\n".join(part for part in parts if part) + "\n"
 
-    # -- the pieces -------------------------------------------------------------------------------
+    # ---- the parts of the report ----
 
     def _head(self) -> str:
         about, plan = self.about, self.about.plan
@@ -124,7 +124,7 @@ class Report:
         if about.cores.apart:
             cores = f"servers on core {about.cores.server}, the client on core {about.cores.client}"
         else:
-            cores = "server and client share their cores: the figures say less than they could"
+            cores = "server and client share their cores, so the figures are less precise"
         most = max((one.rounds(plan) for one in self.results.workloads if not one.fresh), default=1)
         return (
             "# Benchmark results\n\n"
@@ -132,16 +132,16 @@ class Report:
             f"{box['cores']} cores, {box['memory']}, {box['system']}, {box['python']}; {cores}. "
             f"One server process each, loopback. Up to {most} rounds in turns of {plan.seconds:g} s each; "
             "every figure is the median of its rounds. MB is a million bytes. "
-            f"GET client: {plan.load.name}. {self._quiet()}\n\n"
+            f"GET client: {plan.load.name}. {self._waiting()}\n\n"
             "Marks: **bold** is the best of the column among streamcompat and its peers; "
             "† the client was the limit (it was busy and the server was not); "
-            "‡ the server did not keep each write a chunk of its own; "
+            "‡ the server did not send each write as its own chunk; "
             "§ no back-pressure: it buffers without bound when the client is slow; "
             "– not measured; (n) failed, reason below."
         )
 
-    def _quiet(self) -> str:
-        """Whether something else ran on the cores at the same time."""
+    def _waiting(self) -> str:
+        """How long servers waited for their core, which shows whether other processes ran on it."""
         waits = [
             one.extra["waited"]
             for cell in self.results.cells.values()
@@ -149,11 +149,11 @@ class Report:
             if one.extra.get("waited") is not None
         ]
         if not waits:
-            return "Whether the machine was quiet is not known."
+            return "It is not known whether the machine was idle otherwise."
         middle, high = median(waits) * 100, (percentile(waits, 0.9) or 0.0) * 100
         return (
             f"A server that had work waited for its core {middle:.1f} % of the time (median of all runs; "
-            f"{high:.1f} % in the worst tenth): more than a few per cent mean that the machine was not quiet."
+            f"{high:.1f} % in the worst tenth): more than a few per cent mean that the machine was busy."
         )
 
     def _group(self, name: str) -> list[Workload]:
@@ -211,14 +211,14 @@ class Report:
             return ""
         header = ["server", *(f"{one.title}, {one.unit}" for one in workloads)]
         rows = [[self._name(spec), *(shown(spec, one) for one in workloads)] for spec in self._rows()]
-        table = markdown(header, _telling(rows))
+        table = markdown(header, _measured(rows))
         return "\n\n".join(part for part in (f"## {heading}", words, table) if part)
 
     def _columns(self) -> str:
         return self._table("Requests and streams", self._group("main"), self._shown)
 
     def _ratios(self) -> str:
-        """Every row of ours against the best peer, then the fastest rows against each peer."""
+        """Each of our rows against the best peer, then our headline rows against each other row."""
         workloads = self._group("main") + self._group("latency")
         ours = [spec for spec in self._rows() if spec.family is Family.OURS]
         others = [spec for spec in self._rows() if spec.family is not Family.OURS]
@@ -226,7 +226,7 @@ class Report:
         if not ours or not others or not workloads:
             return ""
         header = ["times better than the best peer", *(one.title for one in workloads)]
-        parts = ["## Ratios", "Above 1 is better for streamcompat, also where less is better."]
+        parts = ["## Ratios", "Above 1 is better for streamcompat, also if less is better."]
         if peers:
             rows = []
             for spec in ours:
@@ -237,7 +237,7 @@ class Report:
                     for one in workloads
                 ]
                 rows.append([self._name(spec), *shown])
-            parts.append(markdown(header, _telling(rows)))
+            parts.append(markdown(header, _measured(rows)))
         for spec in ours:
             if not (spec.headline or len(ours) == 1):
                 continue
@@ -248,7 +248,7 @@ class Report:
                 rows.append(
                     [self._name(other), *(times(ratio(a, b, one.higher_is_better)) for a, b, one in pairs)]
                 )
-            parts.append(markdown(header, _telling(rows)))
+            parts.append(markdown(header, _measured(rows)))
         return "\n\n".join(parts)
 
     def _value(self, spec: ServerSpec, workload: Workload) -> float | None:
@@ -290,7 +290,7 @@ class Report:
         if not columns:
             return ""
         rows = [[self._name(spec), *(column(spec) for column in columns)] for spec in self._rows()]
-        return f"## {heading}\n\n{words}\n\n" + markdown(["server", *header], _telling(rows))
+        return f"## {heading}\n\n{words}\n\n" + markdown(["server", *header], _measured(rows))
 
     def _many(self) -> str:
         header: list[str] = []
@@ -325,11 +325,11 @@ class Report:
                 partial(self._extra, workload=one, name="growth", scale=1 / 2**20),
             ]
         size = f"{self.about.plan.big / 2**30:g} GiB"
-        words = f"One body of {size}; growth is the peak of resident memory above what it was before."
+        words = f"One body of {size}; growth is the peak of resident memory minus its value before."
         return self._columns_by_hand("Big bodies in constant memory", words, header, columns)
 
     def _workers(self) -> str:
-        """The request rate with several worker processes, beside that of one."""
+        """The request rate with several worker processes, compared with one."""
         one = self._group("workers")
         found = [(w, cell) for w in one for spec in self._rows() if (cell := self._cell(spec, w))]
         if not found:
@@ -347,8 +347,8 @@ class Report:
                 ]
             )
         words = (
-            "Requests that take a third of a millisecond of Python each, over 64 connections, on every core; "
-            "the client needs some of one too."
+            "Each request takes a third of a millisecond of Python; 64 connections, on every core. "
+            "The client uses a part of one core too."
         )
         return f"## Workers\n\n{words}\n\n" + markdown(
             ["workers", "req/s", "times one worker", "CPU of all, % of a core"], rows
@@ -369,12 +369,12 @@ class Report:
             return ""
         words = (
             "From the verification request. Down: writes of the handler → chunks on the wire. "
-            "Up: pieces that the client sent in one go → pieces that the handler got. "
+            "Up: pieces that the client sent at once → pieces that the handler received. "
             "Echo: chunks sent → chunks on the wire."
         )
         header = ["server", *(one.title for one in streams)]
         rows = [[self._name(spec), *(shown(spec, one) for one in streams)] for spec in self._rows()]
-        return f"## What became of the chunks\n\n{words}\n\n" + markdown(header, _telling(rows))
+        return f"## Chunks on the wire\n\n{words}\n\n" + markdown(header, _measured(rows))
 
     def _busy(self) -> str:
         def shown(spec: ServerSpec, workload: Workload) -> str:
@@ -383,12 +383,12 @@ class Report:
             return " / ".join("–" if share is None else f"{share * 100:.0f}" for share in shares)
 
         workloads = self._group("main") + self._group("latency")
-        words = "CPU of the client / of the server, in per cent of one core, while the clock ran."
+        words = "CPU of the client / of the server, in per cent of one core, during the measurement."
         if not workloads:
             return ""
         header = ["server", *(one.title for one in workloads)]
         rows = [[self._name(spec), *(shown(spec, one) for one in workloads)] for spec in self._rows()]
-        return f"## Who was busy\n\n{words}\n\n" + markdown(header, _telling(rows))
+        return f"## CPU use\n\n{words}\n\n" + markdown(header, _measured(rows))
 
     def _spread(self) -> str:
         def shown(spec: ServerSpec, workload: Workload) -> str:
@@ -401,8 +401,8 @@ class Report:
             return ""
         header = ["server", *(one.title for one in workloads)]
         rows = [[self._name(spec), *(shown(spec, one) for one in workloads)] for spec in self._rows()]
-        words = "(Largest − smallest round) / median: how far the rounds lie apart."
-        return f"## Spread of the rounds\n\n{words}\n\n" + markdown(header, _telling(rows))
+        words = "(Largest − smallest round) / median."
+        return f"## Spread of the rounds\n\n{words}\n\n" + markdown(header, _measured(rows))
 
     def _failures(self) -> str:
         lines = [
@@ -413,4 +413,4 @@ class Report:
         lines += [f"- ({number}) {reason}" for number, reason in enumerate(self.notes, 1)]
         if not lines:
             return ""
-        return "## Not measured, and why\n\n" + "\n".join(lines)
+        return "## Not measured\n\n" + "\n".join(lines)

@@ -1,8 +1,8 @@
-"""Runs the workloads in turns (A B C, C B A, ...), so that a slow minute of the machine hits everyone.
+"""Runs the workloads in turns (A B C, C B A, ...), so that a slow minute of the machine affects all servers.
 
-For each workload and each round every server is measured once, one after the other, with nothing else
-running. All servers are up during the whole run, and idle when it is not their turn; the workloads that
-ask about memory start a server of their own. A server that fails is reported and the rest goes on.
+In each round of a workload every server is measured once, one after the other. All servers stay up during the
+whole run, and are idle when it is not their turn; workloads with ``fresh`` start a new process for each
+measurement. A server that fails is reported, and the run continues.
 """
 
 import sys
@@ -24,7 +24,7 @@ FAILURES = (WrongResponse, ServerFailed, OSError, ValueError, EOFError)
 
 @dataclass
 class Results:
-    """One cell for each server and workload, and why servers are missing."""
+    """One cell for each server and workload, and the reasons why servers are missing."""
 
     servers: list[ServerSpec]
     workloads: list[Workload]
@@ -50,13 +50,13 @@ class Runner:
                 begin = time.monotonic()
                 measure = self._measure_fresh if workload.fresh else self._measure_running
                 for number in range(workload.rounds(self.plan)):
-                    # Every other round goes backwards, so that no server always comes after the same one.
-                    for spec in self._takers(workload)[:: -1 if number % 2 else 1]:
+                    # Every second round is reversed, so that no server always follows the same one.
+                    for spec in self._servers_of(workload)[:: -1 if number % 2 else 1]:
                         self._guarded(measure, stack, spec, workload, first=number == 0)
                 self._tell(workload, time.monotonic() - begin)
         return self.results
 
-    def _takers(self, workload: Workload) -> list[ServerSpec]:
+    def _servers_of(self, workload: Workload) -> list[ServerSpec]:
         return [
             spec
             for spec in self.results.servers
@@ -72,7 +72,7 @@ class Runner:
         return RunningServer(spec, environment, self.cores)
 
     def _start_all(self, stack: ExitStack) -> None:
-        """Starts every server once: to see that it can, and to keep it when a workload shares it."""
+        """Start every server once, to see that it can; keep it running if a workload shares it."""
         shared = any(not workload.fresh for workload in self.results.workloads)
         for spec in self.results.servers:
             try:
@@ -83,7 +83,7 @@ class Runner:
                         stack.enter_context(trial.pop_all())
             except FAILURES as error:
                 self.results.missing[spec.key] = str(error)
-                say(f"{spec.key}: left out: {error}")
+                say(f"{spec.key} is left out: {error}")
         say(f"{len(self.results.servers) - len(self.results.missing)} servers answer")
 
     def _guarded(
@@ -106,7 +106,7 @@ class Runner:
             self._drop(spec)
 
     def _drop(self, spec: ServerSpec) -> None:
-        """After a failure a server is started anew, so that nothing of it reaches the next workload."""
+        """Stop a server after a failure, so that the next workload gets a new process."""
         if server := self.running.pop(spec.key, None):
             server.stop()
 
@@ -129,7 +129,7 @@ class Runner:
 
     def _tell(self, workload: Workload, seconds: float) -> None:
         words = []
-        for spec in self._takers(workload):
+        for spec in self._servers_of(workload):
             value = self.results.cell(spec, workload).value
             words.append(f"{spec.key} {value:,.0f}" if value is not None else f"{spec.key} failed")
         say(f"[{seconds:5.1f} s] {workload.title}, {workload.unit}: " + "; ".join(words))

@@ -1,4 +1,4 @@
-"""Which servers are measured, and how each is started. The same order holds in every table."""
+"""The measured servers and how each is started. Every table has the same order."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,16 +19,16 @@ class ServerSpec:
     """One row of the tables."""
 
     key: str  # for --servers and the JSON file
-    title: str  # {version} stands for the version of ``package``
+    title: str  # {version} is replaced by the version of ``package``
     family: Family
-    arguments: Callable[[int], list[str]]  # what follows ``python``, for a port
-    package: str | None = None  # whose version stands in the report
+    arguments: Callable[[int], list[str]]  # the arguments after ``python``, for a port
+    package: str | None = None  # the package whose version is reported
     environment: str = "peers"
     by_default: bool = True
-    only: frozenset[str] | None = None  # keys of the workloads in which this row differs from its sibling
-    back_pressure: bool = True  # false: a slow reader lets it buffer without bound
-    everywhere: bool = False  # may run on every core, the client's too
-    root: Path | None = None  # the tree that it is started from; None for this checkout
+    only: frozenset[str] | None = None  # keys of the workloads to measure; None for all
+    back_pressure: bool = True  # False: it buffers without bound if the client is slow
+    everywhere: bool = False  # may run on every core, including the client's
+    root: Path | None = None  # the source tree to run from; None for this checkout
 
     def with_workers(self, count: int) -> "ServerSpec":
         """The same with this many worker processes, on every core; only for our own rows."""
@@ -36,7 +36,7 @@ class ServerSpec:
 
     @property
     def headline(self) -> bool:
-        """Stands in the short chart, and has a ratio to every other row."""
+        """Whether the row is in the short chart, and has a ratio to every other row."""
         if self.family in (Family.PEER, Family.ORIGINAL):
             return self.by_default
         return self.key == "bare-h11" or (self.key.endswith("-uvloop") and self.only is None)
@@ -166,7 +166,7 @@ LIMITS = [
     ),
 ]
 
-# In these an awaited and an un-awaited write can differ.
+# Workloads in which an awaited and an un-awaited write can differ.
 WRITING = frozenset({"down-64k", "down-100", "echo-16k", "echo-100", "big-down", "first-byte", "echo-turn"})
 
 
@@ -184,7 +184,7 @@ def _without(part: str) -> Callable[[int], list[str]]:
     return arguments
 
 
-# What our server would be without one thing, in the workloads that the thing is there for.
+# Our server without one optimisation, in the workloads that the optimisation is for.
 WITHOUT = [
     ServerSpec(
         f"without-{part}",
@@ -252,7 +252,7 @@ def chosen(names: str | None) -> list[ServerSpec]:
     unknown = wanted - known - set(groups) - {"all"}
     if unknown:
         raise SystemExit(
-            f"no such server: {', '.join(sorted(unknown))}; there are: {', '.join(sorted(known))}"
+            f"unknown server: {', '.join(sorted(unknown))}; known are: {', '.join(sorted(known))}"
         )
     families = {groups[name] for name in wanted if name in groups}
     return [

@@ -1,10 +1,10 @@
-"""Markdown tables and the way figures are written in them."""
+"""Markdown tables and the format of their figures."""
 
 from collections.abc import Sequence
 
 
 def figure(value: float) -> str:
-    """Three significant digits at least, thousands apart."""
+    """A figure with at least three significant digits, and commas between thousands."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
@@ -18,7 +18,7 @@ def times(value: float | None) -> str:
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table with the first column to the left and the others to the right."""
+    """A table with the first column aligned left and the others aligned right."""
     lines = ["| " + " | ".join(header) + " |", "|---|" + "---:|" * (len(header) - 1)]
     lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     return "\n".join(lines)

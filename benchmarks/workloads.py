@@ -1,7 +1,7 @@
-"""The workloads: what is asked of a server, how it is verified, and what is counted.
+"""The workloads: the requests to a server, their verification, and the measured figure.
 
-Bytes are bytes, MB is a million of them, times are seconds unless a name says otherwise. Workloads with
-``fresh`` get a newly started process for each measurement; the others share one process per server.
+Sizes are bytes, MB is a million bytes, times are seconds unless a name says otherwise. Workloads with
+``fresh`` get a new process for each measurement; the others share one process per server.
 """
 
 from abc import ABC, abstractmethod
@@ -22,7 +22,7 @@ KIB64 = 65536
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how much."""
+    """The durations and sizes of a run."""
 
     rounds: int = 5
     seconds: float = 0.5  # of one timed run
@@ -55,15 +55,15 @@ class Workload(ABC):
     higher_is_better = True
     fresh = False
     group = "main"  # which table of the report
-    judged = True  # whether a busy client makes the figure the client's
+    judged = True  # mark the figure if the client was the limit
     rounds_share = 1.0  # of the plan's rounds
 
     def takes(self, spec: ServerSpec) -> bool:
-        """Whether this row is measured."""
+        """Whether this row is measured in this workload."""
         return True
 
     def prepared(self, spec: ServerSpec) -> ServerSpec:
-        """How the row is started, for workloads with ``fresh``."""
+        """The row as it is started, for workloads with ``fresh``."""
         return spec
 
     def rounds(self, plan: Plan) -> int:
@@ -71,7 +71,7 @@ class Workload(ABC):
 
     @abstractmethod
     def verify(self, server: RunningServer) -> dict[str, Any]:
-        """One checked request. Raises WrongResponse; gives what is worth telling."""
+        """Send one request and check its response. Returns facts for the report. Raises WrongResponse."""
 
     @abstractmethod
     def measure(self, server: RunningServer, plan: Plan, cell: Cell) -> Round: ...
@@ -131,7 +131,7 @@ class Stream(Workload):
     def exchange(self, connection: Any, pieces: int, work: Any, cell: Cell) -> None: ...
 
     def prepare(self, pieces: int) -> Any:
-        """What can be made before the clock runs."""
+        """Prepare an exchange before the time is measured."""
 
     def measure(self, server: RunningServer, plan: Plan, cell: Cell) -> Round:
         with wire.connect(server.port) as connection, streams.quiet():
@@ -151,7 +151,7 @@ class Stream(Workload):
         return Round(value, meter.seconds, meter.client_share, meter.server_share, extra)
 
     def checked(self) -> int:
-        """Pieces of the verification request."""
+        """The number of pieces of the verification request."""
         return 1000 if self.small else 24
 
 
@@ -187,7 +187,7 @@ class Up(Stream):
             connection.sendall(work.head + work.block * work.repeats + work.rest)
             response = ResponseReader(connection).response()
         counted, handed = map(int, response.body.split())
-        # The transport without HTTP counts framing as well, and says that it handed on nothing.
+        # The transport without HTTP counts framing too, and reports 0 pieces.
         if response.status != 200 or counted != (work.body if handed else work.wire):
             raise WrongResponse(f"status {response.status}, {counted} bytes counted of {work.body}")
         return {"sent": work.pieces, "handed": handed}
@@ -218,9 +218,9 @@ def _check_stream(response: wire.Response, data: bytes, count: int) -> dict[str,
 
 
 class FirstByte(Workload):
-    """Time to the first byte of the body, of a stream that pauses a millisecond after each of its two chunks.
+    """Time to the first byte of the body, for a stream that pauses 1 ms after each of its two chunks.
 
-    The time to its end tells whether a later chunk is held back, as by Nagle's algorithm.
+    The time to the end shows whether a later chunk is held back, for example by Nagle's algorithm.
     """
 
     key, title, unit, group = "first-byte", "time to first byte", "µs", "latency"
@@ -240,7 +240,7 @@ class FirstByte(Workload):
 
 
 class EchoTurn(Workload):
-    """One chunk out, the same chunk back, on an exchange that stays open: time of a turn."""
+    """Time of a turn on one open exchange: one chunk is sent, and the same chunk comes back."""
 
     key, title, unit, group = "echo-turn", "echo, one chunk at a time", "µs", "latency"
     higher_is_better = False

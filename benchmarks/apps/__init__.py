@@ -1,5 +1,4 @@
-"""One app for each server, all with the same routes; ``benchmarks.apps.payload`` says which.
+"""One app for each server, all with the same routes, which ``benchmarks.apps.payload`` lists.
 
-Modules that also run under Python 3.6 keep to its syntax: ``payload``, ``sanic_original`` and
-``mach9_original``.
+``payload``, ``sanic_original`` and ``mach9_original`` also run under Python 3.6, so they use only its syntax.
 """

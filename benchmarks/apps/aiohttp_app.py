@@ -1,4 +1,4 @@
-"""The routes of ``payload`` in aiohttp's words: ``python -m benchmarks.apps.aiohttp_app PORT LOOP``."""
+"""The routes of ``payload`` in aiohttp: ``python -m benchmarks.apps.aiohttp_app PORT LOOP``."""
 
 import asyncio
 import sys

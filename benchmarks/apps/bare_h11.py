@@ -1,6 +1,6 @@
-"""The limit that h11 sets: a bare asyncio protocol around an h11.Connection, with no framework.
+"""The limit set by h11: a bare asyncio protocol around an h11.Connection, without a framework.
 
-Every byte of a request and of a response goes through h11, as its documentation shows; one
+Every byte of a request and of a response passes through h11, as its documentation shows; one
 ``h11.Connection`` serves all requests of a connection. ``python -m benchmarks.apps.bare_h11 PORT LOOP``.
 """
 
@@ -29,7 +29,7 @@ class BareH11(asyncio.Protocol):
         self.paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's transport is no subclass
 
     def pause_writing(self) -> None:
         self.paused = True

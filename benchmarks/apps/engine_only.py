@@ -1,7 +1,7 @@
-"""The limit that our own engine sets: the routes of ``payload`` straight on exchanges, with no app kernel.
+"""The limit set by our own engine: the routes of ``payload`` on plain exchanges, without the kernel.
 
-What a row of the facades loses against this one is the kernel's: routing, request and response objects,
-middleware. ``python -m benchmarks.apps.engine_only PORT DRIVER``; DRIVER as in ``benchmarks.apps.serve``.
+The difference to a facade's row is the cost of the kernel: routing, request and response objects, middleware.
+``python -m benchmarks.apps.engine_only PORT DRIVER``; DRIVER as in ``benchmarks.apps.serve``.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The routes of ``payload`` in the words of streamcompat's Mach9 API."""
+"""The routes of ``payload`` in streamcompat's Mach9 API."""
 
 import sys
 

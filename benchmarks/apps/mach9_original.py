@@ -1,6 +1,6 @@
 """The routes of ``payload`` on Mach9 0.0.4 and Python 3.6: ``... -m benchmarks.apps.mach9_original PORT``.
 
-``channel.send`` is awaited, but the original never waits in it: it has no back-pressure.
+``channel.send`` is awaited, but the original never waits in it, so it has no back-pressure.
 """
 
 import asyncio

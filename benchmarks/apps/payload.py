@@ -1,4 +1,4 @@
-"""What every app under measurement serves, so that all of them do the same work.
+"""The routes that every measured app serves, so that all of them do the same work.
 
 ===================================  ==================================================================
 ``GET /``                            ``HELLO`` as text/plain with a Content-Length
@@ -22,5 +22,5 @@ _PATTERN = b"streamcompat-measures-streams-0123456789-"
 
 @lru_cache(maxsize=64)
 def piece(size: int) -> bytes:
-    """``size`` bytes without CR or LF, so that framing can be told from data. Made once for each size."""
+    """``size`` bytes without CR or LF, so that data differs from framing. Made once for each size."""
     return (_PATTERN * (size // len(_PATTERN) + 1))[:size]

@@ -1,9 +1,9 @@
-"""The limit that the event loop's transport sets: the same bytes on the wire, and no HTTP parsing.
+"""The limit set by the event loop's transport: the same bytes on the wire, without HTTP parsing.
 
-It knows a request by its first bytes, and where a body ends from the client's ``X-Wire`` header (bytes
-of the body on the wire). Answers are made beforehand; a stream of small chunks leaves in blocks of about
-64 KiB; an echo gives back the very bytes that came, framing and all. What this row reaches is what no
-HTTP server on the same loop can pass. ``python -m benchmarks.apps.raw_transport PORT LOOP``.
+It recognises a request by its first bytes, and the end of a body by the client's ``X-Wire`` header (bytes
+of the body on the wire). Answers are made in advance; a stream of small chunks leaves in blocks of about
+64 KiB; an echo returns the received bytes unchanged, including their framing. No HTTP server on the same loop
+can be faster than this row. ``python -m benchmarks.apps.raw_transport PORT LOOP``.
 """
 
 import asyncio
@@ -37,12 +37,12 @@ class RawTransport(asyncio.Protocol):
         self.expected = 0  # bytes of the running request's body still to come
         self.wire = 0  # bytes of the running request's body
         self.echoing = False
-        self.blocks: list[bytes] = []  # what a download still has to write, in reverse
+        self.blocks: list[bytes] = []  # the repeated block of a download, until it is written
         self.repeats = 0  # how often the last block is still to be written
         self.paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's transport is no subclass
 
     def pause_writing(self) -> None:
         self.paused = True

@@ -1,4 +1,4 @@
-"""The routes of ``payload`` in the words of streamcompat's Sanic API, with awaited ``response.write``."""
+"""The routes of ``payload`` in streamcompat's Sanic API, with awaited ``response.write``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The routes of ``payload`` in current Sanic's words: ``python -m benchmarks.apps.sanic_current PORT``."""
+"""The routes of ``payload`` in current Sanic: ``python -m benchmarks.apps.sanic_current PORT``."""
 
 import asyncio
 import sys

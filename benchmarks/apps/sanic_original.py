@@ -1,6 +1,6 @@
 """The routes of ``payload`` on Sanic 0.7.0 and Python 3.6: ``... -m benchmarks.apps.sanic_original PORT``.
 
-``response.write`` is not awaited, as its documentation writes it: it has no back-pressure.
+``response.write`` is not awaited, as in Sanic's documentation, so it has no back-pressure.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The routes of ``payload`` in Starlette's words."""
+"""The routes of ``payload`` in Starlette."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -42,7 +42,7 @@ async def up(request: Request) -> PlainTextResponse:
 
 
 class EchoResponse(StreamingResponse):
-    """Without Starlette's wait for a disconnect, which would take the request's body from the handler."""
+    """A response without Starlette's wait for a disconnect, which would consume the request's body."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.stream_response(send)

@@ -1,7 +1,7 @@
-"""One of our apps without one of the things that make it fast, to show what that thing is worth:
-``python -m benchmarks.apps.without WHAT PORT MODULE DRIVER``.
+"""One of our apps without one of its optimisations, to measure what the optimisation is worth:
+``python -m benchmarks.apps.without PART PORT MODULE DRIVER``.
 
-The parts are replaced before the server starts, from the outside, so that the engine needs no switch for it.
+The part is replaced from the outside before the server starts, so that the engine needs no option for it.
 """
 
 import sys
@@ -10,15 +10,15 @@ from collections.abc import Awaitable, Callable
 import h11
 
 from benchmarks.apps import serve
-from streamcompat_engine.exchange import exchange, suspension
-from streamcompat_engine.http1 import body, heads, writer
-from streamcompat_engine.http1 import pipes as pipeline
+from streamcompat_engine.drivers import session
+from streamcompat_engine.exchange import suspension
+from streamcompat_engine.http1 import body, heads, outbound, writer
 
 
 def coalescing() -> None:
     """Each write leaves by itself."""
-    exchange._PIECES = 0
-    exchange._RUN = 1 << 30  # the yields to the loop that are due after some flushes would be many more
+    session._PIECES = 0
+    session._RUN = 1 << 30  # otherwise a yield to the loop would follow every few writes
 
 
 def kept_stacks() -> None:
@@ -27,13 +27,13 @@ def kept_stacks() -> None:
 
 
 def remembered_heads() -> None:
-    """h11 parses each request's head and writes each response's."""
+    """h11 parses every request head and writes every response head."""
     heads._KNOWN_SIZE = -1
     writer.response_head = heads.response_head.__wrapped__
 
 
 def lane_in() -> None:
-    """h11 parses each chunk of a request's body."""
+    """h11 parses every chunk of a request body."""
 
     def feed(self: body.ChunkedBody, data: bytes, pieces: list[bytes]) -> bytes | None:
         cut: list[bytes] = []
@@ -47,9 +47,9 @@ def lane_in() -> None:
 
 
 def lane_out() -> None:
-    """h11 frames each chunk of a response's body."""
+    """h11 frames every chunk of a response body."""
 
-    class Outbound(pipeline.Outbound):
+    class Outbound(outbound.Outbound):
         def write(self, data: bytes) -> Awaitable[None]:
             if not self.committed:
                 self._framer = h11.Connection(h11.SERVER)
@@ -60,10 +60,10 @@ def lane_out() -> None:
             parts = self._framer.send_with_data_passthrough(h11.Data(data=data))
             self._queue += parts
             self._sent += len(data)
-            return self._queued(len(data))
+            return self._written(len(data))
 
         def grant(self, credit: int) -> None:
-            """Every chunk goes the long way."""
+            """Grant nothing: every chunk takes the long way."""
 
     writer.Outbound = Outbound
 

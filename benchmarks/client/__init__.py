@@ -1,1 +1,1 @@
-"""The client of the benchmarks: plain sockets, prebuilt bytes, and as little work as the checks allow."""
+"""The client of the benchmarks: plain sockets, prepared bytes, and as little work as the checks allow."""

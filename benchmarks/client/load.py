@@ -1,7 +1,7 @@
-"""GET requests over many keep-alive connections: a small C program where there is a compiler, else Python.
+"""GET requests over many keep-alive connections: by a small C program if there is a compiler, else by Python.
 
-Both send one request at a time on each connection and check the status and the length of every
-response. The figures name the one that was used, because Python's loop is soon the limit itself.
+Both send one request at a time on each connection, and check the status and the length of every response. The
+report names the client that was used, because the Python client itself is often the limit.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ _FIRST = 100_000_000_000
 
 @dataclass(frozen=True)
 class Load:
-    """What one run did. Times are seconds."""
+    """The figures of one run. Times are seconds."""
 
     requests: int
     seconds: float
@@ -43,7 +43,7 @@ class Load:
 
 
 def compile_client(folder: Path) -> Path | None:
-    """The C client, compiled into ``folder``; None where there is no working C compiler or no epoll."""
+    """The C client, compiled into ``folder``; None without a working C compiler or without epoll."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         return None
@@ -61,7 +61,7 @@ def compile_client(folder: Path) -> Path | None:
 
 @dataclass(frozen=True)
 class LoadClient:
-    """Runs the load with ``program``, or in this process where it is None."""
+    """Runs the load with ``program``, or in this process if it is None."""
 
     program: Path | None
 
@@ -79,9 +79,9 @@ class LoadClient:
         on_begin: Callable[[], None],
         on_end: Callable[[], None],
     ) -> Load:
-        """``on_begin`` is called when the warm-up is over, ``on_end`` when the time is up.
+        """Run the load. ``on_begin`` is called after the warm-up, ``on_end`` when the time is over.
 
-        ``wire.MARK`` in the request becomes a counter.
+        ``wire.MARK`` in the request is replaced by a counter.
         """
         if self.program:
             return self._run_c(port, request, connections, seconds, warmup, on_begin, on_end)
@@ -167,7 +167,7 @@ def run_python(
     on_begin: Callable[[], None],
     on_end: Callable[[], None],
 ) -> Load:
-    """The same in Python. A server that closes a connection ends the run."""
+    """The load in Python. A server that closes a connection ends the run."""
     unique = wire.MARK in request
     counter = _FIRST
     sockets, body = _connected(port, request, connections)

@@ -1,4 +1,4 @@
-"""Many connections at once: idle ones, and slow streams that all run at the same time."""
+"""Many connections at once: idle connections, and slow streams that all run at the same time."""
 
 import select
 import socket
@@ -12,7 +12,7 @@ from benchmarks.client.wire import LAST_CHUNK, ResponseReader, WrongResponse
 
 
 def idle_connections(port: int, request: bytes, count: int) -> list[socket.socket]:
-    """``count`` keep-alive connections that have each had one answer."""
+    """``count`` keep-alive connections that have received one answer each."""
     connections = []
     for _ in range(count):
         connection = wire.connect(port)
@@ -25,21 +25,21 @@ def idle_connections(port: int, request: bytes, count: int) -> list[socket.socke
 
 @dataclass
 class SlowStreams:
-    """What the streams did. Times are seconds."""
+    """The figures of the streams. Times are seconds."""
 
     complete: int = 0  # streams that ended with their last chunk and all their bytes
     cut: int = 0
-    seconds: float = 0.0  # from the last stream's start to the end of all
+    seconds: float = 0.0  # from the start of the last stream to the end of all
     gaps: list[float] = field(default_factory=list)  # between two arrivals on one stream
 
 
 def slow_streams(
     port: int, request: bytes, count: int, least: int, limit: float, halfway: Callable[[], None]
 ) -> SlowStreams:
-    """Starts ``count`` streams, each once the one before has begun, and reads all to their end.
+    """Start ``count`` streams, each after the one before has begun, and read all to their end.
 
     ``least`` is the number of body bytes of each. ``halfway`` is called when all are running.
-    After ``limit`` seconds the ones still open count as cut.
+    After ``limit`` seconds, streams that are still open count as cut.
     """
     result = SlowStreams()
     poller = wire.new_epoll()

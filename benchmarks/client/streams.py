@@ -1,8 +1,8 @@
 """Timed streams over one connection: download, upload, echo, and the time to the first byte.
 
-Each exchange checks what it can without work for each byte: the status, the last chunk, the number of
-body bytes that an upload's answer names, and, where the server is known to keep each write a chunk of
-its own, the exact number of bytes on the wire.
+Each exchange checks what needs no work per byte: the status, the last chunk, the number of body bytes in the
+answer to an upload, and, if the server is known to send each write as its own chunk, the exact number of
+bytes on the wire.
 """
 
 import gc
@@ -22,7 +22,7 @@ SEND_AT_ONCE = 1 << 18  # bytes offered to the kernel in one call while echoing
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No garbage collection while the clock runs."""
+    """No garbage collection while the time is measured."""
     gc.collect()
     gc.disable()
     try:
@@ -38,7 +38,7 @@ class Upload:
     head: bytes
     block: bytes  # wire bytes of many pieces
     repeats: int  # how often the block is sent
-    rest: bytes  # what follows the blocks, with the last chunk
+    rest: bytes  # after the blocks, with the last chunk
     size: int
     pieces: int
 
@@ -52,7 +52,7 @@ class Upload:
 
 
 def upload(path: str, piece: bytes, pieces: int, *, chunked: bool, block: int = 1 << 20) -> Upload:
-    """Makes an upload whose repeated block is about ``block`` bytes."""
+    """Make an upload whose repeated block is about ``block`` bytes."""
     framed = wire.chunk(piece) if chunked else piece
     each = min(pieces, max(1, block // len(framed)))
     repeats, left = divmod(pieces, each)
@@ -65,16 +65,16 @@ def upload(path: str, piece: bytes, pieces: int, *, chunked: bool, block: int = 
 
 @dataclass
 class _Tail:
-    """Watches a chunked response go by: its status, where its head ends, and its last five bytes."""
+    """Follows a chunked response: its status, the end of its head, and its last five bytes."""
 
-    least: int  # body bytes before which no end is looked for
+    least: int  # body bytes before which the end is not searched
     head: int = 0  # bytes of the head, once it is complete
     received: int = 0
     start: bytes = b""
     last: bytes = b""
 
     def more(self, buffer: bytearray, size: int) -> bool:
-        """Counts ``size`` bytes at the front of ``buffer``; true when the response has ended."""
+        """Count ``size`` bytes at the front of ``buffer``; return whether the response has ended."""
         if size == 0:
             raise WrongResponse("the server closed the connection in the middle of a stream")
         if not self.head:
@@ -97,9 +97,9 @@ class _Tail:
 
 
 def download(connection: socket.socket, request: bytes, least: int) -> int:
-    """Sends ``request`` and reads a chunked response of at least ``least`` body bytes.
+    """Send ``request`` and read a chunked response of at least ``least`` body bytes.
 
-    Gives the size of the body on the wire.
+    Returns the size of the body on the wire.
     """
     receive = connection.recv_into
     tail = _Tail(least)
@@ -110,7 +110,7 @@ def download(connection: socket.socket, request: bytes, least: int) -> int:
 
 
 def send_upload(connection: socket.socket, work: Upload) -> None:
-    """Sends the upload and checks that the server counted every byte."""
+    """Send the upload and check that the server counted every byte."""
     send = connection.sendall
     send(work.head)
     block = work.block
@@ -125,7 +125,7 @@ def send_upload(connection: socket.socket, work: Upload) -> None:
 
 
 def echo(connection: socket.socket, work: Upload) -> int:
-    """Sends the upload and reads its echo at the same time; the echo's size on the wire."""
+    """Send the upload and read its echo at the same time; return the size of the echo on the wire."""
     views = [memoryview(work.block)] * work.repeats + [memoryview(work.rest)]
     views = [view for view in views if view]
     tail = _Tail(work.body)
@@ -197,8 +197,8 @@ def first_bytes(port: int, request: bytes, seconds: float, most: int) -> tuple[l
 
 
 def turns(port: int, seconds: float, most: int, size: int) -> list[float]:
-    """Seconds for each turn of an echo that stays open: a chunk of ``size`` bytes goes out, and the
-    next one is sent when it has come back."""
+    """Seconds for each turn of one open echo: a chunk of ``size`` bytes is sent, and the next one after it
+    has come back."""
     piece = wire.chunk(b"x" * size)
     times: list[float] = []
     with wire.connect(port) as connection, quiet():

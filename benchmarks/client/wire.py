@@ -1,6 +1,6 @@
-"""The bytes a client sends, made before the clock runs, and a strict reader for what must be checked.
+"""The bytes that a client sends, made before the time is measured, and a strict reader of responses.
 
-All sizes are bytes. Nothing here is fast; the timed loops live in the modules beside this one.
+All sizes are bytes. Nothing here is fast; the timed loops are in the other modules of this folder.
 """
 
 import select
@@ -8,13 +8,13 @@ import socket
 from dataclasses import dataclass, field
 
 LAST_CHUNK = b"0\r\n\r\n"
-MARK = b"############"  # where a request that must be unlike all others carries a counter of 12 digits
+MARK = b"############"  # replaced by a counter of 12 digits, to make each request different
 USUAL_FIELDS = b"Host: localhost\r\nUser-Agent: streamcompat-benchmarks/1\r\nAccept: */*\r\n"
 UNIQUE_FIELDS = b"X-Request-Id: " + MARK + b"\r\nCookie: session=" + MARK + b"; theme=dark\r\n"
 
 
 class WrongResponse(Exception):
-    """The server did something else than the workload asks for."""
+    """The response is not what the workload asks for."""
 
 
 def get(path: str, fields: bytes = b"") -> bytes:
@@ -50,7 +50,7 @@ def chunk(data: bytes) -> bytes:
 
 
 def framed_size(size: int) -> int:
-    """What one chunk of ``size`` bytes takes on the wire."""
+    """Bytes on the wire of one chunk of ``size`` bytes."""
     return size + len(f"{size:x}") + 4
 
 
@@ -65,7 +65,7 @@ class Response:
 
 @dataclass
 class ResponseReader:
-    """Reads one response after another from a blocking socket, and knows each chunk of a body."""
+    """Reads one response after another from a blocking socket, and records each chunk of a body."""
 
     connection: socket.socket
     buffered: bytearray = field(default_factory=bytearray)

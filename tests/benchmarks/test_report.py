@@ -75,9 +75,9 @@ def test_keys_are_unique_and_chosen_by_family():
     keys = [spec.key for spec in servers.ALL]
     assert len(keys) == len(set(keys))
     assert {spec.family for spec in servers.chosen("peers")} == {servers.Family.PEER}
-    with pytest.raises(SystemExit, match="no such server"):
+    with pytest.raises(SystemExit, match="unknown server"):
         servers.chosen("nobody")
-    with pytest.raises(SystemExit, match="no such workload"):
+    with pytest.raises(SystemExit, match="unknown workload"):
         heavy.chosen(Plan(), "nothing")
 
 
