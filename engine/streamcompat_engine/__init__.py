@@ -1,7 +1,7 @@
 """The engine of streamcompat: one sans-IO HTTP/1.1 connection on h11, two drivers, one server.
 
-It knows bytes, sockets, deadlines and watermarks; of routes, handlers and frameworks it knows nothing. What a
-library above it needs is exported here; its modules are its own.
+The engine knows bytes, sockets, deadlines and watermarks. It knows nothing of routes, handlers or frameworks.
+Everything that a library above it needs is exported here; the modules below are private.
 """
 
 from .drivers.anyio import cancels

@@ -1,7 +1,7 @@
-"""Every error that the engine raises, and the one that it answers with.
+"""Every error that the engine raises.
 
-The rule: what a peer does wrong never reaches an application as anything but a type of this module,
-and what an application does wrong is told apart from it by its type.
+The rule: a fault of the peer reaches the application only as a type of this module, and the type tells
+faults of the peer from faults of the application.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ class EngineError(Exception):
 class ProtocolError(EngineError):
     """The peer broke the protocol (400, 413, 414, 417, 431, 501 or 505).
 
-    In a head, the engine answers by itself and no application sees it. In a body, it is what the
-    application's read raises; `status` is what to answer, and the connection closes after it.
+    For a fault in a head the engine answers by itself, and no application sees the error. For a fault in a
+    body the application's read raises it; `status` is the status to answer with. The connection closes after
+    the answer.
     """
 
     def __init__(self, status: int, reason: str) -> None:
@@ -25,7 +26,7 @@ class ProtocolError(EngineError):
 
 
 class ClientDisconnected(EngineError):
-    """The peer is gone: its body is cut, or nobody reads the answer any more."""
+    """The peer has disconnected: its body is cut, or nobody reads the answer any more."""
 
     def __init__(self, message: str = "the client is gone") -> None:
         super().__init__(message)
@@ -63,4 +64,4 @@ class ResponseStateError(EngineError, RuntimeError):
 
 
 class WriteBufferFull(EngineError):
-    """Un-awaited writes went past the hard limit and nothing could make the caller wait."""
+    """Un-awaited writes exceeded the hard limit, and the engine could not suspend their caller."""

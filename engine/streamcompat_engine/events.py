@@ -1,7 +1,7 @@
-"""What the connection tells its driver, as values.
+"""The events that a connection reports to its driver, as values.
 
-The rule: an event is immutable and says nothing of sockets, loops or frameworks. A body's bytes are not
-events: they go straight into the inbound pipe of their exchange (see `pipeline`).
+The rule: an event is immutable and knows nothing of sockets, loops or frameworks. The bytes of a body are not
+events: they go straight into the inbound pipe of their exchange (see `exchange.inbound`).
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ Fields = tuple[tuple[bytes, bytes], ...]
 
 
 class RequestHead(NamedTuple):
-    """A request's head, parsed by h11 and found sound by the gate.
+    """A request's head, parsed by h11 and checked by the gate.
 
     Attributes:
-        method: as it was sent, case and all (RFC 9110 §9.1).
+        method: as it was sent; methods are case-sensitive (RFC 9110 §9.1).
         target: the request-target as it was sent.
         raw_path: its path, still percent-encoded; `b"*"` for `OPTIONS *`.
-        query: what follows the first `?`, without it.
+        query: the part after the first `?`.
         http_version: `"1.0"` or `"1.1"`.
         headers: names in lower case.
         raw_headers: names as they were sent.
-        host: from an absolute-form target, else from Host (RFC 9112 §3.2.2); `None` on HTTP/1.0 without.
-        content_length: of a body framed by length, else `None`.
+        host: from an absolute-form target, else from Host (RFC 9112 §3.2.2); `None` if HTTP/1.0 sends none.
+        content_length: bytes of a body framed by length, else `None`.
         chunked: the body is in chunked coding.
         keep_alive: the client wants the connection kept (RFC 9112 §9.3).
         expect_continue: the client waits for a 100 (RFC 9110 §10.1.1).
-        wire: the head's own bytes, so that h11 can be shown them again.
+        wire: the bytes of the head, so that they can be given to h11 again.
     """
 
     method: str
@@ -61,10 +61,10 @@ class RequestReceived:
 
 @dataclass(frozen=True, slots=True)
 class RequestRejected:
-    """The peer broke the protocol; the answer is queued already and the connection is closing.
+    """The peer broke the protocol. The answer is already queued, and the connection is closing.
 
     Attributes:
-        status: of the answer.
+        status: the status of the answer.
         reason: one line for the log.
     """
 
@@ -74,15 +74,15 @@ class RequestRejected:
 
 @dataclass(frozen=True, slots=True)
 class ResponseOverdue:
-    """The application has not begun its response in time, while nothing moved."""
+    """The application has not begun its response within `Timeouts.response`."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebSocketFailed:
-    """The peer broke the protocol of a WebSocket; it has been told and the connection is closing.
+    """The peer broke the WebSocket protocol. A Close is already queued, and the connection is closing.
 
     Attributes:
-        code: of the Close.
+        code: the code of the Close.
         reason: one line for the log.
     """
 

@@ -1,6 +1,6 @@
-"""Limits and timeouts: values only; each docstring names where its default comes from.
+"""Limits and timeouts: values only; each docstring names the source of each default.
 
-The rule: nothing that a peer sends makes the engine hold more, or wait longer, than a field here says.
+The rule: nothing that a peer sends makes the engine hold more, or wait longer, than a field here allows.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ class Limits:
             (RFC 9112 §3 asks for at least 8,000).
         head_fields: all header field lines together; 32 KiB (nginx: 4 buffers of 8 KiB).
         field_count: header fields in a request; 100 as in Apache's LimitRequestFields.
-        chunk_extension: the extension of one chunk; 256, which holds the longest that is in use, the
-            signature of a chunk of Amazon's S3 (81).
-        chunk_extensions: all chunk extensions of a body; 16 KiB as what Go's net/http allows beside data.
-        extended_chunks: chunks of a body that have an extension, since h11 judges each of them; 128, which
-            is `chunk_extensions` in extensions of 128 bytes. Plain chunks need no such budget: a flood of
-            tiny ones costs less for each byte than any other request, see docs/conformance.md.
-        trailer_fields: the trailer section; 8 KiB (Apache allows each field as much).
-        trailer_count: trailer fields; 32, a third of what a head may have.
-        inbound_high: a body's bytes that wait for the handler before reading pauses; 128 KiB, so that one
-            read of a fast loop goes past it and the handler gets its turn while they are in the cache.
-        inbound_low: reading goes on when fewer wait; 32 KiB.
-        pipelined: bytes of following requests held while one is being served; 64 KiB, one read of most
+        chunk_extension: the extension of one chunk; 256, which holds the longest extension in use, the
+            chunk signature of Amazon S3 (81).
+        chunk_extensions: all chunk extensions of a body; 16 KiB, the overhead that Go's net/http allows.
+        extended_chunks: chunks of a body that have an extension, since h11 parses each of them; 128, which
+            is `chunk_extensions` in extensions of 128 bytes. Plain chunks need no such limit: a flood of
+            tiny ones costs less per byte than any other request, see docs/conformance.md.
+        trailer_fields: the trailer section; 8 KiB (Apache allows as much for each field).
+        trailer_count: trailer fields; 32, a third of `field_count`.
+        inbound_high: bytes of a body that wait for the handler before reading pauses; 128 KiB, so that one
+            read of a fast loop exceeds it, and the handler runs while the bytes are in the CPU's cache.
+        inbound_low: reading resumes when fewer bytes wait; 32 KiB.
+        pipelined: bytes of later requests held while one request is served; 64 KiB, one read of most
             servers (uvicorn pauses at the same size).
         outbound_high: bytes that wait for the peer before `write` waits; 64 KiB as in asyncio.
-        outbound_low: waiting writers go on below this; 16 KiB as in asyncio.
-        outbound_hard: un-awaited bytes that may wait when nothing can make the writer wait; 1 MiB, sixteen
-            times the high-water mark.
+        outbound_low: waiting writers resume below this; 16 KiB as in asyncio.
+        outbound_hard: un-awaited bytes that may wait when the engine cannot suspend the writer; 1 MiB,
+            sixteen times the high-water mark.
         flush_size: queued bytes that are written without waiting for the end of the loop's turn; 128 KiB,
-            two pieces of the size that most handlers write in one call to the system.
-        drain_size: what is read and dropped of a body that the handler left, so that the connection can
-            be kept; 256 KiB as in Go's net/http.
-        linger_size: what is read and dropped after the final answer of a connection; 1 MiB (nginx bounds
-            the time alone).
+            so that two writes of 64 KiB, the size most handlers use, leave in one system call.
+        drain_size: bytes that are read and dropped of a body that the handler left unread, so that the
+            connection can be kept; 256 KiB as in Go's net/http.
+        linger_size: bytes that are read and dropped after the final answer of a connection; 1 MiB (nginx
+            limits only the time).
 
-    Raises: ValueError: one is negative, or a low-water mark is above its high-water mark.
+    Raises: ValueError: a value is negative, or a low-water mark is above its high-water mark.
     """
 
     request_line: int = 8 * 1024
@@ -72,29 +72,28 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Times in seconds; `None` switches one off.
+    """Times in seconds; `None` disables a timeout.
 
     Attributes:
         head: from a request's first byte (on a new connection: from its start) to the end of its head;
             10 s (Apache's RequestReadTimeout starts at 20 s).
         keep_alive: an idle connection between two requests; 5 s as in uvicorn, Node and the originals.
-        tell_keep_alive: say in each response that keeps the connection for how long, in whole seconds, with
-            `Keep-Alive: timeout=5` (RFC 2068 §19.7.1.1), as Node does: a client that minds it sends no
-            request into a connection that is being closed.
+        tell_keep_alive: send `Keep-Alive: timeout=5` (RFC 2068 §19.7.1.1, whole seconds) in each response
+            that keeps the connection, as Node does. A client that obeys it sends no request into a
+            connection that is being closed.
         body_idle: between two arrivals of a body that a handler reads; 60 s as nginx's
             client_body_timeout. It does not run while the handler is the slow side.
-        body_rate: the least bytes a second of a body that the engine gathers (`read_body`), after
-            `body_grace`; 500 as in Apache's RequestReadTimeout. An exchange may have a rate of its own.
-        body_grace: 10 s (Apache begins to count at once, and gives 20 s at least).
+        body_rate: the minimum rate, in bytes a second, of a body that the engine gathers (`read_body`),
+            after `body_grace`; 500 as in Apache's RequestReadTimeout. An exchange may set its own rate.
+        body_grace: 10 s (Apache measures from the start, and gives at least 20 s).
         request: from a request's first byte (on a new connection: from its start) to the end of a body that
-            the engine gathers, without what the application took before; none, as the rate bounds it
-            (the originals: 60 s, for streamed bodies too).
+            the engine gathers, without the time that the application took before; none, as the rate limits
+            it (the originals: 60 s, for streamed bodies too).
         response: until the application begins its response; none, as in uvicorn and Node (the originals:
-            60 s). It begins anew while the application reads the request's body or waits for more of it,
-            to a quarter of this time.
-        write_stall: the peer takes nothing while there is something to take; 30 s (nginx's send_timeout
-            is 60 s).
-        linger: how long a closing connection is read so that the peer gets the answer and not a reset;
+            60 s). It restarts while the application reads the request's body or waits for more of it, with
+            the precision of a quarter of this time.
+        write_stall: the peer takes no bytes while some wait for it; 30 s (nginx's send_timeout is 60 s).
+        linger: how long a closing connection is read, so that the peer gets the answer and not a reset;
             2 s (nginx's lingering_timeout is 5 s).
     """
 
@@ -112,17 +111,17 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class WebSocketSettings:
-    """Sizes in bytes, times in seconds; `None` switches a limit or a time off.
+    """Sizes in bytes, times in seconds; `None` disables a limit or a timeout.
 
     Attributes:
         message_size: the longest message that is received, after it is inflated; 1 MiB as in Sanic and in
             the websockets library.
-        waiting_messages: that wait for the handler before reading pauses; 32 as in both.
-        waiting_bytes: of such messages; 64 KiB, as both buffer before they pause.
+        waiting_messages: messages that wait for the handler before reading pauses; 32 as in both.
+        waiting_bytes: bytes of these messages before reading pauses; 64 KiB as in both.
         deflate: agree to permessage-deflate (RFC 7692) with a client that offers it, as websockets does.
-        ping_interval: of silence, after which the peer is asked for a sign of life; 20 s as in websockets.
-        ping_timeout: for that sign; 20 s as in websockets.
-        close_timeout: for the peer's answer to a Close; 10 s as in Sanic and in websockets.
+        ping_interval: silence after which the engine sends a ping; 20 s as in websockets.
+        ping_timeout: wait for the answer to that ping; 20 s as in websockets.
+        close_timeout: wait for the peer's answer to a Close; 10 s as in Sanic and in websockets.
     """
 
     message_size: int | None = 1024 * 1024

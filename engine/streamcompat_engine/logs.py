@@ -1,6 +1,6 @@
-"""What is logged of what a peer sent: in one line, printable, short, and not without end.
+"""Logging of a peer's data: short, printable lines at a bounded rate.
 
-The rule: nothing that a peer sends begins a new line in a log, moves a terminal's cursor, or fills a disk.
+The rule: nothing that a peer sends can start a new line in a log, move a terminal's cursor, or fill a disk.
 """
 
 from __future__ import annotations
@@ -8,21 +8,21 @@ from __future__ import annotations
 from typing import Final
 
 LINE: Final = 200
-"""The longest line, in characters; a terminal shows it in two or three."""
+"""The longest line, in characters; two or three lines of a terminal."""
 _BURST: Final = 20
-"""Lines that may be written at once."""
+"""Lines that may be written without a pause."""
 _RATE: Final = 1.0
-"""Lines a second afterwards, for a whole server: 14 MB of log a day at the most."""
+"""Lines a second after that, for a whole server: at most 14 MB of log a day."""
 
 
 def printable(text: str, most: int = LINE) -> str:
-    """The text with all but visible ASCII and spaces escaped, at most so many characters of it."""
+    """The text with everything but visible ASCII and spaces escaped, cut to `most` characters."""
     text = text[:most].encode("unicode_escape").decode("ascii")
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
 class LogBudget:
-    """A token bucket: a burst of lines, then so many a second; the rest is counted.
+    """A token bucket: a burst of lines, then `rate` lines a second; the rest is only counted.
 
     Args:
         burst, rate: lines, and lines a second.
@@ -36,9 +36,9 @@ class LogBudget:
         self._suppressed = 0
 
     def spend(self, now: float) -> int | None:
-        """Take one line's worth, at `now` seconds.
+        """Ask to write one line, at `now` seconds.
 
-        Returns: how many lines were suppressed since the last that was not; `None` where this one is.
+        Returns: how many lines were suppressed since the last one written; `None` if this one is suppressed.
         """
         if self._since is not None:
             self._tokens = min(self._burst, self._tokens + max(now - self._since, 0.0) * self._rate)

@@ -211,7 +211,7 @@ class FakeExchange:
         check_fields(headers)
         for name, value in headers:
             if name.lower() == b"transfer-encoding":
-                raise InvalidHeader("Transfer-Encoding is the server's to set")
+                raise InvalidHeader("only the server may set Transfer-Encoding")
             if name.lower() == b"content-length" and not value.isdigit():
                 raise InvalidHeader(f"not a Content-Length: {value!r}")
 

@@ -1,7 +1,7 @@
 """Accepting connections, for every driver.
 
-The rule: a server that runs out of descriptors or buffers neither spins nor floods its log: it waits for a
-second, says so once, and goes on; the connections wait in the system's queue meanwhile.
+The rule: a server that runs out of descriptors or buffers neither spins nor floods its log. It logs one line
+and pauses for a second; meanwhile the connections wait in the system's queue.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from .service import Service
 
 BACK_OFF: Final = 1.0
-"""Seconds without accepting once the system has nothing left; as in asyncio."""
+"""Seconds of pause when the system has no descriptors or buffers left; as in asyncio."""
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 logger: Final = logging.getLogger("streamcompat.engine")
@@ -25,11 +25,11 @@ class Exhausted(Exception):
 
 
 def accept(sock: socket.socket, service: Service, now: float) -> socket.socket | None:
-    """The next connection, non-blocking; `None` where none waits, or it has left again.
+    """The next connection, non-blocking; `None` if none waits, or if its client has already left.
 
     Args:
         now: seconds on the driver's clock.
-    Raises: Exhausted: try again after `BACK_OFF`; it is logged.
+    Raises: Exhausted: try again after `BACK_OFF`; a line was logged.
     """
     try:
         connection, _ = sock.accept()

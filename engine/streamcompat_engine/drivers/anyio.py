@@ -1,6 +1,6 @@
 """The portable driver: an anyio byte stream, on asyncio or on trio.
 
-The rule: it moves bytes and wakes at deadlines; every decision is the session's.
+The rule: the transport moves bytes and wakes at deadlines; the session decides.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from .transport import RESET
 _READ: Final = 64 * 1024
 """The most bytes of one read."""
 _SLICE: Final = 64 * 1024
-"""The most bytes handed to the stream at once, so that a slow peer's progress shows."""
-_FAREWELL: Final = 1.0
-"""Seconds that a peer over TLS has to answer that the connection is closed."""
+"""The most bytes handed to the stream at once, so that the progress of a slow peer can be seen."""
+_CLOSE_NOTIFY_TIMEOUT: Final = 1.0
+"""Seconds to wait for a TLS peer's close_notify."""
 _TURNS: Final = 8
-"""Turns of the loop within which an accepted connection has its session."""
+"""Turns of the loop after which an accepted connection surely has its session."""
 
 logger: Final = logging.getLogger("streamcompat.engine")
 
@@ -43,10 +43,10 @@ class AnyioTransport:
     """One connection on an anyio byte stream; `run` serves it to its end.
 
     Args:
-        timers: those of the server; a connection by itself makes its own.
+        timers: the timers of the server; without them the connection makes its own.
 
     Attributes:
-        session: that it serves.
+        session: the session that it serves.
     """
 
     scheme = "http"
@@ -62,11 +62,11 @@ class AnyioTransport:
         self._pending: list[memoryview] = []
         self._unsent = 0
         self._callbacks: list[Callable[[], None]] = []
-        self._writer: anyio.CancelScope | None = None  # of the task that writes, while there is one
-        self._readable: anyio.Event | None = None  # set when reading goes on
+        self._writer: anyio.CancelScope | None = None  # scope of the writing task, while there is one
+        self._readable: anyio.Event | None = None  # set when reading resumes
         self._exchange_scope: anyio.CancelScope | None = None
         self._tasks: anyio.abc.TaskGroup
-        self._io: anyio.CancelScope  # of the task that reads
+        self._io: anyio.CancelScope  # scope of the reading task
         self._closing = False
         self._eof_sent = False
         self._context = contextvars.copy_context()
@@ -95,14 +95,14 @@ class AnyioTransport:
                         self._writer.cancel()
                     if self._timer is not None:
                         self._timer.cancel()
-                    await self._farewell()
+                    await self._close_stream()
                     self.session.on_lost()
         finally:
             self.session.on_lost()
 
-    async def _farewell(self) -> None:
-        """Close the stream; over TLS a peer that listens is told so, and waited for a while."""
-        seconds = 0.0 if self.session.connection.ending is Ending.ABORT else _FAREWELL
+    async def _close_stream(self) -> None:
+        """Close the stream; over TLS send close_notify and wait a short time for the peer's."""
+        seconds = 0.0 if self.session.connection.ending is Ending.ABORT else _CLOSE_NOTIFY_TIMEOUT
         with (
             contextlib.suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError),
             anyio.move_on_after(seconds, shield=True),
@@ -142,16 +142,16 @@ class AnyioTransport:
         self._io.cancel()
 
     async def _write_pending(self) -> bool:
-        """Send what waits, until nothing does.
+        """Send until nothing waits.
 
-        Returns: whether the connection is to be closed then.
+        Returns: whether to close the connection after that.
         """
         pending, low = self._pending, self._service.limits.outbound_low
         while True:
             callbacks, self._callbacks = self._callbacks, []
             for callback in callbacks:
                 callback()
-            if self._callbacks:  # made by those, and not due before others have had their turn
+            if self._callbacks:  # the callbacks added them; other tasks run first
                 await anyio.lowlevel.checkpoint()
             elif pending:
                 piece = pending.pop(0)
@@ -252,10 +252,10 @@ class AnyioTransport:
 
 
 class SocketByteStream(anyio.abc.ByteStream):
-    """A connected, non-blocking socket that is read only when somebody asks.
+    """A connected, non-blocking socket that reads only inside `receive`.
 
-    anyio's own stream reads ahead on asyncio, without bound until its first pause; back-pressure needs
-    every byte that is not asked for to stay in the socket.
+    anyio's own stream reads ahead on asyncio, without bound until its first pause. Back-pressure needs every
+    byte that nobody asked for to stay in the socket.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -283,7 +283,7 @@ class SocketByteStream(anyio.abc.ByteStream):
                 return data
 
     def send_now(self, item: memoryview) -> int:
-        """Send what the system takes at once; how many bytes. `send` meets an error again, and raises it."""
+        """Send what the system takes at once; return the number of bytes. `send` raises errors."""
         try:
             return self._sock.send(item)
         except OSError:
@@ -308,7 +308,7 @@ class SocketByteStream(anyio.abc.ByteStream):
 
 
 class _OneAtATime(SocketByteStream):
-    """Below TLS, whose reading side may have to send as well, and must not do so within a record."""
+    """The stream below TLS: the reading side of TLS sends too, and must not do so within a record."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
@@ -320,7 +320,7 @@ class _OneAtATime(SocketByteStream):
 
 
 async def _over_tls(connection: socket.socket, context: tls.SSLContext, service: Service) -> TLSStream | None:
-    """The connection after the handshake; `None` where there was none, which is the peer's business."""
+    """The connection after the TLS handshake; `None` if the handshake fails, which is the peer's fault."""
     with (
         contextlib.suppress(OSError, anyio.BrokenResourceError, anyio.EndOfStream),
         anyio.move_on_after(service.timeouts.head),
@@ -330,21 +330,21 @@ async def _over_tls(connection: socket.socket, context: tls.SSLContext, service:
 
 
 def cancels(error: BaseException) -> bool:
-    """Whether an error cancels the running task, and is not of its own making."""
+    """Whether this error cancels the running task; not so if the task raised it by itself."""
     if not isinstance(error, anyio.get_cancelled_exc_class()):
         return False
-    # On trio nobody can make one up.
+    # On trio, code cannot raise a Cancelled of its own.
     task = asyncio.current_task() if isinstance(error, asyncio.CancelledError) else None
     return task is None or task.cancelling() > 0
 
 
 def _addresses(stream: anyio.abc.ByteStream) -> tuple[tuple[Any, ...] | None, Any]:
-    """The peer's and the local address, where the stream has any."""
+    """The addresses of the peer and of the server, if the stream has them."""
     attribute = anyio.abc.SocketAttribute
     try:
         peer = stream.extra(attribute.remote_address, None)
         local = stream.extra(attribute.local_address, None)
-    except OSError:  # the peer has left again
+    except OSError:  # the peer has already left
         return None, None
     return peer if isinstance(peer, tuple) else None, local
 
@@ -356,10 +356,10 @@ async def listen(
     group: anyio.abc.TaskGroup,
     ssl: tls.SSLContext | None,
 ) -> AsyncIterator[None]:
-    """Accept connections on the sockets within this context, and close them then; `group` runs the
-    connections beyond it.
+    """Accept connections on the sockets within this context, and close the sockets at its end.
 
     Args:
+        group: runs the connections, also after the end of this context.
         ssl: for TLS; `None` for plain connections.
     """
     timers = Timers()
@@ -386,7 +386,7 @@ async def _accept(
     timers: Timers,
     context: tls.SSLContext | None,
 ) -> None:
-    """Wait, which can be cancelled, and accept, which cannot: so no connection is lost in between."""
+    """Accept connections. Only the wait can be cancelled, not the accept, so no connection is lost."""
     while True:
         await anyio.wait_readable(sock)
         try:
@@ -404,7 +404,7 @@ async def _serve(
     try:
         with connection:
             if connection.family in (socket.AF_INET, socket.AF_INET6):
-                with contextlib.suppress(OSError):  # the peer has left again
+                with contextlib.suppress(OSError):  # the peer has already left
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             stream: anyio.abc.ByteStream | None = SocketByteStream(connection)
             if context is not None:
@@ -412,4 +412,4 @@ async def _serve(
             if stream is not None:
                 await AnyioTransport(service, stream, timers).run()
     except Exception:
-        logger.exception("a connection failed, and no other with it")
+        logger.exception("a connection failed; the other connections go on")

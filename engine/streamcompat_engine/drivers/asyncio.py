@@ -1,6 +1,6 @@
 """The fast driver: it accepts connections on asyncio's own loop or on uvloop.
 
-The rule: what was accepted has its session before the server goes on to stop.
+The rule: every accepted connection has its session before the server stops.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from .service import Service
 from .tls import TlsTransport
 
 _ACCEPTED: Final = 64
-"""Connections that are accepted in one turn of the loop."""
+"""The most connections accepted in one turn of the loop."""
 _TURNS: Final = 8
-"""Turns of the loop within which an accepted connection has its session."""
+"""Turns of the loop after which an accepted connection surely has its session."""
 _NO_LIMIT: Final = 24 * 3600.0
-"""Seconds for a handshake where heads may take any time."""
+"""Seconds for a TLS handshake when `Timeouts.head` is disabled."""
 
 
 class _Acceptor:
     """Accepts on one listening socket.
 
-    The loop's own way of listening is of no use here: out of descriptors, asyncio's logs thousands of lines a
-    second, and uvloop's drops connections and says nothing.
+    The loops' own servers are not used: when descriptors run out, asyncio logs thousands of lines a second,
+    and uvloop drops connections silently.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class _Acceptor:
             self._retry.cancel()
 
     async def until_connected(self) -> None:
-        """Wait until what was accepted has its session; over TLS it meets a server that stops."""
+        """Wait until every plain connection has its session; TLS handshakes are not waited for."""
         for _ in range(_TURNS):
             if self._connecting:
                 await asyncio.sleep(0)
@@ -86,7 +86,7 @@ class _Acceptor:
             await self._loop.connect_accepted_socket(
                 lambda: AsyncioTransport(self._service, self._loop), connection
             )
-        except OSError:  # it has left again
+        except OSError:  # the client has already left
             connection.close()
 
     async def _connect_over_tls(self, connection: socket.socket) -> None:
@@ -97,7 +97,7 @@ class _Acceptor:
                 ssl=self._ssl,
                 ssl_handshake_timeout=self._service.timeouts.head or _NO_LIMIT,
             )
-        except OSError:  # it does not speak TLS, or not in time
+        except OSError:  # no TLS handshake, or not in time
             connection.close()
 
 
@@ -108,10 +108,10 @@ async def listen(
     group: anyio.abc.TaskGroup,
     ssl: tls.SSLContext | None,
 ) -> AsyncIterator[None]:
-    """Accept connections on the sockets within this context, and close them then; `group` runs handshakes
-    of TLS beyond it.
+    """Accept connections on the sockets within this context, and close the sockets at its end.
 
     Args:
+        group: runs TLS handshakes, also after the end of this context.
         ssl: for TLS; `None` for plain connections.
     """
     loop = asyncio.get_running_loop()

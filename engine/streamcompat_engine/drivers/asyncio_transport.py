@@ -1,6 +1,6 @@
 """The transport of the fast driver: an `asyncio.Protocol`, on asyncio's own loop or on uvloop.
 
-The rule: it moves bytes and wakes at deadlines; every decision is the session's.
+The rule: the transport moves bytes and wakes at deadlines; the session decides.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from .session import ENDED, Session
 from .transport import RESET
 
 _LARGE: Final = 32 * 1024
-"""Bytes from which pieces are handed to the system as they are; below, joining them costs less."""
+"""Bytes from which pieces are written without joining them; below this, joining costs less."""
 _MAX_GATHERED: Final = 64
-"""How many pieces may be handed over so; far below the system's IOV_MAX."""
+"""The most pieces in one `writev`; far below the system's IOV_MAX."""
 
 
 class _Wakeup:
-    """`asyncio.Event` at half its price, for one loop and to be set once."""
+    """Half as expensive as `asyncio.Event`; for one loop, and set only once."""
 
     __slots__ = ("_is_set", "_loop", "_waiters")
 
@@ -55,7 +55,7 @@ class AsyncioTransport(asyncio.Protocol):
     """One connection on asyncio.
 
     Attributes:
-        session: that it serves, once it is connected.
+        session: the session that it serves, once it is connected.
     """
 
     scheme = "http"
@@ -69,7 +69,7 @@ class AsyncioTransport(asyncio.Protocol):
         self.sockname: Any = None
         self.exposed: asyncio.Transport = cast(asyncio.Transport, None)
         self.session: Session = cast(Session, None)
-        self._fd = -1  # of a plain socket, which may be written to directly
+        self._fd = -1  # of a plain socket, for direct writes
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._context = contextvars.copy_context()
@@ -94,7 +94,7 @@ class AsyncioTransport(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         self.session.on_eof()
-        return self.session.life < ENDED  # otherwise asyncio would close before the answer is out
+        return self.session.life < ENDED  # False would make asyncio close before the answer has left
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._timer is not None:
@@ -121,7 +121,7 @@ class AsyncioTransport(asyncio.Protocol):
 
     def transmit(self, data: list[bytes]) -> None:
         transport = self.exposed
-        if transport.is_closing():  # asyncio knows by a failed write, and tells in the next turn
+        if transport.is_closing():  # a write failed; asyncio reports it in the next turn of the loop
             return
         if len(data) == 1:
             transport.write(data[0])
@@ -131,14 +131,14 @@ class AsyncioTransport(asyncio.Protocol):
             transport.write(b"".join(data))
 
     def _gather(self, data: list[bytes]) -> None:
-        """Write large pieces without joining them, where nothing waits before them."""
+        """Write large pieces without joining them, if no earlier bytes wait."""
         transport = self.exposed
         sent = 0
         if self._fd >= 0 and not transport.get_write_buffer_size() and not transport.is_closing():
             try:
                 sent = os.writev(self._fd, data)
             except OSError:
-                pass  # nothing went out; the transport meets the same error and deals with it
+                pass  # nothing was sent; the transport meets the same error and handles it
         for piece in data:
             if sent >= len(piece):
                 sent -= len(piece)
@@ -147,8 +147,8 @@ class AsyncioTransport(asyncio.Protocol):
                 sent = 0
 
     def spawn(self, function: Coroutine[Any, Any, None]) -> None:
-        # Not in the context of a handler that has just ended, as with a pipelined request; and not by
-        # `create_task(context=)`, which not every task factory takes.
+        # A pipelined request must not inherit the context of the handler that has just ended. Not every task
+        # factory accepts `create_task(context=)`.
         self._task = self._context.copy().run(self._loop.create_task, function)
 
     def cancel(self) -> None:
@@ -156,7 +156,8 @@ class AsyncioTransport(asyncio.Protocol):
         if task is None:
             return
         if inspect.getcoroutinestate(task.get_coro()) == inspect.CORO_CREATED:  # type: ignore[arg-type]
-            self._loop.call_soon(task.cancel)  # before it has begun, it would not end its exchange either
+            # A task that is cancelled before its first step would never end its exchange.
+            self._loop.call_soon(task.cancel)
         else:
             task.cancel()
 
@@ -173,7 +174,7 @@ class AsyncioTransport(asyncio.Protocol):
     def half_close(self) -> None:
         try:
             self.exposed.write_eof()
-        except OSError:  # the peer has reset the connection; asyncio's own loop does not look for that
+        except OSError:  # the peer has reset the connection, which asyncio's own loop does not handle
             self.exposed.abort()
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""The driver without sockets: a transport in memory and a clock that moves when it is told to.
+"""The driver without sockets: a transport in memory and a clock that only tests move.
 
-The rule: the session does not know the difference. What a test cuts, delays, stalls or drops happens to
-the same code that serves real sockets, at the same calls, and nothing depends on real time.
+The rule: the session cannot tell the difference. A test cuts, delays, stalls or drops the calls of the same
+code that serves real sockets, and nothing depends on real time.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class VirtualClock(TimerHeap):
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Move on, calling what falls due on the way in the order of time."""
+        """Move the clock forward, and call each timer that becomes due, in the order of time."""
         end = self._now + seconds
         while self.next <= end:
             self._now = max(self._now, self.next)
@@ -50,12 +50,12 @@ class MemoryTransport:
     """One connection in memory; `client` is the other end.
 
     Args:
-        clock: for every deadline.
-        tasks: runs the exchanges.
+        clock: the clock of every deadline.
+        tasks: the task group that runs the exchanges.
         window: bytes that the network holds for a peer that does not read.
 
     Attributes:
-        session: that it serves.
+        session: the session that it serves.
     """
 
     scheme = "http"
@@ -100,7 +100,7 @@ class MemoryTransport:
 
     def on_taken(self) -> None:
         """The peer has read."""
-        # What waits in the queue meanwhile does not count: it is sent once this one is told.
+        # Bytes in the session's queue do not count: the session sends them after this call.
         if self.session.blocked and self.untaken() <= self._service.limits.outbound_low:
             self.session.on_writable()
 
@@ -148,7 +148,7 @@ class MemoryTransport:
         self.lose()
 
     def lose(self) -> None:
-        """The connection is gone, by either side."""
+        """The connection was closed by either side."""
         if self._timer is not None:
             self._timer.cancel()
         self.client.on_room()
@@ -164,7 +164,7 @@ class MemoryPeer:
     """The client's end of a connection in memory.
 
     Attributes:
-        reset: the server closed without sending all that it had queued.
+        reset: the server closed with a reset, so queued bytes may be missing.
         at_eof: the server has closed its sending side; what it sent before can still be read.
     """
 
@@ -178,11 +178,11 @@ class MemoryPeer:
 
     @property
     def waiting(self) -> int:
-        """Bytes that the server has sent and nobody has read."""
+        """Bytes that the server has sent and the client has not read."""
         return len(self._received)
 
     async def send(self, data: bytes) -> None:
-        """Hand bytes to the server as one read, once it reads.
+        """Deliver bytes to the server in one read, once it reads.
 
         Raises: ClientDisconnected: the connection is closed.
         """
@@ -202,14 +202,14 @@ class MemoryPeer:
             self._transport.session.on_eof()
 
     def disconnect(self) -> None:
-        """Vanish: nothing more is sent or read."""
+        """Disconnect at once: nothing more is sent or read."""
         self._received.clear()
         self.take_eof()
         if self._transport.connected:
             self._transport.lose()
 
     async def receive(self, most: int = _WINDOW) -> bytes:
-        """What the server has sent, at least one byte and at most `most`; `b""` once it has closed."""
+        """Read from 1 to `most` bytes that the server has sent; `b""` once it has closed."""
         while not self._received:
             if self.at_eof:
                 return b""
@@ -223,7 +223,7 @@ class MemoryPeer:
     # ---- called by the transport ----
 
     def take(self, data: bytes) -> None:
-        """The server has sent this."""
+        """The server has sent these bytes."""
         self._received += data
         self._wake()
 
@@ -233,7 +233,7 @@ class MemoryPeer:
         self._wake()
 
     def on_room(self) -> None:
-        """The server reads again, or never will."""
+        """The server reads again, or the connection is closed."""
         if self._room is not None:
             self._room.set()
             self._room = None

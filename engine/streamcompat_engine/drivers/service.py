@@ -1,6 +1,6 @@
-"""What all connections of a server share: the application, the limits, the date, the end.
+"""The state that all connections of a server share: the application, the limits, the date, the shutdown.
 
-The rule: it knows its sessions, and tells them to stop; how a session ends is its own business.
+The rule: the service knows its sessions and tells them to stop; each session decides how it ends.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     from .session import Session
 
 App = Callable[[Exchange], Awaitable[None]]
-"""What a server serves: called for each exchange, it finishes the response before it returns."""
+"""An application: called for each exchange, it finishes the response before it returns."""
 
 _TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 
 
 class Service:
-    """What all connections of a server share.
+    """The state that all connections of a server share.
 
     Args:
         overdue, observer: see `Server`.
 
     Attributes:
-        sessions: the open ones.
-        outliving: those that are closed, while their exchange goes on.
+        sessions: the open sessions.
+        outliving: closed sessions whose exchange is still running.
         stopping: no new requests are accepted.
-        draining: but idle connections may bring one more.
-        requests: that have begun.
-        log_budget: for what peers can cause to be logged.
-        exhaustion_budget: for the line that says that no connection can be accepted; one a second.
-        stacks: of streaming functions, for the next ones (see `suspension`).
+        draining: while stopping, an idle connection may bring one more request.
+        requests: the number of requests that have begun.
+        log_budget: for lines that peers can cause.
+        exhaustion_budget: for the line that no connection can be accepted; one a second.
+        stacks: stacks of finished streaming functions, kept for reuse (see `suspension`).
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Service:
         self._date = b""
 
     def date(self) -> bytes:
-        """The value of Date (RFC 9110 §5.6.7), made once a second."""
+        """The value of Date (RFC 9110 §5.6.7), formatted once a second."""
         second = int(time.time())
         if second != self._second:
             self._second = second
@@ -76,7 +76,7 @@ class Service:
         return self._date
 
     def stop(self, drain: bool = False) -> None:
-        """Accept no further requests; idle connections close, busy ones after their answer.
+        """Accept no further requests; close idle connections now, and busy ones after their answer.
 
         Args:
             drain: see `Connection.shutdown`.
@@ -87,7 +87,7 @@ class Service:
             session.on_shutdown()
 
     def cancel(self) -> None:
-        """Cancel what still runs, and close where nothing does."""
+        """Cancel running exchanges, and close connections without one."""
         for session in self.sessions | self.outliving:
             if session.exchange is not None:
                 session.transport.cancel()
@@ -102,7 +102,7 @@ class Service:
             session.advance()
 
     def discard(self, session: Session, running: bool) -> None:
-        """A connection has ended; its exchange goes on where it is `running`."""
+        """A connection has ended; `running` says whether its exchange goes on."""
         self.sessions.discard(session)
         (self.outliving.add if running else self.outliving.discard)(session)
         if self._emptied is not None and not self.sessions and not self.outliving:
@@ -117,5 +117,5 @@ class Service:
 
 
 async def _plain_503(exchange: Exchange) -> None:
-    """The answer in place of an application that is late with its own."""
+    """The default answer after an application was cancelled because it was late."""
     exchange.respond(503, _TEXT, b"503: no answer in time\n")

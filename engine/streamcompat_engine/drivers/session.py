@@ -1,6 +1,6 @@
-"""One connection on a driver: its events, exchanges, flushes, ends and deadlines.
+"""One connection on a driver: its events, exchanges, flushes, closing and deadlines.
 
-The rule: the session decides, its transport does. What an exchange needs of it stands in `slot`.
+The rule: the session decides, its transport acts. The interface for an exchange is in `slot`.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ logger: Final = logging.getLogger("streamcompat.engine")
 
 _PLAIN_500: Final = b"500: the application failed\n"
 _TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
-_NOT_OURS: Final = (BaseExceptionGroup, GeneratorExit, KeyboardInterrupt, SystemExit)
+_PASSED_ON: Final = (BaseExceptionGroup, GeneratorExit, KeyboardInterrupt, SystemExit)
 _SWITCHED: Final = Reader.SWITCHED
-_STALL_LOOKS: Final = 1.0
-"""Seconds between two looks at what a slow peer has taken."""
+_STALL_INTERVAL: Final = 1.0
+"""Seconds between two checks of how much a slow peer has taken."""
 _RUN: Final = 8
-"""Flushes that a handler may cause without ever waiting before it must yield to the loop."""
+"""Flushes that a handler may cause without waiting before it must yield to the loop."""
 _PIECES: Final = 4096
-"""Byte strings in the queue that are flushed however small they are; a chunk takes two."""
+"""Byte strings in the queue that cause a flush, however small they are; a chunk takes two."""
 
 
 class Life(enum.IntEnum):
-    """How far the end of a connection has come."""
+    """How far the closing of a connection has come."""
 
     OPEN = 0
     HALF_CLOSED = 1
     """The transport was told to close its sending side."""
     ENDED = 2
-    """It was told to close."""
+    """The transport was told to close."""
     LOST = 3
-    """It is closed."""
+    """The transport is closed."""
 
 
 OPEN, HALF_CLOSED, ENDED, LOST = Life
@@ -65,17 +65,17 @@ class Session:
     """One connection on a driver.
 
     Args:
-        service: what it shares with others.
-        transport: moves its bytes, and calls its `on_...` methods.
+        service: the state that all connections share.
+        transport: moves the bytes, and calls the `on_...` methods.
 
     Attributes:
-        connection: its protocol.
-        flow: of what is written.
-        exchange: the one that is being served.
-        queued: bytes in the connection's queue since the last flush.
+        connection: the protocol state.
+        flow: the back-pressure of the writing side.
+        exchange: the exchange that is being served.
+        queued: bytes that were added to the connection's queue since the last flush.
         reading_paused: the driver does not read.
-        stepping: the application runs now, rather than waiting.
-        life: how far its end has come.
+        stepping: the application's code is running now, not waiting.
+        life: how far the closing of the connection has come.
     """
 
     def __init__(self, service: Service, transport: Transport) -> None:
@@ -92,11 +92,11 @@ class Session:
         self.life = OPEN
         self._flush_scheduled = False
         self._flushes = 0  # since the application last waited
-        self._cancelled = False  # the exchange was cancelled, as its client has left
-        self._overdue = False  # it was cancelled, as it did not answer in time
+        self._cancelled = False  # the exchange was cancelled because its client has left
+        self._overdue = False  # the exchange was cancelled because it did not answer in time
         self._armed: float | None = None  # when the driver's timer is due
         self._handed = 0  # bytes given to the transport so far
-        self._taken = 0  # how many of them it had passed on at the last look
+        self._taken = 0  # how many of them the peer had taken at the last check
 
     def begin(self) -> None:
         """The transport is connected: serve it."""
@@ -107,11 +107,11 @@ class Session:
 
     @property
     def blocked(self) -> bool:
-        """The peer is slow, and what is written now waits in the queue."""
+        """Whether the peer is slow, so that new writes wait in the queue."""
         return self.flow.blocked
 
     def unsent(self) -> int:
-        """Bytes that were written and have not left: in the queue and in the transport."""
+        """Bytes that were written and have not left: those in the queue and those in the transport."""
         return self.transport.untaken() + self.queued
 
     # ---- what a driver calls ----
@@ -121,7 +121,7 @@ class Session:
         connection = self.connection
         connection.receive_data(data, self.now())
         if connection.reader is not _SWITCHED and connection.head is not None and self.exchange is not None:
-            # the busy path: a body's bytes for a running exchange change nothing but the flow
+            # fast path: bytes of a body for a running exchange can only change whether to read
             if not connection.want_read:
                 self.consider_reading()
         else:
@@ -129,27 +129,27 @@ class Session:
 
     def on_eof(self) -> None:
         """The peer closed its sending side."""
-        self._cancel_once()  # before a read that ends could tell of it in another way
+        self._cancel_once()  # before a pending read raises ClientDisconnected instead
         self.connection.receive_eof(self.now())
         self.advance()
 
     def on_lost(self) -> None:
         """The transport is closed, by either side."""
         self.life = LOST
-        self._tell(ClientDisconnected())
+        self._connection_lost(ClientDisconnected())
         self.service.discard(self, running=self.exchange is not None)
 
     def on_blocked(self) -> None:
-        """What was transmitted waits above the high-water mark."""
+        """The transmitted bytes that wait exceed the high-water mark."""
         self.flow.block()
-        self._tell_waiting(Direction.OUT, True)
+        self._observe_waiting(Direction.OUT, True)
 
     def on_writable(self) -> None:
-        """It has gone below the low-water mark."""
+        """They have fallen below the low-water mark."""
         self.flow.blocked = False
-        self._tell_waiting(Direction.OUT, False)
+        self._observe_waiting(Direction.OUT, False)
         if self.connection.ending is Ending.HALF_CLOSE or self.connection.idle:
-            # The lingering, or the wait for the next request, begins once the answer has left.
+            # The time to linger, or to wait for the next request, starts once the answer has left.
             self.connection.deadlines.reading_resumed(self.now())
         self.flush()
         if not self.flow.blocked:
@@ -164,13 +164,13 @@ class Session:
             if (
                 connection.ending is Ending.HALF_CLOSE or connection.idle
             ) and self.transport.untaken() + self.queued:
-                connection.deadlines.reading_resumed(now)  # and does not before
+                connection.deadlines.reading_resumed(now)  # the wait starts once the answer has left
             self._look_at_peer(now)
             connection.handle_deadline(now)
             self.advance()
 
     def on_shutdown(self) -> None:
-        """The server stops: close when idle, else after the answer."""
+        """The server stops: close now if idle, else after the answer."""
         self.connection.shutdown(self.service.draining)
         if self.exchange is not None:
             self.exchange.server_stops()
@@ -179,7 +179,7 @@ class Session:
     # ---- what an exchange writes ----
 
     def written(self, added: int) -> Awaitable[None]:
-        """The application has queued so many bytes; what it may await."""
+        """The application has queued `added` bytes; return what it may await."""
         self.queued += added
         if self.flow.blocked:
             try:
@@ -218,9 +218,9 @@ class Session:
             raise outbound.error
 
     def flush(self) -> bool:
-        """Transmit what is queued, unless the peer is slow.
+        """Transmit the queue, unless the peer is slow.
 
-        Returns: whether it is slow, so that writers should wait.
+        Returns: whether the peer is slow, so that writers should wait.
         """
         if self.flow.blocked:
             return True
@@ -236,13 +236,13 @@ class Session:
         return self.flow.blocked
 
     def suspended(self) -> None:
-        """The application waits for something: what it wrote leaves now."""
+        """The application has begun to wait: send now what it wrote."""
         if self.connection.writer.queue:
             self.flush()
 
     def _schedule_flush(self) -> None:
-        """Flush once in this turn of the loop: when the application waits or ends, where it is the one
-        that writes, else by the loop."""
+        """Flush once in this turn of the loop: when the application waits or ends, if its own code writes
+        now; for any other writer by a callback of the loop."""
         if not self.stepping and not self._flush_scheduled:
             self._flush_scheduled = True
             self.transport.call_soon(self._scheduled_flush)
@@ -254,7 +254,7 @@ class Session:
     # ---- what an exchange asks for ----
 
     def go_on_later(self) -> None:
-        """Let others have their turn before the rest of what came for a WebSocket."""
+        """Let other tasks run before the rest of a WebSocket's received bytes is parsed."""
         self.transport.call_soon(self._go_on)
 
     def _go_on(self) -> None:
@@ -265,10 +265,10 @@ class Session:
             self.advance()
 
     def consider_reading(self) -> None:
-        """Pause or go on reading, by what the connection wants."""
+        """Pause or resume reading, as the connection wants."""
         if self.connection.want_read == self.reading_paused and self.life < ENDED:
             self.reading_paused = not self.reading_paused
-            self._tell_waiting(Direction.IN, self.reading_paused)
+            self._observe_waiting(Direction.IN, self.reading_paused)
             if self.reading_paused:
                 self.connection.deadlines.reading_paused(self.now())
                 self.transport.pause_reading()
@@ -277,10 +277,10 @@ class Session:
                 self.transport.resume_reading()
         self._arm()
 
-    # ---- its own ----
+    # ---- events, exchanges and closing ----
 
     def advance(self) -> None:
-        """Carry out all that the connection has decided."""
+        """Carry out everything that the connection has decided."""
         connection = self.connection
         for event in connection.events():
             if type(event) is RequestReceived:
@@ -316,66 +316,66 @@ class Session:
         self.transport.spawn(self._serve(exchange, self.service.app))
 
     def _first_byte(self, exchange: HTTPExchange) -> None:
-        """What leaves now is the beginning of the response, unless it is a 100."""
+        """Record when the response begins to leave; a 100 does not count."""
         state = self.connection.writer.response.state
         if state is FINISHED or state is COMMITTED:
             exchange.first_byte = self.now()
             if self.service.observer is not None:
                 self.service.observer.sent(exchange)
 
-    def _tell_waiting(self, direction: Direction, on: bool) -> None:
+    def _observe_waiting(self, direction: Direction, on: bool) -> None:
         if self.service.observer is not None and self.exchange is not None:
             self.service.observer.waits(self.exchange, direction, on)
 
     def _on_overdue(self) -> None:
-        """The application is late with its answer: cancel it, and answer in its place once it has ended."""
-        if self.flow.blocked:  # it has not been called yet
+        """The application is late with its answer: cancel it; `_serve` answers in its place."""
+        if self.flow.blocked:  # the application has not been called yet
             self.connection.deadlines.answer_begins(self.now(), 0)
         elif not self._cancelled:
             self._overdue = True
             self.transport.cancel()
 
     async def _serve(self, exchange: HTTPExchange, app: App) -> None:
-        """Run the application for one exchange; whatever it does, the exchange ends."""
+        """Run the application for one exchange, and end the exchange in every case."""
         try:
             waited = False
-            if self.flow.blocked:  # a client that pipelines takes its last answer before it gets another
+            if self.flow.blocked:  # a pipelining client must take its last answer before it gets another
                 await self.flow.writable()
                 waited = True
             if waited:
                 self.connection.deadlines.answer_begins(self.now(), 0)
             if self.connection.lost is None:
                 await stepped(app(exchange), self)
-                if not exchange.finished and not self._given_up():
+                if not exchange.finished and not self._is_abandoned():
                     raise ResponseStateError("the application returned without finishing its response")
         except ClientDisconnected:
-            pass  # it is told by being gone
+            pass  # nobody is left to answer
         except (BodyTooLarge, ProtocolError, RequestTimeout) as error:
             self._log(f"{error} in the body of {_shown(exchange)}")
             self._answer(exchange, error.status, f"{error}\n".encode())
         except BaseException as error:
             if not isinstance(error, Exception) and (
-                isinstance(error, _NOT_OURS) or self.transport.is_cancelled(error)
+                isinstance(error, _PASSED_ON) or self.transport.is_cancelled(error)
             ):
                 raise
             logger.exception("the application failed on %s", _shown(exchange))
             self._answer(exchange, 500, _PLAIN_500)
         finally:
             overdue, self._overdue = self._overdue, False
-            if overdue and not exchange.committed and not self._given_up():
+            if overdue and not exchange.committed and not self._is_abandoned():
                 self.transport.spawn(self._serve(exchange, self.service.overdue))
             else:
                 self._exchange_done()
 
-    def _given_up(self) -> bool:
-        """Whether nobody waits for the answer any more, by the application's will or the client's."""
+    def _is_abandoned(self) -> bool:
+        """Whether nobody waits for the answer: the application gave it up, or the client left."""
         connection = self.connection
         if connection.head is None or connection.lost is not None:
             return True
         return connection.inbound is not None and isinstance(connection.inbound.error, ClientDisconnected)
 
     def _answer(self, exchange: HTTPExchange, status: int, body: bytes) -> None:
-        """Answer in the application's place, where that is possible still."""
+        """Answer in the application's place, if no response has been sent yet."""
         if not exchange.committed and self.connection.head is not None:
             exchange.respond(status, _TEXT, body)
 
@@ -388,10 +388,9 @@ class Session:
         self.connection.exchange_done(self.now())
         self.advance()
         if self.life is LOST:
-            if (
-                self.connection.writer.outbound is not None
-            ):  # the "ignore" policy has ended: later writes raise
-                self.connection.writer.outbound.fail(ClientDisconnected())
+            outbound = self.connection.writer.outbound
+            if outbound is not None:  # the "ignore" policy has ended: later writes raise
+                outbound.fail(ClientDisconnected())
             self.service.discard(self, running=False)
 
     def _end_of_exchange(self) -> End:
@@ -399,30 +398,30 @@ class Session:
         return end_of(connection.lost, connection.writer.responded, connection.inbound)
 
     def disconnect_late(self) -> None:
-        """The application has said what a disconnect does to it, and there has been one already."""
+        """The application has set `on_disconnect` after the client had already left."""
         if self.connection.lost is not None:
-            self._tell(self.connection.lost)
+            self._connection_lost(self.connection.lost)
         else:
             self._cancel_once()
 
     def _cancel_once(self) -> None:
-        """Cancel an exchange that wants it, but not its cleaning up."""
+        """Cancel an exchange that wants to be cancelled; only once, so that its cleanup can run."""
         exchange = self.exchange
         if exchange is not None and exchange.on_disconnect == "cancel" and not self._cancelled:
             self._cancelled = True
             self.transport.cancel()
 
-    def _tell(self, error: EngineError) -> None:
-        """Tell whoever reads or writes that the connection is gone."""
+    def _connection_lost(self, error: EngineError) -> None:
+        """Make pending and later reads and writes raise this error, as `on_disconnect` allows."""
         self._cancel_once()
         self.connection.connection_lost(error)
         exchange, outbound = self.exchange, self.connection.writer.outbound
         if exchange is not None and exchange.on_disconnect == "ignore" and outbound is not None:
-            outbound.ignore()  # what it writes is dropped by `flush`
+            outbound.ignore()  # `flush` drops what it writes
         self.flow.unblock()
 
     def _end_if_due(self) -> None:
-        """Close, or half-close, once the queue is empty."""
+        """Close, or half-close, if that is due and the queue is empty."""
         connection = self.connection
         if self.life >= ENDED or connection.writer.queue:
             return
@@ -438,12 +437,12 @@ class Session:
     def _abort_now(self) -> None:
         if self.life is not LOST:
             self.life = ENDED
-            self.transport.reset_on_close()  # a response that ends with the connection must not look whole
+            self.transport.reset_on_close()  # a body framed by the connection's end must not look complete
             self.transport.abort()
-        self._tell(ClientDisconnected())
+        self._connection_lost(ClientDisconnected())
 
     def _log(self, line: str) -> None:
-        """Log what a peer did wrong, unless there was too much of it lately."""
+        """Log a fault of a peer, unless too many lines were logged lately."""
         if logger.isEnabledFor(logging.INFO):
             suppressed = self.service.log_budget.spend(self.now())
             if suppressed is not None:
@@ -453,17 +452,17 @@ class Session:
     # ---- time ----
 
     def _arm(self) -> None:
-        """Keep the timer at or before the next deadline; when it fires early, it is set again."""
+        """Keep the timer at or before the next deadline; a timer that fires early is set again."""
         deadline = self.connection.next_deadline()
         if deadline is not None and (self._armed is None or deadline < self._armed):
             self._armed = deadline
             self.transport.set_timer(deadline)
 
     def _watch_peer(self) -> None:
-        """Begin to look, once a second, whether the peer takes what waits for it."""
+        """Check once a second whether the peer takes the bytes that wait for it."""
         now = self.now()
         self.connection.deadlines.stalled(now, True)
-        look = now + _STALL_LOOKS
+        look = now + _STALL_INTERVAL
         if self._armed is None or look < self._armed:
             self._armed = look
             self.transport.set_timer(look)
@@ -479,5 +478,5 @@ class Session:
 
 
 def _shown(exchange: HTTPExchange) -> str:
-    """A request as it is logged."""
+    """A request, as text for a log line."""
     return printable(f"{exchange.head.method} {exchange.head.target.decode('latin-1')}", LINE // 2)

@@ -1,7 +1,7 @@
-"""The slot of one exchange on a connection of HTTP/1; see `exchange.exchange.Slot`.
+"""The slot of one exchange on an HTTP/1 connection; see `exchange.exchange.Slot`.
 
-The rule: an exchange reaches its connection by this object alone, so a protocol with several exchanges on a
-connection would have several of them.
+The rule: an exchange reaches its connection only through this object. A protocol with several exchanges on
+one connection would have one slot for each.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ConnectionSlot:
-    """The one slot of a connection, for one exchange.
+    """The slot of the connection's only exchange.
 
     Attributes:
         head, inbound, flow, over, began, observer: see `Slot`.

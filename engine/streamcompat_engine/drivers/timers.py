@@ -1,7 +1,7 @@
-"""Calls that are due at a time, for drivers whose event loop has none of its own.
+"""Timers, for drivers whose event loop has none.
 
-The rule: one heap for all connections of a server, so that a timer costs a connection no task; what was
-cancelled is never more than half of it, so that nothing stays long of connections that have left.
+The rule: all connections of a server share one heap, so that a timer needs no task. Cancelled timers are at
+most half of the heap, so that closed connections are soon forgotten.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Final
 import anyio
 
 _SPARE: Final = 64
-"""Cancelled timers that may stay whatever their share."""
+"""Cancelled timers that may stay in the heap whatever their share."""
 
 logger: Final = logging.getLogger("streamcompat.engine")
 
 
 class Timer:
-    """One call that is due at a time."""
+    """One scheduled call."""
 
     __slots__ = ("_heap", "callback", "when")
 
@@ -32,14 +32,14 @@ class Timer:
         self._heap = heap
 
     def cancel(self) -> None:
-        """Never call."""
+        """Drop the call, unless it has happened."""
         if self.callback is not None:
             self.callback = None
             self._heap.count_cancelled()
 
 
 class TimerHeap:
-    """Timers in the order of their times."""
+    """Timers, ordered by when they are due."""
 
     def __init__(self) -> None:
         self._timers: list[tuple[float, int, Timer]] = []
@@ -51,28 +51,28 @@ class TimerHeap:
 
     @property
     def next(self) -> float:
-        """When the first one is due; `math.inf` where there is none."""
+        """When the first timer is due; `math.inf` if there is none."""
         return self._timers[0][0] if self._timers else math.inf
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        """Call back at this time."""
+        """Schedule a call at `when` seconds."""
         timer = Timer(when, callback, self)
         heapq.heappush(self._timers, (when, next(self._order), timer))
         return timer
 
     def pop(self) -> Callable[[], None] | None:
-        """Take the first one.
+        """Remove the first timer.
 
-        Returns: what to call; `None` where it was cancelled.
+        Returns: its callback; `None` if it was cancelled.
         """
         timer = heapq.heappop(self._timers)[2]
-        callback, timer.callback = timer.callback, None  # to cancel it has no effect any more
+        callback, timer.callback = timer.callback, None  # a later cancel must not be counted
         if callback is None:
             self._cancelled -= 1
         return callback
 
     def count_cancelled(self) -> None:
-        """One of them was cancelled: from time to time leave those out."""
+        """A timer was cancelled: remove the cancelled ones when they are too many."""
         self._cancelled += 1
         if self._cancelled > _SPARE and self._cancelled * 2 > len(self._timers):
             self._timers = [entry for entry in self._timers if entry[2].callback is not None]
@@ -93,7 +93,7 @@ class Timers(TimerHeap):
         return super().call_at(when, callback)
 
     async def run(self) -> None:
-        """Call what falls due; does not return."""
+        """Call the timers when they are due; does not return."""
         while True:
             with anyio.CancelScope(deadline=self.next):
                 await self._changed.wait()
@@ -105,4 +105,4 @@ class Timers(TimerHeap):
                     try:
                         callback()
                     except Exception:
-                        logger.exception("a timer failed, and no other with it")
+                        logger.exception("a timer failed; the other timers go on")

@@ -1,6 +1,6 @@
-"""TLS on asyncio, whose own transport hides what waits and drops it in the end.
+"""TLS on asyncio, whose TLS transport hides how many bytes wait, and drops them some time after `close`.
 
-The rule: most of what waits for a slow peer is kept here, and the close waits until it has left.
+The rule: most bytes that wait for a slow peer are kept here, and the close waits until they have left.
 """
 
 from __future__ import annotations
@@ -14,30 +14,32 @@ from .service import Service
 from .session import LOST
 
 _SLICE: Final = 64 * 1024
-"""The most bytes handed to TLS at once, so that it hides no more of them."""
+"""The most bytes handed to TLS at once, so that it hides no more than these."""
 _SLICES: Final = 4
-"""How many in one turn of the loop: a failed write shows in the next, and asyncio logs those after it."""
-_FAREWELL: Final = 1.0
-"""Seconds that a peer over TLS has to answer that the connection is closed."""
+"""The most slices in one turn of the loop: asyncio reports a failed write only in the next turn, and logs
+each write in between."""
+_CLOSE_NOTIFY_TIMEOUT: Final = 1.0
+"""Seconds to wait for a TLS peer's close_notify."""
 
 
 class TlsTransport(AsyncioTransport):
     """One connection on asyncio, over TLS.
 
-    Of what is written, asyncio's transport for TLS hides all that it has handed on below, however little the
-    system has taken of it, and half a minute after `close` it drops the rest. So most of what waits is kept
-    here, and the close waits for it. There is no half-close: it closes, and waits for the peer to answer.
+    asyncio's TLS transport does not report the bytes that it has handed to the socket transport below, even
+    if the system has not taken them, and it drops them half a minute after `close`. So most waiting bytes are
+    kept here, and the close waits for them. TLS has no half-close here: the transport closes both ways and
+    waits for the peer's close_notify.
     """
 
     scheme = "https"
 
     def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(service, loop)
-        self._waiting = memoryview(b"")  # not handed over; only while `blocked`
-        self._full = False  # the transport has enough
-        self._written = 0  # slices, in this turn of the loop
+        self._waiting = memoryview(b"")  # bytes not handed to TLS yet; only while `blocked`
+        self._full = False  # the transport asked to pause writing
+        self._written = 0  # slices written in this turn of the loop
         self._closing = False
-        self._leaving: asyncio.TimerHandle | None = None
+        self._close_timer: asyncio.TimerHandle | None = None
 
     def eof_received(self) -> bool:
         self.session.on_eof()
@@ -52,8 +54,8 @@ class TlsTransport(AsyncioTransport):
         self._proceed()
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._leaving is not None:
-            self._leaving.cancel()
+        if self._close_timer is not None:
+            self._close_timer.cancel()
         self._waiting = memoryview(b"")
         super().connection_lost(error)
 
@@ -76,7 +78,7 @@ class TlsTransport(AsyncioTransport):
 
     def _next_turn(self) -> None:
         self._written = 0
-        if self._waiting:  # a failed write is told in this turn
+        if self._waiting:  # asyncio reports a failed write in this turn, before the next write
             self._loop.call_soon(self._proceed)
 
     def _proceed(self) -> None:
@@ -95,18 +97,18 @@ class TlsTransport(AsyncioTransport):
         self._closing = True
         if not self._waiting and not self._full and not self.exposed.is_closing():
             self.exposed.close()
-            self._leaving = self._loop.call_later(_FAREWELL, self._leave)
+            self._close_timer = self._loop.call_later(_CLOSE_NOTIFY_TIMEOUT, self._abort_if_sent)
 
-    def _leave(self) -> None:
-        """Wait no longer for a peer that has been sent everything; asyncio waits for half a minute."""
-        if _takes_more(self.exposed.get_extra_info("socket")):
+    def _abort_if_sent(self) -> None:
+        """Close now if everything was sent: without this, asyncio waits half a minute for close_notify."""
+        if _is_writable(self.exposed.get_extra_info("socket")):
             self.exposed.abort()
         else:
-            self._leaving = self._loop.call_later(_FAREWELL, self._leave)
+            self._close_timer = self._loop.call_later(_CLOSE_NOTIFY_TIMEOUT, self._abort_if_sent)
 
 
-def _takes_more(sock: Any) -> bool:
-    """Whether the system takes more for this socket; then nothing waits in the process."""
+def _is_writable(sock: Any) -> bool:
+    """Whether the system takes more bytes for this socket; if so, none wait in the process."""
     with selectors.DefaultSelector() as selector:
         try:
             selector.register(sock.fileno(), selectors.EVENT_WRITE)

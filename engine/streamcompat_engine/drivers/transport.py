@@ -1,4 +1,4 @@
-"""What a driver does for a session.
+"""The interface of a driver towards a session.
 
 The rule: a transport moves bytes, wakes at deadlines and runs coroutines, and decides nothing.
 """
@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from ..exchange.flow import Wakeup
 
 RESET: Final = struct.pack("ii", 1, 0)
-"""The value of SO_LINGER with which a close is a reset."""
+"""The value of SO_LINGER that turns a close into a reset."""
 
 
 class Transport(Protocol):
@@ -33,10 +33,10 @@ class Transport(Protocol):
     # ---- bytes ----
 
     def transmit(self, data: list[bytes]) -> None:
-        """Send byte strings, not empty in sum; never waits."""
+        """Send byte strings, at least one byte in all; never waits."""
 
     def untaken(self) -> int:
-        """Bytes that were transmitted and have not left."""
+        """Bytes that were given to `transmit` and have not left the process."""
 
     def pause_reading(self) -> None: ...
 
@@ -45,16 +45,16 @@ class Transport(Protocol):
     # ---- the end ----
 
     def half_close(self) -> None:
-        """Close the sending side once all that was transmitted has left."""
+        """Close the sending side once all transmitted bytes have left."""
 
     def close(self) -> None:
-        """Close once all that was transmitted has left."""
+        """Close once all transmitted bytes have left."""
 
     def reset_on_close(self) -> None:
-        """Let the next close end in a reset, where the transport knows such a thing."""
+        """Make the next close a reset, if the transport can."""
 
     def abort(self) -> None:
-        """Close now."""
+        """Close now, and drop what has not left."""
 
     # ---- the loop ----
 
@@ -65,13 +65,13 @@ class Transport(Protocol):
         """Call `on_timer` at `when`, in place of any time set before."""
 
     def wakeup(self) -> Wakeup:
-        """A new one."""
+        """A new Wakeup."""
 
     async def checkpoint(self) -> None:
-        """Let others run once."""
+        """Let other tasks run once."""
 
     def call_soon(self, callback: Callable[[], None], /) -> Any:
-        """Call back in this turn of the loop, after what runs now."""
+        """Call back soon, after the code that runs now."""
 
     # ---- the exchange's task ----
 
@@ -82,5 +82,5 @@ class Transport(Protocol):
         """Cancel the task of the running exchange."""
 
     def is_cancelled(self, error: BaseException) -> bool:
-        """Within that task: whether this error cancels it, and is not of the application's own making, as
-        when it awaits a task that somebody has cancelled."""
+        """Within that task: whether this error cancels the task. It does not if the application caused it,
+        for example by awaiting another task that was cancelled."""

@@ -1,8 +1,8 @@
 """One request and its response, as an application sees them.
 
-The rule: an exchange is the only place where an application waits for its peer, in either direction, and
-every wait ends: with data, with room, or with the error that says why neither will come. It knows its slot
-and its flow, and nothing of the connection behind them.
+The rule: an application waits for its peer only here, in either direction, and every wait ends: with data,
+with room to write, or with an error. An exchange knows its slot and its flow, and nothing of the connection
+behind them.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Slot(Protocol):
     """The place of one exchange: what its connection, or its server, does for it, and for nobody else.
 
     Attributes:
-        head, inbound: the request; `inbound` is `None` where it has no body.
-        flow: of what is written to the peer.
-        over: the application has returned: the connection may serve another exchange by now.
+        head, inbound: the request; `inbound` is `None` if it has no body.
+        flow: the back-pressure of the writing side.
+        over: the application has returned; the connection may already serve another exchange.
         began: when the head was complete, in seconds on the driver's clock.
-        observer: of the server's exchanges, where there is one.
+        observer: the observer of the server's exchanges, or `None`.
     """
 
     head: RequestHead
@@ -64,22 +64,22 @@ class Slot(Protocol):
     def stacks(self) -> list[Any]: ...
 
     def wakeup(self) -> Wakeup:
-        """A new one."""
+        """A new Wakeup."""
 
     def consider_reading(self) -> None:
-        """What waits in `inbound`, or its times, have changed: pause or go on."""
+        """The fill or the time limits of `inbound` have changed: pause or resume reading."""
 
     def send_continue(self) -> None:
-        """The application reads the body."""
+        """The application reads the body: send a 100 to a client that waits for it."""
 
     def pace(self, idle: float | None, rate: int | None) -> None:
         """See `contract.RequestSide.pace`."""
 
     def gather(self) -> None:
-        """The body is gathered from now on, so its times hold."""
+        """The engine gathers the body from now on: start the limits for that."""
 
     def answer_begins(self) -> None:
-        """The body is there: the application's time for its answer begins."""
+        """The body is complete: the application's time for its answer begins."""
 
     def respond(
         self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None, body: bytes
@@ -93,7 +93,7 @@ class Slot(Protocol):
         """Queue the end of a streamed response and send it."""
 
     def cut(self) -> None:
-        """Give the response up."""
+        """Cut the response."""
 
     def switch(
         self, accepted: Accepted, settings: WebSocketSettings, wake: Callable[[], None]
@@ -105,7 +105,7 @@ class Slot(Protocol):
         """
 
     def proceed(self) -> None:
-        """Messages of the WebSocket were taken, or it was told to close."""
+        """Continue after messages of the WebSocket were taken, or after it was told to close."""
 
     def policy_changed(self) -> None:
         """The application has said what a disconnect does to it; there may have been one already."""
@@ -120,11 +120,11 @@ class Slot(Protocol):
 class HTTPExchange:
     """One request and its response, on a connection of the engine's or behind another server.
 
-    What is not said here is said by `contract.Exchange`.
+    `contract.Exchange` documents the members that have no docstring here.
 
     Attributes:
         began: when the request's head was complete, in seconds on the driver's clock.
-        first_byte: when the first byte of the response left; `None` before.
+        first_byte: when the first byte of the response left, on the same clock; `None` before.
     """
 
     __slots__ = (
@@ -279,7 +279,7 @@ class HTTPExchange:
         return self._slot.over or self._slot.responded
 
     def _own_slot(self) -> Slot:
-        """The slot, while it is this exchange's; a task that outlives its handler has none."""
+        """The slot, while this exchange has it; a task that outlives its handler has none."""
         if self._slot.over:
             raise ResponseStateError("the exchange is over")
         return self._slot
@@ -348,7 +348,7 @@ class HTTPExchange:
             self.server_stops()
 
     def server_stops(self) -> None:
-        """The server stops: tell whoever has taken the connection over."""
+        """The server stops: call the callback of `when_stopping` once."""
         tell, self._on_stop = self._on_stop, None
         if tell is not None:
             tell()
@@ -368,8 +368,8 @@ class HTTPExchange:
     # ---- the end ----
 
     def end(self) -> None:
-        """The application has returned: let go of what refers back here, so that nothing of a request waits
-        for the garbage collector."""
+        """The application has returned: break the reference cycles, so that a request does not wait for the
+        garbage collector."""
         self._slot.over = True
         self.context = None
         if self._body is not None:

@@ -1,7 +1,7 @@
-"""How a writer waits for a slow peer, on any wire: a connection of the engine or an ASGI server's messages.
+"""Back-pressure of writes, on any wire: a connection of the engine or an ASGI server's messages.
 
 The rule: nothing waits in memory without bound. A write above the high-water mark makes its writer wait until
-the low-water mark; one that nobody awaits is counted, and past the hard limit it is an error.
+the low-water mark. Un-awaited writes are counted, and beyond the hard limit they raise.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from ..limits import Limits
 from .suspension import wait
 
 CHUNK_COST: Final = 128
-"""What a chunk that waits counts for beside its bytes: about what it takes in memory."""
+"""Bytes that a waiting chunk counts beside its data: about its overhead in memory."""
 
 
 class Wakeup(Protocol):
-    """Something that can be waited for until it is set; asyncio's, trio's and anyio's events are."""
+    """An event that a task can wait for, such as the events of asyncio, trio and anyio."""
 
     def set(self) -> Any:
-        """Let everybody go on who waits, now or later."""
+        """Wake all tasks that wait; a later wait returns at once."""
 
     def wait(self) -> Coroutine[Any, Any, Any]:
         """Wait until it is set."""
 
 
 class Flow:
-    """The flow of what is written to one peer.
+    """The back-pressure of the writes to one peer.
 
     Args:
-        hard: `Limits.outbound_hard`, in bytes.
+        limits: the source of the hard limit, `outbound_hard`.
         wakeup: makes a new Wakeup.
 
     Attributes:
-        blocked: the peer is slow, and whoever writes now should wait. The owner knows the levels: it calls
+        blocked: the peer is slow, so writers should wait. The owner knows how many bytes wait: it calls
             `block` above the high-water mark, and `unblock` below the low-water mark.
     """
 
@@ -47,38 +47,38 @@ class Flow:
         self._hard = limits.outbound_hard
         self._wakeup = wakeup
         self._writable: Wakeup | None = None
-        self._dropped = 0  # bytes of writes since the peer is slow that nobody awaits, so far
+        self._dropped = 0  # bytes of un-awaited writes since the peer is slow
 
     def block(self) -> None:
-        """What was written waits above the high-water mark."""
+        """The bytes that wait exceed the high-water mark."""
         self.blocked = True
 
     def unblock(self) -> None:
-        """It is below the low-water mark, or will never leave: let the writers go on."""
+        """Wake the writers: the bytes are below the low-water mark, or will never leave."""
         self.blocked = False
         if self._writable is not None:
             self._writable.set()
             self._writable = None
 
     def forget(self) -> None:
-        """Nothing that was dropped waits any more."""
+        """No un-awaited writes are waiting any more."""
         self._dropped = 0
 
     async def writable(self) -> None:
-        """Wait until the peer has taken enough, or is gone."""
+        """Wait until the peer has taken enough or has disconnected."""
         while self.blocked:
             if self._writable is None:
                 self._writable = self._wakeup()
             await self._writable.wait()
 
     def wait(self, added: int, drain: Callable[[], Coroutine[Any, Any, None]]) -> Awaitable[None]:
-        """What the writer of so many bytes may await while the peer is slow.
+        """An awaitable for the writer of `added` bytes while the peer is slow.
 
-        A streaming function that drops it is suspended here, where greenlet can do that.
+        With greenlet, a streaming function is suspended here, whether it awaits the result or not.
 
         Args:
-            drain: waits for the peer, and raises where it is gone.
-        Raises: WriteBufferFull: too much of what was written is not awaited.
+            drain: waits for the peer, and raises if it has disconnected.
+        Raises: WriteBufferFull: too many bytes of un-awaited writes wait.
         """
         cost = added + CHUNK_COST
         self._dropped += cost
@@ -87,6 +87,6 @@ class Flow:
         return wait(functools.partial(self._awaited, cost, drain))
 
     async def _awaited(self, cost: int, drain: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """A write that was queued while the peer was slow, and was not dropped after all."""
+        """The write is awaited after all: no longer count it as un-awaited, and wait."""
         self._dropped = max(self._dropped - cost, 0)
         await drain()

@@ -1,6 +1,6 @@
-"""The inbound pipe: a request body's bytes on their way to a handler, whatever protocol brings them.
+"""The inbound pipe: the bytes of a request body on their way to a handler, for every protocol.
 
-The rule: a pipe never waits, it only says how full it is; who waits, and how, is the exchange's business.
+The rule: a pipe never waits, it only says how full it is; the exchange does the waiting.
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ from ..errors import BodyTooLarge, EngineError
 from ..events import Fields
 
 _PIECE_COST: Final = 64
-"""What a piece of a request's body takes at least, however short, so that tiny ones are bounded too."""
+"""Bytes that a piece counts at least, however short, so that the number of tiny pieces is bounded too."""
 
 
 class Inbound:
-    """A request body's bytes, from the connection to a handler.
+    """The bytes of a request body, from the connection to a handler.
 
     Attributes:
         size: bytes that wait.
         received: bytes that have arrived in all.
-        high: reading should pause above this.
-        low: and go on below this.
-        full: reading should pause; from above `high` until `low`.
+        high: reading should pause above this many waiting bytes.
+        low: reading should resume at or below this many.
+        full: reading should pause; true from above `high` until `low`.
         ended: the whole body has arrived.
-        error: why it never will; what arrived before can still be taken.
-        wake: called when something changes, where somebody waits.
+        error: why the body will never be complete; bytes that arrived before can still be taken.
+        trailers: the trailer fields, once `ended`.
+        wake: called after each change while a reader waits, else `None`.
     """
 
     __slots__ = (
@@ -59,7 +60,7 @@ class Inbound:
 
     @property
     def limit(self) -> int | None:
-        """The most bytes that may arrive; going past it, before or after it is set, is BodyTooLarge."""
+        """The most bytes that may arrive; if more arrive, or already have, the error is BodyTooLarge."""
         return self._limit
 
     @limit.setter
@@ -76,7 +77,7 @@ class Inbound:
         return self.received - self.size
 
     def feed(self, pieces: list[bytes]) -> None:
-        """Add pieces, none of them empty."""
+        """Add non-empty pieces."""
         size = sum(map(len, pieces))
         self.received += size
         if self._limit is not None and self.received > self._limit:
@@ -91,7 +92,7 @@ class Inbound:
             self.wake()
 
     def end(self, trailers: Fields) -> None:
-        """The body is whole, unless some of it was refused."""
+        """The body is complete, unless it has failed before."""
         if self.error is None:
             self.trailers = trailers
             self.ended = True
@@ -99,14 +100,14 @@ class Inbound:
                 self.wake()
 
     def fail(self, error: EngineError) -> None:
-        """The body will never be whole; the first reason counts."""
+        """The body will never be complete; the first error is kept."""
         if self.error is None and not self.ended:
             self.error = error
             if self.wake is not None:
                 self.wake()
 
     def take(self) -> bytes | None:
-        """The next piece, or `None` where none waits: then see `ended` and `error`."""
+        """The next piece, or `None` if none waits: then see `ended` and `error`."""
         if not self._pieces:
             return None
         piece = self._pieces.popleft()
@@ -116,7 +117,7 @@ class Inbound:
         return piece
 
     def clear(self) -> None:
-        """Drop what waits."""
+        """Drop the bytes that wait."""
         self._pieces.clear()
         self.size = 0
         self.full = False

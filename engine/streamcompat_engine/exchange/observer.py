@@ -1,7 +1,7 @@
-"""Where an exchange can be watched: an access log, metrics, an inspector.
+"""The interface for watching exchanges: for an access log, metrics or an inspector.
 
-The rule: an observer only looks. It is called in the loop, so it must be quick; what it raises is logged,
-once for each of its methods, and changes nothing. Where there is none, nothing is called.
+The rule: an observer only watches. It is called in the event loop, so it must be quick. Its exceptions are
+logged, once for each method, and change nothing. Without an observer nothing is called.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class End(enum.Enum):
     WHOLE = enum.auto()
     """Its response is complete."""
     CUT = enum.auto()
-    """The response was given up, and the client can see that."""
+    """The response was cut, and the client can see that."""
     LEFT = enum.auto()
     """The client left before the response was complete."""
 
@@ -54,18 +54,18 @@ class Observer:
         """The first byte of the response has left; `exchange.first_byte` is the time."""
 
     def waits(self, exchange: Exchange, direction: Direction, on: bool) -> None:
-        """One side waits for the other, or goes on.
+        """One side has begun to wait for the other (`on`), or has stopped waiting.
 
         Args:
-            direction: IN where the client waits, as the application does not read; OUT where the application
-                waits, as the client does not read.
+            direction: IN: the client waits, because the application does not read; OUT: the application
+                waits, because the client does not read.
         """
 
     def chunk(self, exchange: Exchange, direction: Direction, data: bytes) -> None:
-        """The application has read or written a piece; only where `wants_chunks`."""
+        """The application has read or written a piece; called only if `wants_chunks`."""
 
     def rejected(self, peer: tuple[Any, ...] | None, status: int, reason: str) -> None:
-        """A request was refused before there was an exchange.
+        """A request was rejected before it had an exchange.
 
         Args:
             reason: one line; it may quote what the peer sent.
@@ -75,12 +75,12 @@ class Observer:
         """The application has returned, and the response is on its way.
 
         Args:
-            now: seconds, on the clock of `exchange.began`.
+            now: seconds on the clock of `exchange.began`.
         """
 
 
 class Guarded(Observer):
-    """Passes everything on to an observer, and lets nothing that it raises through."""
+    """Passes every call on to an observer, and logs its exceptions."""
 
     def __init__(self, observer: Observer) -> None:
         self.wants_chunks = observer.wants_chunks
@@ -93,7 +93,7 @@ class Guarded(Observer):
         except Exception:
             if method.__name__ not in self._failed:
                 self._failed.add(method.__name__)
-                logger.exception("%s of an observer failed; more of that is not logged", method.__name__)
+                logger.exception("observer method %s failed; later failures are not logged", method.__name__)
 
     def begun(self, exchange: Exchange) -> None:
         self._tell(self._observer.begun, exchange)

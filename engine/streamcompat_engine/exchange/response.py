@@ -3,14 +3,15 @@
 Theory of operation. A response moves through
 
     IDLE ──► STARTED ──► COMMITTED ──► FINISHED     a whole response: IDLE or STARTED ──► FINISHED
-               └──► REPLACED   └──► CUT             a response that is given up: STARTED or COMMITTED ──► CUT
+               └──► REPLACED   └──► CUT             a response that is cut: STARTED or COMMITTED ──► CUT
 
-The head of a STARTED response has not been sent: another response may take its place, and then whoever still
-writes to the first one finds it REPLACED. COMMITTED has sent its head. `Body` is one streamed response: what
-may be written, how much, and when it is over. A subclass of `Body` puts the head, a chunk and the end on its
-wire. Rules and wire are one object, so that a short write costs no second call.
+The head of a STARTED response has not been sent: another response may take its place, and then the first one
+is REPLACED, and writes to it raise. The head of a COMMITTED response is on its way. `Body` is one streamed
+response: it decides what may be written, how much, and when the body is over. A subclass of `Body` puts the
+head, the chunks and the end on its wire. Rules and wire are one object, so that a short write needs no second
+call.
 
-The rule: a call that the state does not allow raises, and puts not one byte on the wire.
+The rule: a call that the state does not allow raises, and puts no byte on the wire.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from .suspension import READY
 
 
 class State(enum.Enum):
-    """Where a response is; see the module's theory of operation."""
+    """The state of a response; see the module's theory of operation."""
 
     IDLE = enum.auto()
     STARTED = enum.auto()
@@ -46,10 +47,10 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
     CUT: frozenset(),
     REPLACED: frozenset(),
 }
-"""Where each state may lead; a test walks it."""
+"""The allowed next states of each state; a test walks this table."""
 
 NO_BODY: Final = frozenset({204, 304})
-"""Statuses whose responses have no body (RFC 9110 §6.4.1); others have none where the request is HEAD."""
+"""Statuses whose responses have no body (RFC 9110 §6.4.1); no response to HEAD has one."""
 
 
 def not_started(data: bytes) -> Awaitable[None]:
@@ -58,7 +59,7 @@ def not_started(data: bytes) -> Awaitable[None]:
 
 
 def check_length(length: int, declared: int | None) -> None:
-    """Whether a whole body is as long as declared, `None` for any length, in bytes.
+    """Check that a whole body has its declared length in bytes; `None` allows any length.
 
     Raises: BodyLengthError.
     """
@@ -75,7 +76,7 @@ def chunk_of(data: bytes | bytearray | memoryview) -> bytes:
     return bytes(data)
 
 
-def _nobody(added: int) -> Awaitable[None]:
+def _released(added: int) -> Awaitable[None]:
     return READY
 
 
@@ -83,13 +84,14 @@ class Body(ABC):
     """The body of one streamed response, on its way out.
 
     Args:
-        declared: its length in bytes by Content-Length; `None` where none is declared, or no body is sent.
-        written: called after each write that is not a short one, with the bytes of body that it added. It
-            returns what the writer may await.
+        declared: its length in bytes by Content-Length; `None` if none is declared, or no body is sent.
+        written: called after each write that does not take the short way, with the number of body bytes added
+            since the last call. It returns what the writer may await.
 
     Attributes:
         state: STARTED, COMMITTED, FINISHED, CUT or REPLACED.
-        error: what a further write raises, such as ClientDisconnected; `None` while writes are allowed.
+        error: the error that further writes raise, such as ClientDisconnected; `None` while writes are
+            allowed.
     """
 
     __slots__ = ("_declared", "_sent", "_written", "error", "state")
@@ -109,16 +111,16 @@ class Body(ABC):
 
     @abstractmethod
     def _put_chunk(self, data: bytes) -> None:
-        """Put one chunk on the wire, not empty; nothing where no body is sent."""
+        """Put one non-empty chunk on the wire; nothing if no body is sent."""
 
     @abstractmethod
     def _put_end(self, trailers: Fields) -> None:
         """Put the end of the body on the wire."""
 
     def settle(self) -> int:
-        """Count the body bytes of writes that the wire took without asking.
+        """Count the body bytes of short writes, which the wire takes without a call of `written`.
 
-        Returns: how many.
+        Returns: their number.
         """
         return 0
 
@@ -126,7 +128,7 @@ class Body(ABC):
 
     @property
     def sent(self) -> int:
-        """Body bytes written so far, framing apart."""
+        """Body bytes written so far, without framing."""
         return self._sent
 
     @property
@@ -140,9 +142,9 @@ class Body(ABC):
         return self.state is FINISHED
 
     def write(self, data: bytes) -> Awaitable[None]:
-        """Queue one chunk; nothing for empty data.
+        """Queue one chunk; empty data adds nothing.
 
-        Returns: an awaitable that is done when the writer may go on; it may be dropped.
+        Returns: an awaitable that is done when the writer may continue; it may be dropped.
         Raises: TypeError; BodyLengthError; ResponseStateError; ClientDisconnected; WriteBufferFull.
         """
         data = chunk_of(data)
@@ -182,29 +184,29 @@ class Body(ABC):
             self._put_head()
 
     def fail(self, error: EngineError) -> None:
-        """Nothing more can be written; the first reason counts."""
+        """Make further writes raise; the first error is kept."""
         self.settle()
         if self.error is None:
             self.error = error
 
     def ignore(self) -> None:
-        """Nobody reads what is written from now on, and no writer is told."""
+        """Let further writes succeed although nobody reads them."""
         self.error = None
 
     def replace(self) -> None:
-        """Another response takes this one's place: whoever still writes must not get on the wire."""
+        """Another response takes this one's place: further writes to this one raise."""
         self.fail(ResponseStateError("another response has taken this one's place"))
         self.state = REPLACED
 
     def cut(self, error: EngineError) -> None:
-        """The response is given up; what was written still leaves."""
+        """Cut the response; what was written still leaves."""
         self.fail(error)
         if self.state is not FINISHED and self.state is not REPLACED:
             self.state = CUT
 
     def release(self) -> None:
-        """Forget who is told of writes; there are none any more."""
-        self._written = _nobody
+        """Drop the `written` callback, and with it a reference cycle; no write follows."""
+        self._written = _released
 
 
 class Unstreamed:
@@ -224,7 +226,7 @@ Response = Body | Unstreamed
 
 
 def replace(response: Response) -> None:
-    """Another response begins: allowed until the head of this one has been sent.
+    """Replace this response by another one: allowed until its head has been sent.
 
     Raises: ResponseStateError.
     """
@@ -234,7 +236,7 @@ def replace(response: Response) -> None:
 
 
 def check_replaceable(response: Response) -> None:
-    """Whether another response may take this one's place. Raises ResponseStateError."""
+    """Check that another response may take this one's place. Raises ResponseStateError."""
     state = response.state
     if state is FINISHED or state is CUT:
         raise ResponseStateError("the response is finished")

@@ -1,10 +1,10 @@
-"""How a write waits: when it is awaited, or, in a streaming function that drops it, by greenlet.
+"""Waiting writes: an awaited write waits in its `await`, an un-awaited one is suspended by greenlet.
 
-It also tells a session when its application waits, so that what was written leaves then.
+This module also tells a session when its application begins to wait, so that written bytes leave then.
 
-The rule: a streaming function runs on a stack of its own, so that a synchronous write deep inside it can
-switch out, let the loop go on, and come back once the peer has caught up. Without greenlet nothing can
-suspend, and only an awaited write waits.
+The rule: a streaming function runs on a stack of its own. So a synchronous write deep inside it can switch to
+the event loop, and continue once the peer has caught up. Without greenlet nothing can be suspended, and only
+an awaited write waits.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ Make = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Ready:
-    """What a write returns when nobody has to wait: awaiting it gives `None` at once.
+    """The result of a write that does not have to wait: awaiting it returns `None` at once.
 
-    It holds no state, may be dropped without a warning, and passes for a coroutine (`create_task`).
+    It has no state, may be dropped without a warning, and is accepted as a coroutine (`create_task`).
     """
 
     __slots__ = ()
@@ -29,7 +29,7 @@ class Ready:
 
         def __await__(self) -> Generator[Any, Any, None]: ...
     else:
-        # A bound method of an exhausted iterator: half the price of a Python function here.
+        # A bound method of an exhausted iterator: half the cost of a Python function here.
         __await__ = iter(()).__iter__
 
     def send(self, _: None) -> None:
@@ -47,7 +47,7 @@ READY: Final = Ready()
 
 
 class Wait:
-    """What a write returns when its caller should wait: the wait begins when it is awaited."""
+    """The result of a write whose caller should wait; the wait begins when it is awaited."""
 
     __slots__ = ("_coroutine", "_make")
 
@@ -78,21 +78,21 @@ Coroutine.register(Wait)
 
 
 class Stepper(Protocol):
-    """Who wants to know when a coroutine runs.
+    """Follows the steps of a coroutine.
 
     Attributes:
-        stepping: it runs now.
+        stepping: the coroutine is running now.
     """
 
     stepping: bool
 
     def suspended(self) -> None:
-        """It has begun to wait."""
+        """The coroutine has begun to wait."""
 
 
 @types.coroutine
 def stepped(awaitable: Awaitable[T], stepper: Stepper) -> Generator[Any, Any, T]:
-    """Run it as `await` does, and tell the stepper each time that it begins to wait."""
+    """Run the awaitable as `await` does, and tell the stepper each time it begins to wait."""
     function = awaitable.__await__()
     step: Callable[[Any], Any] = function.send
     value: Any = None
@@ -119,7 +119,7 @@ try:
 except ImportError:
 
     def wait(make: Make) -> Awaitable[None]:
-        """The wait that `make` makes, for the caller to await."""
+        """An awaitable for the coroutine that `make` makes."""
         return Wait(make)
 
     @types.coroutine
@@ -130,13 +130,13 @@ except ImportError:
 else:
     _YIELD, _WAIT, _DONE = "yield", "wait", "done"
     _KEPT: Final = 32
-    """Stacks that are kept for the next function; a new one costs two system calls and page faults."""
+    """Stacks that are kept for reuse; a new stack costs two system calls and page faults."""
 
     class _Streaming(greenlet):
-        """The stack of a streaming function, and after it of others, one at a time."""
+        """The stack of streaming functions, one at a time."""
 
     def wait(make: Make) -> Awaitable[None]:
-        """Wait here and now where the caller runs in a streaming function, else when it awaits."""
+        """Wait now if the caller runs in a streaming function, otherwise when it awaits the result."""
         current = getcurrent()
         if type(current) is not _Streaming or current.parent is None:
             return Wait(make)
@@ -144,10 +144,10 @@ else:
         return READY
 
     def _step_through(function: Coroutine[Any, Any, Any] | None) -> NoReturn:
-        """Step one coroutine after another on this stack, handing what it yields to the outside; an
-        exception ends the stack as well.
+        """Run one coroutine after another on this stack, and pass on what they yield. An exception ends the
+        stack too.
 
-        A stack that held itself in a variable would never be freed: greenlets are not searched for cycles.
+        No variable here may refer to the stack itself: the garbage collector cannot free such a cycle.
         """
         while True:
             assert function is not None
@@ -165,17 +165,17 @@ else:
                 except BaseException as error:
                     value = error
                     step = function.throw
-            function = step = value = yielded = None  # type: ignore[assignment]  # to keep nothing alive
+            function = step = value = yielded = None  # type: ignore[assignment]  # keep nothing alive
             function = getcurrent().parent.switch((_DONE, done))  # type: ignore[union-attr]
 
     @types.coroutine
     def drive(function: Coroutine[Any, Any, T], stacks: list[Any]) -> Generator[Any, Any, T]:
-        """Run a streaming function so that its dropped writes can wait.
+        """Run a streaming function so that its un-awaited writes can wait.
 
-        What it yields is passed to the loop, and where a write switched out, its wait is awaited here.
+        What the function yields is passed to the loop. When a write has to wait, its wait is awaited here.
 
         Args:
-            stacks: that have run one before; of this thread.
+            stacks: stacks of this thread that are free for reuse.
         """
         current = getcurrent()
         if stacks:

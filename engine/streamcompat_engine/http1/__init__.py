@@ -1,1 +1,1 @@
-"""HTTP/1.1 of one connection, sans-IO: gate, heads, body lane, pipes, deadlines."""
+"""HTTP/1.1 on one connection, sans-IO: gate, heads, bodies, deadlines."""

@@ -1,9 +1,9 @@
-"""The body lane, inbound: cuts a request's body out of the bytes without a detour through h11.
+"""The inbound body lane: it takes a request's body out of the received bytes, mostly without h11.
 
-The rule: h11 decided the framing from the head, and stays the judge of all that is not plain. A plain
-chunk (a hexadecimal size, CRLF, the data, CRLF) is cut out here; a chunk with an extension and a trailer
-section are bounded and checked by the gate's rules and then given to h11. What h11 rejects is rejected;
-what is accepted, h11 accepts with the same body.
+The rule: h11 decided the framing from the head, and judges everything that is not plain. A plain chunk (a
+hexadecimal size, CRLF, the data, CRLF) is cut out here. A chunk with an extension, or a trailer section, is
+bounded and checked by the gate's rules and then given to h11. The lane rejects what h11 rejects, and for
+everything that it accepts, h11 gives the same body.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from .gate import FORBIDDEN_TRAILERS, FieldGate
 from .heads import primed
 
 _SMALL: Final = 4096
-"""Pieces that arrived together are joined when they are shorter than this on average, in bytes."""
+"""Pieces that arrived together are joined if they are shorter than this on average, in bytes."""
 _MAX_SIZE_DIGITS: Final = 15  # below 2**60
 
 _next_size: Final = re.compile(rb"\r\n([0-9A-Fa-f]{1,15})\r\n").match
 _known_sizes: Final[dict[bytes, int]] = {}
-"""CRLF, size, CRLF, and what it says, of sizes other than the last: a flood of tiny chunks in turns would
-else cost three times as much. Padding and case make no more of them than a client's bytes pay for."""
+"""Cache of CRLF, size line, CRLF to the size. Without it, a flood of tiny chunks of alternating sizes would
+cost three times as much. It is bounded, also against sizes written in many ways (zeros, upper case)."""
 _tiny_sizes: Final = {b"\r\n%x\r\n" % size: size for size in range(1, 16)}
-"""The same of sizes of one digit, which need no search for their end."""
+"""The same for sizes of one digit, whose end need not be searched."""
 _KNOWN_COUNT: Final = 4096
 _LONGEST: Final = _MAX_SIZE_DIGITS + 4
 _first_size: Final = re.compile(rb"([0-9A-Fa-f]{1,15})\r\n").match
@@ -53,9 +53,9 @@ class LengthBody:
         self.remaining: int | None = length
 
     def feed(self, data: bytes, pieces: list[bytes]) -> bytes | None:
-        """Append the body's bytes to `pieces`, as the very object that came where it is all body.
+        """Append the body's bytes to `pieces`; data that is all body is not copied.
 
-        Returns: what follows the body, or `None` while it is incomplete.
+        Returns: the bytes after the body, or `None` while the body is incomplete.
         """
         assert self.remaining is not None
         left = self.remaining - len(data)
@@ -77,9 +77,9 @@ class ChunkedBody:
     """A body in chunked coding (RFC 9112 §7.1).
 
     Args:
-        limits: of extensions and trailers.
-        judge: makes an h11 connection that has read the request's head; called at most once, and only for
-            what is not plain.
+        limits: the limits of extensions and trailers.
+        judge: makes an h11 connection that has read the request's head; called at most once, and only if
+            some part is not plain.
     """
 
     __slots__ = (
@@ -106,22 +106,23 @@ class ChunkedBody:
         self._make_judge = judge
         self._judge: h11.Connection | None = None
         self._in_chunk = 0  # data bytes of a plain chunk that are still to come
-        self._to_judge = 0  # bytes of a chunk that go through the judge, its last CRLF included
+        self._to_judge = 0  # bytes of a chunk that go to h11, including its last CRLF
         self._crlf_due = False  # a plain chunk's data has ended, its CRLF has not been seen
-        # The last CRLF, size, CRLF, as the next one is most often the same; at first any true pair.
+        # The last CRLF, size line, CRLF and its size: most chunks have the same size as the one before. At
+        # first any consistent pair.
         self._separator = b"\r\n1\r\n"
         self._size = 1
-        self._line = bytearray()  # a size line that is not plain or came in pieces
-        self._last_line = b""  # a size line that h11 has yet to be shown
+        self._line = bytearray()  # a size line that is not plain or is incomplete
+        self._last_line = b""  # a size line that h11 has not been given yet
         self._extensions = 0
-        self._extended = 0  # chunks that had one
+        self._extended = 0  # chunks that had an extension
         self._trailer_gate: FieldGate | None = None
         self.trailers: Fields = ()
 
     def feed(self, data: bytes, pieces: list[bytes]) -> bytes | None:
-        """Append the body's bytes to `pieces`: one piece a chunk, small ones joined.
+        """Append the body's bytes to `pieces`: one piece for each chunk, small ones joined.
 
-        Returns: what follows the body, or `None` while it is incomplete.
+        Returns: the bytes after the body, or `None` while the body is incomplete.
         Raises: ProtocolError.
         """
         if self._in_chunk >= len(data):
@@ -130,7 +131,7 @@ class ChunkedBody:
             pieces.append(data)
             return None
         if not (self._in_chunk or self._crlf_due or self._line or self._to_judge or self._trailer_gate):
-            # A peer that sends chunk by chunk is read chunk by chunk.
+            # A peer that sends one chunk at a time is often read one chunk at a time.
             matched = _first_size(data)
             if matched is not None and data.endswith(b"\r\n"):
                 size, start = int(matched[1], 16), matched.end()
@@ -140,7 +141,7 @@ class ChunkedBody:
         cut: list[bytes] = []
         try:
             rest = self._cut(data, cut)
-        finally:  # what came before an error is the handler's all the same
+        finally:  # the handler gets the data before an error too
             if len(cut) > 1 and sum(map(len, cut)) < _SMALL * len(cut):
                 pieces.append(b"".join(cut))
             else:
@@ -169,9 +170,9 @@ class ChunkedBody:
         return None
 
     def _plain_chunks(self, data: bytes, position: int, cut: list[bytes]) -> int:
-        """Cut plain chunks until something else comes or the data ends.
+        """Cut out plain chunks, up to something else or the end of the data.
 
-        Returns: where that is; the end of the data where it ends within a chunk.
+        Returns: the position reached; the end of the data if it ends within a chunk.
         """
         end, crlf_due, separator, size = len(data), self._crlf_due, self._separator, self._size
         while position < end:
@@ -209,7 +210,10 @@ class ChunkedBody:
         return position
 
     def _size_line(self, data: bytes, position: int) -> int:
-        """Gather a size line, and the CRLF due before it, up to its LF; judge it when it is whole."""
+        """Gather a size line, and the CRLF before it, up to its LF; parse it when it is complete.
+
+        Returns: the position reached.
+        """
         line = self._line
         stop = data.find(b"\n", position) + 1 or len(data)
         room = self._limits.chunk_extension + _MAX_SIZE_DIGITS + 4 - len(line)
@@ -225,11 +229,11 @@ class ChunkedBody:
         if len(line) + (not whole) > self._limits.chunk_extension + _MAX_SIZE_DIGITS + 2:
             raise ProtocolError(400, "a chunk's size line is too long")
         if whole:
-            self._line_is_whole(bytes(line))
+            self._parse_size_line(bytes(line))
             line.clear()
         return stop
 
-    def _line_is_whole(self, line: bytes) -> None:
+    def _parse_size_line(self, line: bytes) -> None:
         matched = _size_line(line)
         if matched is None:
             raise ProtocolError(400, "a malformed chunk size")
@@ -237,7 +241,7 @@ class ChunkedBody:
         if extension:
             self._extended += 1
             if self._extended > self._limits.extended_chunks:
-                raise ProtocolError(400, f"extensions of more than {self._limits.extended_chunks} chunks")
+                raise ProtocolError(400, f"more than {self._limits.extended_chunks} chunks with extensions")
         self._extensions += len(extension)
         if len(extension) > self._limits.chunk_extension:
             raise ProtocolError(400, f"a chunk extension over {self._limits.chunk_extension} bytes")
@@ -255,7 +259,7 @@ class ChunkedBody:
     def _through_judge(self, data: bytes, position: int, cut: list[bytes]) -> int:
         part = data[position : position + self._to_judge]
         self._to_judge -= len(part)
-        line, self._last_line = self._last_line, b""  # which is sound: h11 needs no call for it alone
+        line, self._last_line = self._last_line, b""  # already checked, so h11 gets it together with data
         self._ask(line + part, cut)
         return position + len(part)
 
@@ -275,7 +279,7 @@ class ChunkedBody:
     def _ask(self, data: bytes, cut: list[bytes]) -> None:
         """Give h11 the next bytes of the body, and take the data and the trailers from it.
 
-        Raises: ProtocolError: what it refuses; what came before that is in `cut`.
+        Raises: ProtocolError: h11 rejects the bytes; the data before the fault is in `cut`.
         """
         if self._judge is None:
             self._judge = self._make_judge()
@@ -288,12 +292,12 @@ class ChunkedBody:
                     self.trailers = tuple(event.headers)
                     break
         except h11.RemoteProtocolError as error:
-            # Its own words quote what came, which depends on the cut.
+            # h11's message quotes the received bytes, which depends on how they were split.
             raise ProtocolError(error.error_status_hint, "a malformed chunk") from None
 
 
 def body_lane(head: RequestHead, limits: Limits) -> LengthBody | ChunkedBody:
-    """The lane of the body that follows this head; only where one does."""
+    """The lane of the body that follows this head, which must have one."""
     if head.chunked:
         return ChunkedBody(limits, functools.partial(primed, head))
     assert head.content_length is not None

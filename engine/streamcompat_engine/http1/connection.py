@@ -1,11 +1,11 @@
-"""One connection's protocol, sans-IO: bytes and times in; bytes, events and deadlines out.
+"""The HTTP/1.1 protocol of one connection, sans-IO: bytes and times in; bytes, events and deadlines out.
 
-The reading side is a machine whose states and steps are in `states`. The writing side is the exchange's:
-`respond` or `start`, writes, `finish` (see `writer`). `exchange_done` says that the application has returned;
-when the reader is in AHEAD by then, or gets there by DRAIN, the next exchange begins. `persistence` decides
+The reading side is a state machine; `states` has its states and steps. The exchange drives the writing side:
+`respond` or `start`, writes, `finish` (see `writer`). `exchange_done` says that the application has returned.
+The next exchange begins once the reader is in AHEAD, at that time or after DRAIN. `persistence` decides
 whether the connection is kept.
 
-The rule: nothing here raises on what a peer sends, reads a clock, or waits.
+The rule: nothing here raises because of a peer's bytes, reads a clock, or waits.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ class Connection:
     Args:
         limits, timeouts: see `limits`.
         now: seconds on the driver's clock, here and in every method that takes it.
-        date: gives the value of Date for a response head.
+        date: returns the value of Date for a response head.
 
     Attributes:
-        reader: where the reading side is.
+        reader: the state of the reading side.
         ending: how the connection ends.
-        at_eof: nothing more will come from the peer.
-        lost: why nothing can be sent to the peer any more.
-        head: of the request that is being served, or `None`.
-        inbound: its body on the way in, or `None` where it has none.
-        websocket: what the connection was switched to, or `None`.
-        deadlines: of the waits for the peer.
+        at_eof: the peer will send nothing more.
+        lost: the error if nothing can be sent to the peer any more, or `None`.
+        head: the head of the request that is being served, or `None`.
+        inbound: the body of that request on its way in, or `None` if it has none.
+        websocket: the WebSocket that the connection was switched to, or `None`.
+        deadlines: the deadlines of the peer and of the application.
         persistence: whether the connection is kept.
         writer: the writing side, with the queue of byte strings for the wire.
     """
@@ -104,7 +104,7 @@ class Connection:
         if reader is SWITCHED and self.websocket is not None:
             return self.websocket.want_read
         if reader is LINGER:
-            return self.head is None  # a request in its exchange is answered first
+            return self.head is None  # a running exchange is answered first
         return reader is HEAD or reader is DRAIN
 
     @property
@@ -114,16 +114,16 @@ class Connection:
 
     @property
     def closed(self) -> bool:
-        """Whether the driver closes the connection after what is queued."""
+        """Whether the driver must close the connection after the queue has left."""
         return self.reader is CLOSED
 
     def events(self) -> list[ConnectionEvent]:
-        """Take what has happened since the last call."""
+        """Take the events since the last call."""
         events, self._events = self._events, []
         return events
 
     def receive_data(self, data: bytes, now: float) -> None:
-        """Take bytes that the peer sent, not empty."""
+        """Take bytes from the peer, at least one."""
         reader = self.reader
         if reader is BODY or reader is DRAIN:
             self._receive_body(data, now)
@@ -144,7 +144,7 @@ class Connection:
                 self._move(Step.ENDS)
 
     def receive_eof(self, now: float) -> None:
-        """The peer has closed its sending side: what is being answered is still answered."""
+        """The peer has closed its sending side; a running exchange is still answered."""
         self.at_eof = True
         if self.reader is BODY or self.reader is DRAIN:
             assert self.inbound is not None
@@ -159,10 +159,10 @@ class Connection:
             self._move(Step.ENDS)
 
     def connection_lost(self, error: EngineError | None = None) -> None:
-        """Nothing can be sent any more either; whoever reads or writes is told.
+        """The connection is closed in both directions: make reads and writes raise.
 
         Args:
-            error: what they get; ClientDisconnected where it is left out.
+            error: the error that they raise; by default ClientDisconnected.
         """
         self.at_eof = True
         self._move(Step.ENDS)
@@ -172,7 +172,7 @@ class Connection:
         if self.inbound is not None:
             self.inbound.fail(self.lost)
         if self.writer.outbound is not None:
-            self.writer.outbound.close_chunk()  # while the queue still tells what was written
+            self.writer.outbound.close_chunk()  # counts the queued chunks, so before the queue is cleared
             self.writer.outbound.fail(self.lost)
         if self.websocket is not None:
             self.websocket.connection_lost()
@@ -219,7 +219,7 @@ class Connection:
             rest = body.feed(data, pieces)
         except ProtocolError as broken:
             error = broken
-        if draining:  # its time does not begin anew
+        if draining:  # the time to drain does not restart
             self._discarded += len(data)
         else:
             self.deadlines.since = now
@@ -241,7 +241,7 @@ class Connection:
             self._close(now)
 
     def _reject(self, status: int, reason: str, now: float, is_head: bool) -> None:
-        """Answer once with an error of the protocol's own and close."""
+        """Answer with an error of the protocol, and close."""
         self.writer.write_error(status, reason, is_head)
         self._events.append(RequestRejected(status, reason))
         self._close(now)
@@ -249,7 +249,7 @@ class Connection:
     # ---- the response ----
 
     def send_continue(self) -> None:
-        """The application reads the body: tell a client that waits for a 100."""
+        """The application reads the body: send a 100 to a client that waits for it."""
         if self.writer.expect is Expect.DUE:
             self.writer.expect = Expect.NONE
             self.writer.send_continue(self._can_drain(later=True))
@@ -257,7 +257,7 @@ class Connection:
     def start(
         self, status: int, fields: Sequence[tuple[bytes, bytes]], reason: bytes | None, written: Written
     ) -> Outbound:
-        """Prepare a streamed response; until its head is committed another may take its place.
+        """Prepare a streamed response; another may take its place until its head is committed.
 
         Raises: InvalidHeader; ResponseStateError.
         """
@@ -272,7 +272,7 @@ class Connection:
     ) -> None:
         """Queue a whole response.
 
-        Raises: InvalidHeader; BodyLengthError: not the Content-Length that the fields declare;
+        Raises: InvalidHeader; BodyLengthError: the body does not have the declared Content-Length;
             ResponseStateError.
         """
         self.writer.respond(self.head, status, fields, reason, body, self._can_drain())
@@ -282,9 +282,9 @@ class Connection:
     # ---- another protocol ----
 
     def switch(self, websocket: WebSocket, fields: Fields, written: Written, now: float) -> Outbound:
-        """Answer 101 and leave HTTP; what has come behind the request is the WebSocket's already.
+        """Answer 101 and leave HTTP; bytes that have arrived after the request belong to the WebSocket.
 
-        Raises: InvalidHeader; ResponseStateError: the request was answered, or has a body that is not read;
+        Raises: InvalidHeader; ResponseStateError: the request was answered, or has an unread body;
             ClientDisconnected.
         """
         if self.lost is not None:
@@ -305,13 +305,13 @@ class Connection:
         return outbound
 
     def resume_websocket(self, now: float) -> None:
-        """The application has taken messages, or closes: go on with what has come."""
+        """The application has taken messages, or closes: parse the bytes that wait."""
         if self.reader is SWITCHED and self.websocket is not None:
             self.websocket.resumed(now)
             self._end_websocket(now)
 
     def _end_websocket(self, now: float) -> None:
-        """End the connection once the WebSocket is closed, whatever its handler still does."""
+        """End the connection once the WebSocket is closed, even if its handler is still running."""
         websocket, outbound = self.websocket, self.writer.outbound
         assert websocket is not None
         assert outbound is not None
@@ -336,7 +336,7 @@ class Connection:
         return later or remaining is None or remaining <= self._limits.drain_size
 
     def exchange_done(self, now: float) -> None:
-        """The application has returned: end the exchange, and the connection where it must end."""
+        """The application has returned: end the exchange, and the connection if it is not kept."""
         self.head = None
         if self.reader is CLOSED:
             return
@@ -354,7 +354,7 @@ class Connection:
             self.deadlines.since = now
 
     def _next(self, now: float) -> None:
-        """Begin to wait for the next request, or with what has come of it already."""
+        """Begin the next request, with the bytes of it that have already arrived."""
         ahead = bytes(self._ahead)
         self.head = self.inbound = self._body = None
         self._ahead = b""
@@ -368,13 +368,16 @@ class Connection:
         if self.reader is HEAD and (self.at_eof or self.persistence.closes_idle):
             self._move(Step.ENDS)
         elif self.reader is BODY and self.at_eof:
-            self.receive_eof(now)  # its end has been waiting as well
+            self.receive_eof(now)  # the peer closed before this request was parsed
 
     def _close(self, now: float) -> None:
-        """End the connection so that the peer gets what is queued and not a reset."""
-        if self.ending is Ending.HALF_CLOSE:  # a WebSocket's handler returns later
+        """End the connection so that the peer gets the queued bytes and not a reset."""
+        if (
+            self.ending is Ending.HALF_CLOSE
+        ):  # it was already ended, by a WebSocket before its handler returned
             return
-        # Who said that it sends no more needs no care; any other may have sent something meanwhile.
+        # A client that announced its last request sends no more; any other may have sent something
+        # meanwhile, and a close with unread bytes would be a reset.
         quiet = self.persistence.client_closes and self.reader is AHEAD and not self._ahead
         if self.at_eof or quiet:
             self._move(Step.ENDS)
@@ -387,7 +390,7 @@ class Connection:
             self.deadlines.since = now
 
     def cut(self, now: float) -> None:
-        """End the connection after what is queued, its response visibly unfinished."""
+        """End the connection after the queue has left; the peer sees that the response is incomplete."""
         if self.ending is Ending.HALF_CLOSE or self.reader is CLOSED:
             return
         error = ResponseStateError("the response was cut")
@@ -405,16 +408,16 @@ class Connection:
             self._close(now)
 
     def abort(self) -> None:
-        """End the connection at once and drop what is queued."""
+        """End the connection at once and drop the queue."""
         self.ending = Ending.ABORT
         self.connection_lost()
 
     def shutdown(self, drain: bool = False) -> None:
-        """Accept no further request: an idle connection closes, a busy one after its answer.
+        """Accept no further request: close an idle connection now, and a busy one after its answer.
 
         Args:
-            drain: instead of being closed, an idle connection may bring one more request, whose answer
-                says that it is the last; so no request is lost to a close that it crosses on the way.
+            drain: keep an idle connection for one more request, whose answer says that it is the last. So
+                no request is lost because it crosses the close on the network.
         """
         self.persistence.stop(drain)
         if self.idle and not drain:
@@ -456,7 +459,7 @@ class Connection:
         return self.deadlines.answer(not inbound.ended or bool(inbound.size), inbound.taken)
 
     def handle_deadline(self, now: float) -> None:
-        """Do what is due at `now`; nothing where the deadline has moved."""
+        """Act on the deadlines that have passed at `now`; do nothing if they have moved."""
         stalled = self.deadlines.write()
         if stalled is not None and now >= stalled:
             self.abort()
@@ -475,7 +478,7 @@ class Connection:
             return
         if self.reader is HEAD:
             if self._gate.empty:
-                self._move(Step.ENDS)  # silently, as nobody asked for anything
+                self._move(Step.ENDS)  # without an answer, because there is no request
             else:
                 self._reject(408, "the request's head did not arrive in time", now, self._gate.asks_head)
         elif self.reader is LINGER:

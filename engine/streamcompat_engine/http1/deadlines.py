@@ -1,7 +1,7 @@
-"""When a connection's peer, or its application, has had its time, sans-IO: plain numbers in and out.
+"""The deadlines of a connection's peer and of its application, sans-IO: plain numbers in and out.
 
-The rule: a time runs only while the one that it is for is waited for, and whoever acts on its end asks
-anew whether it has come.
+The rule: a time limit runs only while the connection waits for the side that it limits. Before the caller
+acts on a deadline, it asks again whether the deadline still holds.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Final
 
 from ..limits import Timeouts
 
-_LOOKS: Final = 4
-"""How often within `Timeouts.response` it is looked whether the application reads its request's body."""
+_ANSWER_CHECKS: Final = 4
+"""How often within `Timeouts.response` to check whether the application reads its request's body."""
 
 
 class Awaited(enum.Enum):
@@ -26,16 +26,16 @@ class Awaited(enum.Enum):
 
 
 class Deadlines:
-    """The times of one connection.
+    """The deadlines of one connection.
 
     Args:
         timeouts: see `limits`.
         now: seconds on the driver's clock, here and in every method that takes it.
 
     Attributes:
-        since: when the reading side's present wait began.
-        began: when the present request's head began to arrive.
-        headed: when it was complete.
+        since: when the current wait of the reading side began.
+        began: when the head of the current request began to arrive.
+        headed: when that head was complete.
     """
 
     __slots__ = (
@@ -61,31 +61,31 @@ class Deadlines:
         self._timeouts = timeouts
         self.since = self.began = self.headed = now
         self._stalled_since: float | None = None
-        self._paused_at: float | None = None  # the driver does not read since
+        self._paused_at: float | None = None  # since when the driver does not read
         self._own = True
         self.exchange_over()
 
     def exchange_over(self) -> None:
-        """What held for this exchange alone is over."""
+        """Reset the deadlines that belong to one exchange."""
         if self._own:
             self._own = False  # nothing below has been changed
             self._idle = self._timeouts.body_idle
-            self._rate: int | None = None  # the least one that holds
+            self._rate: int | None = None  # the minimum rate, if one applies
             self._rate_since = 0.0
             self._gather_due = math.inf
             self._answer_off = False
             self._answer_since = self._answer_looked = -math.inf
-            self._taken = 0  # at the last look
+            self._taken = 0  # at the last check
             self._waited = False
 
     # ---- the peer's sending ----
 
     def pace(self, idle: float | None, rate: int | None) -> None:
-        """This exchange's body has times of its own.
+        """Set the time limits of this exchange's body.
 
         Args:
-            idle: in place of `body_idle`; `math.inf` for none, `None` to leave it.
-            rate: the least bytes a second, whoever reads the body; 0 for none, `None` to leave it.
+            idle: seconds, in place of `body_idle`; `math.inf` for no limit, `None` to leave it.
+            rate: the minimum bytes a second, also for a streamed body; 0 for no limit, `None` to leave it.
         """
         self._own = True
         if idle is not None:
@@ -95,7 +95,7 @@ class Deadlines:
             self._rate_since = self.headed
 
     def gather(self, now: float) -> None:
-        """The engine gathers this body by itself: a least rate holds from now on, beside the idle time."""
+        """The engine gathers this body: from now on a minimum rate applies too, besides the idle time."""
         self._own = True
         if self._rate is None:
             self._rate = self._timeouts.body_rate
@@ -103,17 +103,17 @@ class Deadlines:
         if self._paused_at is not None:
             self._paused_at = now
         if self._timeouts.request is not None:
-            # What the application took in between is not the peer's.
+            # The time that the application took before does not count against the peer.
             self._gather_due = now + self._timeouts.request - (self.headed - self.began)
 
     def excused(self, now: float) -> None:
-        """Until now it was the peer that waited, for the application to read."""
+        """The peer has waited for the application until now: restart its time."""
         self.since = now
         if self._rate:
             self._rate_since = max(self._rate_since, now)
 
     def reading_paused(self, now: float) -> None:
-        """The driver stops reading, which the peer is not to blame for."""
+        """The driver stops reading: the time of the peer stops."""
         self._paused_at = now
 
     def reading_resumed(self, now: float) -> None:
@@ -125,7 +125,7 @@ class Deadlines:
             self._gather_due += pause
 
     def read(self, awaited: Awaited | None, received: int) -> float | None:
-        """When what is awaited is due, or `None`.
+        """When the awaited bytes are due, or `None`.
 
         Args:
             received: bytes of the body so far.
@@ -135,7 +135,7 @@ class Deadlines:
         if awaited is None:
             return None
         if awaited is Awaited.BODY:
-            # A fast beginning does not pay for a long silence.
+            # A fast start does not excuse a long silence.
             due = self._gather_due if self._idle is None else min(self._gather_due, self.since + self._idle)
             if self._rate:
                 due = min(due, self._rate_since + timeouts.body_grace + received / self._rate)
@@ -151,24 +151,24 @@ class Deadlines:
     # ---- the peer's taking ----
 
     def stalled(self, now: float, still: bool) -> None:
-        """Whether bytes wait that the peer has not taken, with none taken since the last call."""
+        """Say whether bytes still wait for the peer, and it has taken none since the last call."""
         if not still:
             self._stalled_since = None
         elif self._stalled_since is None:
             self._stalled_since = now
 
     def write(self) -> float | None:
-        """When the peer must have taken some of what waits for it, or `None`."""
+        """When the peer must have taken some of the waiting bytes, or `None`."""
         stall = self._timeouts.write_stall
         return None if self._stalled_since is None or stall is None else self._stalled_since + stall
 
     # ---- the application's answer ----
 
     def answer(self, more: bool, taken: int) -> float | None:
-        """When the application must have begun its answer, or be looked at, or `None`.
+        """When the application must have begun its answer, or must be checked, or `None`.
 
         Args:
-            more: there is more of the request's body for it to take.
+            more: the application has not taken all of the request's body yet.
             taken: bytes of the body that it has taken.
         """
         seconds = self._timeouts.response
@@ -176,16 +176,16 @@ class Deadlines:
             return None
         since = max(self.headed, self._answer_since)
         if more or self._waited or taken != self._taken:
-            return min(since + seconds, max(self.headed, self._answer_looked) + seconds / _LOOKS)
+            return min(since + seconds, max(self.headed, self._answer_looked) + seconds / _ANSWER_CHECKS)
         return since + seconds
 
     def look_at_answer(self, now: float, waits: bool, taken: int) -> bool:
-        """A deadline of `answer` has come: begin anew where the body moves.
+        """A deadline of `answer` has passed: restart the time if the application reads the body.
 
         Args:
             waits: the application waits for more of the body.
             taken: as for `answer`.
-        Returns: whether it is too late with its answer; no deadline follows.
+        Returns: whether the application is too late; then no deadline follows.
         """
         seconds = self._timeouts.response
         assert seconds is not None
@@ -197,7 +197,7 @@ class Deadlines:
         return self._answer_off
 
     def answer_begins(self, now: float, taken: int) -> None:
-        """The application's time for its answer begins only now; `taken` as for `answer`."""
+        """Start the application's time for its answer now; `taken` as for `answer`."""
         self._own = True
         self._answer_off = self._waited = False
         self._answer_since, self._taken = now, taken

@@ -1,8 +1,8 @@
 """The gate in front of h11: strict checks on bytes, in both directions.
 
-The rule: a verdict depends on the bytes alone, never on how they were cut. A head that came in one piece
-is checked by one expression; any other is checked line by line as it arrives, by the same grammar in the
-order of the bytes, so that both end in the same verdict.
+The rule: the verdict depends only on the bytes, never on how they were split. One expression checks a head
+that arrives in one piece. Any other head is checked line by line as it arrives, by the same grammar and in
+the order of the bytes, so that both ways give the same verdict.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ FORBIDDEN_TRAILERS = frozenset(
 
 
 class FieldGate:
-    """Gathers one section of field lines, its empty line included, in a bounded buffer.
+    """Gathers one section of field lines, including its empty line, in a bounded buffer.
 
     Args:
-        max_bytes: of all field lines together.
-        max_count: of field lines.
-        what: how messages call the section.
+        max_bytes: the most bytes of all field lines together.
+        max_count: the most field lines.
+        what: the name of the section in messages.
     """
 
     __slots__ = ("_buffer", "_checked", "_count", "_max_bytes", "_max_count", "_searched", "_what")
@@ -52,13 +52,13 @@ class FieldGate:
         self._max_count = max_count
         self._what = what
         self._checked = 0  # the end of the last line that was checked
-        self._searched = 0  # no LF between there and here
+        self._searched = 0  # there is no LF between `_checked` and here
         self._count = 0
 
     def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
         """Add bytes.
 
-        Returns: the section with its empty line, and what follows it; `None` while it is incomplete.
+        Returns: the section with its empty line, and the bytes after it; `None` while it is incomplete.
         Raises: ProtocolError (400; 431 over a limit).
         """
         buffer = self._buffer
@@ -70,12 +70,12 @@ class FieldGate:
             size = self._searched - start
             if stop and size == 2 and buffer[start] == 0x0D:
                 section, rest = bytes(buffer[:stop]), bytes(buffer[stop:])
-                buffer.clear()  # what follows is not to be held twice
+                buffer.clear()  # do not hold the rest twice
                 return section, rest
-            if size > 1 or (size and buffer[start] != 0x0D):  # more than the empty line may be
+            if size > 1 or (size and buffer[start] != 0x0D):  # more than a part of the empty line
                 if self._count >= self._max_count and buffer[start] != 0x0D:
                     raise ProtocolError(431, f"more than {self._max_count} {self._what} fields")
-                # An incomplete line counts with the LF that it must still get.
+                # An incomplete line counts with its missing LF.
                 if start + size + (not stop) > self._max_bytes:
                     raise ProtocolError(431, f"{self._what} fields over {self._max_bytes} bytes")
             if not stop:
@@ -89,7 +89,7 @@ class FieldGate:
 class HeadGate:
     """Gathers one request head in a bounded buffer.
 
-    `feed` takes what arrived until it returns a whole head; then the gate is ready for the next one.
+    Call `feed` with each received piece until it returns a whole head; then the gate takes the next one.
     """
 
     __slots__ = ("_fields", "_limits", "_line", "_one_look", "_skipped")
@@ -103,18 +103,18 @@ class HeadGate:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing of a head has arrived; an empty line that is ignored is nothing."""
+        """Whether nothing of a head has arrived; an ignored empty line does not count."""
         return not self._line
 
     @property
     def asks_head(self) -> bool:
-        """Whether what has arrived of a head asks with HEAD, so that an error has no body either."""
+        """Whether the method of an incomplete head is HEAD, so that an error response must have no body."""
         return self._line.startswith(b"HEAD ")
 
     def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
         """Add bytes.
 
-        Returns: the head with its empty line, and what follows it; `None` while it is incomplete.
+        Returns: the head with its empty line, and the bytes after it; `None` while it is incomplete.
         Raises: ProtocolError (400, 414, 431, 501).
         """
         if not self._line:
@@ -142,12 +142,12 @@ class HeadGate:
             self._skipped = True
         if line and line[0] not in _TCHAR:
             if line[0] == 0x16:
-                raise ProtocolError(400, "a TLS handshake where plain HTTP is spoken")
+                raise ProtocolError(400, "a TLS handshake on a plain HTTP port")
             raise ProtocolError(400, "the request line does not begin with a method")
         stop = line.find(b"\n", searched) + 1
         if (stop or len(line) + 1) > self._limits.request_line:
             if line.find(b" ", 0, self._limits.request_line) < 0:
-                raise ProtocolError(501, "the method is longer than any")  # RFC 9112 §3
+                raise ProtocolError(501, "the method is too long")  # RFC 9112 §3
             raise ProtocolError(414, f"the request line is over {self._limits.request_line} bytes")
         if not stop:
             return None
@@ -171,10 +171,10 @@ class HeadGate:
 
 
 def check_fields(fields: Iterable[tuple[bytes, bytes]]) -> None:
-    """Check fields that are to be sent.
+    """Check fields before they are sent.
 
-    Raises: InvalidHeader: a name that is no token, a value with a control byte (RFC 9110 §5.1, §5.5),
-        or either of them not bytes.
+    Raises: InvalidHeader: a name is not a token, a value has a control byte (RFC 9110 §5.1, §5.5), or one
+        of them is not bytes.
     """
     for name, value in fields:
         if not isinstance(name, bytes) or not isinstance(value, bytes):
@@ -186,9 +186,9 @@ def check_fields(fields: Iterable[tuple[bytes, bytes]]) -> None:
 
 
 def check_trailers(fields: Iterable[tuple[bytes, bytes]]) -> None:
-    """Check fields that are to be sent after a body.
+    """Check trailer fields before they are sent.
 
-    Raises: InvalidHeader: as `check_fields`, or a field that may not be a trailer (RFC 9110 §6.5.1).
+    Raises: InvalidHeader: as `check_fields`, or a field is not allowed as a trailer (RFC 9110 §6.5.1).
     """
     fields = tuple(fields)
     check_fields(fields)
@@ -198,7 +198,7 @@ def check_trailers(fields: Iterable[tuple[bytes, bytes]]) -> None:
 
 
 def check_reason(reason: bytes) -> None:
-    """Check a reason phrase that is to be sent (RFC 9112 §4).
+    """Check a reason phrase before it is sent (RFC 9112 §4).
 
     Raises: InvalidHeader.
     """

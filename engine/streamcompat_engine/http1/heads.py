@@ -1,9 +1,9 @@
 """Heads, with h11 as the authority: it parses request heads and writes every response head.
 
-The rule: what the fields of a head mean depends on their own bytes alone, and how a response head is
-written on its arguments alone. Both results are kept for heads that come again (the requests of one
-client, the responses of one handler) in bounded caches, and h11 is not asked the same question twice. Of
-a request whose fields are known, only the request line is new, and the gate's grammar for it is h11's.
+The rule: the meaning of a head's fields depends only on their bytes, and the bytes of a response head only on
+the arguments. So both results are kept in bounded caches, for heads that repeat (the requests of one client,
+the responses of one handler). For a request with cached fields only the request line is parsed here, and the
+gate's grammar for that line is the same as h11's.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from ..exchange.response import NO_BODY
 from .gate import check_fields, check_reason, check_trailers
 
 _KNOWN_SIZE: Final = 2048
-"""Longer blocks of fields are not kept, in bytes."""
+"""Longer blocks of fields are not cached, in bytes."""
 _KNOWN_FIELDS: Final = 32
-"""Nor are blocks of more fields; browsers send about twenty."""
+"""Blocks of more fields are not cached; browsers send about twenty."""
 _KNOWN_COUNT: Final = 256
-"""How many are kept: with what they mean, less than 3 MiB at the worst."""
+"""The most cached blocks; with their meanings at most 3 MiB."""
 
 _UNDERSCORED: Final = (b"content_length", b"transfer_encoding")
-"""Names that a server which takes `_` for `-`, as CGI does, reads as framing (RFC 9112 §11.2)."""
+"""Names that a server with CGI's rules, where `_` equals `-`, reads as framing (RFC 9112 §11.2)."""
 _SPECIAL: Final = frozenset(
     (
         b"host",
@@ -55,7 +55,7 @@ _MAX_LENGTH_DIGITS: Final = 18  # below 2**63
 
 
 class _Meaning(NamedTuple):
-    """What a block of fields means; see RequestHead for the parts."""
+    """The meaning of a block of fields; see RequestHead for the parts."""
 
     headers: Fields
     raw_headers: Fields
@@ -72,12 +72,12 @@ _known: Final[dict[bytes, _Meaning]] = {}
 def parse_head(wire: bytes) -> RequestHead:
     """Parse the head of a request that passed the gate.
 
-    Raises: ProtocolError: what h11 refuses, and what RFC 9110/9112 refuse beyond that.
+    Raises: ProtocolError: h11 rejects the head, or RFC 9110 or RFC 9112 forbids what h11 accepts.
     """
     line = _split_line(wire)
     assert line is not None
     method, target, version = line.group(1, 2, 3)
-    block = wire[line.start(3) :]  # the version belongs to it, since it decides what the fields mean
+    block = wire[line.start(3) :]  # with the version, which decides what the fields mean
     meaning = _known.get(block)
     if meaning is None:
         meaning = _ask_h11(wire, version)
@@ -119,7 +119,7 @@ def primed(head: RequestHead) -> h11.Connection:
 
 def _ask_h11(wire: bytes, version: bytes) -> _Meaning:
     if version not in (b"1.1", b"1.0"):
-        raise ProtocolError(505, f"HTTP/{version.decode()} is not spoken here")  # RFC 9110 §15.6.6
+        raise ProtocolError(505, f"HTTP/{version.decode()} is not supported")  # RFC 9110 §15.6.6
     http11 = version == b"1.1"
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=len(wire) + 1)
     try:
@@ -140,9 +140,9 @@ def _ask_h11(wire: bytes, version: bytes) -> _Meaning:
     for name in _UNDERSCORED:
         if name in special:
             raise ProtocolError(400, "a framing field with an underscore")
-    # RFC 9110 §8.3: some read the first of several and some the last.
+    # RFC 9110 §8.3: some recipients use the first of several, some the last.
     if len(set(special.get(b"content-type", ()))) > 1:
-        raise ProtocolError(400, "several Content-Types")
+        raise ProtocolError(400, "conflicting Content-Type fields")
     host = _host(special.get(b"host"), http11)
     length, chunked = _framing(special, http11, wire)
     options = _options(special.get(b"connection", ()))
@@ -152,7 +152,7 @@ def _ask_h11(wire: bytes, version: bytes) -> _Meaning:
         host,
         length,
         chunked,
-        # RFC 9112 §9.3: kept by default in 1.1; in 1.0 only when asked for.
+        # RFC 9112 §9.3: HTTP/1.1 connections persist by default, HTTP/1.0 ones only on request.
         keep_alive=b"close" not in options and (http11 or b"keep-alive" in options),
         expect_continue=_expects_continue(special.get(b"expect"), http11) and (chunked or bool(length)),
     )
@@ -164,9 +164,9 @@ def _options(values: list[bytes] | tuple[()]) -> list[bytes]:
 
 
 def _host(values: list[bytes] | None, http11: bool) -> str | None:
-    """RFC 9112 §3.2: exactly one Host in 1.1, at most one in 1.0, and sound in both.
+    """The Host (RFC 9112 §3.2): exactly one in 1.1, at most one in 1.0, and well-formed in both.
 
-    An empty one is refused, as RFC 9112 §3.3 allows: an http URI has a host (RFC 9110 §4.2.1).
+    An empty Host is refused, as RFC 9112 §3.3 allows: an http URI has a host (RFC 9110 §4.2.1).
     """
     if values is None:
         if http11:
@@ -204,13 +204,13 @@ def _framing(special: dict[bytes, list[bytes]], http11: bool, wire: bytes) -> tu
         return None, True
     if lengths is None:
         return None, False
-    # h11 joins equal lengths into one; two of them are refused here (RFC 9112 §6.3 allows either).
+    # h11 merges equal lengths; two of them are refused here (RFC 9112 §6.3 allows both).
     lines = _LENGTH_LINES.findall(wire)
     if len(lines) != 1 or lines[0].rstrip(b" \t") != lengths[0] or not lengths[0].isdigit():
         raise ProtocolError(400, "a malformed Content-Length")
     if len(lengths[0]) > _MAX_LENGTH_DIGITS:
-        # RFC 9112 §11.2: a number that others may wrap around or cut off.
-        raise ProtocolError(400, "the Content-Length is absurd")
+        # RFC 9112 §11.2: other implementations may overflow or truncate such a number.
+        raise ProtocolError(400, "the Content-Length is too large")
     return int(lengths[0]), False
 
 
@@ -222,7 +222,7 @@ def _refuse_codings(codings: list[bytes], beside_length: bool, http11: bool) -> 
     *others, last = _options(codings)
     if others and all(others) and last == b"chunked" and last not in others:
         raise ProtocolError(501, "a transfer coding other than chunked")  # RFC 9112 §6.1
-    # RFC 9112 §6.3: where chunked is not the last coding, nobody knows where the body ends.
+    # RFC 9112 §6.3: unless chunked is the last coding, the end of the body is unknown.
     raise ProtocolError(400, "a malformed Transfer-Encoding")
 
 
@@ -251,7 +251,7 @@ class ResponseHead(NamedTuple):
         wire: its bytes, the empty line included.
         framing: NONE, LENGTH, CHUNKED or UNTIL_CLOSE.
         length: the Content-Length that was declared, for LENGTH.
-        keep_alive: the connection may be kept after it.
+        keep_alive: the connection may be kept after this response.
     """
 
     wire: bytes
@@ -261,11 +261,11 @@ class ResponseHead(NamedTuple):
 
 
 _OURS: Final = (b"close", b"keep-alive", b"")
-"""Connection options that are the server's to send."""
+"""Connection options that only the server sends."""
 _REQUEST_11: Final = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
-"""What h11 is shown before a chunked response, which it writes only to a client of HTTP/1.1."""
+"""The request for h11 before a chunked response, which it writes only for an HTTP/1.1 client."""
 _CODING_LINE: Final = b"\r\nTransfer-Encoding: chunked\r\n"
-"""What h11 writes with HEAD, as it may (RFC 9112 §6.1); without a body there is nothing to frame."""
+"""What h11 also writes for HEAD, as RFC 9112 §6.1 allows; it is removed if there is no body."""
 
 
 @functools.lru_cache(256)
@@ -284,12 +284,12 @@ def response_head(
 
     Args:
         http11: the client speaks HTTP/1.1.
-        is_head: it asked with HEAD.
-        keep_alive: the connection is kept as far as the request and the server are concerned.
-        fields: of the handler; no Transfer-Encoding.
-        date: added where the handler gave none (RFC 9110 §6.6.1).
-        length: of the body, where it is known and `fields` do not declare it.
-        kept_for: seconds for which the client is told that the connection is kept.
+        is_head: the method of the request is HEAD.
+        keep_alive: the request and the server both allow that the connection is kept.
+        fields: the handler's fields, without Transfer-Encoding.
+        date: the value of Date, if `fields` have none (RFC 9110 §6.6.1).
+        length: bytes of the body, if known; used if `fields` do not declare it.
+        kept_for: the seconds of `Keep-Alive: timeout`; `None` for no such field.
     Raises: InvalidHeader.
     """
     checked, declared = checked_fields(status, reason, fields, length)
@@ -301,7 +301,8 @@ def response_head(
         framing = LENGTH
     elif bodiless:
         framing = NONE
-        keep_alive = keep_alive and (http11 or not is_head)  # h11 closes after a length left open in 1.0
+        # In 1.0, h11 closes after a response without a length.
+        keep_alive = keep_alive and (http11 or not is_head)
     elif http11:
         framing = CHUNKED
     else:
@@ -379,7 +380,7 @@ def _connection_fields(
 
 
 def _written(status: int, fields: list[tuple[bytes, bytes]], reason: bytes, to_http11: bool) -> bytes:
-    """The head as h11 writes it; h11 must know that the client speaks HTTP/1.1 where the head needs that."""
+    """The bytes of the head, by h11; with `to_http11` h11 knows that the client speaks HTTP/1.1."""
     connection = h11.Connection(h11.SERVER)
     if to_http11:
         connection.receive_data(_REQUEST_11)
@@ -393,11 +394,11 @@ def _written(status: int, fields: list[tuple[bytes, bytes]], reason: bytes, to_h
 
 
 _UPGRADE: Final = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-"""What h11 is shown before a 101, which it writes only to a client that asks for it."""
+"""The request for h11 before a 101, which it writes only for a client that asks for an upgrade."""
 
 
 def switching_head(fields: Fields) -> ResponseHead:
-    """A 101, written by h11 (RFC 9110 §15.2.2); what follows it is another protocol's.
+    """A 101, written by h11 (RFC 9110 §15.2.2); the bytes after it belong to another protocol.
 
     Raises: InvalidHeader.
     """

@@ -1,4 +1,4 @@
-"""The outbound pipe of HTTP/1: a response body's bytes, framed, on their way to the connection's queue.
+"""The outbound pipe of HTTP/1: the framed bytes of a response body on their way to the connection's queue.
 
 The rule: each write is one chunk on the wire; chunks are queued in a list and leave together. A pipe never
 waits, it only says how full it is.
@@ -15,20 +15,20 @@ from ..exchange.suspension import READY
 from .heads import CHUNKED, LENGTH, NONE, ResponseHead, trailer_block
 
 _SMALL: Final = 4096
-"""Chunks below this many bytes take the short way, with their framing out of a table."""
+"""Chunks of fewer bytes take the short way, with their framing from a table."""
 _SEPARATORS: Final = [b"\r\n%x\r\n" % size for size in range(_SMALL)]
 _CHUNK_COST: Final = 32
-"""What a queued chunk counts for beside its bytes, so that tiny ones are bounded too."""
+"""Bytes that a queued chunk counts beside its data, so that the number of tiny chunks is bounded too."""
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
 class Outbound(Body):
-    """A response body's bytes, from a handler to the connection's queue.
+    """The bytes of a response body, from a handler to the connection's queue.
 
     Args:
-        queue: the connection's list of byte strings for the wire, appended to.
-        head: of the response; it is queued before the first byte of the body, or by an empty write.
-        written: as for `Body`. It sets `credit` by `grant` where short writes may follow unseen.
+        queue: the connection's list of byte strings for the wire; chunks are appended to it.
+        head: the head of the response, queued before the first byte of the body, or by an empty write.
+        written: as for `Body`. It calls `grant` if short writes may follow without a call of `written`.
     """
 
     __slots__ = (
@@ -46,7 +46,7 @@ class Outbound(Body):
         super().__init__(head.length if head.framing is LENGTH else None, written)
         self._queue = queue
         self.head = head
-        self.credit = 0  # what short writes may still add before the long way is due
+        self.credit = 0  # what short writes may still add before a write must take the long way
         self._granted = 0
         self._base = 0  # length of the queue when the credit was granted
         self._chunk_open = False  # the last chunk in the queue lacks its CRLF
@@ -56,7 +56,7 @@ class Outbound(Body):
         return self._sent + self._unseen()
 
     def _unseen(self) -> int:
-        """Body bytes that came by the short way since the credit was granted."""
+        """Body bytes that took the short way since the credit was granted."""
         if not self._granted:
             return 0
         chunks = (len(self._queue) - self._base) >> 1
@@ -91,29 +91,29 @@ class Outbound(Body):
 
     def finish(self, trailers: Fields = ()) -> None:
         if trailers:
-            trailer_block(trailers)  # refused alike in every framing
+            trailer_block(trailers)  # bad trailers are refused in every framing
         super().finish(trailers)
 
     def replace_head(self, head: ResponseHead) -> None:
-        """The connection's state has changed what the head must say, before it was sent."""
+        """Replace the head before it is sent, because the connection's state has changed."""
         if self.state is STARTED:
             self.head = head
 
     def grant(self, credit: int) -> None:
-        """Let short writes follow unseen until they have added this much; only for chunked framing."""
+        """Let short writes follow without a call of `written` up to this many bytes; only if chunked."""
         if self._chunk_open:
             self._granted = self.credit = credit
             self._base = len(self._queue)
 
     def settle(self) -> int:
-        """Take the credit back, and count what came by the short way."""
+        """Withdraw the credit, and count the writes that took the short way."""
         unseen = self._unseen()
         self._sent += unseen
         self._granted = self.credit = 0
         return unseen
 
     def close_chunk(self) -> None:
-        """Complete the last chunk in the queue, before the queue leaves."""
+        """Complete the last chunk in the queue; called before the queue leaves."""
         self.settle()
         if self._chunk_open:
             self._queue.append(b"\r\n")

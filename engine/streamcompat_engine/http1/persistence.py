@@ -1,4 +1,4 @@
-"""Whether a connection is kept after the response at hand (RFC 9112 §9.3), decided in one place.
+"""Whether a connection is kept after the current response (RFC 9112 §9.3), decided in one place.
 
 The rule: a response head says "keep-alive" only if the connection can be kept, and the connection is kept
 only if the response head said so.
@@ -8,28 +8,28 @@ from __future__ import annotations
 
 
 class Persistence:
-    """What has been decided of one connection so far.
+    """The decisions about one connection so far.
 
     Attributes:
         client_closes: the client has said that this request is its last.
-        closes_idle: no next request is waited for: the server stops.
+        closes_idle: an idle connection is closed, because the server stops.
     """
 
     __slots__ = ("_kept", "_stopping", "client_closes", "closes_idle")
 
     def __init__(self) -> None:
-        self._kept = True  # nothing about this exchange speaks against it so far
-        self._stopping = False  # no answer keeps the connection any more
+        self._kept = True  # nothing in this exchange rules it out so far
+        self._stopping = False  # the next answer is the last of the connection
         self.client_closes = False
         self.closes_idle = False
 
     def request_begins(self, keep_alive: bool) -> None:
-        """A request's head is complete; `keep_alive` is what it says of the connection."""
+        """A request's head is complete; `keep_alive` says whether it wants the connection kept."""
         self._kept = keep_alive
         self.client_closes = not keep_alive
 
     def end_after_response(self) -> None:
-        """The connection ends after this response: its request is broken, late or cut, or leaves HTTP."""
+        """End the connection after this response: the request is broken, late or cut, or leaves HTTP."""
         self._kept = False
 
     def stop(self, drain: bool) -> None:
@@ -38,17 +38,17 @@ class Persistence:
         self.closes_idle = self.closes_idle or not drain
 
     def offered(self, can_drain: bool) -> bool:
-        """What a response head may say: whether the connection is kept after it.
+        """Whether a response head may say that the connection is kept.
 
         Args:
-            can_drain: what is left of the request's body is worth reading to keep the connection.
+            can_drain: the rest of the request's body is short enough to be read and dropped.
         """
         return self._kept and not self._stopping and can_drain
 
     def answered(self, keep_alive: bool) -> None:
-        """A response is complete whose head said `keep_alive`."""
+        """A response is complete; `keep_alive` is what its head said."""
         self._kept = self._kept and keep_alive
 
     def lasts(self, can_drain: bool) -> bool:
-        """Whether the next request is waited for, once the application has returned."""
+        """Whether the connection waits for another request once the application has returned."""
         return self._kept and not self.closes_idle and can_drain

@@ -5,11 +5,11 @@ Theory of operation. The reading side moves through
     HEAD ──► BODY ──► AHEAD ──► HEAD …          every state ──► LINGER ──► CLOSED
               └► DRAIN ─┘ └───► SWITCHED
 
-HEAD gathers a request head; BODY feeds the inbound pipe; DRAIN reads and drops the rest of a body that the
-application left; AHEAD holds what a pipelining client sent too early; SWITCHED passes what comes to a
-WebSocket, which ends the connection when it is closed; LINGER reads and drops after the connection's last
-answer. `TRANSITIONS` has every step. A step that it does not have is a fault of the connection's and raises
-KeyError; a test walks the table.
+HEAD gathers a request head. BODY feeds the inbound pipe. DRAIN reads and drops the rest of a body that the
+application left unread. AHEAD holds the bytes that a pipelining client sent early. SWITCHED passes bytes to a
+WebSocket, which ends the connection when it is closed. LINGER reads and drops bytes after the last answer of
+the connection. `TRANSITIONS` has every step. Any other step is a bug in `connection` and raises KeyError; a
+test walks the table.
 
 The writing side has the states of a response (`exchange.response`); `Ending` says how the connection ends.
 """
@@ -21,7 +21,7 @@ from typing import Final
 
 
 class Reader(enum.Enum):
-    """Where the reading side is."""
+    """The state of the reading side."""
 
     HEAD = enum.auto()
     BODY = enum.auto()
@@ -49,7 +49,7 @@ class Step(enum.Enum):
     SWITCHES = enum.auto()
     """The connection becomes a WebSocket."""
     LAST_ANSWER = enum.auto()
-    """The connection ends after what is queued; the peer may still send."""
+    """The connection ends after the queue has left; the peer may still send."""
     ENDS = enum.auto()
 
 
@@ -57,13 +57,13 @@ class Ending(enum.Enum):
     """How the connection ends."""
 
     NONE = enum.auto()
-    """It does not end yet, or by a plain close after what is queued."""
+    """It does not end yet, or by a plain close after the queue has left."""
     HALF_CLOSE = enum.auto()
-    """The sending side is closed after what is queued, and the peer is read for a while (RFC 9112 §9.6)."""
+    """The sending side is closed after the queue has left; the peer is read for a while (RFC 9112 §9.6)."""
     RESET = enum.auto()
-    """By a reset after what is queued: only that tells the peer that a body without framing is cut."""
+    """By a reset after the queue has left: only that shows the peer that a body without framing is cut."""
     ABORT = enum.auto()
-    """At once; what is queued is dropped."""
+    """At once; the queue is dropped."""
 
 
 HEAD, BODY, DRAIN, AHEAD, SWITCHED, LINGER, CLOSED = Reader

@@ -1,7 +1,7 @@
 """The writing side of one connection, sans-IO: one final response for each request, in order.
 
-The rule: a response that cannot be written as it was asked for raises in the application, and not one byte
-of it is queued.
+The rule: a response that cannot be written as requested raises in the application, and no byte of it is
+queued.
 """
 
 from __future__ import annotations
@@ -34,29 +34,29 @@ Written = Callable[[int], Awaitable[None]]
 
 
 class Expect(enum.Enum):
-    """What became of `Expect: 100-continue` (RFC 9110 §10.1.1)."""
+    """The state of `Expect: 100-continue` (RFC 9110 §10.1.1)."""
 
     NONE = enum.auto()
-    """The client waits for nothing, or has begun to send its body."""
+    """The client does not wait for a 100, or has begun to send its body."""
     DUE = enum.auto()
-    """It waits for a 100."""
+    """The client waits for a 100."""
     SENT = enum.auto()
-    """It has got one, and nothing has come since."""
+    """A 100 was sent, and no byte of the body has arrived since."""
 
 
 class Writer:
     """The part of `Connection` that writes.
 
     Args:
-        date: gives the value of Date for a response head.
-        kept_for: seconds for which a client is told that its connection is kept.
-        persistence: of the connection.
+        date: returns the value of Date for a response head.
+        kept_for: the seconds of `Keep-Alive: timeout`; `None` for no such field.
+        persistence: whether the connection is kept.
 
     Attributes:
-        queue: byte strings for the wire; taken with `data_to_send`.
-        response: of the request that is being served.
-        outbound: its body on the way out, where it is streamed.
-        expect: what became of the client's `Expect`.
+        queue: byte strings for the wire; `data_to_send` takes them.
+        response: the response to the request that is being served.
+        outbound: the body of a streamed response on its way out, or `None`.
+        expect: the state of the client's `Expect`.
     """
 
     __slots__ = ("_date", "_kept_for", "_persistence", "_prepared", "expect", "outbound", "queue", "response")
@@ -69,7 +69,7 @@ class Writer:
         self.response: Response = NO_RESPONSE
         self.outbound: Outbound | None = None
         self.expect = Expect.NONE
-        # A response that was started before the client was told to send its body.
+        # A response that was started while the client waited for a 100: its head may have to be made again.
         self._prepared: tuple[RequestHead, int, Sequence[tuple[bytes, bytes]], bytes | None] | None = None
 
     @property
@@ -93,10 +93,10 @@ class Writer:
         return data
 
     def send_continue(self, can_drain: bool) -> None:
-        """Tell a client that waits for a 100 to send its body, unless the response has begun.
+        """Send a 100, unless the response has begun.
 
         Args:
-            can_drain: see `Persistence.offered`, for a response that was started already.
+            can_drain: see `Persistence.offered`; for a response that was already started.
         """
         outbound = self.outbound
         if not self.responded and (outbound is None or not outbound.committed):
@@ -126,12 +126,12 @@ class Writer:
                 length,
                 self._kept_for,
             )
-        except TypeError:  # not to be looked up in a cache, so not bytes
+        except TypeError:  # fields that cannot be hashed, so they are not bytes
             check_fields(fields)
             raise
 
     def _replaceable(self, request: RequestHead | None) -> RequestHead:
-        """The request that a response may answer now. Raises ResponseStateError."""
+        """The request, if it may be answered now. Raises ResponseStateError."""
         if request is None:
             raise ResponseStateError("the response is finished")
         check_replaceable(self.response)
@@ -146,7 +146,7 @@ class Writer:
         written: Written,
         can_drain: bool,
     ) -> Outbound:
-        """Prepare a streamed response; until its head is committed another may take its place.
+        """Prepare a streamed response; another may take its place until its head is committed.
 
         Raises: InvalidHeader; ResponseStateError.
         """
@@ -168,7 +168,7 @@ class Writer:
     ) -> None:
         """Queue a whole response.
 
-        Raises: InvalidHeader; BodyLengthError: not the Content-Length that the fields declare;
+        Raises: InvalidHeader; BodyLengthError: the body does not have the declared Content-Length;
             ResponseStateError.
         """
         request = self._replaceable(request)
@@ -181,7 +181,7 @@ class Writer:
         self.queue += (head.wire, body) if head.framing is not NONE and body else (head.wire,)
 
     def switch(self, fields: Fields, written: Written) -> Outbound:
-        """Queue a 101; all that is written afterwards goes on the wire as it is.
+        """Queue a 101; all later writes go on the wire unchanged.
 
         Raises: InvalidHeader; ResponseStateError.
         """
@@ -204,9 +204,9 @@ class Writer:
         self._persistence.answered(outbound.head.keep_alive)
 
     def cut(self, error: ResponseStateError) -> bool:
-        """Give the response up; what was written still leaves.
+        """Cut the response; what was written still leaves.
 
-        Returns: whether only a reset tells the client that more should have come, for want of framing.
+        Returns: whether the body has no framing, so that only a reset shows the client that it is incomplete.
         """
         outbound = self.outbound
         if outbound is None:
@@ -217,7 +217,7 @@ class Writer:
         return unfinished and outbound.head.framing is UNTIL_CLOSE
 
     def write_error(self, status: int, reason: str, is_head: bool) -> None:
-        """Queue an answer of the protocol's own, the last one of the connection."""
+        """Queue an error response of the protocol, the last response of the connection."""
         body = f"{status}: {reason}\n".encode()
         head = response_head(True, is_head, False, status, None, _TEXT, self._date(), len(body))
         self.queue += (head.wire,) if is_head else (head.wire, body)

@@ -1,4 +1,4 @@
-"""Where and how a server listens: values only; each docstring names where its default comes from."""
+"""Where and how a server listens: values only; the docstring names the source of each default."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ class ServerConfig:
     """Where and how a server listens.
 
     Attributes:
-        host, port: a TCP address; port 0 lets the system choose. Both address families of a name are bound.
+        host, port: a TCP address; port 0 lets the system choose. Every address of a name is bound.
         uds: the path of a Unix socket, in place of host and port.
-        sockets: bound sockets, in place of both.
-        driver: `"asyncio"` is the fast one; `"anyio"` runs the portable one on asyncio, `"trio"` on trio.
-        uvloop: use uvloop with the drivers on asyncio; `None`: where it is installed.
+        sockets: bound sockets, in place of an address or a path.
+        driver: `"asyncio"` is the fast driver; `"anyio"` is the portable driver on asyncio, `"trio"` on trio.
+        uvloop: use uvloop with the drivers on asyncio; `None`: if it is installed.
         backlog: connections that wait to be accepted; 2048 as in uvicorn.
         reuse_port: several processes may listen on the port.
-        drain_on_hangup: SIGHUP stops the server too, but idle connections may bring one more request, as
-            where another process takes over.
-        handle_signals: stop on SIGINT and SIGTERM, where the server runs in the main thread.
+        drain_on_hangup: SIGHUP stops the server too, but each idle connection may bring one more request; for
+            a worker that another one replaces.
+        handle_signals: stop on SIGINT and SIGTERM, if the server runs in the main thread.
         max_requests, max_memory: requests served, and bytes of memory (the resident set), from which on a
-            worker wants to be replaced; none.
+            worker asks to be replaced; none.
         grace: seconds that running exchanges have to finish when the server stops; 15.
-        ssl: a context for TLS.
+        ssl: a context for TLS; `None` for plain HTTP.
+        limits, timeouts: see `limits`.
     """
 
     host: str = "127.0.0.1"

@@ -1,7 +1,7 @@
-"""Listens, serves until it is told to stop, and stops without losing what runs.
+"""One server: it listens, serves until it is told to stop, and lets running exchanges finish.
 
-The rule: sockets are bound before anything of the application runs, so that a port in use is one clear
-error; and what was accepted is answered, within the grace period.
+The rule: sockets are bound before any code of the application runs, so that a port in use is one clear
+error. Every request that was accepted is answered, within the grace period.
 """
 
 from __future__ import annotations
@@ -26,33 +26,35 @@ from .sockets import bound_sockets, url
 
 logger: Final = logging.getLogger("streamcompat.engine")
 
-_RECYCLING_LOOKS: Final = 0.5
-_RECYCLING_REPEATS: Final = 30.0
+_RECYCLING_INTERVAL: Final = 0.5
+"""Seconds between two checks of `max_requests` and `max_memory`."""
+_RECYCLING_REPEAT: Final = 30.0
+"""Seconds until a worker that was not replaced asks again."""
 
 
 class Lifespan:
-    """What runs around a server's life; each method may be overridden.
+    """Hooks around a server's life; each method may be overridden.
 
     `loop` is the asyncio event loop, or `None` on trio.
     """
 
     async def before_start(self, loop: Any) -> None:
-        """Before the first connection is accepted; an exception ends the server."""
+        """Runs before the first connection is accepted; an exception ends the server."""
 
     async def after_start(self, loop: Any) -> None:
-        """Once connections are accepted."""
+        """Runs once connections are accepted."""
 
     async def before_stop(self, loop: Any) -> None:
-        """Once the server was told to stop."""
+        """Runs once the server was told to stop."""
 
     async def after_stop(self, loop: Any) -> None:
-        """After the last connection has ended."""
+        """Runs after the last connection has ended."""
 
     def listening(self, addresses: list[str]) -> None:
-        """Once the server listens; `addresses` are URLs such as `http://127.0.0.1:8000`."""
+        """Called once the server listens; `addresses` are URLs such as `http://127.0.0.1:8000`."""
 
     def needs_recycling(self) -> None:
-        """Once `max_requests` or `max_memory` is reached, and every half minute from then on."""
+        """Called once `max_requests` or `max_memory` is reached, and every half minute from then on."""
 
 
 class Server:
@@ -60,15 +62,15 @@ class Server:
 
     Args:
         app: called for each exchange.
-        config: where and how.
-        lifespan: what runs before and after.
-        overdue: called for an exchange in place of `app`, which was cancelled as it did not begin its
-            response within `Timeouts.response`, and has ended; a plain 503 where it is left out.
+        config: where and how it listens.
+        lifespan: hooks that run before and after.
+        overdue: called for an exchange after `app` was cancelled, because `app` did not begin its response
+            within `Timeouts.response`; by default it answers a plain 503.
         observer: watches the exchanges; see `exchange.observer`.
 
     Attributes:
-        addresses: URLs that it listens on, once it does; `unix:PATH` for a Unix socket.
-        sockets: the listening ones, while it serves.
+        addresses: the URLs that it listens on; `unix:PATH` for a Unix socket.
+        sockets: the listening sockets, while it serves.
     """
 
     def __init__(
@@ -93,9 +95,9 @@ class Server:
         self._thread = 0
 
     def run(self) -> None:
-        """Serve until SIGINT or SIGTERM, or until `stop` is called; a second signal does not wait.
+        """Serve until SIGINT or SIGTERM, or until `stop` is called. A second signal stops at once.
 
-        Raises: OSError: an address cannot be bound; whatever `lifespan` raises.
+        Raises: OSError: an address cannot be bound. Errors of `lifespan` are passed on.
         """
         backend, options = "asyncio", {}
         if self.config.driver == "trio":
@@ -107,9 +109,9 @@ class Server:
     async def serve(
         self, *, task_status: anyio.abc.TaskStatus[list[str]] = anyio.TASK_STATUS_IGNORED
     ) -> None:
-        """The same within a running event loop; with `TaskGroup.start` it gives the addresses.
+        """Serve within a running event loop; `TaskGroup.start` returns the addresses.
 
-        Signals are handled in the main thread only, and where the configuration says so.
+        Signals are handled only in the main thread, and only if the configuration says so.
         """
         self._stop_asked, self._forced = anyio.Event(), anyio.Event()
         self._stops, self._drains = 0, False
@@ -149,7 +151,7 @@ class Server:
             group.cancel_scope.cancel()
 
     def stop(self) -> None:
-        """Stop gracefully; from any thread. A second call does not wait for running exchanges."""
+        """Stop gracefully; callable from any thread. A second call does not wait for running exchanges."""
         if self._call_soon is None:
             return
         if threading.get_ident() == self._thread:
@@ -183,18 +185,20 @@ class Server:
                 self._on_stop(drain=number == signal.SIGHUP)
 
     async def _watch_recycling(self) -> None:
-        """Look twice a second, which costs nothing, whether the server should be replaced."""
-        most, room = self.config.max_requests, self.config.max_memory
-        if room is not None and _resident() >= room:
-            logger.error("max_memory is %d bytes, which is less than what it takes to begin with", room)
-            room = None
+        """Check twice a second, which costs almost nothing, whether the server should be replaced."""
+        max_requests, max_memory = self.config.max_requests, self.config.max_memory
+        if max_memory is not None and _resident() >= max_memory:
+            logger.error("max_memory (%d bytes) is ignored: the server needs more to start", max_memory)
+            max_memory = None
         while not self._service.stopping:
-            await anyio.sleep(_RECYCLING_LOOKS)
+            await anyio.sleep(_RECYCLING_INTERVAL)
             requests, memory = self._service.requests, _resident()
-            if (most is not None and requests >= most) or (room is not None and memory >= room):
-                logger.info("to be replaced after %d requests, with %d bytes of memory", requests, memory)
+            if (max_requests is not None and requests >= max_requests) or (
+                max_memory is not None and memory >= max_memory
+            ):
+                logger.info("asks to be replaced: %d requests, %d bytes of memory", requests, memory)
                 self._lifespan.needs_recycling()
-                await anyio.sleep(_RECYCLING_REPEATS)
+                await anyio.sleep(_RECYCLING_REPEAT)
 
     @contextlib.asynccontextmanager
     async def _listen(self, sockets: list[socket.socket], group: anyio.abc.TaskGroup) -> AsyncIterator[None]:
@@ -206,7 +210,7 @@ class Server:
             yield
 
     async def _finish(self) -> None:
-        """Let what runs finish; after the grace period cancel it, and what is left then, abort."""
+        """Let running exchanges finish; cancel them after the grace period, then abort what is left."""
         service = self._service
         service.stop(self._drains)
         try:
@@ -219,16 +223,16 @@ class Server:
                 await service.until_empty()
 
     async def _until_empty(self, seconds: float) -> None:
-        """Wait until every connection has ended, but not longer, nor after a second signal."""
+        """Wait until every connection has ended, at most `seconds`, and not after a second signal."""
         assert self._forced is not None
         with anyio.move_on_after(seconds):
             async with anyio.create_task_group() as group:
-                group.start_soon(_set_after, self._forced.wait, group.cancel_scope)
-                group.start_soon(_set_after, self._service.until_empty, group.cancel_scope)
+                group.start_soon(_cancel_after, self._forced.wait, group.cancel_scope)
+                group.start_soon(_cancel_after, self._service.until_empty, group.cancel_scope)
 
 
 def _resident() -> int:
-    """The bytes of memory that this process holds now; the most it ever held where that is not told."""
+    """Resident memory of this process in bytes; its peak on systems that do not report the present value."""
     try:
         with open("/proc/self/statm", "rb") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -240,13 +244,13 @@ def _resident() -> int:
 
 
 def _only(error: BaseException) -> BaseException:
-    """The one error in nested groups of one, else the group."""
+    """The error itself if groups hold only one, else the group."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
 
 
-async def _set_after(wait: Callable[[], Any], scope: anyio.CancelScope) -> None:
+async def _cancel_after(wait: Callable[[], Any], scope: anyio.CancelScope) -> None:
     await wait()
     scope.cancel()
 
@@ -262,7 +266,7 @@ def _asyncio_loop() -> Any:
 
 
 def _from_threads(loop: Any) -> Callable[[Callable[[], object]], object]:
-    """What calls a function in the running loop from any thread, without waiting for it."""
+    """A function that schedules a call in the running loop from any thread, without waiting for it."""
     if loop is not None:
         call_soon: Callable[[Callable[[], object]], object] = loop.call_soon_threadsafe
         return call_soon

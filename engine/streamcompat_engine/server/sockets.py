@@ -1,4 +1,4 @@
-"""Listening sockets: bound before anything of the application runs, and closed at the end."""
+"""Listening sockets: bound before any code of the application runs, and closed at the end."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .config import ServerConfig
 def bound_sockets(config: ServerConfig) -> Iterator[list[socket.socket]]:
     """The listening sockets of a configuration, closed at the end.
 
-    Raises: OSError: an address is in use, not ours, or not allowed.
+    Raises: OSError: an address is in use, not local, or not allowed.
     """
     with contextlib.ExitStack() as stack:
         if config.sockets:
             sockets = list(config.sockets)
             for sock in sockets:
-                sock.listen(config.backlog)  # where it does already, this sets the backlog
+                sock.listen(config.backlog)  # a socket that listens already gets the backlog
         elif config.uds is not None:
             sockets = [_bind_unix(config.uds, config.backlog)]
             stack.callback(_remove_socket, config.uds, os.stat(config.uds).st_ino)
@@ -56,7 +56,7 @@ def _bind_tcp(config: ServerConfig) -> list[socket.socket]:
             port = port or sock.getsockname()[1]
             sock.listen(config.backlog)
     except OSError as error:
-        error.filename = f"{config.host}:{config.port}"  # its text says so then
+        error.filename = f"{config.host}:{config.port}"  # so that its text names the address
         for sock in sockets:
             sock.close()
         raise
@@ -64,7 +64,7 @@ def _bind_tcp(config: ServerConfig) -> list[socket.socket]:
 
 
 def _bind_unix(path: str, backlog: int) -> socket.socket:
-    """Listen on a path; a socket there that nobody listens on any more is replaced."""
+    """Listen on a path; replace a socket file there that no process listens on any more."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
@@ -83,14 +83,14 @@ def _bind_unix(path: str, backlog: int) -> socket.socket:
 
 
 def _remove_socket(path: str, inode: int) -> None:
-    """Remove our own socket file, not one that another server has put in its place."""
+    """Remove our own socket file, but not one that another server has created at the same path."""
     with contextlib.suppress(OSError):
         if os.stat(path).st_ino == inode:
             os.unlink(path)
 
 
 def url(sock: socket.socket, tls: bool) -> str:
-    """How a bound socket is named to people: a URL, or `unix:PATH`."""
+    """The name of a bound socket for logs: a URL, or `unix:PATH`."""
     name = sock.getsockname()
     if isinstance(name, (str, bytes)):
         return f"unix:{os.fsdecode(name)}"

@@ -1,7 +1,7 @@
 """Several processes that serve one address, and the parent that keeps them running.
 
-The rule: the parent binds and serves nothing. Its listening sockets outlive every worker, so a connection
-that arrives while a worker is being replaced waits in a queue, and is served by the next one.
+The rule: the parent binds the sockets and serves nothing. Its listening sockets outlive every worker, so a
+connection that arrives while a worker is being replaced waits in the queue, and the next worker serves it.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from .sockets import bound_sockets, url
 logger: Final = logging.getLogger("streamcompat.engine")
 
 Serve = Callable[[tuple[socket.socket, ...], Callable[[], None], Callable[[], None]], int]
-"""Serves on bound sockets, calls its second argument once it does and the third one when it wants to be
-replaced, and returns an exit status."""
+"""Serves on bound sockets and returns an exit status. It calls its second argument once it is ready, and the
+third one when it asks to be replaced."""
 
 HOPELESS: Final = 3
-"""The exit status of a worker that no new try would help; before it was ready, it ends the whole."""
-_SOUND: Final = 10.0
-"""Seconds after which a worker that ends is not taken for one that crashes at its start."""
+"""The exit status of a worker that a restart would not help; if it was not ready yet, all workers stop."""
+_STABLE_AFTER: Final = 10.0
+"""Seconds after which an exit no longer counts as a crash at the start."""
 _FIRST_DELAY: Final = 0.1
 _LONGEST_DELAY: Final = 30.0
 _READY: Final = b"1"
@@ -46,7 +46,7 @@ class _Worker:
 
     def __init__(self, pid: int, pipe: int, slot: _Slot) -> None:
         self.pid = pid
-        self.pipe = pipe  # a byte comes through it when the worker serves, and when it wants to be replaced
+        self.pipe = pipe  # gets a byte when the worker is ready, and when it asks to be replaced
         self.slot = slot
         self.started = time.monotonic()
         self.ready = False
@@ -58,7 +58,7 @@ class _Slot:
     def __init__(self, sockets: tuple[socket.socket, ...]) -> None:
         self.sockets = sockets
         self.worker: _Worker | None = None
-        self.retiring: _Worker | None = None  # serves until the new one does
+        self.retiring: _Worker | None = None  # serves until the new worker is ready
         self.crashes = 0
         self.start_at: float | None = None
 
@@ -67,20 +67,20 @@ class Workers:
     """Runs `count` workers until SIGINT or SIGTERM; call `run` in the main thread of a process that has
     no other threads.
 
-    A worker that ends is replaced at once, one that crashes again and again after growing pauses (0.1 s
-    to 30 s). SIGHUP replaces the workers one by one: the new one serves before the old one lets go, and
-    the old one finishes what it has. A worker that asks for it is replaced likewise, and never two at a
-    time. A second SIGINT or SIGTERM does not wait for running exchanges. Workers whose parent has died
-    end as by SIGTERM.
+    A worker that exits is replaced at once; a worker that keeps crashing is replaced after growing pauses
+    (0.1 s to 30 s). SIGHUP replaces the workers one by one: the old worker stops accepting once the new one
+    is ready, and finishes its exchanges. A worker that asks to be replaced is replaced in the same way. Only
+    one worker is replaced at a time. A second SIGINT or SIGTERM does not wait for running exchanges. When the
+    parent dies, its workers stop as after SIGTERM.
 
     Args:
-        config: where to listen; each worker gets sockets of its own for the address (SO_REUSEPORT), or
-            they share the Unix socket.
-        count: of workers.
+        config: where to listen; each worker has its own sockets for the address (SO_REUSEPORT), or all
+            share the Unix socket.
+        count: the number of workers.
         serve: called in each worker, with its sockets.
 
     Attributes:
-        addresses: URLs that are listened on.
+        addresses: the URLs that the workers listen on.
     """
 
     def __init__(self, config: ServerConfig, count: int, serve: Serve) -> None:
@@ -94,11 +94,11 @@ class Workers:
         self._stops = 0
         self._status = 0
         self._selector = selectors.DefaultSelector()
-        self._lifeline = (-1, -1)  # a pipe that ends with the parent
+        self._lifeline = (-1, -1)  # a pipe that closes when the parent dies
 
     @contextlib.contextmanager
     def bound(self) -> Iterator[Workers]:
-        """Bind the sockets; `run` is called within.
+        """Bind the sockets; call `run` within this context.
 
         Raises: OSError: an address cannot be bound.
         """
@@ -119,8 +119,10 @@ class Workers:
             yield self
 
     def run(self) -> int:
-        """Returns: the exit status: 0 after a stop that was asked for, else that of a worker that could
-        not start."""
+        """Run the workers until a signal stops them.
+
+        Returns: the exit status: 0 after a requested stop, else the status of a worker that could not start.
+        """
         received: list[int] = []
         woken, wakes = socket.socketpair()
         woken.setblocking(False)
@@ -135,12 +137,12 @@ class Workers:
             for slot in self._slots:
                 self._start(slot)
             while self._leaving or any(slot.worker or slot.start_at is not None for slot in self._slots):
-                for key, _ in self._selector.select(self._patience()):
+                for key, _ in self._selector.select(self._next_start()):
                     if key.fileobj is woken:
                         with contextlib.suppress(BlockingIOError):
                             woken.recv(4096)
                     else:
-                        self._on_told(key.data)
+                        self._on_message(key.data)
                 while received:
                     self._on_signal(received.pop(0))
                 self._start_due()
@@ -162,7 +164,7 @@ class Workers:
         readable, writable = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
-        # Until it has handlers of its own, a signal to the worker must wait: the parent's would only note it.
+        # Block signals until the worker has its own handlers: the inherited ones only record the signal.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         pid = os.fork()
         if pid == 0:
@@ -174,7 +176,7 @@ class Workers:
         self._selector.register(readable, selectors.EVENT_READ, slot.worker)
 
     def _be_worker(self, slot: _Slot, pipe: int) -> None:
-        """The life of a worker; does not return."""
+        """Run the worker in the forked process; does not return."""
         status = 1
         try:
             signal.set_wakeup_fd(-1)
@@ -206,15 +208,15 @@ class Workers:
                 sys.stderr.flush()
             os._exit(status)
 
-    def _on_told(self, worker: _Worker) -> None:
-        """The worker serves, wants to be replaced, or has ended."""
+    def _on_message(self, worker: _Worker) -> None:
+        """The worker is ready, asks to be replaced, or has exited."""
         data = os.read(worker.pipe, 1)
         if not data:
             self._selector.unregister(worker.pipe)
             os.close(worker.pipe)
         elif data == _READY:
             worker.ready = True
-            if worker.slot.worker is worker:  # and has not ended since
+            if worker.slot.worker is worker:  # it has not exited since
                 self._retire(worker.slot)
                 if self._rolling and worker.slot is self._rolling[0]:
                     self._rolling.pop(0)
@@ -228,7 +230,7 @@ class Workers:
             if slot.start_at is not None and slot.start_at <= now:
                 self._start(slot)
 
-    def _patience(self) -> float | None:
+    def _next_start(self) -> float | None:
         due = [slot.start_at for slot in self._slots if slot.start_at is not None]
         return max(min(due) - time.monotonic(), 0.0) if due else None
 
@@ -254,7 +256,7 @@ class Workers:
                 if worker is not None:
                     self._leaving[worker.pid] = worker
             slot.worker = slot.retiring = None
-        for pid in self._leaving:  # once: a worker does not wait for its exchanges after a second signal
+        for pid in self._leaving:  # only once per stop: a second signal makes a worker drop its exchanges
             _signal(pid, signal.SIGTERM)
 
     def _close_sockets(self, but: tuple[socket.socket, ...] = ()) -> None:
@@ -264,21 +266,21 @@ class Workers:
                     sock.close()
 
     def _retire(self, slot: _Slot) -> None:
-        """Let the old worker go: it answers what it has."""
+        """Tell the old worker to finish its exchanges and exit."""
         if slot.retiring is not None:
             self._leaving[slot.retiring.pid] = slot.retiring
             _signal(slot.retiring.pid, signal.SIGHUP)
             slot.retiring = None
 
     def _roll(self, slots: list[_Slot]) -> None:
-        """Replace the workers of these slots, after the one that is being replaced now."""
-        rolls = bool(self._rolling)
+        """Replace the workers of these slots, one after another."""
+        is_rolling = bool(self._rolling)
         self._rolling += slots
-        if not rolls:
+        if not is_rolling:
             self._roll_next()
 
     def _roll_next(self) -> None:
-        """Start the next slot's new worker; the old one serves beside it until the new one is ready."""
+        """Start the new worker of the next slot; the old worker serves until the new one is ready."""
         if self._rolling:
             slot = self._rolling[0]
             slot.retiring = slot.worker
@@ -304,24 +306,24 @@ class Workers:
         """A worker exited unexpectedly."""
         slot.worker = None
         now = time.monotonic()
-        how = f"by signal {-status}" if status < 0 else f"with status {status}"
+        how = f"on signal {-status}" if status < 0 else f"with status {status}"
         if slot.retiring is not None:
             slot.worker, slot.retiring = slot.retiring, None
             self._rolling.clear()
-            logger.error("the new worker %d ended %s before it served; the old ones stay", worker.pid, how)
+            logger.error("new worker %d exited %s before it was ready; the old ones stay", worker.pid, how)
         elif status == HOPELESS and not worker.ready:
             self._status = self._status or status
             self._stop()
         else:
-            slot.crashes = 0 if now - worker.started >= _SOUND else slot.crashes + 1
+            slot.crashes = 0 if now - worker.started >= _STABLE_AFTER else slot.crashes + 1
             delay = 0.0 if slot.crashes < 2 else min(_FIRST_DELAY * 2 ** (slot.crashes - 2), _LONGEST_DELAY)
             slot.start_at = now + delay
-            logger.error("worker %d ended %s; another starts in %.1f s", worker.pid, how, delay)
+            logger.error("worker %d exited unexpectedly %s; restarting in %.1f s", worker.pid, how, delay)
 
 
 def _end_with_parent(lifeline: int) -> None:
-    os.read(lifeline, 1)  # nothing comes but the end
-    logger.error("the parent has died: worker %d stops", os.getpid())
+    os.read(lifeline, 1)  # returns only when the parent dies
+    logger.error("the parent has died: worker %d is stopping", os.getpid())
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -1,7 +1,7 @@
-"""permessage-deflate (RFC 7692) for the server's side, over wsproto's extension.
+"""permessage-deflate (RFC 7692) on the server's side, based on wsproto's extension.
 
-The rule: an offer that is not understood in every part is declined, and nothing is inflated much beyond what
-a message may have.
+The rule: an offer with any unknown part is declined, and nothing is inflated much beyond the allowed size of
+a message.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol, Opcode, RsvBits
 
 Offer = tuple[tuple[str, str], ...]
-"""The parameters of one offer: (name, value), with an empty value where there is none."""
+"""The parameters of one offer: (name, value); the value is empty if none was given."""
 
 _WINDOW_BITS: Final = 12
-"""The largest window, as a power of two; as in the websockets library, to spare memory."""
+"""The largest window, as a power of two; as in the websockets library, to save memory."""
 _LEAST_BITS: Final = 9
-"""The smallest: zlib cannot write raw deflate of 8, though RFC 7692 §7.1.2 has it."""
+"""The smallest window: zlib cannot write raw deflate with 8, although RFC 7692 §7.1.2 allows it."""
 _INFLATION: Final = 1032
-"""The most bytes that one byte of deflate becomes."""
+"""The most bytes that one byte of deflate inflates to."""
 _LEAST_STEP: Final = 16
-"""Bytes that are inflated at once, however short a message has to be."""
+"""The fewest bytes that are inflated at once, however short messages must be."""
 
 _is_bits = re.compile(r"[89]|1[0-5]").fullmatch  # RFC 7692 §7.1.2: no leading zero
 
 
 def agreed(offers: Iterable[Offer]) -> str | None:
-    """What to agree to, for `Deflate.accept`: the first offer that can be taken; `None` where none can."""
-    return next((answer for answer in map(_answer, offers) if answer is not None), None)
+    """The parameters for `Deflate.accept`, of the first acceptable offer; `None` if no offer is."""
+    return next((answer for answer in map(_parameters, offers) if answer is not None), None)
 
 
-def _answer(offer: Offer) -> str | None:
-    """The parameters to agree to, or `None` where the offer must be declined (RFC 7692 §7.1)."""
+def _parameters(offer: Offer) -> str | None:
+    """The parameters to agree to, or `None` if the offer must be declined (RFC 7692 §7.1)."""
     given = dict(offer)
     if len(given) != len(offer):
         return None
@@ -47,7 +47,7 @@ def _answer(offer: Offer) -> str | None:
             flags.append(name)
         elif name in ("server_max_window_bits", "client_max_window_bits"):
             if not value and name.startswith("client"):
-                value = "15"  # §7.1.2.2: it leaves the choice to the server
+                value = "15"  # §7.1.2.2: the server may choose
             if not _is_bits(value) or int(value) < _LEAST_BITS:
                 return None
             bits[name] = min(int(value), _WINDOW_BITS)
@@ -57,14 +57,14 @@ def _answer(offer: Offer) -> str | None:
 
 
 class Deflate(PerMessageDeflate):
-    """wsproto's extension, with a bound on what it inflates.
+    """wsproto's extension, with a limit on the inflated size.
 
-    It also looks after control frames, which stand between the frames of a compressed message and are not
-    part of it (RFC 7692 §6.1); wsproto takes them for its end.
+    It also handles control frames between the frames of a compressed message, which are not part of it (RFC
+    7692 §6.1); wsproto takes them for the end of the message.
 
     Args:
-        message_size: bytes that a message may have; a longer one ends with 1009, before `_INFLATION` times
-            the step that went beyond it are held.
+        message_size: bytes that a message may have; a longer message fails with 1009. At most one more step,
+            inflated, is held beyond this size.
     """
 
     def __init__(self, message_size: int | None) -> None:

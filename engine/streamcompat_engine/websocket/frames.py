@@ -1,6 +1,6 @@
-"""The short way of small frames: whole messages of a few bytes, pings and pongs, without a call into wsproto.
+"""The short way for small frames: short unfragmented messages, pings and pongs, without wsproto.
 
-The rule: only what is plain in every bit goes this way; whatever is not is left to wsproto, which judges it.
+The rule: only frames that are plain in every bit take this way; wsproto judges all others.
 """
 
 from __future__ import annotations
@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 SHORT: Final = 4096
-"""Bytes of a payload up to which the short way is the shorter one."""
+"""Bytes of a payload up to which the short way is faster."""
 TEXT: Final = 0x81
 """The first byte of a whole text message (RFC 6455 §5.2)."""
 BINARY: Final = 0x82
-"""Of a whole binary one."""
+"""The first byte of a whole binary message."""
 PING: Final = 0x89
 PONG: Final = 0x8A
 ENDLESS: Final = 1 << 64
-"""The length of a frame that wsproto is going to refuse."""
+"""The size of a frame that wsproto will refuse."""
 
 _MASKED: Final = 0x80
 _LARGEST: Final = 125
@@ -24,12 +24,12 @@ _LONGER, _LONGEST = 126, 127
 
 
 class Header(NamedTuple):
-    """A frame's.
+    """The header of a frame.
 
     Attributes:
-        first: its first byte: whether it is the last of its message, reserved bits, and the opcode.
-        start: where its payload begins.
-        size: of the payload; `ENDLESS` where the header is broken in a way that shows already.
+        first: the first byte: the FIN bit, the reserved bits and the opcode.
+        start: the position where the payload begins.
+        size: bytes of the payload; `ENDLESS` if the header is already known to be broken.
     """
 
     first: int
@@ -38,7 +38,7 @@ class Header(NamedTuple):
 
 
 def read_header(data: bytes, at: int) -> Header | None:
-    """The header of a client's frame that begins at `at`; `None` while it is not whole."""
+    """The header of a client's frame that begins at `at`; `None` while it is incomplete."""
     have = len(data) - at
     if have < 2:
         return None
@@ -59,13 +59,13 @@ def read_header(data: bytes, at: int) -> Header | None:
 
 
 def is_shortest(header: Header, at: int) -> bool:
-    """Whether the length is written as shortly as it can be (RFC 6455 §5.2)."""
+    """Whether the length is in its shortest form, as RFC 6455 §5.2 requires."""
     width = header.start - at - 6
     return header.size <= _LARGEST if width == 0 else width == 2 and header.size > _LARGEST
 
 
 def unmasked(data: bytes, start: int, end: int) -> bytes:
-    """A payload without its mask, which stands before it (RFC 6455 §5.3)."""
+    """The payload without the mask, whose 4 bytes are before `start` (RFC 6455 §5.3)."""
     size = end - start
     mask = data[start - 4 : start] * (size // 4 + 1)
     number = int.from_bytes(data[start:end], "little") ^ int.from_bytes(mask[:size], "little")
@@ -73,7 +73,7 @@ def unmasked(data: bytes, start: int, end: int) -> bytes:
 
 
 def frame(first: int, payload: bytes) -> bytes:
-    """A server's frame."""
+    """A frame as the server sends it, without a mask."""
     size = len(payload)
     if size <= _LARGEST:
         return bytes((first, size)) + payload

@@ -1,7 +1,7 @@
 """The opening handshake of a WebSocket, sans-IO: a request's fields in, the fields of a 101 out.
 
-The rule: a request is a sound handshake by RFC 6455 §4.2.1, or it is refused with a status; an extension is
-agreed to only as RFC 7692 allows, else left out, which the client must take.
+The rule: a request is a valid handshake by RFC 6455 §4.2.1, or it is refused with a status. An extension is
+accepted only as RFC 7692 allows, otherwise it is left out, which the client must accept.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..events import Fields, RequestHead
 from .deflate import Deflate, Offer, agreed
 
 VERSION: Final = b"13"
-"""The one version there is (RFC 6455 §4.1)."""
+"""The only version of the protocol (RFC 6455 §4.1)."""
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # RFC 9110 §5.6.2
 _is_token = re.compile(_TOKEN).fullmatch
@@ -29,11 +29,11 @@ _parameters = re.compile(_PARAMETER).findall
 
 
 class Handshake(NamedTuple):
-    """A client's side of the handshake.
+    """The client's side of the handshake.
 
     Attributes:
-        key: its nonce.
-        subprotocols: that it speaks, the one it likes best first.
+        key: the client's nonce.
+        subprotocols: the subprotocols that it supports, in the order of its preference.
         deflate: the parameters of each permessage-deflate that it offers, in its order.
     """
 
@@ -43,12 +43,12 @@ class Handshake(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """The server's side.
+    """The server's side of the handshake.
 
     Attributes:
-        fields: of the 101.
-        subprotocol: that was agreed on.
-        deflate: the extension, where that was agreed on.
+        fields: the fields of the 101.
+        subprotocol: the subprotocol that was agreed on, or `None`.
+        deflate: the extension, if it was agreed on, or `None`.
     """
 
     fields: Fields
@@ -57,17 +57,17 @@ class Accepted(NamedTuple):
 
 
 def read_handshake(head: RequestHead) -> Handshake:
-    """A client's handshake, checked.
+    """Read and check a client's handshake.
 
-    Raises: ProtocolError: with 426 for another version (RFC 6455 §4.4), else with 400.
+    Raises: ProtocolError: with 426 for another version (RFC 6455 §4.4), otherwise with 400.
     """
     values: dict[bytes, list[bytes]] = {}
     for name, value in head.headers:
         values.setdefault(name, []).append(value)
     if head.method != "GET" or head.http_version != "1.1":
-        raise ProtocolError(400, "a WebSocket begins with a GET of HTTP/1.1")  # RFC 6455 §4.2.1 (1)
+        raise ProtocolError(400, "a WebSocket handshake must be an HTTP/1.1 GET")  # RFC 6455 §4.2.1 (1)
     if head.has_body:
-        raise ProtocolError(400, "a WebSocket's handshake has no body")  # what follows it are frames
+        raise ProtocolError(400, "a WebSocket handshake must not have a body")  # frames follow it
     if b"websocket" not in _members(values, b"upgrade"):
         raise ProtocolError(400, "no Upgrade: websocket")  # (3)
     if b"upgrade" not in _members(values, b"connection"):
@@ -76,7 +76,7 @@ def read_handshake(head: RequestHead) -> Handshake:
     if not versions:
         raise ProtocolError(400, "no Sec-WebSocket-Version")
     if versions != [VERSION]:
-        raise ProtocolError(426, "only version 13 of WebSocket is spoken here")  # (6), §4.4
+        raise ProtocolError(426, "only version 13 of the WebSocket protocol is supported")  # (6), §4.4
     keys = values.get(b"sec-websocket-key", [])
     if len(keys) != 1 or not _is_key(keys[0]):
         raise ProtocolError(400, "a malformed Sec-WebSocket-Key")  # (5)
@@ -89,11 +89,11 @@ def read_handshake(head: RequestHead) -> Handshake:
 def accept(
     handshake: Handshake, subprotocol: str | None, deflate: bool, message_size: int | None
 ) -> Accepted:
-    """Agree to a handshake.
+    """Accept a handshake.
 
     Args:
-        subprotocol: one of the client's.
-        deflate: compress, where the client offers it.
+        subprotocol: one of the client's, or `None`.
+        deflate: compress if the client offers it.
         message_size: bytes that a message may have once it is inflated.
     """
     fields = [
@@ -114,7 +114,7 @@ def accept(
 
 
 def _list(values: dict[bytes, list[bytes]], name: bytes) -> list[bytes]:
-    """The members of a comma-separated field, those that are empty left out (RFC 9110 §5.6.1)."""
+    """The members of a comma-separated field, without empty ones (RFC 9110 §5.6.1)."""
     members = [member.strip(b" \t") for value in values.get(name, ()) for member in value.split(b",")]
     return [member for member in members if member]
 
@@ -124,7 +124,7 @@ def _members(values: dict[bytes, list[bytes]], name: bytes) -> list[bytes]:
 
 
 def _is_key(key: bytes) -> bool:
-    """Whether it is 16 bytes in base64."""
+    """Whether the key is 16 bytes in base64."""
     try:
         return len(key) == 24 and len(base64.b64decode(key, validate=True)) == 16
     except binascii.Error:
@@ -132,10 +132,11 @@ def _is_key(key: bytes) -> bool:
 
 
 def _deflate_offers(values: dict[bytes, list[bytes]]) -> tuple[Offer, ...]:
-    """What is offered under permessage-deflate; other extensions are not spoken here.
+    """The client's offers of permessage-deflate; other extensions are not supported.
 
-    Raises: ProtocolError: the list is malformed (RFC 6455 §9.1). A value may be quoted, but has to be a
-        token all the same, so no comma stands within one.
+    A quoted value must be a token too (RFC 6455 §9.1), so a value never contains a comma.
+
+    Raises: ProtocolError: the list is malformed.
     """
     offers = []
     for extension in _list(values, b"sec-websocket-extensions"):

@@ -1,14 +1,13 @@
 """One WebSocket, sans-IO: bytes and times in; messages, frames and deadlines out.
 
-Theory of operation. wsproto is the authority on frames: it judges and parses whatever is not a small, plain
-message, which takes a short way (see `frames`). Added here is what it leaves to its user: messages are put
-together and bounded, pings are answered, the closing handshake is carried through, and a peer that falls
-silent is asked for a sign of life.
+Theory of operation. wsproto is the authority on frames: it judges and parses all frames but small, plain
+ones, which take a short way (see `frames`). This module adds what wsproto leaves to its user: it assembles
+and bounds messages, answers pings, completes the closing handshake, and sends a ping to a silent peer.
 
     open ──► closing (our Close is sent) ──► closed          open ──► closed (the peer's Close, or an error)
 
-The rule: nothing here raises on what a peer sends, reads a clock, or waits; and both the messages that wait
-and the one that is being put together are bounded.
+The rule: nothing here raises because of a peer's bytes, reads a clock, or waits. The messages that wait and
+the message that is being assembled are bounded.
 """
 
 from __future__ import annotations
@@ -40,13 +39,13 @@ REASONS: Final = {
     INVALID_DATA: "text that is not UTF-8, or data that cannot be inflated",
     TOO_BIG: "a message that is too big",
 }
-"""In place of wsproto's, which tell where in a read something was found, and so depend on the cut."""
+"""Used in place of wsproto's reasons, which name a position and depend on how the bytes were split."""
 _PONGS: Final = 64
-"""Byte strings in the queue from which a further pong takes the last one's place (RFC 6455 §5.5.3)."""
+"""Queued byte strings from which on a new pong replaces the pong before it (RFC 6455 §5.5.3)."""
 _AT_ONCE: Final = 128
-"""Frames taken in one turn of the loop; a small one costs wsproto some 20 µs, and thousands fit in a read."""
+"""The most frames parsed in one turn of the loop: each takes wsproto 20 µs, and a read has thousands."""
 _MOST_REASON: Final = 123
-"""Bytes of a Close's reason (RFC 6455 §5.5)."""
+"""The most bytes of the reason in a Close (RFC 6455 §5.5)."""
 
 Message = str | bytes
 
@@ -55,21 +54,21 @@ class WebSocket:
     """The server's side of one WebSocket.
 
     Args:
-        accepted: by the handshake.
+        accepted: the result of the handshake.
         settings: see `limits`.
 
     Attributes:
-        subprotocol: that was agreed on.
-        closing: our Close is on its way; no message can be sent, none is received any more.
-        closed: nothing more comes or goes; messages that wait can still be taken.
-        code, reason: of the peer's Close, or of the one that was sent to fail the connection; 1006 once it is
-            closed without either.
-        failure: what the peer did wrong, as it was told: (code, reason).
-        pings: those without an answer so far, in order: what stands for each, by its payload.
-        want_read: more from the peer can be taken.
-        wake: called when something changes.
-        later: called when so many frames have come at once that others should have their turn before `go_on`;
-            where it is left out, all are taken at once.
+        subprotocol: the subprotocol that was agreed on, or `None`.
+        closing: our Close is on its way; no message can be sent or received any more.
+        closed: nothing more is received or sent; messages that wait can still be taken.
+        code, reason: of the peer's Close, or of the Close that we sent to fail the connection; 1006 if the
+            connection was closed without either; `None` before.
+        failure: the peer's fault as (code, reason), as we sent it.
+        pings: the pings without an answer so far, in order: an object of its own for each payload.
+        want_read: more bytes from the peer can be taken.
+        wake: called after each change.
+        later: called when many frames have arrived at once, so that other tasks should run before `go_on`;
+            without it all frames are parsed at once.
     """
 
     __slots__ = (
@@ -121,27 +120,27 @@ class WebSocket:
         self._count_high = settings.waiting_messages or math.inf
         self._size_high = settings.waiting_bytes or math.inf
         self._messages: deque[tuple[Message, int]] = deque()
-        self._waiting = 0  # bytes of these
-        self._full = False  # too many wait, until half of them are taken
-        self._behind = False  # many frames came at once, and `go_on` is to be called
-        self._stopped = False  # for either reason, not all is parsed that has come
-        self._rest = b""  # in which what is not begins at `_at`
+        self._waiting = 0  # bytes of these messages
+        self._full = False  # too many messages wait; until half of them are taken
+        self._behind = False  # many frames arrived at once, and `go_on` must be called
+        self._stopped = False  # received bytes are not parsed, for either reason
+        self._rest = b""  # received bytes; those from `_at` on are not parsed
         self._at = 0
-        self._owed = 0  # bytes that wsproto still waits for of a frame
-        self._within = False  # a message has begun that wsproto is given
+        self._owed = 0  # bytes of the current frame that wsproto has not got yet
+        self._within = False  # wsproto is within a fragmented message
         self._deflates = bool(extensions)
-        self._part = bytearray()  # what has come of a message, text as UTF-8
+        self._part = bytearray()  # the received part of a message, text as UTF-8
         self._queue: list[bytes] = []
         self._pong = b""  # the last one that was queued
-        self._names = itertools.count(1)  # of pings
+        self._names = itertools.count(1)  # for payloads of our own pings
         self._heard = 0.0
-        self._pinged: float | None = None  # when a silent peer was asked
+        self._pinged: float | None = None  # when a silent peer was sent a ping
         self._closing_since: float | None = None
 
     # ---- in ----
 
     def opened(self, queue: list[bytes], now: float) -> None:
-        """The handshake's answer is queued; frames go into the same queue."""
+        """The answer to the handshake is queued; frames go into the same queue."""
         self._queue = queue
         self._heard = now
 
@@ -155,7 +154,7 @@ class WebSocket:
         return not self._full and not self._stopped
 
     def receive_data(self, data: bytes, now: float) -> None:
-        """Take bytes that the peer sent, not empty."""
+        """Take bytes from the peer, at least one."""
         self._heard, self._pinged = now, None
         if not self.closed:
             self._rest = self._rest[self._at :] + data if self._at < len(self._rest) else data
@@ -164,7 +163,7 @@ class WebSocket:
                 self._parse()
 
     def resumed(self, now: float) -> None:
-        """Go on after messages were taken, while the peer could not be heard, or after `close`."""
+        """Continue after messages were taken, or after `close`. The time to the next ping restarts."""
         self._heard, self._pinged = now, None
         if self.closing and self._closing_since is None:
             self._closing_since = now
@@ -172,15 +171,15 @@ class WebSocket:
             self._parse()
 
     def go_on(self) -> None:
-        """The turn has come that `later` asked for; `resumed` follows."""
+        """Other tasks have run, as `later` asked; a call of `resumed` follows."""
         self._behind = False
 
     def connection_lost(self) -> None:
-        """Nothing more will come."""
+        """The peer will send nothing more."""
         self._end()
 
     def take(self) -> Message | None:
-        """The next message, or `None` where none waits: then see `closed`."""
+        """The next message, or `None` if none waits: then see `closed`."""
         if not self._messages:
             return None
         message, size = self._messages.popleft()
@@ -194,7 +193,7 @@ class WebSocket:
         return message
 
     def _parse(self) -> None:
-        """Take frame after frame, until no more of them are wanted; what is behind stays bytes."""
+        """Parse frames until no more messages are wanted; the rest stays unparsed in `_rest`."""
         data, at, left = self._rest, self._at, _AT_ONCE
         while at < len(data) and not self._full and not self.closed:
             if not left and self.later is not None:
@@ -225,7 +224,10 @@ class WebSocket:
             self._rest, self._at = b"", 0
 
     def _take_short(self, header: Header, at: int, data: bytes) -> bool:
-        """Take a ping, a pong or a small message that came whole in one plain frame; whether it is one."""
+        """Take a ping, a pong or a small message in one plain frame.
+
+        Returns: whether the frame was one of these.
+        """
         first, start, size = header
         if first == PING or first == PONG:
             (self._answer if first == PING else self._acknowledge)(unmasked(data, start, start + size))
@@ -250,7 +252,7 @@ class WebSocket:
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, (TextMessage, BytesMessage)):
-            if not self.closing:  # RFC 6455 §1.4: what comes after our Close is of no interest
+            if not self.closing:  # RFC 6455 §1.4: data after our Close is dropped
                 self._gather(event)
         elif isinstance(event, Ping):
             self._answer(bytes(event.payload))
@@ -267,7 +269,7 @@ class WebSocket:
                 self.fail(code, REASONS.get(code) or event.reason or "")
 
     def _gather(self, event: TextMessage | BytesMessage) -> None:
-        """Put a message together, and deliver it once it is whole."""
+        """Assemble a message, and deliver it once it is complete."""
         data, part = event.data, self._part
         size = len(part) + (len(data) if not isinstance(data, str) or data.isascii() else len(data.encode()))
         most = self._settings.message_size
@@ -278,7 +280,7 @@ class WebSocket:
         if event.message_finished and not part:
             message = data if isinstance(data, str) else bytes(data)
         else:
-            # One buffer of bytes, so that a message in tiny frames takes no more memory than another.
+            # One buffer of bytes, so that a message in tiny frames takes no more memory than in one frame.
             part += data.encode() if isinstance(data, str) else data
             if not event.message_finished:
                 return
@@ -316,15 +318,15 @@ class WebSocket:
     # ---- out ----
 
     def message(self, data: Message) -> bytes:
-        """The frame of a message, for the wire; only while `open`."""
+        """The frame of a message, for the wire; call only while `open`."""
         if self._deflates:
             return self._protocol.send(TextMessage(data) if isinstance(data, str) else BytesMessage(data))
         return frame(TEXT, data.encode()) if isinstance(data, str) else frame(BINARY, data)
 
     def ping(self, payload: bytes | None) -> tuple[bytes, bytes]:
-        """A ping's payload, one of its own where it is `None`, and its frame; only while `open`.
+        """The payload of a ping, chosen here if it is `None`, and its frame; call only while `open`.
 
-        Raises: ValueError: it is longer than 125 bytes, or waits for an answer already.
+        Raises: ValueError: the payload is longer than 125 bytes, or a ping with it waits for its answer.
         """
         if payload is None:
             payload = next(name for name in map(self._name, self._names) if name not in self.pings)
@@ -335,30 +337,30 @@ class WebSocket:
         return payload, self._protocol.send(Ping(payload))
 
     def pong(self, payload: bytes) -> bytes:
-        """The frame of a pong that nobody asked for; only while `open`.
+        """The frame of an unsolicited pong; call only while `open`.
 
-        Raises: ValueError: it is longer than 125 bytes.
+        Raises: ValueError: the payload is longer than 125 bytes.
         """
         check_control(payload)
         return self._protocol.send(Pong(payload))
 
     def close(self, code: int, reason: str) -> None:
-        """Begin the closing handshake, unless it has begun; its time runs from `resumed` on.
+        """Begin the closing handshake, unless it has begun; its timeout starts at the next `resumed`.
 
         Args:
             code: 1005 for a Close without a code.
-        Raises: ValueError: a code or reason that may not be sent (RFC 6455 §7.4).
+        Raises: ValueError: the code or reason may not be sent (RFC 6455 §7.4).
         """
         check_close(code, reason)
         if self.open:
-            # wsproto knows its own value for "no code" by identity.
+            # wsproto recognises "no code" only by the identity of its own enum member.
             self._send(CloseConnection(CloseReason(code) if code == NO_STATUS else code, reason or None))
             self.closing = True
-            self._full = False  # what comes is parsed and dropped, up to the peer's Close
+            self._full = False  # parse and drop all data up to the peer's Close
             self._changed()
 
     def fail(self, code: int, reason: str) -> None:
-        """Fail the connection (RFC 6455 §7.1.7): say why, and wait for no answer."""
+        """Fail the connection (RFC 6455 §7.1.7): send a Close, and do not wait for the answer."""
         if self.closed:
             return
         self.failure = (code, reason)
@@ -398,13 +400,13 @@ class WebSocket:
             since, timeout = self._closing_since, settings.close_timeout
             return None if since is None or timeout is None else since + timeout
         if not self.want_read:
-            return None  # it is the handler that is waited for
+            return None  # the connection waits for the handler, not for the peer
         if self._pinged is not None:
             return None if settings.ping_timeout is None else self._pinged + settings.ping_timeout
         return None if settings.ping_interval is None else self._heard + settings.ping_interval
 
     def handle_deadline(self, now: float) -> None:
-        """Do what is due at `now`; nothing where the deadline has moved."""
+        """Act on the deadlines that have passed at `now`; do nothing if they have moved."""
         due = self.next_deadline()
         if due is None or now < due:
             return
@@ -418,13 +420,13 @@ class WebSocket:
 
 
 def check_control(payload: bytes) -> None:
-    """Whether a ping or pong may be sent so. Raises ValueError."""
+    """Check the payload of a ping or pong before it is sent. Raises ValueError."""
     if len(payload) > 125:  # RFC 6455 §5.5
         raise ValueError("a ping or pong has at most 125 bytes")
 
 
 def check_close(code: int, reason: str) -> None:
-    """Whether a Close may be sent so.
+    """Check the code and reason of a Close before it is sent.
 
     Raises: ValueError.
     """

@@ -230,10 +230,10 @@ STRICTER: dict[str, Callable[[Refused], bool]] = {
     r"the request line does not begin .*": lambda it: not re.match(TOKEN, it.wire),
     r"a malformed request line": lambda it: it.line.endswith(b"\n") and not LINE.fullmatch(it.line),
     r"the request line is over \d+ bytes": lambda it: _over([it.line], it.limits.request_line),
-    r"the method is longer than any": lambda it: (
+    r"the method is too long": lambda it: (
         _over([it.line], it.limits.request_line) and b" " not in it.line[: it.limits.request_line]
     ),
-    r"HTTP/\d\.\d is not spoken here": lambda it: it.words[2] not in (b"HTTP/1.0", b"HTTP/1.1"),
+    r"HTTP/\d\.\d is not supported": lambda it: it.words[2] not in (b"HTTP/1.0", b"HTTP/1.1"),
     r"CONNECT is not supported": lambda it: it.words[0] == b"CONNECT",
     r"a fragment in the request target": lambda it: b"#" in it.target,
     r"a malformed request target": _bad_target,
@@ -246,7 +246,7 @@ STRICTER: dict[str, Callable[[Refused], bool]] = {
     r"a malformed Host": lambda it: (
         not HOST.fullmatch(it.values(b"host")[0]) or it.values(b"host")[0][:1] in (b"", b":")
     ),
-    r"several Content-Types": lambda it: len(set(it.values(b"content-type"))) > 1,
+    r"conflicting Content-Type fields": lambda it: len(set(it.values(b"content-type"))) > 1,
     r"a framing field with an underscore": lambda it: bool(
         it.values(b"content_length") or it.values(b"transfer_encoding")
     ),
@@ -259,13 +259,13 @@ STRICTER: dict[str, Callable[[Refused], bool]] = {
     r"a malformed Content-Length": lambda it: (
         not re.fullmatch(rb"\d+", b" ".join(it.values(b"content-length")))
     ),
-    r"the Content-Length is absurd": lambda it: len(it.values(b"content-length")[0]) > 18,
+    r"the Content-Length is too large": lambda it: len(it.values(b"content-length")[0]) > 18,
     # RFC 9112 §7: the chunks
     r"a malformed chunk size": lambda it: it.chunked()[0] == "line" and not SIZE.fullmatch(it.chunked()[1]),
     r"a chunk's size line is too long": lambda it: (
         it.chunked()[0] == "line" and _over([it.chunked()[1]], 15 + it.limits.chunk_extension + 2)
     ),
-    r"extensions of more than \d+ chunks": lambda it: (
+    r"more than \d+ chunks with extensions": lambda it: (
         it.body.count(b";") > it.limits.extended_chunks and it.chunked()[0] == "line"
     ),
     r"a chunk extension over \d+ bytes": lambda it: (
