@@ -1,6 +1,6 @@
-"""What the applications of both flavours are: served, asked by a test client, or put behind an ASGI server.
+"""The base class of both flavours' applications: the test client and the ASGI adapter.
 
-The rule: what both spell alike is here; a flavour adds its names, its signatures and its dialect.
+The rule: what both flavours spell alike is here; a flavour adds its names, its signatures and its dialect.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Application(ServedApp):
     """The base of `Sanic` and `Mach9`.
 
     Attributes:
-        test_client_class: the flavour's name for its test client.
+        test_client_class: the flavour's class for `test_client`.
     """
 
     test_client_class: ClassVar[type[SocketTestClient]] = SocketTestClient
@@ -29,5 +29,6 @@ class Application(ServedApp):
 
     @property
     def test_client(self) -> SocketTestClient:
-        """Asks the app over a real connection: `request, response = app.test_client.get("/")`."""
+        """A client that sends requests over a real connection:
+        `request, response = app.test_client.get("/")`."""
         return self.test_client_class(self)

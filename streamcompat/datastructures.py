@@ -1,7 +1,7 @@
-"""The mappings that handlers hold: header fields, and parameters with several values.
+"""The mappings that handlers get: header fields, and parameters with several values.
 
-The rule: each is a real `dict`, because handlers hand them to JSON encoders and to `**`; only look-ups
-and what writes are changed.
+The rule: each is a real `dict`, because handlers pass them to JSON encoders and to `**`; only the methods
+that look up or write are overridden.
 """
 
 from __future__ import annotations
@@ -36,17 +36,18 @@ class RequestParameters(dict[str, list[Any]]):
 
 
 class Headers(dict[str, Any]):
-    """Header fields by name, whatever its case; a name's first value is the one that a look-up gives.
+    """Header fields by case-insensitive name; a look-up gives the first value of a name.
 
-    As a `dict` it holds each name once, spelled as it was first set. `getall` and `items` give the repeated
-    ones too.
+    As a `dict` it holds each name once, spelled as it was first set. `getall` and `items` give repeated
+    fields too.
     """
 
     __slots__ = ("_more", "_names")
 
     def __init__(self, given: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()) -> None:
         super().__init__()
-        # Lower case to the spelling in use, only where the two differ; further values by lower case.
+        # _names: from lower case to the spelling in use, only where they differ. _more: the further values
+        # of repeated names, by lower case.
         self._names: dict[str, str] = {}
         self._more: dict[str, list[Any]] = {}
         if given:
@@ -54,7 +55,7 @@ class Headers(dict[str, Any]):
 
     @classmethod
     def from_wire(cls, fields: Sequence[tuple[bytes, bytes]]) -> Headers:
-        """From a request head's fields, whose names are in lower case."""
+        """The fields of a request head, whose names are in lower case."""
         headers = cls()
         try:
             pairs = [(name.decode(), value.decode()) for name, value in fields]
@@ -100,14 +101,14 @@ class Headers(dict[str, Any]):
         self._more.pop(lower, None)
 
     def add(self, name: str, value: Any) -> None:
-        """One more value, beside those that `name` has."""
+        """Adds one more value to those of `name`."""
         if name in self:
             self._more.setdefault(name.lower(), []).append(value)
         else:
             self[name] = value
 
     def getall(self, name: str, default: list[Any] = _MISSING) -> list[Any]:
-        """Every value of `name`, in order; KeyError where it has none and no `default` is given."""
+        """Every value of `name`, in order; KeyError if it has none and no `default` is given."""
         if name not in self:
             if default is _MISSING:
                 raise KeyError(name)
@@ -117,7 +118,7 @@ class Headers(dict[str, Any]):
     getlist = getall
 
     def pop(self, name: str, default: Any = _MISSING) -> Any:
-        """Removes every value of `name` and gives the first."""
+        """Removes every value of `name` and returns the first."""
         if name not in self:
             if default is _MISSING:
                 raise KeyError(name)
@@ -129,25 +130,25 @@ class Headers(dict[str, Any]):
     popone = pop
 
     def popall(self, name: str, default: list[Any] = _MISSING) -> list[Any]:
-        """Removes every value of `name` and gives them all."""
+        """Removes every value of `name` and returns them all."""
         values = self.getall(name, default)
         if name in self:
             del self[name]
         return values
 
     def popitem(self) -> tuple[str, Any]:
-        """Removes the name that was set last."""
+        """Removes and returns the name that was set last, with its value."""
         name = next(reversed(self))
         return name, self.pop(name)
 
     def setdefault(self, name: str, default: Any = None) -> Any:
-        """The first value; sets `default` where there is none."""
+        """The first value; sets `default` if there is none."""
         if name not in self:
             self[name] = default
         return self[name]
 
     def update(self, *given: Any, **named: Any) -> None:
-        """Sets every name of `given`, a mapping or pairs; earlier values of these are gone."""
+        """Sets every name of `given`, a mapping or pairs, and drops the earlier values of these names."""
         for name, value in dict(*given, **named).items():
             self[name] = value
 
@@ -171,7 +172,7 @@ class Headers(dict[str, Any]):
         return list(self.multi_items()) if self._more else super().items()
 
     def multi_items(self) -> Iterator[tuple[str, Any]]:
-        """As `items`, one by one."""
+        """As `items`, as an iterator."""
         for name, value in super().items():
             yield name, value
             if self._more:

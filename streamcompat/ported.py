@@ -1,8 +1,8 @@
-"""What a ported app calls where a rule of Sanic's cannot be written down: `content` for reads, `encoded`
-for writes, and the errors and classes that Mach9 does not have.
+"""Helpers for ported apps, for behaviour of Sanic that Mach9's API cannot express: `content` for reads,
+`encoded` for writes, and the errors and classes that Mach9 does not have.
 
-`streamcompat port` puts them in; an app of Mach9's may as well use them by hand. The errors are Mach9's, so
-that what is registered for `Mach9Exception` or for one of its classes is called for what `abort` raises.
+`streamcompat port` inserts calls to them; an app written for Mach9 may call them too. The errors derive from
+Mach9's, so that handlers registered for `Mach9Exception` or a subclass also get what `abort` raises.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ __all__ = [
 
 
 def content(message: Mapping[str, Any]) -> bytes | None:
-    """The content of what `await request.stream.receive()` gave, as Sanic's `get()` gives it.
+    """The content of a message from `await request.stream.receive()`, as Sanic's `get()` returns it.
 
     Returns: a piece of the body, never empty; None at its end.
-    Raises: ClientDisconnected: the client is gone and the body is cut.
+    Raises: ClientDisconnected: the client disconnected before the end of the body.
     """
     if message["more_content"]:
         piece: bytes = message["content"]
@@ -53,8 +53,9 @@ def encoded(data: Any) -> bytes:
     return to_bytes(data)
 
 
-class _Asked(type):
-    """Of a class that is only there for `isinstance`."""
+class _InstanceCheck(type):
+    """The metaclass of classes that exist only for `isinstance`: an instance is one of `of` and not one of
+    `but`."""
 
     of: tuple[type, ...]
     but: tuple[type, ...]
@@ -63,14 +64,15 @@ class _Asked(type):
         return isinstance(response, cls.of) and not isinstance(response, cls.but)
 
 
-class StreamedResponse(metaclass=_Asked):
-    """`isinstance(response, StreamedResponse)`: it is streamed, whichever flavour made it."""
+class StreamedResponse(metaclass=_InstanceCheck):
+    """`isinstance(response, StreamedResponse)`: the response is streamed; of either flavour."""
 
     of, but = (StreamHTTPResponse, StreamingHTTPResponse), ()
 
 
-class WholeResponse(metaclass=_Asked):
-    """`isinstance(response, WholeResponse)`: it is made as a whole, as Sanic's `HTTPResponse` says."""
+class WholeResponse(metaclass=_InstanceCheck):
+    """`isinstance(response, WholeResponse)`: the response is not streamed, as `isinstance` with Sanic's
+    `HTTPResponse` tells."""
 
     of, but = (HTTPResponse,), (StreamHTTPResponse,)
 
@@ -84,7 +86,7 @@ class ServiceUnavailable(sanic.ServiceUnavailable, mach9.Mach9Exception):
 
 
 class Unauthorized(sanic.Unauthorized, mach9.Mach9Exception):
-    """The client must say who it is: 401, with the challenge that Sanic's arguments describe."""
+    """The client must authenticate: 401, with the challenge that Sanic's arguments describe."""
 
 
 _by_status = kernel.ByStatus(
@@ -111,5 +113,5 @@ def add_status_code(code: int) -> Callable[[kernel.E], kernel.E]:
 
 
 def abort(status_code: int, message: str | None = None) -> NoReturn:
-    """Raises the exception for a status; its message is the status's phrase where none is given."""
+    """Raises the exception for a status; the default message is the status's reason phrase."""
     raise _by_status.build(status_code, message, mach9.Mach9Exception)

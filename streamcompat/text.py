@@ -1,8 +1,8 @@
-"""Text, lines and JSON out of a request's stream, however the network has cut it.
+"""Text, lines and JSON from a request's stream, however the network has split it.
 
-The rule: what is given out depends on the bytes alone, never on how they came; and nothing is held but the
-piece that is being read and the end of what is not yet complete, which is bounded. These are iterators and no
-generators: one that is left in the middle has nothing to clean up.
+The rule: the results depend on the bytes alone, never on how they were split. Only the current piece and an
+incomplete rest are held, and the rest is bounded. These are iterators, not generators: one that is abandoned
+in the middle has nothing to clean up.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from streamcompat.kernel.jsontext import json_loads
 __all__ = ["LineTooLong", "decoder", "json_lines", "lines", "text"]
 
 MAX_LINE: Final = 64 * 1024
-"""The most bytes of a line; 64 KiB as in asyncio's StreamReader."""
+"""The maximum length of a line in bytes; 64 KiB as in asyncio's StreamReader."""
 
 
 class LineTooLong(ValueError):
@@ -28,8 +28,8 @@ class LineTooLong(ValueError):
 
 
 def decoder(encoding: str = "utf-8", errors: str = "strict") -> codecs.IncrementalDecoder:
-    """A decoder for a body that comes in pieces: `decoder.decode(piece)` for each of them, and
-    `decoder.decode(b"", final=True)` at the end, which raises UnicodeDecodeError for half a character.
+    """A decoder for a body that arrives in pieces: call `decoder.decode(piece)` for each, and
+    `decoder.decode(b"", final=True)` at the end, which raises UnicodeDecodeError for an incomplete character.
 
     Args:
         errors: as for `bytes.decode`.
@@ -38,13 +38,13 @@ def decoder(encoding: str = "utf-8", errors: str = "strict") -> codecs.Increment
 
 
 class text:
-    """The body as text, piece by piece, for `async for`; a character that was cut comes with the piece that
-    ends it.
+    """The body as text, piece by piece, for `async for`; a character that was split comes with the piece that
+    completes it.
 
     Args:
         stream: `request.stream` of either flavour, or any other iterable of bytes.
         encoding, errors: as for `bytes.decode`.
-    Raises: UnicodeDecodeError; what reading the stream raises.
+    Raises: UnicodeDecodeError, and whatever reading the stream raises.
     """
 
     def __init__(self, stream: AsyncIterable[bytes], encoding: str = "utf-8", errors: str = "strict") -> None:
@@ -68,51 +68,51 @@ class text:
 
 
 class lines:
-    """The body's lines as bytes, for `async for`, without their ends, which are LF or CR LF; a last one
-    without an end counts.
+    """The body's lines as bytes, for `async for`, without their line ends (LF or CR LF); the last line needs
+    no line end.
 
     Args:
         stream: `request.stream` of either flavour, or any other iterable of bytes.
-        max_line: bytes that a line may have, its end not counted.
-    Raises: LineTooLong; what reading the stream raises.
+        max_line: the maximum length of a line in bytes, without its line end.
+    Raises: LineTooLong, and whatever reading the stream raises.
     """
 
     def __init__(self, stream: AsyncIterable[bytes], max_line: int = MAX_LINE) -> None:
         self._pieces = aiter(stream)
         self._max = max_line
-        self._whole: list[bytes] = []  # in reverse
-        self._held: list[bytes] = []  # of the line that has not ended
-        self._size = 0
+        self._complete: list[bytes] = []  # lines, in reverse
+        self._partial: list[bytes] = []  # the pieces of the line that has not ended
+        self._size = 0  # bytes in _partial
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
-        while not self._whole:
-            # One more byte may be the CR of the end.
+        while not self._complete:
+            # One more byte may be the CR of the line end.
             if self._size > self._max + 1:
                 raise LineTooLong(self._max)
             try:
                 self._split(await anext(self._pieces))
             except StopAsyncIteration:
-                if not self._held:
+                if not self._partial:
                     raise
-                return self._checked(self._taken(b""))
-        return self._checked(self._whole.pop().removesuffix(b"\r"))
+                return self._checked(self._complete_line(b""))
+        return self._checked(self._complete.pop().removesuffix(b"\r"))
 
     def _split(self, piece: bytes) -> None:
         first, *rest = piece.split(b"\n")
         if rest:
-            self._whole = [self._taken(first), *rest[:-1]][::-1]
+            self._complete = [self._complete_line(first), *rest[:-1]][::-1]
             first = rest[-1]
         if first:
-            self._held.append(first)
+            self._partial.append(first)
             self._size += len(first)
 
-    def _taken(self, end: bytes) -> bytes:
-        """The line that is held and now ends so."""
-        line = b"".join([*self._held, end]) if self._held else end
-        self._held, self._size = [], 0
+    def _complete_line(self, end: bytes) -> bytes:
+        """The partial line with its last piece."""
+        line = b"".join([*self._partial, end]) if self._partial else end
+        self._partial, self._size = [], 0
         return line
 
     def _checked(self, line: bytes) -> bytes:
@@ -122,13 +122,13 @@ class lines:
 
 
 class json_lines:
-    """The values of a body of JSON lines (application/x-ndjson), one a line, for `async for`; empty lines
+    """The values of a body of JSON lines (application/x-ndjson), one per line, for `async for`; blank lines
     are skipped.
 
     Args:
         stream, max_line: as for `lines`.
-        loads: reads the JSON of a line.
-    Raises: ValueError: a line is no JSON; LineTooLong; what reading the stream raises.
+        loads: parses the JSON of a line.
+    Raises: ValueError: a line is not JSON; LineTooLong; and whatever reading the stream raises.
     """
 
     def __init__(

@@ -1,10 +1,10 @@
-"""Proof that two apps answer alike: one before it was ported, say, and one after.
+"""Checks that two apps answer alike, for example one app before and after it was ported.
 
-The rule: both get the same generated requests over the real engine, in memory, and what a client can see is
-compared: status, header fields, the body, where its chunks begin and end, and whether it is whole. Of a
-difference the smallest request that shows it is told.
+The rule: both get the same generated requests over the real engine, in memory. What a client can see is
+compared: status, header fields, body, chunk boundaries, and whether the body is complete. For each difference
+the smallest request that shows it is reported.
 
-A test of pytest's is one line: `assert_alike(before, after)`.
+A pytest test is one line: `assert_alike(before, after)`.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ DIFFERENT = 1
 PATIENCE = 5.0
 """Seconds that a handler may take for an answer; the apps' own sleeps run in real time."""
 
-_AGAIN = 3
-"""How often a difference is looked at again where the client leaves: a handler that waits for a thread, say,
-comes as far as the thread lets it."""
+_REPEATS = 3
+"""How often a difference is checked again if the client leaves: how far a handler gets then may vary, for
+example if it waits for a thread."""
 
-# The engine writes it from the clock.
+# The engine takes it from the clock.
 _VARYING = frozenset({"date"})
 
 _SAFE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -53,7 +53,7 @@ _VALUES: dict[str, st.SearchStrategy[str]] = {
     "uuid": st.uuids().map(str),
 }
 
-# Of many choices, so that a short body is the simpler one when a request is shrunk.
+# Made of many choices, so that Hypothesis shrinks towards a short body.
 _LARGE = st.lists(st.integers(1, 3), min_size=64, max_size=64).map(
     lambda counts: b"0123456789abcdef" * 80 * sum(counts)
 )
@@ -64,7 +64,7 @@ class ComparedRoute:
     """One method of one path, on one host or on any.
 
     Attributes:
-        words: what its handlers compare with, as far as they say so in literals.
+        words: short string literals in its handlers, tried as names of query parameters.
     """
 
     method: str
@@ -78,11 +78,11 @@ class ComparedRoute:
 
 @dataclass(frozen=True)
 class Case:
-    """One request, and what the network and the client do to it.
+    """One request, how the network splits it, and whether the client leaves.
 
     Attributes:
-        cuts: at which bytes after the head the network cuts the request; 0 is the end of the head.
-        leaves_after: how many pieces are sent before the client vanishes; `None` if it stays.
+        cuts: byte offsets after the head at which the network splits the request; 0 is the end of the head.
+        leaves_after: how many pieces are sent before the client disconnects; `None` if it stays.
     """
 
     request: Request
@@ -90,12 +90,12 @@ class Case:
     leaves_after: int | None = None
 
     def __str__(self) -> str:
-        told = [repr(self.request)]
+        parts = [repr(self.request)]
         if self.cuts:
-            told.append(f"cut at {', '.join(map(str, self.cuts))}")
+            parts.append(f"cut at {', '.join(map(str, self.cuts))}")
         if self.leaves_after is not None:
-            told.append(f"the client leaves after {self.leaves_after} pieces")
-        return "; ".join(told)
+            parts.append(f"the client leaves after {self.leaves_after} pieces")
+        return "; ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -103,11 +103,11 @@ class Answer:
     """What a client saw.
 
     Attributes:
-        chunks: the body, as it was framed.
-        complete: the body came to its end.
-        handled: the handler has returned, also where the client was gone.
-        unseen: bytes of a whole answer that was given to a client that had left before any of it.
-        fault: what kept the client from an answer.
+        chunks: the body, in the chunks in which it was sent.
+        complete: the body was received to its end.
+        handled: the handler has returned.
+        unseen: bytes that the handler wrote, if the client left before it saw any of them.
+        fault: the type of the error that kept the client from an answer, or an empty text.
     """
 
     status: int = 0
@@ -138,9 +138,9 @@ class Difference(AssertionError):
         self.case = case
         self.before = before
         self.after = after
-        super().__init__(self._told())
+        super().__init__(self._message())
 
-    def _told(self) -> str:
+    def _message(self) -> str:
         if self.case is None or self.before is None or self.after is None:
             which = "before" if self.before is not None else "after"
             return f"{self.route}: only the app {which} has this route"
@@ -154,11 +154,11 @@ class Difference(AssertionError):
 
 @dataclass
 class Comparison:
-    """What came of a comparison.
+    """The result of a comparison.
 
     Attributes:
-        routes: those that both apps have.
-        differences: the smallest one of each route, and the routes that only one app has.
+        routes: the routes that both apps have.
+        differences: the smallest one for each route, and one for each route that only one app has.
     """
 
     routes: list[ComparedRoute] = field(default_factory=list)
@@ -166,7 +166,7 @@ class Comparison:
 
 
 def assert_alike(before: ServedApp, after: ServedApp, *, requests: int = 100) -> None:
-    """For tests: raises the first `Difference` of `compare`, an AssertionError."""
+    """For tests: raises the first `Difference` (an AssertionError) that `compare` finds."""
     for difference in compare(before, after, requests=requests).differences:
         raise difference
 
@@ -174,7 +174,7 @@ def assert_alike(before: ServedApp, after: ServedApp, *, requests: int = 100) ->
 def compare(before: ServedApp, after: ServedApp, *, requests: int = 100) -> Comparison:
     """Sends both apps the same requests, `requests` to each route.
 
-    The apps are started and stopped once, so that what they keep between requests is the same for both.
+    Each app is started and stopped once, so that both carry the same state from one request to the next.
     """
     comparison = Comparison()
     ours, theirs = {route: route for route in routes(before)}, set(routes(after))
@@ -213,7 +213,7 @@ def _compare_route(
         after = portal.call(outcome, other, case)
         if _alike(before, after, case):
             return
-        for _ in range(_AGAIN if case.leaves_after is not None else 0):
+        for _ in range(_REPEATS if case.leaves_after is not None else 0):
             if _alike(portal.call(outcome, one, case), after, case):
                 return
             if _alike(before, portal.call(outcome, other, case), case):
@@ -225,7 +225,7 @@ def _compare_route(
     except Difference as difference:
         return difference
     except Flaky as error:
-        # It does not answer alike from one time to the next: the difference that was seen is still one.
+        # An app's answers vary from run to run; the difference that was seen still counts.
         for inner in getattr(error, "exceptions", ()):
             if isinstance(inner, Difference):
                 return inner
@@ -238,7 +238,7 @@ def _alike(before: Answer, after: Answer, case: Case) -> bool:
         return True
     if case.leaves_after is None:
         return False
-    # How far a handler came when the client vanished is a matter of turns of the event loop.
+    # How far a handler got when the client disconnected depends on the scheduling of the event loop.
     if before.complete and after.complete or before.handled != after.handled:
         return False
     if before.unseen != after.unseen and not before.status and not after.status:
@@ -263,7 +263,7 @@ def routes(app: ServedApp) -> Iterator[ComparedRoute]:
 
 
 def _words(handler: Any) -> Iterator[str]:
-    """Short literals of a handler: names that it looks for in the query, say."""
+    """Short string literals in a handler, such as names that it looks for in the query."""
     stack = [getattr(handler, "__code__", None)]
     while stack:
         code = stack.pop()
@@ -276,7 +276,7 @@ def _words(handler: Any) -> Iterator[str]:
 
 @st.composite
 def cases(draw: st.DrawFn, route: ComparedRoute) -> Case:
-    """Requests for a route: parameters, query, body, framing, the network's cuts, a client that leaves."""
+    """Requests for a route: parameters, query, body, framing, segmentation, a client that leaves."""
     target = PARAMETER.sub(lambda found: draw(_value(found[1])), route.uri)
     word = st.text(_SAFE, min_size=1, max_size=5)
     names = st.sampled_from(route.words) | word if route.words else word
@@ -354,23 +354,21 @@ def _seen(response: Response, handled: bool = True, unseen: int = 0) -> Answer:
 
 
 def run(before: str, after: str, *, requests: int, alias: bool) -> int:
-    """`streamcompat port --verify BEFORE AFTER`: 0 where every request is answered alike, else 1.
+    """`streamcompat port --verify BEFORE AFTER`: returns 0 if every request is answered alike, else 1.
 
-    Raises: TargetError: a TARGET cannot be loaded, or is no app.
+    Raises: TargetError: a TARGET cannot be loaded, or is not an app.
     """
     if alias:
         aliases.install()
     apps = [load(target) for target in (before, after)]
-    logging.disable(logging.CRITICAL)  # what the handlers' errors log is not what this is about
+    logging.disable(logging.CRITICAL)  # keep the handlers' logged errors out of the report
     try:
         comparison = compare(*apps, requests=requests)
     finally:
         logging.disable(logging.NOTSET)
-    told = {difference.route: difference for difference in comparison.differences}
+    by_route = {difference.route: difference for difference in comparison.differences}
     for route in comparison.routes:
-        sys.stdout.write(
-            f"{told[route] if route in told else f'{route}: {requests} requests, answered alike'}\n"
-        )
+        sys.stdout.write(f"{by_route.get(route) or f'{route}: {requests} requests, answered alike'}\n")
     for difference in comparison.differences:
         if difference.route not in comparison.routes:
             sys.stdout.write(f"{difference}\n")
@@ -385,7 +383,8 @@ def _count(items: Sized, name: str) -> str:
 
 
 def load(target: str) -> ServedApp:
-    """The app of a TARGET; its modules are forgotten, so that the other TARGET's may have the same names."""
+    """The app of a TARGET. Its modules are removed from `sys.modules`, so that the other TARGET may have
+    modules of the same names."""
     known, path = set(sys.modules), list(sys.path)
     app = targets.load(target)
     if isinstance(app, Site):

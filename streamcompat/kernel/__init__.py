@@ -1,1 +1,1 @@
-"""What the flavours share: an application, its routes, requests and responses."""
+"""The parts that both flavours share: application, routes, requests and responses."""

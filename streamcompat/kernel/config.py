@@ -1,7 +1,7 @@
-"""An application's settings: a dict whose upper-case keys are attributes too.
+"""An application's settings: a dict whose keys can also be read as attributes.
 
-The rule: settings that name a size or a time say its unit here, and a class attribute wins over the dict,
-so that `Config.REQUEST_TIMEOUT = 2` reaches every app of the process, as it did in the originals.
+The rule: the docstring gives the unit of every size and time. A class attribute wins over the dict, so that
+`Config.REQUEST_TIMEOUT = 2` applies to every app of the process, as it did in the originals.
 """
 
 from __future__ import annotations
@@ -19,44 +19,46 @@ class Config(dict[str, Any]):
     """The settings.
 
     Keys that are set from the start:
-        REQUEST_MAX_SIZE: bytes that the body of a request on a buffered route may have, where the route
-            does not say (`body_limit`); else 413. 100 MB, as in every version of the originals.
+        REQUEST_MAX_SIZE: maximum bytes of a request's body on a buffered route, unless the route sets
+            `body_limit`; a longer body is answered with 413. 100 MB, as in every version of the originals.
         STREAM_MAX_SIZE: the same for a route that streams its request; `None`, which is no limit.
         FORM_MAX_FIELDS: fields and files that `request.form` and `request.files` take; else 413. 1000 as in
             Starlette and Django; `None` for no limit.
         REQUEST_TIMEOUT: seconds from a request's first byte (on a new connection: from its start) to the
-            end of a body that the server gathers; else 408. 60 as in the originals. The head must be there
-            after 10, and after those the body must come with 500 bytes a second. A body that a handler
-            streams may take as long as it moves: it has 60 s between two arrivals, where the route does
-            not say (`body_idle`, `body_rate`).
-        RESPONSE_TIMEOUT: seconds for a handler to begin its answer, from the end of its request's head; else
-            it is cancelled, and the answer is 503. 60 as in the originals. It counts only while nothing
-            moves: it begins anew with what the handler reads, does not run while the handler waits for
-            more, and ends when the response begins.
+            end of a body that the server buffers; then 408. 60 as in the originals. The head must be
+            complete within 10, and after those the body must arrive at 500 bytes a second. A body that a
+            handler streams has no total limit, but at most 60 s between two arrivals, unless the route sets
+            `body_idle` or `body_rate`.
+        RESPONSE_TIMEOUT: seconds for a handler to begin its response, from the end of the request's head;
+            then it is cancelled, and the answer is 503. 60 as in the originals. The time restarts with each
+            piece that the handler reads, does not run while the handler waits for more, and ends when the
+            response begins.
         KEEP_ALIVE: whether a connection is kept for the next request.
         KEEP_ALIVE_TIMEOUT: seconds that an idle connection is kept; 5 as in the originals.
         GRACEFUL_SHUTDOWN_TIMEOUT: seconds that running requests have when the server stops; 15 as in the
             originals.
         ACCESS_LOG: whether each response is logged.
-        WEBSOCKET_MAX_SIZE: bytes that a message of a WebSocket may have; 1 MiB; `None` for no limit.
-        WEBSOCKET_MAX_QUEUE: messages that wait for the handler before reading pauses; 32.
-        WEBSOCKET_READ_LIMIT: bytes of such messages; 64 KiB.
-        WEBSOCKET_WRITE_LIMIT: without effect: the engine's own limit, also 64 KiB, holds.
-        WEBSOCKET_PING_INTERVAL, WEBSOCKET_PING_TIMEOUT: seconds of silence after which a client is asked
-            for a sign of life, and that it has to give it; 20 each, as in later Sanic; `None` for never.
+        WEBSOCKET_MAX_SIZE: maximum bytes of a WebSocket message; 1 MiB; `None` for no limit.
+        WEBSOCKET_MAX_QUEUE: number of messages waiting for the handler at which reading pauses; 32.
+        WEBSOCKET_READ_LIMIT: bytes of such messages at which reading pauses; 64 KiB.
+        WEBSOCKET_WRITE_LIMIT: without effect: the engine's own limit, also 64 KiB, applies.
+        WEBSOCKET_PING_INTERVAL: seconds of silence after which the client is pinged; 20, as in later Sanic;
+            `None` for never.
+        WEBSOCKET_PING_TIMEOUT: seconds that the client has to answer a ping; 20, as in later Sanic; `None`
+            for no limit.
         WEBSOCKET_DEFLATE: whether messages are compressed for a client that offers it.
 
-    Keys that may be set besides:
-        ENGINE_LIMIT_HEAD_FIELDS, ENGINE_LIMIT_DRAIN_SIZE and so on: the field of the engine's `Limits` that
-            has the rest as its name, in its unit. `run(limits=...)` goes before them. Several apps in one
-            server share the largest of each.
+    Further keys that may be set:
+        ENGINE_LIMIT_HEAD_FIELDS, ENGINE_LIMIT_DRAIN_SIZE and so on: the field of the engine's `Limits` with
+            the rest of the key as its name, in its unit. `run(limits=...)` overrides them. Several apps in
+            one server share the largest of each.
 
-    A time that is `None` is not limited. They are read when the server starts, the sizes with each request.
+    A time that is `None` is not limited. Times are read when the server starts, sizes with each request.
 
-    `load_env` reads the environment: `True` for the flavour's own prefix, a text for another one.
+    `load_env` reads the environment: `True` uses the flavour's own prefix, a text is the prefix to use.
 
     Attributes:
-        dialect: the flavour that the settings are of.
+        dialect: the flavour that the settings belong to.
     """
 
     dialect: ClassVar[Dialect]
@@ -99,7 +101,7 @@ class Config(dict[str, Any]):
         self[name] = value
 
     def from_envvar(self, variable_name: str) -> bool:
-        """Reads the Python file that the environment variable names; RuntimeError when it is not set."""
+        """Reads the Python file that the environment variable names; RuntimeError if it is not set."""
         filename = os.environ.get(variable_name)
         if not filename:
             raise RuntimeError(
@@ -109,7 +111,7 @@ class Config(dict[str, Any]):
         return self.from_pyfile(filename)
 
     def from_pyfile(self, filename: str) -> bool:
-        """Runs a Python file and takes its upper-case names; OSError when it cannot be read."""
+        """Runs a Python file and takes its upper-case names; OSError if it cannot be read."""
         module = ModuleType("config")
         module.__file__ = filename
         try:

@@ -1,7 +1,7 @@
-"""Cookies: what a request's `Cookie` says, and the `Set-Cookie` fields of a response (RFC 6265).
+"""Cookies: parsing a request's `Cookie` field, and the `Set-Cookie` fields of a response (RFC 6265).
 
-The rule: reading never fails, one broken cookie costs only itself; writing refuses a name that could not
-be read back.
+The rule: reading never fails, and a malformed cookie does not affect the others; writing refuses a name that
+could not be read back.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from streamcompat.datastructures import Headers
 _LEGAL = string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~:"
 _is_legal = re.compile(f"[{re.escape(_LEGAL)}]+").fullmatch
 
-# What may stand in a quoted value as it is; the rest is written as a backslash and three octal digits,
-# which is what every version of the originals wrote and reads.
+# Characters that a quoted value may contain unescaped; the rest is written as a backslash and three octal
+# digits, as every version of the originals wrote and read it.
 _PLAIN = frozenset(_LEGAL + " ()/<=>?@[]{}")
 _escapes = {code: f"\\{code:03o}" for code in range(256) if chr(code) not in _PLAIN}
 _escapes[ord('"')] = '\\"'
@@ -30,22 +30,22 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def quote(value: str) -> str:
-    """`value` as it stands in a cookie: in double quotes where it needs them."""
+    """`value` as written in a cookie: in double quotes if it needs them."""
     if _is_legal(value):
         return value
     return f'"{value.translate(_escapes)}"'
 
 
 def unquote(value: str) -> str:
-    """The reverse of `quote`; a value that is not in double quotes is given back as it is."""
+    """The reverse of `quote`; a value that is not in double quotes is returned unchanged."""
     if len(value) < 2 or value[0] != '"' or value[-1] != '"':
         return value
     return _escaped.sub(lambda found: chr(int(found[1], 8)) if found[1] else found[2], value[1:-1])
 
 
 def parse_cookies(header: str) -> dict[str, str]:
-    """The cookies of a `Cookie` field, by name; of a repeated name the first, which is the most specific
-    one (RFC 6265 §5.4)."""
+    """The cookies of a `Cookie` field, by name; the first of a repeated name, which is the most specific one
+    (RFC 6265 §5.4)."""
     cookies: dict[str, str] = {}
     for pair in header.split(";"):
         name, found, value = pair.partition("=")
@@ -56,10 +56,10 @@ def parse_cookies(header: str) -> dict[str, str]:
 
 
 def _netscape_date(when: datetime) -> str:
-    """A time, UTC where it names no zone, in the form of the originals, which clients read as well as the
-    other one (RFC 6265 §5.1.1)."""
+    """A time (UTC if it has no time zone) in the format of the originals, which clients must accept too
+    (RFC 6265 §5.1.1)."""
     when = when if when.tzinfo is None else when.astimezone(UTC)
-    # Not by strftime, whose names are those of the process's locale.
+    # Not by strftime, whose names depend on the process's locale.
     return (
         f"{_DAYS[when.weekday()]}, {when.day:02}-{_MONTHS[when.month - 1]}-{when.year:04} {when:%H:%M:%S} GMT"
     )
@@ -69,7 +69,7 @@ class Cookie(dict[str, object]):
     """One cookie of a response: `value`, and its attributes as items (`cookie["max-age"] = 60`).
 
     Attributes that may be set: expires (a datetime or text), path, comment, domain, max-age (seconds),
-    secure, httponly, version, samesite. KeyError for any other, and for a name that no cookie may have.
+    secure, httponly, version, samesite. KeyError for any other, and for a cookie name that is not valid.
     """
 
     _attributes = {
@@ -123,8 +123,8 @@ class Cookie(dict[str, object]):
 
 
 class CookieJar(dict[str, Cookie]):
-    """A response's cookies: setting one adds a `Set-Cookie` field to `headers`, deleting one that was not
-    set tells the client to forget it."""
+    """A response's cookies. Setting one adds a `Set-Cookie` field to `headers`; deleting one that was not
+    set tells the client to delete it."""
 
     def __init__(self, headers: Headers) -> None:
         super().__init__()

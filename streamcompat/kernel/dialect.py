@@ -1,7 +1,7 @@
-"""What the kernel must know of a flavour: a small frozen value.
+"""The behaviour of a flavour, as a frozen value that the kernel reads.
 
-The rule: whatever can be a name or a signature is one, in the facade; whatever a flavour, or a release of it,
-does in its own way is a field here, and nowhere else.
+The rule: names and signatures belong to the facade; every difference in behaviour between flavours, or
+between releases of one, is a field here and nowhere else.
 """
 
 from __future__ import annotations
@@ -31,26 +31,28 @@ class Dialect:
     """One flavour.
 
     Attributes:
-        name: as messages name it.
-        release: of the original, major and minor: it decides where releases contradict each other.
-        env_prefix: of the environment's variables that become settings.
-        env_numbers: such a variable that reads as a number becomes one.
-        self_handlers: a handler outside of a class may take `self`: the app or blueprint it is on.
-        unquote_path: routes are matched against the path with its percent-encoding undone.
-        body_before_middleware: on a route that does not stream, request middleware sees the body.
-        first_name_wins: of several routes with one name `url_for` builds the first, not the last.
-        ip_has_port: `request.ip` is the address and the port, as a tuple.
-        token: makes `request.token` of the Authorization field, which may be missing.
-        error_handlers_by_keyword: a handler of exceptions is called as `handler(request=, exception=)`.
-        bad_response: the message of the 500 for an answer that is no response.
-        bad_handshake: of the 400 for a request on a WebSocket's route that is no handshake.
-        request_stream: makes `request.stream` of an exchange.
+        name: the flavour's name in messages.
+        release: major and minor number of the original's release; it decides where releases contradict each
+            other.
+        env_prefix: the prefix of environment variables that become settings.
+        env_numbers: such a variable becomes a number if its text is one.
+        self_handlers: a handler outside of a class may take `self`: the app or blueprint that it is
+            registered on.
+        unquote_path: routes are matched against the percent-decoded path.
+        body_before_middleware: request middleware sees the body on a route that does not stream.
+        first_name_wins: if several routes have one name, `url_for` builds the first, not the last.
+        ip_has_port: `request.ip` is a tuple of the address and the port.
+        token: makes `request.token` from the value of the Authorization field, `None` if it is missing.
+        error_handlers_by_keyword: an exception handler is called as `handler(request=, exception=)`.
+        bad_response: the message of the 500 for a handler that does not return a response.
+        bad_handshake: the message of the 400 for a request on a WebSocket route that is not a handshake.
+        request_stream: makes `request.stream` from an exchange.
         response: the class of responses that the kernel itself makes.
         composition_view: the class of views that the router makes.
-        base: every exception of the flavour that is an answer is one of these.
-        method_not_allowed: makes the 405 of a message, the method and the methods that are allowed.
-        log: the logger of the application's own messages.
-        access_log: the logger with one record a response.
+        base: the base class of the flavour's exceptions.
+        method_not_allowed: makes the 405 from a message, the method and the allowed methods.
+        log: the name of the logger for the application's own messages.
+        access_log: the name of the logger that gets one record per response.
     """
 
     name: str
@@ -87,8 +89,8 @@ class Dialect:
 
 
 answering: Final[ContextVar[Dialect]] = ContextVar("answering")
-"""The dialect of the application that answers the request in this context, for functions that are given no
-request. Only applications of a flavour in `told_apart` set it, as it costs time."""
+"""The dialect of the application that answers the request in this context, for functions that get no
+request. Only applications of a flavour in `told_apart` set it, because it costs time."""
 
 told_apart: Final[set[str]] = set()
-"""The names of the flavours of which more than one release may be in this process."""
+"""The names of flavours of which this process may use more than one release."""

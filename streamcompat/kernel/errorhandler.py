@@ -1,7 +1,7 @@
-"""What an exception is answered with.
+"""Responses to exceptions.
 
-The rule: an exception that is an answer becomes `Error: <message>`; any other one becomes a page that
-tells nothing, unless the application is being debugged, and is logged with its traceback.
+The rule: an HTTPException becomes `Error: <message>`; any other exception is logged with its traceback and
+becomes a page without details, unless the application is in debug mode.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ERROR_IN_ERROR = "An error occurred while handling an error"
 
 
 def describe(request: BaseRequest | None) -> str:
-    """A request as the log names it: its method, its path and its route."""
+    """A request in a log message: its method, path and route."""
     if request is None:
         return "a request"
     endpoint = request.endpoint
@@ -39,14 +39,14 @@ def describe(request: BaseRequest | None) -> str:
 
 
 class ErrorHandler:
-    """An application's answers to exceptions; the first one registered that fits is asked.
+    """The exception handlers of an application; the first registered one that fits is called.
 
     Args:
-        log: for what goes wrong; the dialect's if it is `None`.
+        log: the logger for errors; `None` for the dialect's.
 
     Attributes:
-        debug: pages and messages have the traceback.
-        dialect: that of the application, once it has one.
+        debug: error pages show the traceback.
+        dialect: the application's, once it has one.
     """
 
     def __init__(self, dialect: Dialect, log: logging.Logger | None = None) -> None:
@@ -57,13 +57,13 @@ class ErrorHandler:
         self._log = log
 
     def add(self, exception: type[BaseException], handler: Handler) -> None:
-        """`handler(request, exception)` answers for `exception`, its subclasses, and what is the same in the
-        other flavour."""
+        """Registers `handler(request, exception)` for `exception`, its subclasses, and the corresponding
+        exceptions of the other flavour."""
         self.handlers.append((exception, handler))
         self.cached_handlers.clear()
 
     def lookup(self, exception: BaseException) -> Handler | None:
-        """The handler for an exception; `None` for `default`."""
+        """The handler for an exception; `None` if `default` answers it."""
         kind = type(exception)
         if kind not in self.cached_handlers:
             self.cached_handlers[kind] = next(
@@ -72,7 +72,7 @@ class ErrorHandler:
         return self.cached_handlers[kind]
 
     def response(self, request: BaseRequest, exception: BaseException) -> object:
-        """The answer, or an awaitable of it."""
+        """The response to an exception, or an awaitable of it."""
         handler = self.lookup(exception)
         response = None
         try:
@@ -93,7 +93,7 @@ class ErrorHandler:
     def failed(
         self, request: BaseRequest, error: BaseException, handler: Handler | None = None
     ) -> BaseHTTPResponse:
-        """The answer where the answering itself failed."""
+        """The response if calling the exception handler failed."""
         trace = _traceback(error)
         name = getattr(handler, "__name__", repr(handler))
         message = f'Exception raised in exception handler "{name}" for uri: "{_url(request)}"\n{trace}'
@@ -101,7 +101,7 @@ class ErrorHandler:
         return self.dialect.response(message if self.debug else ERROR_IN_ERROR, 500, content_type=_TEXT)
 
     def failed_within(self, request: BaseRequest, error: BaseException) -> BaseHTTPResponse:
-        """The answer where a handler that was awaited failed, or `response` itself."""
+        """The response if awaiting the exception handler failed, or if `response` itself did."""
         trace = _traceback(error)
         self.log(f"An exception handler of {describe(request)} failed\n{trace}")
         message = f"Error while handling error: {error}\nStack: {trace}" if self.debug else ERROR_IN_ERROR
@@ -112,11 +112,11 @@ class ErrorHandler:
         getattr(self._log or logging.getLogger(self.dialect.log), level)(message)
 
     def default(self, request: BaseRequest, exception: BaseException) -> object:
-        """The answer to an exception that nobody registered for; override it for other pages."""
+        """The response to an exception without a registered handler; override it for other pages."""
         return self.default_page(request, exception)
 
     def default_page(self, request: BaseRequest, exception: BaseException) -> BaseHTTPResponse:
-        """The flavour's own answer."""
+        """The flavour's own error page."""
         if isinstance(exception, HTTPException):
             status = exception.status_code
             if status >= 500:
@@ -141,7 +141,7 @@ def _url(request: BaseRequest) -> str:
 
 
 def _debug_page(request: BaseRequest, exception: BaseException) -> str:
-    """The traceback as a page. What came from outside is escaped, which the originals did not do."""
+    """The traceback as a page. Unlike the originals it escapes what came from outside."""
     name = html.escape(type(exception).__name__)
     value = html.escape(str(exception))
     trace = html.escape(_traceback(exception))

@@ -1,7 +1,7 @@
-"""Errors that are answers: each has a status, and may have header fields.
+"""Exceptions that become responses: each has a status, and may have header fields.
 
-The rule: behaviour lives here, names live in the facades. A facade's `NotFound` is this module's and the
-facade's own base at once, so that `except SanicException` and `except NotFound` of either spelling hold.
+The rule: behaviour lives here, names live in the facades. A facade's `NotFound` derives from this module's
+and from the facade's own base, so that `except SanicException` and `except NotFound` catch it by either name.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class HTTPException(Exception):
     """An error that is answered with `status_code` and `Error: <message>`.
 
     Attributes:
-        status_code: of the answer; 500 unless the class or the constructor says another.
-        headers: fields of the answer.
+        status_code: the response's status; 500 unless the class or the constructor sets another.
+        headers: header fields of the response.
     """
 
     status_code: int = 500
@@ -39,13 +39,13 @@ class NotFound(HTTPException):
 
 
 class InvalidUsage(HTTPException):
-    """The request makes no sense to the application."""
+    """The application cannot make sense of the request."""
 
     status_code = 400
 
 
 class MethodNotSupported(HTTPException):
-    """The path has routes, but none for this method; `Allow` names those that it has."""
+    """The path has routes, but none for this method; `Allow` lists the methods that it has."""
 
     status_code = 405
 
@@ -56,7 +56,7 @@ class MethodNotSupported(HTTPException):
 
 
 class ServerError(HTTPException):
-    """Something went wrong on this side."""
+    """The server failed."""
 
     status_code = 500
 
@@ -72,7 +72,7 @@ class URLBuildError(ServerError):
 
 
 class FileNotFound(NotFound):
-    """A static file that is not there; `path` is the folder that was searched."""
+    """A static file does not exist; `path` is the folder that was searched."""
 
     def __init__(self, message: object, path: object, relative_url: object) -> None:
         super().__init__(message)
@@ -87,7 +87,7 @@ class RequestTimeout(HTTPException):
 
 
 class PayloadTooLarge(HTTPException):
-    """The body is longer than the route or the application allows."""
+    """The body is larger than the route or the application allows."""
 
     status_code = 413
 
@@ -97,13 +97,13 @@ class HeaderNotFound(InvalidUsage):
 
 
 class HasTotal(Protocol):
-    """What a `ContentRangeError` reads of a range: `total`, the size of the whole in bytes."""
+    """The attribute of a range that `ContentRangeError` reads: `total`, the size of the file in bytes."""
 
     total: int
 
 
 class ContentRangeError(HTTPException):
-    """The range asked for is not one of the file (RFC 9110 §15.5.17)."""
+    """The requested range is not within the file (RFC 9110 §15.5.17)."""
 
     status_code = 416
 
@@ -123,7 +123,7 @@ class Forbidden(HTTPException):
 
 
 class Unauthorized(HTTPException):
-    """The client must say who it is; `scheme` and the other keywords become `WWW-Authenticate`."""
+    """The client must authenticate; `scheme` and the other keywords become `WWW-Authenticate`."""
 
     status_code = 401
 
@@ -158,15 +158,15 @@ class ByStatus(dict[int, type[HTTPException]]):
         return register
 
     def build(self, status_code: int, message: str | None, base: type[HTTPException]) -> HTTPException:
-        """The exception for `status_code`; `base` where no class has that status."""
+        """The exception for `status_code`; `base` if no class has that status."""
         if message is None:
             message = STATUS_CODES.get(status_code, b"").decode()
         error = self.get(status_code, base)
         try:
             return error(message=message, status_code=status_code)
         except TypeError:
-            # A class with a constructor of its own (405 wants the allowed methods) cannot be built from
-            # a status alone; the originals raise the TypeError itself.
+            # A class with a different constructor (405 takes the allowed methods) cannot be built from a
+            # status alone; the originals raised the TypeError.
             return base(message, status_code)
 
 
@@ -176,7 +176,7 @@ _KERNELS_OWN = frozenset(
 
 
 def _flavour_of(kind: type[BaseException]) -> type[BaseException] | None:
-    """The facade's base that a class derives from; `None` for one of no facade."""
+    """The facade's base that a class derives from; `None` if it belongs to no facade."""
     found = None
     for parent in kind.__mro__:
         if issubclass(parent, HTTPException) and parent not in _KERNELS_OWN:
@@ -185,8 +185,8 @@ def _flavour_of(kind: type[BaseException]) -> type[BaseException] | None:
 
 
 def _facades(base: type[BaseException]) -> Iterator[type[BaseException]]:
-    """`base` and the classes derived from it that stand for one of the kernel's. An application's own derive
-    from a facade's class alone, so they stand for none."""
+    """`base` and its subclasses that derive directly from one of the kernel's classes too. An application's
+    own classes derive from a facade's class only, so they are left out."""
     if not _KERNELS_OWN.isdisjoint(base.__bases__):
         yield base
         for derived in base.__subclasses__():
@@ -194,10 +194,11 @@ def _facades(base: type[BaseException]) -> Iterator[type[BaseException]]:
 
 
 def answers_for(known: type[BaseException], kind: type[BaseException]) -> bool:
-    """Whether a handler that was registered for `known` answers for exceptions of class `kind`.
+    """Whether a handler that was registered for `known` handles exceptions of class `kind`.
 
-    It does for subclasses, as always. An exception of the other flavour counts as the one that its flavour
-    has for the same class of the kernel, or for the nearest parent of it that it has one for.
+    It handles subclasses, as usual. An exception of the other flavour counts as the class of this flavour
+    that derives from the same class of the kernel, or from that class's nearest parent that this flavour
+    has a class for.
     """
     flavour = _flavour_of(known)
     if issubclass(kind, known) or flavour is None or issubclass(kind, flavour):

@@ -1,9 +1,9 @@
-"""JSON: read by the standard library, written as the originals wrote it, by ujson.
+"""JSON: parsed by the standard library, written by ujson as in the originals.
 
-The rule: what comes from outside is read by one grammar (RFC 8259), whatever stands in it; ujson says of
-itself that it is not made for that. What ujson writes today is left to it, or to `ujsontext` where it is not
-installed. It is asked again only where it has refused, with what the originals' took: dates, sets and other
-iterables, bytes, objects by their public attributes.
+The rule: all input is parsed by one grammar (RFC 8259); ujson's own documentation advises against it for
+untrusted input. ujson writes, or `ujsontext` if ujson is not installed. If it refuses a value, it is called
+again with conversions for what the originals' version accepted: dates, sets and other iterables, bytes, and
+objects by their public attributes.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ else:
 
 
 def json_dumps(value: object, **options: Any) -> str:
-    """JSON without white space, `/` and what is not ASCII escaped.
+    """JSON without white space; `/` and characters outside of ASCII are escaped.
 
-    A date is the seconds since 1970, UTC where it names no zone; an iterable a list; bytes are a text; any
-    other object has its public attributes.
+    A date is written as seconds since 1970 (UTC if it has no time zone), an iterable as a list, bytes as
+    text, and any other object as its public attributes.
 
     Args:
-        options: ujson's, and its former `double_precision`: digits after the point of a number.
-    Raises: OverflowError: `value` has a number that JSON cannot say (NaN, an infinity), or is recursive;
+        options: those of `ujson.dumps`, and its former `double_precision`: digits after the decimal point.
+    Raises: OverflowError: `value` has a number that JSON cannot express (NaN, an infinity), or is recursive;
         UnicodeDecodeError: it has bytes that are not UTF-8; TypeError: an option is unknown.
     """
     text: str
@@ -44,37 +44,37 @@ def json_dumps(value: object, **options: Any) -> str:
     except TypeError:
         options = dict[str, object](default=_plain, reject_bytes=False) | options
         text = dumps(value, **options)
-    # The option costs more than a look for what it forbids.
+    # `allow_nan=False` on every call would cost more than this search.
     if "NaN" in text or "Infinity" in text:
         return str(dumps(value, **{"allow_nan": False} | options))
     return text
 
 
 def json_loads(data: bytes | str) -> Any:
-    """What JSON says, in UTF-8.
+    """Parses JSON; bytes are UTF-8.
 
-    By RFC 8259, but for control characters in texts, which the originals took as well. A number that is too
-    large for a float is an infinity; a key that is repeated has its last value.
+    The grammar is RFC 8259's, and control characters are allowed in strings, as in the originals. A number
+    that is too large for a float becomes an infinity; a repeated key has its last value.
 
-    Raises: ValueError for anything else: NaN, leading zeros, a byte order mark, more nesting than Python can
-        follow, an integer of more digits than `sys.get_int_max_str_digits()`.
+    Raises: ValueError for anything else: NaN, leading zeros, a byte order mark, nesting beyond Python's
+        recursion limit, an integer of more digits than `sys.get_int_max_str_digits()`.
     """
     text = data if isinstance(data, str) else str(data, "utf-8")
     try:
         return _decode(text)
     except RecursionError as error:
-        raise ValueError("this JSON is nested too deep") from error
+        raise ValueError("the JSON is nested too deeply") from error
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not valid JSON")
 
 
 _decode = json.JSONDecoder(parse_constant=_refuse, strict=False).decode
 
 
 def _plain(value: object) -> object:
-    """What ujson took a value for that it refuses today."""
+    """The form in which older versions of ujson wrote a value that today's refuses."""
     if isinstance(value, datetime):
         return calendar.timegm(value.utctimetuple())
     if isinstance(value, date):

@@ -1,7 +1,7 @@
-"""Middleware: what runs before a handler and after it.
+"""Runs the middleware before and after a handler.
 
-The rule: the first middleware that answers ends its round; one that fails is the handler's failure before
-the response, and only logged after it.
+The rule: the first middleware that returns something ends the run. An exception in request middleware is
+handled as one of the handler; one in response middleware is only logged.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from streamcompat.kernel.routes.views import Handler
 
 
 async def before(middleware: Iterable[Handler], request: BaseRequest) -> object:
-    """The first answer that is not empty; `None` where the handler is to be asked."""
+    """The first result that is true; `None` if the handler is to be called."""
     for function in middleware:
         response = function(request)
         if isawaitable(response):
@@ -26,7 +26,7 @@ async def before(middleware: Iterable[Handler], request: BaseRequest) -> object:
 
 
 async def after(middleware: Iterable[Handler], request: BaseRequest, response: BaseHTTPResponse) -> object:
-    """The first replacement for `response` that is not empty, else `response`."""
+    """The first replacement for `response` that is true, else `response`."""
     for function in middleware:
         replacement = function(request, response)
         if isawaitable(replacement):

@@ -1,7 +1,6 @@
-"""What is registered on an application: routes, middleware, handlers of exceptions, listeners, blueprints.
+"""The registry of an application: routes, middleware, exception handlers, listeners, blueprints.
 
-The rule: registering happens before the application is served, and only stores; what is stored is used by the
-application.
+The rule: registering only stores, and happens before the application is served.
 """
 
 from __future__ import annotations
@@ -23,15 +22,15 @@ from streamcompat.kernel.websocket.routes import WebSocketSwitch
 
 
 class Registry(Registration, WebSocketSwitch):
-    """The part of an application that its handlers are registered on.
+    """The part of an application that handlers are registered on.
 
     Attributes:
-        router: with the routes.
-        error_handler: answers exceptions.
-        strict_slashes: for routes that do not say.
+        router: holds the routes.
+        error_handler: makes responses to exceptions.
+        strict_slashes: the default for routes.
         request_middleware, response_middleware: in the order in which they are called.
-        listeners: by the name of their event.
-        blueprints: by their name.
+        listeners: by the name of the event.
+        blueprints: by name.
     """
 
     config: Config
@@ -84,7 +83,7 @@ class Registry(Registration, WebSocketSwitch):
     def blueprint(self, blueprint: Blueprints, **options: str | None) -> None:
         """Takes on a blueprint, or a list of them; `url_prefix` replaces the blueprint's own.
 
-        Raises: AssertionError: another blueprint has that name.
+        Raises: AssertionError: another blueprint has the same name.
         """
         if isinstance(blueprint, (list, tuple)):
             for one in blueprint:
@@ -101,14 +100,14 @@ class Registry(Registration, WebSocketSwitch):
     register_blueprint = blueprint
 
     def remove_route(self, uri: str, clean_cache: bool = True, host: str | None = None) -> None:
-        """Forgets the route of exactly this path; RouteDoesNotExist when there is none."""
+        """Removes the route of exactly this path; RouteDoesNotExist if there is none."""
         self.router.remove(uri, clean_cache, host)
 
     def url_for(self, view_name: str, **values: Any) -> str:
         """The URL of a handler, by its name (`blueprint.handler` on a blueprint).
 
-        The route's parameters are taken from `values`, what is left becomes the query; `_anchor`,
-        `_external`, `_scheme` and `_server` shape the rest. In a request the URL begins with its `root_path`;
-        outside of one nothing is known of a prefix. Raises the flavour's URLBuildError.
+        The route's parameters are taken from `values`, and the remaining values become the query; `_anchor`,
+        `_external`, `_scheme` and `_server` set the other parts. During a request the URL begins with the
+        request's `root_path`; outside of one it has no prefix. Raises the flavour's URLBuildError.
         """
         return build_url(self.router, view_name, self.config.get("SERVER_NAME", ""), values)

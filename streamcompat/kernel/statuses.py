@@ -1,7 +1,7 @@
 """The reason phrases of HTTP, as the originals spell them.
 
-The rule: a table only. The standard library's own phrases change from one Python to the next
-(413 was renamed in 3.13), and error bodies are made of these.
+The rule: a table only. The standard library's phrases differ between versions of Python (413 was renamed in
+3.13), and error bodies contain these.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ STATUS_CODES: dict[int, bytes] = {
 }
 
 COMMON_STATUS_CODES = {status: STATUS_CODES[status] for status in (200, 400, 404, 500)}
-"""The ones that old versions of the originals looked up first."""
+"""The statuses that old versions of the originals looked up first."""
 
 HTTP_METHODS = ("GET", "POST", "PUT", "HEAD", "OPTIONS", "PATCH", "DELETE")
-"""What a class view is searched for, and what `CompositionView.add` takes."""
+"""The methods that a class view may have, and that `CompositionView.add` takes."""

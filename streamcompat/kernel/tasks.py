@@ -1,6 +1,7 @@
-"""Tasks that an application runs beside its server, in the loop of asyncio that serves it.
+"""Tasks that an application runs beside its server, in the asyncio loop that serves it.
 
-The rule: what was added before the server runs waits for it; a function is called each time that it does.
+The rule: tasks that were added before the server runs start with it; a function is called for each run of the
+server, a coroutine runs once.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ class Tasks:
     def add_task(self, task: Task) -> None:
         """Runs a coroutine, or what a callable returns for the app or for nothing, beside the server.
 
-        Before the server runs the task is kept until it does; a callable then for each later run, too.
-        asyncio only.
+        A task that is added before the server runs is kept until it does; a callable is called for each later
+        run too. asyncio only.
         """
         if self._loop is None:
             self._waiting.append(task)

@@ -1,7 +1,7 @@
-"""ujson's `dumps` on the standard library, for where ujson is not installed.
+"""ujson's `dumps` on the standard library, for use if ujson is not installed.
 
-The rule: the same text, the same options and the same kinds of error as ujson's; a test holds both against
-each other. It is slower, and values may nest less deep, by Python's own limit.
+The rule: the same text, the same options and the same kinds of error as ujson; a test compares both. It is
+slower, and Python's recursion limit allows less nesting.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ def dumps(
     """JSON in ujson's layout.
 
     Args:
-        indent: spaces a level; 0 for one line.
-        allow_nan: write NaN and infinities, which are no JSON.
-        reject_bytes: bytes are an error; else they are UTF-8.
-        default: makes something that can be written of what cannot.
+        indent: spaces per level; 0 for one line.
+        allow_nan: write NaN and infinities, which JSON does not have.
+        reject_bytes: bytes are an error; else they are written as UTF-8 text.
+        default: converts a value that JSON does not have into one that can be written.
         separators: between items, and between a key and its value.
-    Raises: OverflowError: too deep, or a number that is not allowed; TypeError: a value that has no JSON;
-        UnicodeError: text that has no UTF-8.
+    Raises: OverflowError: nested too deeply, or a number that is not allowed; TypeError: a value that JSON
+        does not have; UnicodeError: text or bytes that are not valid UTF-8.
     """
     comma, colon = separators or (",", ": " if indent else ":")
     text = _Text(ensure_ascii, escape_forward_slashes, encode_html_chars)
@@ -54,7 +54,7 @@ def dumps(
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """Writes texts; called with one."""
+    """Calling it with a text returns the text as JSON; the options are those of `dumps`."""
 
     ensure_ascii: bool
     escape_forward_slashes: bool
@@ -62,10 +62,10 @@ class _Text:
 
     def __call__(self, value: str) -> str:
         if self.ensure_ascii:
-            # The library escapes DEL too.
+            # Unlike ujson, the standard library escapes DEL.
             written = '"' + "\x7f".join(json.dumps(piece)[1:-1] for piece in value.split("\x7f")) + '"'
         else:
-            value.encode()  # half a surrogate pair has no UTF-8
+            value.encode()  # raises for a lone surrogate
             written = json.dumps(value, ensure_ascii=False)
         if self.escape_forward_slashes:
             written = written.replace("/", "\\/")
@@ -89,7 +89,7 @@ class _Writer:
     default: Callable[[object], object] | None
 
     def written(self, value: object, depth: int, replaced: int = 0) -> str:
-        """One value; `replaced`: how many times in a row `default` has given another value in its place."""
+        """The JSON of a value; `replaced` counts how often in a row `default` has converted it."""
         if depth > _DEEPEST:
             raise OverflowError("Maximum recursion level reached")
         simple = self._simple(value)

@@ -106,7 +106,7 @@ class TestMach9:
         assert adapt(inner, OWNER, NONE, MACH9)("request") is OWNER
 
     def test_a_method_without_its_object(self):
-        with pytest.raises(ValueError, match=r"Callable.method\(\) is a method that no object was given for"):
+        with pytest.raises(ValueError, match=r"Callable.method\(\) is a method without an instance"):
             adapt(Callable.method, OWNER, NONE, MACH9)
 
 

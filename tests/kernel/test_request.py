@@ -138,9 +138,7 @@ class TestBody:
         assert request.form == {}
         assert request.files == {}
         assert len(caplog.messages) == 1
-        assert caplog.messages[0].startswith(
-            "Failed when parsing form: a multipart body without its boundary"
-        )
+        assert caplog.messages[0].startswith("Failed when parsing form: the multipart body has no boundary")
 
     def test_broken_forms_do_not_fill_the_log(self, caplog, monkeypatch):
         monkeypatch.setattr(logs, "_clients", LogBudget(burst=3, rate=0))

@@ -1,1 +1,1 @@
-"""What a handler is given."""
+"""The request that a handler gets: its fields, its body, its forms and its stream."""

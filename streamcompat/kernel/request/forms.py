@@ -1,4 +1,4 @@
-"""Bodies of HTML forms, from the bytes of a buffered request.
+"""HTML forms in the body of a buffered request.
 
 The rule: what a form holds is decided here, how a multipart body is cut in `multipart`; a field without a
 name is dropped. Parts and fields are counted before anything is made of them, and what is made of a body

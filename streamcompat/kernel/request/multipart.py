@@ -1,4 +1,4 @@
-"""Multipart bodies (RFC 2046 §5.1, RFC 7578) as events, from bytes that arrive in any pieces.
+"""Multipart bodies (RFC 2046 §5.1, RFC 7578) as events, from bytes that arrive in pieces of any size.
 
 The rule: the events depend on the bytes alone, never on how they were cut; only where a part's content is cut
 into pieces follows them. Content is passed on, never gathered; a part's header is gathered, within a bound.
@@ -121,7 +121,7 @@ class PartsParser:
     def next_event(self) -> Event:
         """What the bytes so far say next.
 
-        Raises: ValueError: it is no multipart; TooMuch.
+        Raises: ValueError: the body is not valid multipart; TooMuch.
         """
         if self._state is _State.CONTENT:
             return self._content()

@@ -1,7 +1,7 @@
 """A multipart body part by part, while it arrives.
 
-The rule: what is held is one piece of the body, as it came. Whoever goes on to the next part passes the
-rest of the last one by, and the client is read no faster than the parts are.
+The rule: only one piece of the body is held, as it arrived. Asking for the next part skips the rest of the
+current one, and the body is read from the client no faster than the parts are.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from streamcompat.kernel.request.charsets import decode_text
 from streamcompat.kernel.request.multipart import Event, PartHead, PartsParser, Sign, TooMuch
 
 READ_LIMIT: Final = 1024 * 1024
-"""Bytes of a part that `read` and `text` take; what Starlette gives a field that is not a file."""
+"""Maximum bytes of a part for `read` and `text`; Starlette's limit for a field that is not a file."""
 MOST: Final = 1000
-"""Parts that a body may have; as in Starlette, of files and of fields."""
+"""Maximum number of parts in a body; as in Starlette, for files and for fields."""
 
 _EVENTS_A_TURN: Final = (
     32  # after so many the event loop has a turn, whether or not the body is there already
@@ -66,11 +66,11 @@ class Part:
         return piece
 
     async def read(self, limit: int | None = READ_LIMIT) -> bytes:
-        """What is left of the part.
+        """The rest of the part.
 
         Args:
-            limit: in bytes; `None` for no limit.
-        Raises: the flavour's PayloadTooLarge; and as iterating over `request.parts()`.
+            limit: maximum bytes; `None` for no limit.
+        Raises: the flavour's PayloadTooLarge, and what iterating over `request.parts()` raises.
         """
         pieces, size = [], 0
         async for piece in self:
@@ -90,14 +90,14 @@ class Part:
 
 
 class Parts:
-    """What `request.parts()` gives: iterating over it gives each `Part`, once its header is there.
+    """The parts of a body, from `request.parts()`; iterating gives each `Part` once its header has arrived.
 
     Args:
-        receive: gives the next piece of the body, `None` at its end.
-        content_type: of the request.
-        most: parts that may come; `None` for any number.
-        invalid: makes the exception for a body that is no multipart, when it is found out.
-        too_large: makes the one for too many parts, or too long a header.
+        receive: returns the next piece of the body, `None` at its end.
+        content_type: the request's.
+        most: the maximum number of parts; `None` for no limit.
+        invalid: makes the exception for a body that is not valid multipart.
+        too_large: makes the exception for too many parts, or too long a header.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The request as a handler sees it.
 
-The rule: nothing is parsed before it is asked for. A request is made from the engine's exchange with a
-handful of assignments; header fields, parameters, cookies, JSON and forms are made on first use.
+The rule: nothing is parsed before it is needed. Making a request from the engine's exchange takes a few
+assignments; header fields, parameters, cookies, JSON and forms are made on first use.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BaseRequest", "File"]
 
-# RFC 9110 §8.3: what a body without a content type may be taken for.
+# RFC 9110 §8.3: a body without a content type may be taken for this.
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
 
 
@@ -42,13 +42,13 @@ def decode(raw: bytes) -> str:
 
 
 def after_token(authorization: str) -> str:
-    """What a field `Authorization: Token x` says after the scheme; the whole of it for other schemes."""
+    """The `x` of a field `Authorization: Token x`; the whole value for other schemes."""
     _, found, token = authorization.partition("Token ")
     return token if found else authorization
 
 
 class Origin(Protocol):
-    """Where a request comes from: its exchange, or nothing, for one that is made by hand."""
+    """Where a request comes from: its exchange, or `Unserved` for a request that is made by hand."""
 
     @property
     def head(self) -> RequestHead: ...
@@ -61,7 +61,7 @@ class Origin(Protocol):
 
 
 class Unserved:
-    """The origin of a request that no server has read."""
+    """The origin of a request that did not come through a server."""
 
     peer: Final = None
     scheme: Final = "http"
@@ -90,11 +90,11 @@ class BaseRequest(dict[str, Any]):
 
     Attributes:
         app: the application that serves it.
-        method: as sent, in upper case for every method that HTTP defines.
-        path: of the URL, percent-encoded as sent, without the query and without `root_path`.
+        method: as sent; the methods that HTTP defines are in upper case.
+        path: the URL's path, percent-encoded as sent, without the query and without `root_path`.
         root_path: the prefix under which the app is mounted, or an empty text.
         version: "1.0" or "1.1".
-        body: all of it, on a route that does not stream; `b""` on one that does.
+        body: the whole body on a route that does not stream; `b""` on one that does.
         stream: the body on a route that streams, else `None`.
     """
 
@@ -141,7 +141,7 @@ class BaseRequest(dict[str, Any]):
 
     @classmethod
     def of(cls, exchange: Exchange, app: App, root_path: str) -> Self:
-        """The request of an exchange; a constructor that a subclass defines is not run."""
+        """The request of an exchange; the constructor of a subclass does not run."""
         self = cls.__new__(cls)
         head = exchange.head
         self._origin = self._exchange = exchange
@@ -158,7 +158,7 @@ class BaseRequest(dict[str, Any]):
     def _by_hand(
         self, method: str, target: bytes, version: str, headers: Mapping[str, str], transport: object
     ) -> None:
-        """For a facade's constructor: fills a request that no server made; leaves one that it did."""
+        """For a facade's constructor: sets the attributes, unless `of` has set them already."""
         if hasattr(self, "_origin"):
             return
         path, _, query = target.partition(b"?")
@@ -170,12 +170,12 @@ class BaseRequest(dict[str, Any]):
 
     @classmethod
     def _unserved_dialect(cls) -> Dialect:
-        """The dialect of a request that no application serves; for a facade."""
+        """The dialect of a request without an application; a facade overrides it."""
         raise NotImplementedError
 
     @property
     def _dialect(self) -> Dialect:
-        """That of the application."""
+        """The application's dialect."""
         app: App | None = self.app
         return self._unserved_dialect() if app is None else app.dialect
 
@@ -190,11 +190,11 @@ class BaseRequest(dict[str, Any]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.method} {self.path}>"
 
-    # What came over the wire
+    # The head
 
     @property
     def headers(self) -> Headers:
-        """The header fields, by name whatever its case."""
+        """The header fields, by case-insensitive name."""
         if self._headers is None:
             self._headers = Headers.from_wire(self._origin.head.headers)
         return self._headers
@@ -210,12 +210,12 @@ class BaseRequest(dict[str, Any]):
 
     @property
     def query_string(self) -> str:
-        """What follows the first `?`, percent-encoded as sent."""
+        """The part of the target after the first `?`, percent-encoded as sent."""
         return decode(self._origin.head.query)
 
     @property
     def args(self) -> RequestParameters:
-        """The query's parameters; those without a value are left out."""
+        """The parameters of the query; those without a value are left out."""
         if self._args is None:
             query = self.query_string
             self._args = RequestParameters(parse_qs(query)) if query else RequestParameters()
@@ -223,12 +223,12 @@ class BaseRequest(dict[str, Any]):
 
     @property
     def raw_args(self) -> dict[str, str]:
-        """The first value of each of the query's parameters."""
+        """The first value of each parameter of the query."""
         return {name: values[0] for name, values in self.args.items()}
 
     @property
     def content_type(self) -> str:
-        """The Content-Type field, `application/octet-stream` where there is none."""
+        """The Content-Type field, `application/octet-stream` if there is none."""
         return str(self.headers.get("content-type", DEFAULT_CONTENT_TYPE))
 
     @property
@@ -240,15 +240,15 @@ class BaseRequest(dict[str, Any]):
 
     @property
     def token(self) -> str | None:
-        """What `Authorization` says after the scheme, where it is `Token` or another that the flavour knows;
-        the whole of it for other schemes."""
+        """The credentials in `Authorization` if the scheme is `Token` or another that the flavour knows; the
+        whole value for other schemes."""
         return self._dialect.token(self.headers.get("authorization"))
 
-    # Who and where
+    # The connection and the URL
 
     @property
     def transport(self) -> Any:
-        """The connection's transport, an object of the driver's."""
+        """The connection's transport; its type depends on the driver."""
         return self._origin.transport
 
     @property
@@ -288,7 +288,7 @@ class BaseRequest(dict[str, Any]):
 
     @property
     def url(self) -> str:
-        """The URL as the client wrote it, as far as the request tells."""
+        """The URL that the client requested, as far as the request tells."""
         return urlunsplit((self.scheme, self.host, self.root_path + self.path, self.query_string, ""))
 
     @property
@@ -298,8 +298,8 @@ class BaseRequest(dict[str, Any]):
 
     @property
     def match_info(self) -> dict[str, Any]:
-        """What the route's parameters match; for request middleware it asks the router, which raises where no
-        route does."""
+        """The values of the route's parameters. Before a route is chosen (in request middleware) it asks the
+        router, which raises if no route matches."""
         try:
             return self._match_info
         except AttributeError:
@@ -308,7 +308,7 @@ class BaseRequest(dict[str, Any]):
 
     @property
     def ctx(self) -> SimpleNamespace:
-        """A place for the application's own attributes."""
+        """A namespace for the application's own attributes."""
         if self._ctx is None:
             self._ctx = SimpleNamespace()
         return self._ctx
@@ -317,7 +317,7 @@ class BaseRequest(dict[str, Any]):
 
     @property
     def json(self) -> Any:
-        """The body read as JSON; `None` when it is empty, the flavour's 400 when it is not JSON."""
+        """The body parsed as JSON; `None` if it is empty. Raises the flavour's 400 if it is not JSON."""
         if self._json is None:
             self._json = self.load_json()
         return self._json
@@ -348,14 +348,14 @@ class BaseRequest(dict[str, Any]):
     def parts(self, most: int | None = MOST) -> Parts:
         """A multipart body part by part, while it arrives: `async for part in request.parts()`.
 
-        On a route that streams the body never is in memory as a whole; on another one it is there already.
-        Each part has `name`, `filename`, `content_type` and `headers`, and gives its content in pieces
-        (`async for piece in part`) or at once (`await part.read(limit)`).
+        On a route that streams, the body is never in memory as a whole; on any other route it is buffered
+        already. Each part has `name`, `filename`, `content_type` and `headers`, and gives its content in
+        pieces (`async for piece in part`) or at once (`await part.read(limit)`).
 
         Args:
-            most: parts that may come, 1000 unless said otherwise; `None` for any number.
-        Raises, here or while it is read: the flavour's InvalidUsage: the body is no multipart; its
-        PayloadTooLarge: too many parts, or a part whose header has more than 8 KiB; ClientDisconnected.
+            most: the maximum number of parts; `None` for no limit.
+        Raises, here or while the parts are read: the flavour's InvalidUsage: the body is not valid multipart;
+        its PayloadTooLarge: too many parts, or a part whose header has more than 8 KiB; ClientDisconnected.
         """
         dialect = self._dialect
         receive = self._body_at_once() if self.stream is None else self._exchange.receive
@@ -378,7 +378,7 @@ class BaseRequest(dict[str, Any]):
             except TooMuch as error:
                 raise self.app.dialect.payload_too_large(f"Failed when parsing form: {error}") from error
             except Exception as error:
-                # As in the originals a broken form is an empty one, and the log says so.
+                # As in the originals, a malformed form is an empty one; the log has the error.
                 self._form = RequestParameters(), RequestParameters()
                 self.app.log_client(f"Failed when parsing form: {error or type(error).__name__}")
         return self._form

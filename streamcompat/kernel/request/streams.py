@@ -1,7 +1,7 @@
-"""The request's body as a stream, in the shape of the `asyncio.Queue` that the originals handed out.
+"""The request's body as a stream, with the interface of the `asyncio.Queue` that the originals used.
 
-The rule: no bytes are kept here. A read goes to the exchange, which holds what has arrived and makes the
-peer wait; the queue's other methods answer for that.
+The rule: no bytes are buffered here. A read goes to the exchange, which buffers the body and applies
+back-pressure to the client; the queue's other methods report the exchange's state.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from streamcompat_engine import Exchange
 
 
 class RequestStream(asyncio.Queue[Any]):
-    """The body of one request; a facade adds the method that reads in its own words.
+    """The body of one request; a facade adds its own method to read.
 
-    It is a queue for `isinstance`, and needs no event loop of asyncio's.
+    It is an `asyncio.Queue` for `isinstance` only, and does not need an asyncio event loop.
     """
 
     __slots__ = ("_exchange", "_receive")
 
     def __init__(self, exchange: Exchange) -> None:
-        # The queue's own state is never used, so it is not made.
+        # No super().__init__(): the queue's own state is never used.
         self._exchange = exchange
         self._receive = exchange.receive
 
@@ -32,7 +32,7 @@ class RequestStream(asyncio.Queue[Any]):
     __str__ = __repr__
 
     def __aiter__(self) -> Self:
-        """Every piece of the body, as bytes."""
+        """The pieces of the body, as bytes."""
         return self
 
     async def __anext__(self) -> bytes:
@@ -43,11 +43,11 @@ class RequestStream(asyncio.Queue[Any]):
 
     @property
     def maxsize(self) -> int:
-        """0: the engine bounds the body in bytes, not in pieces."""
+        """0: the engine limits the buffered body in bytes, not in pieces."""
         return 0
 
     def qsize(self) -> int:
-        """0 when the body has been read to its end, else 1: how many pieces wait is not known."""
+        """0 if the body has been read to its end, else 1: the number of waiting pieces is unknown."""
         return 0 if self._exchange.body_complete else 1
 
     def empty(self) -> bool:
@@ -55,17 +55,17 @@ class RequestStream(asyncio.Queue[Any]):
         return self._exchange.body_complete
 
     def full(self) -> bool:
-        """False: nobody but the peer puts anything in."""
+        """False: only the client writes to the stream."""
         return False
 
     def task_done(self) -> None:
-        """Nothing to do: a piece is done when it is read."""
+        """Does nothing: a piece is done when it is read."""
 
     async def join(self) -> None:
-        """Returns at once, as nothing waits for `task_done`."""
+        """Returns at once: nothing waits for `task_done`."""
 
     def get_nowait(self) -> NoReturn:
-        """RuntimeError: whether a piece is there is the peer's business; await the read instead."""
+        """RuntimeError: a read may have to wait for the client; await the read instead."""
         raise RuntimeError("a request's body cannot be read without waiting: await the read instead")
 
     def put_nowait(self, item: object) -> NoReturn:

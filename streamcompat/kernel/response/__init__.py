@@ -1,1 +1,1 @@
-"""What a handler answers with."""
+"""The responses that a handler returns, and the functions that make them."""

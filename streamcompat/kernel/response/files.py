@@ -35,7 +35,7 @@ class FileShrunk(OSError):
 
 
 class Sized(Protocol):
-    """What a range needs of `os.stat_result`."""
+    """The attribute of `os.stat_result` that a range needs."""
 
     @property
     def st_size(self) -> int: ...
@@ -55,16 +55,16 @@ class FileRange(Protocol):
 
 
 class ContentRange:
-    """The range that a request asks for.
+    """The range of a file that a request asks for.
 
     Attributes:
         start, end: the first and the last byte, both included.
-        size: in bytes.
-        total: the size of the whole in bytes.
-        headers: the fields of the response.
+        size: the size of the range in bytes.
+        total: the size of the file in bytes.
+        headers: header fields for the response.
 
-    Raises, when it is made: the flavour's HeaderNotFound: the request has no Range;
-    ContentRangeError: it is none, or not one of this file; InvalidRangeType: its unit is not `bytes`.
+    The constructor raises the flavour's HeaderNotFound: the request has no Range; ContentRangeError: it is
+    malformed, or not within the file; InvalidRangeType: its unit is not `bytes`.
     """
 
     def __init__(self, request: BaseRequest, stats: Sized, dialect: Dialect) -> None:
@@ -105,7 +105,7 @@ def _byte_range(value: str, total: int) -> tuple[int, int]:
 
 
 def _position(digits: str) -> int:
-    """A position in a file; every number of more than 18 digits is past the end of any."""
+    """A position in a file; a number of more than 18 digits is past the end of any file."""
     return int(digits.lstrip("0")[:19] or "0")
 
 

@@ -1,6 +1,6 @@
-"""The functions that both flavours have for plain responses, each of which makes the flavour's own class.
+"""The functions that make plain responses of a flavour's own class; both flavours have them.
 
-The rule: what a function says of a response is its content type, and nothing else.
+The rule: the functions differ in the content type that they set, and in nothing else.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class Makers(Generic[R]):
     """`json`, `text`, `raw`, `html` and `redirect` of a flavour.
 
     Args:
-        response_class: of what they make.
-        safe: the characters of a URL that `redirect` does not encode; `None` for all.
+        response_class: the class of the responses.
+        safe: the characters of a URL that `redirect` does not percent-encode; `None` encodes nothing.
     """
 
     def __init__(self, response_class: type[R], safe: str | None) -> None:
@@ -35,7 +35,7 @@ class Makers(Generic[R]):
         dumps: Callable[..., str] = json_dumps,
         **kwargs: object,
     ) -> R:
-        """JSON made by `dumps(body, **kwargs)`."""
+        """A response with the JSON that `dumps(body, **kwargs)` returns."""
         return self._response_class(dumps(body, **kwargs), status, headers, content_type)
 
     def text(
@@ -45,7 +45,7 @@ class Makers(Generic[R]):
         headers: GivenHeaders = None,
         content_type: str = "text/plain; charset=utf-8",
     ) -> R:
-        """Plain text."""
+        """A response with plain text."""
         return self._response_class(body, status, headers, content_type)
 
     def raw(
@@ -55,11 +55,11 @@ class Makers(Generic[R]):
         headers: GivenHeaders = None,
         content_type: str = "application/octet-stream",
     ) -> R:
-        """Bytes as they are."""
+        """A response with the given bytes."""
         return self._response_class(None, status, headers, content_type, body)
 
     def html(self, body: object, status: int = 200, headers: GivenHeaders = None) -> R:
-        """HTML."""
+        """A response with HTML."""
         return self._response_class(body, status, headers, "text/html; charset=utf-8")
 
     def redirect(
@@ -69,6 +69,6 @@ class Makers(Generic[R]):
         status: int = 302,
         content_type: str = "text/html; charset=utf-8",
     ) -> R:
-        """Sends the client to another URL."""
+        """A redirect to another URL."""
         located = redirect_headers(to, headers, self._safe)
         return self._response_class(None, status, located, content_type)

@@ -1,8 +1,7 @@
-"""What a handler answers with, and how it becomes header fields and bytes.
+"""Responses, and how they become header fields and bytes.
 
-The rule: a response is data until the app sends it. Header fields are encoded once, at the end, so that
-middleware may change anything before; what never changes (a content type, a field seen before) is encoded
-once per process.
+The rule: a response is data until the app sends it. Header fields are encoded when it is sent, so that
+middleware may change anything before; the encoding of a content type or of a repeated field is cached.
 """
 
 from __future__ import annotations
@@ -20,18 +19,17 @@ from streamcompat_engine import Exchange
 Fields = Sequence[tuple[bytes, bytes]]
 GivenHeaders = Mapping[str, object] | Iterable[tuple[str, object]] | None
 
-# The engine decides the framing and whether the connection is kept; these would contradict it.
+# The engine sets the framing and keep-alive; these fields could contradict it.
 _ENGINE_FIELDS = frozenset({b"transfer-encoding", b"keep-alive"})
 
 
 def to_bytes(data: object) -> bytes:
-    """`data` as a handler of either original may write it: text as UTF-8, buffers as their bytes,
-    anything else as the text that `str` makes of it."""
+    """`data` as bytes: text as UTF-8, a buffer's own bytes, and anything else as the text of its `str()`."""
     if isinstance(data, str):
         return data.encode()
     if isinstance(data, (bytes, bytearray, memoryview)):
         return bytes(data)
-    # A cookie among the header fields encodes itself.
+    # Cookies, as values of header fields, encode themselves.
     encode = getattr(data, "encode", None)
     return bytes(encode()) if encode is not None else str(data).encode()
 
@@ -47,13 +45,13 @@ def _content_type_only(content_type: str) -> Fields:
 
 
 class BaseHTTPResponse:
-    """What plain and streaming responses share.
+    """The base of plain and streaming responses.
 
     Attributes:
         status: the status code.
         content_type: used unless `headers` has a Content-Type.
-        is_stream: the body is produced while it is sent, by `produce`.
-        begun: the exchange on which the handler sends it by itself, see `App.begin`; `None` for any other.
+        is_stream: `produce` produces the body while it is sent.
+        begun: the exchange on which the handler itself sends the response, see `App.begin`; else `None`.
     """
 
     __slots__ = ("__dict__", "__weakref__", "_cookies", "_headers", "content_type", "status")
@@ -75,7 +73,7 @@ class BaseHTTPResponse:
 
     @property
     def headers(self) -> Headers:
-        """The header fields, by name whatever its case; a copy of what the constructor was given."""
+        """The header fields, by case-insensitive name; a copy of those that the constructor got."""
         headers = self._headers
         if headers.__class__ is not Headers:
             headers = self._headers = Headers(headers or ())
@@ -93,7 +91,7 @@ class BaseHTTPResponse:
         return self._cookies
 
     def wire_headers(self) -> Fields:
-        """The header fields as they are handed to the engine, which adds the framing."""
+        """The header fields for the engine, which adds the framing."""
         given = self._headers
         if not given:
             if self.content_type is None or self.status == 304:
@@ -122,7 +120,8 @@ class BaseHTTPResponse:
     ) -> bytes:
         """The head as bytes, for the originals' `output` and `get_headers`; the engine does not use it.
 
-        Their order: `connection`, the response's own fields, `framing`, and the type where none was given.
+        The order of the fields: `connection`, the response's own fields, `framing`, and the content type if
+        the own fields have none.
         """
         reason = STATUS_CODES.get(self.status, unknown)
         lines = [b"HTTP/%b %d %b" % (version.encode(), self.status, reason)]
@@ -140,10 +139,10 @@ class BaseHTTPResponse:
 
 
 class HTTPResponse(BaseHTTPResponse):
-    """A response whose body is there at once.
+    """A response whose whole body is known when it is made.
 
     Attributes:
-        body: bytes; text and anything else that is assigned is encoded when the response is sent.
+        body: bytes; an assigned text or other value is encoded when the response is sent.
     """
 
     __slots__ = ("body",)
@@ -156,7 +155,7 @@ class HTTPResponse(BaseHTTPResponse):
         content_type: str | None = "text/plain",
         body_bytes: object = b"",
     ) -> None:
-        # Not by super(): this is run for every response.
+        # No call of super(), for speed: this runs for every response.
         self.status = status
         self.content_type = content_type
         self._headers = headers
@@ -177,7 +176,8 @@ def redirect_headers(to: str, headers: GivenHeaders, safe: str | None) -> Mappin
 
 
 def _encoded(to: str, safe: str) -> str:
-    """A space is `+` in a query alone: in a path that would be a plus (RFC 3986 §3.3)."""
+    """The percent-encoded URL. A space becomes `+` in the query only: a `+` in a path is a plus
+    (RFC 3986 §3.3)."""
     rest, hash_mark, fragment = to.partition("#")
     path, question_mark, query = rest.partition("?")
     return quote(path, safe) + question_mark + quote_plus(query, safe) + hash_mark + quote(fragment, safe)

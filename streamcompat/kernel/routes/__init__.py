@@ -1,1 +1,1 @@
-"""Routes: how they are declared, found and built back into URLs."""
+"""Routes: declaring them, resolving a request to one, and building URLs from them."""

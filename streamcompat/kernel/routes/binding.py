@@ -1,7 +1,7 @@
-"""How a registered handler is called.
+"""Adapts a registered handler to one way of calling it.
 
-The rule: what a handler's signature says is looked at when it is registered, never when it is called. A
-handler that takes `(request, ...)` is called as it is; only the odd ones get a wrapper.
+The rule: a handler's signature is inspected when it is registered, never when it is called. A handler that
+takes `(request, ...)` is called directly; only the others get a wrapper.
 """
 
 from __future__ import annotations
@@ -22,11 +22,10 @@ _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 def adapt(handler: Handler, owner: object, route_parameters: frozenset[str], dialect: Dialect) -> Handler:
     """The handler as `call(request, **parameters)`.
 
-    A function outside of a class whose parameters are `(self, request, ...)` gets `owner` as `self` where
-    the dialect allows it. One without any parameters is called without the request, as old versions
-    allowed.
+    A function outside of a class whose parameters are `(self, request, ...)` gets `owner` as `self` if the
+    dialect allows it. A function without parameters is called without the request, as in old versions.
 
-    Raises: ValueError for a handler that could never be called.
+    Raises: ValueError: the handler could never be called.
     """
     if not callable(handler):
         raise ValueError(f"a route's handler must be callable, not {handler!r}")
@@ -46,7 +45,7 @@ def adapt(handler: Handler, owner: object, route_parameters: frozenset[str], dia
         )
     if _in_class_body(name):
         raise ValueError(
-            f"the handler {name}() is a method that no object was given for: "
+            f"the handler {name}() is a method without an instance: "
             "register the class's as_view(), or a bound method."
         )
     return partial(handler, owner)
@@ -60,14 +59,14 @@ def _declared(handler: Callable[..., object]) -> list[Parameter] | None:
         except (TypeError, ValueError):
             return None
         wrapped = getattr(handler, "__wrapped__", None)
-        # A decorator's `(*args, **kwargs)` hands on whatever the function inside takes.
+        # A decorator with `(*args, **kwargs)` passes on whatever the wrapped function takes.
         if wrapped is None or not parameters or parameters[0].kind is not Parameter.VAR_POSITIONAL:
             return parameters
         handler = wrapped
 
 
 def _takes_self(parameters: list[Parameter], route_parameters: frozenset[str]) -> bool:
-    """Whether the first two are `self` and the request, not a request that is called `self`."""
+    """Whether the first two parameters are `self` and the request, not a request that is called `self`."""
     if len(parameters) < 2 or parameters[0].name != "self":
         return False
     second = parameters[1]

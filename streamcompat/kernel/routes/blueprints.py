@@ -1,7 +1,7 @@
-"""Blueprints: routes, middleware, handlers of exceptions and listeners that an application takes on later.
+"""Blueprints: routes, middleware, exception handlers and listeners that an application registers later.
 
-The rule: a blueprint only remembers; what it was told it tells the application, in order, when it is
-registered there.
+The rule: a blueprint only stores what is registered on it, and passes it on in order when the blueprint is
+registered on an application.
 """
 
 from __future__ import annotations
@@ -35,13 +35,11 @@ class Blueprint(Registration):
     Args:
         name: unique in an application; the names of its routes begin with it (`name.handler`).
         url_prefix: put before the path of every route.
-        host: for routes that name none.
-        version: for routes that name none.
-        strict_slashes: for routes that do not say.
+        host, version, strict_slashes: the defaults for its routes.
 
     Attributes:
-        dialect: the flavour in whose words its handlers read their requests' bodies; that of the
-            application if it is `None`.
+        dialect: the flavour whose API its handlers use to read a request's body; `None` for the
+            application's.
     """
 
     dialect: ClassVar[Dialect | None] = None

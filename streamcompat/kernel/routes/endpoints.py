@@ -1,6 +1,6 @@
-"""What a route leads to: a handler, ready to be called, and what the route says of the request's body.
+"""The endpoint of a route: a handler, ready to be called, and the route's options for the request's body.
 
-The rule: all that can be known when a handler is registered is worked out then.
+The rule: everything that can be computed when a handler is registered is computed then.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Endpoint:
     """One handler for one method of one route, ready to be called as `call(request, **parameters)`.
 
     Attributes:
-        request_stream: makes `request.stream`, in the words of what the handler was registered on.
+        request_stream: makes `request.stream`, with the API of the app's or blueprint's flavour.
     """
 
     __slots__ = (
@@ -100,7 +100,7 @@ class Endpoint:
         self.has_options = (self.on_disconnect, self.body_idle, self.body_rate) != (None, None, None)
 
     def apply_options(self, exchange: Exchange) -> None:
-        """Tells the exchange what the route asks for, where `has_options` says that it does."""
+        """Sets the route's options on the exchange; needed only if `has_options`."""
         if self.on_disconnect is not None:
             exchange.on_disconnect = self.on_disconnect
         if self.body_idle is not None or self.body_rate is not None:
@@ -108,14 +108,14 @@ class Endpoint:
 
     @property
     def label(self) -> str:
-        """The route as a log names it."""
+        """The route in log messages."""
         handler = self.handler
         return f"{self.uri} ({getattr(handler, '__qualname__', type(handler).__qualname__)})"
 
 
 def answers_asterisk(methods: Iterable[str], dialect: Dialect) -> Endpoint:
-    """What answers `OPTIONS *`, which is about the whole server and no route of it (RFC 9110 §9.3.7):
-    204, with the methods of all its routes."""
+    """The endpoint for `OPTIONS *`, which asks about the server as a whole (RFC 9110 §9.3.7): it answers 204,
+    with the methods of all routes."""
     allowed = ", ".join(sorted({"OPTIONS", *methods}))
 
     def asterisk(request: BaseRequest) -> HTTPResponse:

@@ -1,9 +1,9 @@
 """Routes with parameters, arranged by the literal segments of their paths.
 
-The rule: the index only narrows down, each route's own pattern decides. A route is left out only where a
-literal segment of it, or the literal text that a segment begins with, is not what the path has there. What
-remains is tried in the order in which the routes were given, so the first one that matches wins, as in a
-search through all of them.
+The rule: the index only narrows the choice; each route's own pattern decides. A route is left out only if a
+literal segment of it, or the literal text at the start of a segment, differs from the path. The remaining
+routes are tried in the order in which they were given, so that the first match wins, as in a search through
+all of them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ R = TypeVar("R")
 
 
 class Segment(NamedTuple):
-    """What a route has between two slashes: literal text, or the text before a parameter.
+    """The part of a route between two slashes: literal text, or the text before a parameter.
 
     Attributes:
-        literal: there is no parameter.
-        open: a parameter may match slashes too, so the segment stands for one or more of a path.
+        literal: it has no parameter.
+        open: a parameter may match slashes too, so the segment may match several segments of a path.
     """
 
     text: str
@@ -31,11 +31,13 @@ class _Node(Generic[R]):
     """The routes with the same segments so far.
 
     Attributes:
-        literals: what follows, by a literal next segment.
-        parameter: what follows a next segment that begins with a parameter.
-        prefixed: what follows, by the text that the next segment begins with; the texts by their length.
-        opens: the same for a next segment that is open; what follows is read backwards from the last segment.
-        routes: those without a further segment; behind an open one, those of which nothing more is known.
+        literals: the next node, by a literal next segment.
+        parameter: the next node if the next segment begins with a parameter.
+        prefixed: the next node if the next segment begins with text before a parameter, by that text's
+            length and by the text.
+        opens: the same for an open next segment; the nodes after it are for the segments from the last one
+            backwards.
+        routes: the routes that end here; after an open segment, those without further closed segments.
     """
 
     __slots__ = ("literals", "opens", "parameter", "prefixed", "routes")
@@ -70,10 +72,10 @@ class _Node(Generic[R]):
         return self.parameter
 
     def collect(self, segments: Sequence[str], start: int, partly: bool, found: list[tuple[int, R]]) -> None:
-        """Adds the routes that may match a path with these segments, from the one at `start` on.
+        """Adds to `found` the routes that may match a path with these segments, from the one at `start` on.
 
         Args:
-            partly: routes that say nothing of the segments left count too.
+            partly: also add routes that do not restrict the remaining segments.
         """
         node = self
         for place in range(start, len(segments)):
@@ -107,7 +109,7 @@ def _by_prefix(nodes: dict[int, dict[str, _Node[R]]], text: str) -> _Node[R]:
 
 
 class Index(Generic[R]):
-    """Routes by their segments; adding one takes time by its own length only."""
+    """Routes by their segments; the time to add one depends on its own length only."""
 
     def __init__(self, routes: Iterable[tuple[R, Sequence[Segment]]]) -> None:
         self._root: _Node[R] = _Node()
@@ -115,7 +117,7 @@ class Index(Generic[R]):
             self._root.add(segments, (rank, route))
 
     def candidates(self, path: str) -> list[tuple[int, R]]:
-        """(rank, route) of each that may match, in the order in which they were given."""
+        """(rank, route) of each route that may match, in the order in which they were given."""
         found: list[tuple[int, R]] = []
         self._root.collect(path.split("/"), 1, False, found)
         if len(found) > 1:

@@ -1,12 +1,11 @@
-"""Matching a path by the patterns of our own types, in time by its length alone.
+"""Matches a path against a route of built-in parameter types, in time linear in the path's length.
 
-The rule: what matches, and which text each parameter gets, is what the route's regular expression would find.
-That one tries one parameter's ends within another's: n² steps for two parameters that leave it open where one
-ends and the next begins, n³ for three.
+The rule: the result is what the route's regular expression would find. The expression backtracks: it takes n²
+steps for two parameters whose boundary is ambiguous, n³ for three.
 
-Here a first pass goes backwards over the route and notes for each part the places of the path from which the
-rest of the route matches; a second one goes forwards and takes for each part the first end that its
-expression would try. A set of places is an integer: bit b is the place with b characters behind it, so bit 0
+Here a first pass goes backwards over the route and computes for each part the places of the path from which
+the rest of the route matches. A second pass goes forwards and takes for each part the first end that its
+expression would try. A set of places is an integer: bit b is the place with b characters after it, so bit 0
 is the end.
 """
 
@@ -18,7 +17,7 @@ from typing import NamedTuple
 
 
 class _Class(dict[int, str]):
-    """For `str.translate`: "1" for characters of a class, "0" for others."""
+    """A table for `str.translate`: "1" for characters of a class, "0" for others."""
 
     def __init__(self, expression: str) -> None:
         self._has = re.compile(expression).fullmatch
@@ -27,7 +26,7 @@ class _Class(dict[int, str]):
         return "1" if self._has(chr(code)) else "0"
 
     def places(self, path: str) -> int:
-        """Bit b is set where the character before the last b ones is of this class."""
+        """Bit b is set if the character before the last b characters is of this class."""
         return int("0" + path.translate(self), 2)
 
 
@@ -35,9 +34,9 @@ class Part(NamedTuple):
     """One part of a route.
 
     Attributes:
-        first: what its first character may be.
-        further: what each further one may be; `None` for a part of one character.
-        lazy: it is as short as it can be, else as long.
+        first: the class of its first character.
+        further: the class of each further character; `None` for a part of one character.
+        lazy: it matches as little as possible, else as much as possible.
     """
 
     first: _Class
@@ -64,15 +63,15 @@ _PARTS: dict[str, list[Part]] = {
         part for count in (8, 4, 4, 4, 12) for part in [*_literal("-"), *[Part(_HEX)] * count]
     ][1:],
 }
-"""The parts of the types' patterns, and of the one of static files."""
+"""The parts of each built-in pattern, including that of static files."""
 
 
 class LinearPattern:
-    """The expression of a route, made of literal text and of the types' patterns.
+    """The pattern of a route, made of literal text and built-in patterns.
 
     Args:
-        literals: the text before, between and behind the parameters.
-        patterns: of the parameters.
+        literals: the text before, between and after the parameters.
+        patterns: the parameters' patterns.
     """
 
     def __init__(self, literals: Sequence[str], patterns: Sequence[str]) -> None:
@@ -86,7 +85,7 @@ class LinearPattern:
                 self._spans.append((begin, len(self._parts)))
 
     def fullmatch(self, path: str) -> list[str] | None:
-        """The parameters' texts, or `None`."""
+        """The texts of the parameters; `None` if the path does not match."""
         size = len(path)
         rests = self._rests(path)
         if not rests[0] >> size & 1:
@@ -107,13 +106,14 @@ class LinearPattern:
         return [path[size - ends[begin] : size - ends[end]] for begin, end in self._spans]
 
     def _rests(self, path: str) -> list[int]:
-        """For each part, and for the end, the places from which the route matches from there on."""
+        """For each part, and for the end: the places from which the rest of the route matches."""
         rest = 1
         rests = [rest]
         for part in reversed(self._parts):
             if part.further is not None:
                 further = part.further.places(path)
-                # The carry runs from each place of the rest through all further characters before it.
+                # The carry propagates from each place in `rest` through the run of `further` characters
+                # before it.
                 rest |= (further + (rest & further)) ^ further
             rest = (part.first.places(path) & rest) << 1
             rests.append(rest)
@@ -121,11 +121,12 @@ class LinearPattern:
 
 
 def linear_pattern(literals: Sequence[str], patterns: Sequence[str]) -> tuple[int, LinearPattern | None]:
-    """What to match paths by that are longer than the given length.
+    """The pattern for paths that are longer than the returned length.
 
-    `None` where the expression is linear itself: at most one parameter can hold slashes and no two of varying
-    length stand in one segment, so each segment is tried once. `None` too where the route has an expression
-    of the user's own. Up to that length an expression is faster, and takes no more than some thousand steps.
+    The pattern is `None` if the expression itself is linear: at most one parameter can match slashes and no
+    segment has two parameters of varying length, so each segment is tried once. It is also `None` if the
+    route has a custom expression. For paths up to that length the expression is faster, and takes at most a
+    few thousand steps.
     """
     if any(pattern not in _PARTS for pattern in patterns):
         return 0, None

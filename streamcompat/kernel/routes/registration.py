@@ -1,7 +1,7 @@
-"""What an application and a blueprint can both be told.
+"""The decorators that an application and a blueprint have in common.
 
-The rule: each decorator says one thing to `add_route`, `register_middleware`, `register_exception` or
-`register_listener`; an application acts on it, a blueprint keeps it for the application.
+The rule: each decorator ends in one call of `_add_route`, `register_middleware`, `register_exception` or
+`register_listener`; an application acts on the call, a blueprint stores it for the application.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ OF_WEBSOCKETS = {name: OF_DECORATORS[name] for name in _ORDER}
 
 
 class Decorator(Protocol):
-    """Registers what it decorates, and gives it back as it is."""
+    """Registers the decorated handler, and returns it unchanged."""
 
     def __call__(self, handler: H, /) -> H: ...
 
 
 def view_methods(handler: Handler, methods: Collection[str] | None) -> Collection[str] | None:
-    """The methods to register: those that a class view or a composed view has, else `methods`."""
+    """The methods to register: those of a class view or a composed view, else `methods`."""
     view_class = getattr(handler, "view_class", None)
     if view_class is not None:
         return {method for method in HTTP_METHODS if getattr(view_class, method.lower(), None)}
@@ -46,7 +46,7 @@ def view_methods(handler: Handler, methods: Collection[str] | None) -> Collectio
 
 
 def verb(route: Callable[..., Decorator], method: str, *order: str) -> Callable[..., Decorator]:
-    """The decorator for one method; `order` is what its arguments after the path are called."""
+    """The decorator for one HTTP method; `order` has the names of its arguments after the path."""
 
     def register(self: Registration, uri: str, **options: object) -> Decorator:
         return self.route(uri, (method,), **options)
@@ -69,7 +69,7 @@ class Registration:
         raise NotImplementedError
 
     def register_middleware(self, middleware: H, attach_to: str = "request") -> H:
-        """Adds middleware: `"request"` is called with the request, `"response"` with request and response."""
+        """Adds middleware: `"request"` gets the request, `"response"` gets the request and the response."""
         raise NotImplementedError
 
     def register_exception(self, exceptions: Sequence[ExceptionClasses], handler: Handler) -> None:
@@ -94,7 +94,7 @@ class Registration:
 
     @takes_options(options_of(route), "methods", "host", "strict_slashes", "version", "name", "stream")
     def add_route(self, handler: H, uri: str, **options: Any) -> H:
-        """Registers a handler, a class view's `as_view()` or a composed view; views bring their methods."""
+        """Registers a handler, a class view's `as_view()` or a composed view; a view defines its methods."""
         methods = view_methods(handler, options.pop("methods", GET))
         return self.route(uri, methods, **options)(handler)
 
@@ -122,12 +122,12 @@ class Registration:
         """Serves a file at `uri`, or the files of a folder below it.
 
         Args:
-            pattern: what may follow `uri` where it is a folder.
+            pattern: for a folder, the pattern of the path after `uri`.
             use_modified_since: send Last-Modified, and answer 304 to a client that has this version.
             use_content_range: serve ranges of bytes.
-            stream_large_files: from how many bytes on a file is sent in pieces; 1 MiB for a bool.
+            stream_large_files: the size in bytes from which a file is sent in pieces; 1 MiB for a bool.
             name: for `url_for("static", name=..., filename=...)`.
-            content_type: in place of the one that the file's name tells.
+            content_type: replaces the one that is guessed from the file's name.
         """
         handler = file_handler(
             file_or_directory, use_modified_since, use_content_range, stream_large_files, content_type
@@ -180,7 +180,7 @@ class Registration:
         return register
 
     def listener(self, event: str) -> Decorator:
-        """The decorated function is called at `event`, with the app and the event loop."""
+        """Registers the decorated function for `event`; it is called with the app and the event loop."""
 
         def register(listener: H) -> H:
             return self.register_listener(listener, event)

@@ -1,8 +1,8 @@
-"""From a path, a method and a host to a handler.
+"""Finds the handler for a path, a method and a host.
 
-The rule: registering is slow and careful, resolving is a dictionary look-up. A route without parameters
-is found by its path alone; the others are tried in the order in which they were registered, among those
-whose literal segments are the path's.
+The rule: registering is slow and careful, resolving is a dictionary look-up. A route without parameters is
+found by its path alone; routes with parameters are tried in the order in which they were registered, if their
+literal segments match the path.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _WITHOUT_SLASH = frozenset(pattern for kind, (_, pattern) in REGEX_TYPES.items()
 
 
 class RouteExists(Exception):
-    """The path has a handler for one of these methods already."""
+    """The path already has a handler for one of the methods."""
 
 
 class RouteDoesNotExist(Exception):
@@ -46,7 +46,7 @@ class RouteDoesNotExist(Exception):
 
 
 class Parameter(NamedTuple):
-    """A parameter of a route: its name, and what makes its value of the text that matched."""
+    """A parameter of a route: its name, and the function that converts the matched text to its value."""
 
     name: str
     cast: Callable[[str], object]
@@ -56,12 +56,12 @@ class Route:
     """All handlers of one path on one host.
 
     Attributes:
-        handler: as it was registered; a `CompositionView` where several were.
-        methods: that were registered; none for a route that takes any.
+        handler: as registered; a `CompositionView` if several were.
+        methods: the registered methods; empty for a route that takes any.
         pattern: matches the whole path, with a group for each parameter.
-        implied: differs from a registered route only in the slash at its end, and gives way to one that
-            is registered.
-        endpoints: by method; under `None` the one for any other.
+        implied: it differs from a registered route only in the slash at the end; a registered route of the
+            same path replaces it.
+        endpoints: by method; the key `None` stands for all other methods.
     """
 
     def __init__(self, uri: str, host: str | None, handler: Handler, methods: frozenset[str]) -> None:
@@ -83,7 +83,7 @@ class Route:
             self.patterns.append(pattern)
             end = found.end()
         self.pattern = re.compile(expression + re.escape(uri[end:]))
-        # The group's number, as a pattern may have groups of its own.
+        # Group numbers are looked up, because a parameter's pattern may contain groups.
         self.fields = [
             (name, cast, self.pattern.groupindex[f"p{index}"])
             for index, (name, cast) in enumerate(self.parameters)
@@ -106,7 +106,7 @@ class Route:
                 name: found[group] if cast is str else cast(found[group]) for name, cast, group in self.fields
             }
         except ValueError:
-            # "1.2.3" fits the pattern of a number and is none.
+            # "1.2.3" matches the pattern of a number but is not one.
             return None
 
 
@@ -115,12 +115,12 @@ _NOTHING: dict[str, object] = {}
 
 
 class _Table:
-    """The routes of one host, arranged for resolving."""
+    """The routes of one host, indexed for resolving."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.static: dict[str, dict[str | None, Endpoint]] = {}
-        # As in the originals, routes whose parameters rule out a slash by their type are tried before
-        # those that say so by "[^/]" and those that can hold one.
+        # As in the originals, routes without a slash in any parameter's pattern are tried before the others,
+        # which include those with "[^/]".
         early: list[Route] = []
         late: list[Route] = []
         for route in routes:
@@ -141,7 +141,7 @@ class _Table:
         return None
 
     def allowed(self, path: str) -> set[str]:
-        """Every method that some route of this path has."""
+        """Every method that a route of this path has."""
         methods: set[str | None] = set(self.static.get(path, ()))
         for _, route in self._index.candidates(path):
             if route.match(path) is not None:
@@ -150,11 +150,10 @@ class _Table:
 
 
 def _segments(uri: str, patterns: list[str]) -> list[Segment]:
-    """What is between the slashes of a route, for its index.
+    """The segments of a route, for the index.
 
-    A pattern that speaks of slashes may match several; the one of plain text does not. Where no pattern does,
-    each parameter stands for as many slashes as it always did: none. Where one does, those of the user's own
-    may take some as well.
+    A parameter counts as open (it may match slashes) if some pattern of the route contains a slash, other
+    than the "[^/]+" of plain text, and the parameter's own type does not exclude slashes.
     """
     several = any("/" in pattern and pattern != _TEXT for pattern in patterns)
     segments: list[Segment] = []
@@ -195,10 +194,10 @@ class Router:
     """The routes of one application.
 
     Attributes:
-        routes_all: every route by host and path.
-        routes_names: (path, route) by name; of handlers.
-        routes_static_files: (path, route) by name; of files.
-        hosts: those that some route asks for.
+        routes_all: every route, by host and path.
+        routes_names: (path, route) of each handler, by name.
+        routes_static_files: (path, route) of each static route, by name.
+        hosts: every host that a route is restricted to.
     """
 
     parameter_pattern = PARAMETER
@@ -210,8 +209,8 @@ class Router:
         self.routes_names: dict[str, tuple[str, Route]] = {}
         self.routes_static_files: dict[str, tuple[str, Route]] = {}
         self.hosts: set[str] = set()
-        self._removed: dict[str, Route] = {}  # routes that go on answering
-        self._gone: set[str] = set()  # removed with the spelling that implied them
+        self._removed: dict[str, Route] = {}  # removed without clean_cache: they are still served
+        self._gone: set[str] = set()  # implied routes that were removed with the route that implied them
         self._tables: dict[str | None, _Table] | None = None
         self._default = _Table(())
 
@@ -227,13 +226,13 @@ class Router:
         version: object = None,
         options: RouteOptions = RouteOptions(),
     ) -> None:
-        """One more handler.
+        """Adds a handler.
 
         Args:
-            uri: with a slash at its start, parameters as `<name>` or `<name:type>`.
-            methods: `None` or nothing for any method.
+            uri: begins with a slash; parameters are `<name>` or `<name:type>`.
+            methods: `None` or empty for any method.
             host: one or several; matched against the Host field, with or without its port.
-            strict_slashes: the path with a slash more or less at its end is another one.
+            strict_slashes: the path with a slash added or removed at its end is a different path.
             version: `/v<version>` is put before `uri`.
         Raises: RouteExists; ValueError for a path, host or handler that cannot be registered.
         """
@@ -277,7 +276,7 @@ class Router:
         if old is None or (old.implied and not implied):
             self.routes_all[key] = new
             if old is not None:
-                # What the other spelling implied stays for the methods that are not taken.
+                # The implied endpoints stay for methods that the new route does not have.
                 new.endpoints = old.endpoints | new.endpoints
         elif implied:
             old.endpoints = new.endpoints | old.endpoints
@@ -289,7 +288,7 @@ class Router:
                 names[new.name] = (uri, self.routes_all[key])
 
     def _merge(self, key: str, old: Route, new: Route) -> None:
-        """Puts further methods on a path that has some."""
+        """Adds methods to a path that has some already."""
         if not old.methods or not new.methods:
             raise RouteExists(f"Route already registered: {key}")
         taken = old.methods & new.methods
@@ -320,14 +319,14 @@ class Router:
         return endpoints
 
     def remove(self, uri: str, clean_cache: bool = True, host: str | None = None) -> None:
-        """Forgets the route of exactly this path, and what it implies; RouteDoesNotExist if there is none.
+        """Removes the route of exactly this path and the one that it implies; else RouteDoesNotExist.
 
-        Without `clean_cache` it loses its name only and goes on answering, as what the originals had cached
-        did, until its path is registered anew or another route is removed with it.
+        Without `clean_cache` it loses only its name and is still served, like a cached route in the
+        originals, until its path is registered again or another route is removed with `clean_cache`.
         """
         key = _key(uri, host)
         if key in self._gone:
-            # The originals kept the other spelling, so an app may remove it by itself.
+            # The originals kept the other spelling, so an app may still remove it.
             self._gone.remove(key)
             return
         if key not in self.routes_all:
@@ -363,7 +362,7 @@ class Router:
         Args:
             path: percent-encoded, as in the request.
             host: the Host field.
-        Raises: the flavour's NotFound; its exception for 405, which names the allowed methods.
+        Raises: the flavour's NotFound; its exception for 405, which has the allowed methods.
         """
         tables = self._tables
         if tables is None:
@@ -404,7 +403,7 @@ class Router:
         raise self.dialect.not_found(f"Requested URL {path} not found")
 
     def implies(self, uri: str, host: str | None) -> bool:
-        """Whether this path is a route's for its slash alone."""
+        """Whether this path has only an implied route."""
         route = self.routes_all.get(_key(uri, host))
         return route is not None and route.implied
 
@@ -416,7 +415,7 @@ class Router:
         return endpoint.handler, [], parameters, endpoint.uri
 
     def is_stream_handler(self, request: BaseRequest) -> bool:
-        """Whether the request's route streams; False where there is none."""
+        """Whether the request's route streams; False if no route matches."""
         try:
             return self.resolve(request.path, request.method, request.host)[0].stream
         except self.dialect.base:
@@ -427,7 +426,7 @@ class Router:
     ) -> tuple[str, Route] | tuple[None, None]:
         """(path, route) of the handler with this name, or (None, None).
 
-        For `"static"` and `"blueprint.static"` it is the route of files called `name`.
+        For `"static"` and `"blueprint.static"` it is the static route with the name `name`.
         """
         if view_name == "static" or (view_name or "").endswith(".static"):
             return self.routes_static_files.get(name or "", (None, None))

@@ -159,7 +159,7 @@ def _relative(file_uri: str, dialect: Dialect) -> str:
     """The path below the folder that is asked for; empty where it names a folder."""
     if "../" in file_uri:
         raise dialect.invalid_usage("Invalid URL")
-    # The router has undone the encoding already where the dialect has it do so.
+    # With `unquote_path` the router has decoded the path already.
     path = file_uri if dialect.unquote_path else unquote(file_uri)
     if path.rpartition("/")[2] in ("", ".", ".."):
         return ""

@@ -1,7 +1,7 @@
-"""`url_for`: from a handler's name and values back to a URL.
+"""`url_for`: builds a URL from a handler's name and values.
 
-The rule: a value goes into the path only if the route's own pattern would match it there, and a request for
-the URL gives it to the handler again.
+The rule: a value goes into the path only if the route's own pattern matches it there, so that a request for
+the URL gives the handler the same value.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from urllib.parse import quote, urlencode, urlunsplit
 from streamcompat.kernel.routes.router import PARAMETER, Route, Router, parse_parameter_string
 
 PATH_SAFE = "/:@!$&'()*+,;=~"
-"""What may stand in a path beside letters, digits and `-._~` (RFC 3986 §3.3)."""
+"""Characters that a path may contain beside letters, digits and `-._~` (RFC 3986 §3.3)."""
 _LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _root_path: ContextVar[str] = ContextVar("root_path", default="")
 
 
 @contextmanager
 def below(root_path: str) -> Iterator[None]:
-    """While it is open, URLs that this task builds begin with `root_path`, which is percent-encoded."""
+    """Within it, URLs that this task builds begin with the percent-encoded `root_path`."""
     former = _root_path.get()
     _root_path.set(root_path)
     try:
         yield
     finally:
-        # Not by a token: a coroutine that is thrown away is closed in another context.
+        # Not reset with a token: an abandoned coroutine is closed in another context.
         _root_path.set(former)
 
 
 def build_url(router: Router, view_name: str, server_name: str, values: dict[str, Any]) -> str:
-    """The URL of the handler `view_name`; in a request to an app that is mounted, with the app's prefix.
+    """The URL of the handler `view_name`; during a request to a mounted app, with the app's prefix.
 
     Args:
-        server_name: host of an external URL where `_server` is not given; may begin with a scheme.
+        server_name: the host of an external URL if `_server` is not given; may begin with a scheme.
         values: the route's parameters; `_anchor`, `_external`, `_scheme`, `_server`, `_method`; for
-            `"static"` also `filename` and `name`; whatever is left becomes the query.
+            `"static"` also `filename` and `name`; the remaining values become the query.
     Raises: the flavour's URLBuildError; ValueError for `_scheme` without `_external`.
     """
     error = router.dialect.url_build_error
@@ -85,7 +85,7 @@ def build_url(router: Router, view_name: str, server_name: str, values: dict[str
     except UnicodeEncodeError as failure:
         raise error(f"A URL of `{view_name}` cannot hold {failure.object!r}") from failure
     if not netloc and path.startswith("//"):
-        path = "/%2F" + path[2:]  # else it would be the name of a host (RFC 3986 §4.2)
+        path = "/%2F" + path[2:]  # else it would begin with a host name (RFC 3986 §4.2)
     url: str = urlunsplit((scheme, netloc, path, query, anchor))
     return url
 
@@ -115,8 +115,8 @@ def _filled(uri: str, fill: Callable[[re.Match[str]], str], quoted: Callable[[st
 
 
 def _may_end_without_slash(router: Router, route: Route, path: str) -> bool:
-    """Whether the path leads to the route without its last slash too: a strict route is not found then, or
-    another one is; and a value that ends in a slash would lose it."""
+    """Whether the path reaches the route without its last slash too. It does not for a strict route, and a
+    value that ends in a slash would lose the slash."""
     return len(path) > 1 and not path.endswith("//") and router.implies(route.uri[:-1], route.host)
 
 
@@ -132,5 +132,5 @@ def _quoted(text: str) -> str:
 
 
 def _quoted_once(text: str) -> str:
-    """For a flavour whose handlers are given paths as they were sent: what is percent-encoded stays."""
+    """Quotes for a flavour whose handlers get paths undecoded: percent-encoded text stays as it is."""
     return quote(_LONE_PERCENT.sub("%25", text), safe=PATH_SAFE + "%")

@@ -1,7 +1,7 @@
-"""Class views and views composed of functions: one route, a handler for each method.
+"""Class views and views composed of functions: one route with a handler for each method.
 
-The rule: which handler serves a method is decided when the route is registered, so each method streams or
-does not by itself.
+The rule: the handler of each method is known when the route is registered, so that each method can stream or
+not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ H = TypeVar("H", bound=Handler)
 
 
 def stream(handler: H) -> H:
-    """Marks a handler, or a method of a view: its request's body is read through `request.stream`."""
+    """Marks a handler, or a method of a view, that reads the request's body through `request.stream`."""
     marked: Any = handler
     marked.is_stream = True
     return handler
@@ -42,7 +42,7 @@ class HTTPMethodView:
     decorators: ClassVar[Iterable[Callable[[Handler], Handler]]] = []
 
     def dispatch_request(self, request: BaseRequest, *args: Any, **kwargs: Any) -> Any:
-        """Calls the method's handler; override it to do something for every method."""
+        """Calls the handler of the request's method; override it to run code for every method."""
         handler = getattr(self, request.method.lower())
         return handler(request, *args, **kwargs)
 
@@ -77,12 +77,12 @@ class CompositionView:
         self._streams: set[str] = set()
 
     def add(self, methods: Iterable[str], handler: Handler, stream: bool = False) -> None:
-        """One more handler.
+        """Adds a handler.
 
         Args:
-            methods: that it serves.
-            stream: its request's body is read through `request.stream`.
-        Raises: the flavour's InvalidUsage for a method that is unknown or has a handler already.
+            methods: the methods that it serves.
+            stream: it reads the request's body through `request.stream`.
+        Raises: the flavour's InvalidUsage: a method is unknown or has a handler already.
         """
         for method in methods:
             if method not in HTTP_METHODS:

@@ -1,1 +1,1 @@
-"""WebSockets: what a handler is given, and the routes that lead to one."""
+"""WebSockets: the connection that a handler gets, and the routes of WebSockets."""

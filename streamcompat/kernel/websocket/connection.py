@@ -1,7 +1,7 @@
-"""A WebSocket as a handler sees it: in the words of the websockets library, which old Sanic handed out.
+"""A WebSocket as a handler sees it, with the API of the websockets library, which old Sanic exposed.
 
-The rule: whoever waits here is told when the connection is over, by `ConnectionClosed`; and nothing waits
-beyond that.
+The rule: when the connection is closed, every call that waits here ends: `wait_closed` and `close` return,
+the others raise `ConnectionClosed`.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ _CODES: Final = {
 
 
 class InvalidHandshake(Exception):
-    """Nothing raises it: a handshake that is refused never reaches a handler."""
+    """For apps that import it; it is never raised, because a refused handshake never reaches a handler."""
 
 
 class ConnectionClosed(Exception):
     """The WebSocket is closed: nothing can be received or sent any more.
 
     Attributes:
-        code: of the client's Close; 1005 where it gave none, 1006 where the connection ended without one.
-            Where the server has refused what the client sent, the code that it answered with (1009: a
-            message too big).
-        reason: that came with it.
+        code: the code of the client's Close frame; 1005 if it has none, 1006 if the connection ended without
+            one. If the server has rejected what the client sent, the code that it replied (1009: a message
+            too big).
+        reason: the text that came with the code.
     """
 
     def __init__(self, code: int, reason: str = "") -> None:
@@ -56,7 +56,7 @@ class ConnectionClosed(Exception):
     def __str__(self) -> str:
         return str(self.args[0])
 
-    # Properties, as a class of the same name elsewhere may have properties that cannot be set.
+    # Properties, because `_also` mixes in a class whose own may be read-only properties.
     @property
     def code(self) -> int:
         return self._code
@@ -68,13 +68,13 @@ class ConnectionClosed(Exception):
 
 @lru_cache(1)
 def _also(other: type[Exception]) -> type[ConnectionClosed]:
-    """A ConnectionClosed that is one of the websockets library's as well."""
+    """A subclass of ConnectionClosed and of the websockets library's exception `other`."""
     return type("ConnectionClosed", (ConnectionClosed, other), {"__module__": __name__})
 
 
 def closed(code: int, reason: str) -> ConnectionClosed:
-    """What to raise. Many an old app imports the exception from the websockets library: where that has been
-    imported, `except websockets.ConnectionClosed` catches it too."""
+    """The exception to raise. Many old apps import the exception from the websockets library: if that library
+    has been imported, `except websockets.ConnectionClosed` catches this one too."""
     other = getattr(sys.modules.get("websockets.exceptions"), "ConnectionClosed", None)
     return (ConnectionClosed if other is None else _also(other))(code, reason)
 
@@ -85,18 +85,18 @@ class WebSocketConnection:
     def __init__(self, exchange: Exchange, core: WebSocketCore) -> None:
         self._exchange = exchange
         self._core = core
-        self._running = False  # the handler
-        self._stopping = False  # the server
+        self._running = False  # the handler runs
+        self._stopping = False  # the server stops
 
     def __repr__(self) -> str:
         state = "open" if self.open else f"closed {self.close_code}" if self.closed else "closing"
         return f"<{type(self).__name__} {state}>"
 
-    # What it is
+    # State
 
     @property
     def subprotocol(self) -> str | None:
-        """The one that was agreed on."""
+        """The negotiated subprotocol, or `None`."""
         return self._core.subprotocol
 
     @property
@@ -106,12 +106,12 @@ class WebSocketConnection:
 
     @property
     def closed(self) -> bool:
-        """Whether the connection is over; what was received before can still be read."""
+        """Whether the connection is closed; messages received before can still be read."""
         return self._core.closed
 
     @property
     def close_code(self) -> int | None:
-        """As `ConnectionClosed.code`; `None` while nothing is known."""
+        """As `ConnectionClosed.code`; `None` while the WebSocket is open."""
         return self._core.code
 
     @property
@@ -121,7 +121,7 @@ class WebSocketConnection:
 
     @property
     def local_address(self) -> Any:
-        """The server's address of this connection."""
+        """The address of the connection's local end."""
         return self._exchange.sockname
 
     @property
@@ -134,7 +134,7 @@ class WebSocketConnection:
     async def recv(self) -> str | bytes:
         """The next message: text as `str`, binary as `bytes`.
 
-        Raises: ConnectionClosed: once all messages that came before are read.
+        Raises: ConnectionClosed, after all earlier messages have been read.
         """
         core, exchange = self._core, self._exchange
         while (message := core.take()) is None:
@@ -146,7 +146,7 @@ class WebSocketConnection:
         return message
 
     def __aiter__(self) -> Self:
-        """Every message; ends when the client closes with 1000 or 1001, and raises with any other code."""
+        """The messages; iteration ends if the client closes with 1000 or 1001, and raises for other codes."""
         return self
 
     async def __anext__(self) -> str | bytes:
@@ -161,7 +161,7 @@ class WebSocketConnection:
     async def send(self, data: str | bytes | bytearray | memoryview) -> None:
         """Sends one message, text or binary, and waits while the client is slow.
 
-        Raises: TypeError: anything else; ConnectionClosed.
+        Raises: TypeError: `data` is of another type; ConnectionClosed.
         """
         if not isinstance(data, (str, bytes)):
             if not isinstance(data, (bytearray, memoryview)):
@@ -171,9 +171,10 @@ class WebSocketConnection:
         await self._write(self._core.message(data))
 
     async def ping(self, data: str | bytes | None = None) -> PongWaiter:
-        """Sends a ping; awaiting what is returned waits for the answer, and it may be dropped.
+        """Sends a ping. Await the returned object to wait for the pong, or drop it.
 
-        Raises: ValueError: longer than 125 bytes, or one like it waits for its answer; ConnectionClosed.
+        Raises: ValueError: `data` is longer than 125 bytes, or a ping with the same data waits for its pong;
+            ConnectionClosed.
         """
         await self._until_open()
         payload, frame = self._core.ping(data.encode() if isinstance(data, str) else data)
@@ -182,29 +183,29 @@ class WebSocketConnection:
         return waiter
 
     async def pong(self, data: str | bytes = b"") -> None:
-        """Sends a pong that nobody asked for. Pings are answered without it.
+        """Sends an unsolicited pong. Pings are answered automatically.
 
-        Raises: ValueError: longer than 125 bytes; ConnectionClosed.
+        Raises: ValueError: `data` is longer than 125 bytes; ConnectionClosed.
         """
         await self._until_open()
         await self._write(self._core.pong(data.encode() if isinstance(data, str) else data))
 
     async def close(self, code: int = NORMAL, reason: str = "") -> None:
-        """Closes the connection: waits for the client's answer, 10 s at the most. Does nothing when closed.
+        """Closes the connection and waits at most 10 s for the client's Close. Does nothing if closed.
 
-        Raises: ValueError: a code or a reason that may not be sent.
+        Raises: ValueError: the code or the reason may not be sent.
         """
         self._core.close(code, reason)
         self._exchange.proceed()
         await self.wait_closed()
 
     async def wait_closed(self) -> None:
-        """Waits until the connection is over."""
+        """Waits until the connection is closed."""
         while not self._core.closed:
             await self._exchange.changed()
 
     async def _until_open(self) -> None:
-        """Raises ConnectionClosed, with what the client said last, where it is not open."""
+        """Raises ConnectionClosed if it is not open, once the connection is closed."""
         if not self._core.open:
             await self.wait_closed()
             raise self._is_closed()
@@ -228,7 +229,7 @@ class WebSocketConnection:
 
 
 class PongWaiter:
-    """The answer to a ping, to be awaited as often as wanted."""
+    """The pong for a ping; it can be awaited any number of times."""
 
     def __init__(self, connection: WebSocketConnection, payload: bytes, ping: object) -> None:
         self._connection = connection
@@ -236,7 +237,7 @@ class PongWaiter:
         self._ping = ping
 
     def done(self) -> bool:
-        """Whether the answer is there."""
+        """Whether the pong has arrived."""
         return self._connection._core.pings.get(self._payload) is not self._ping
 
     def __await__(self) -> Generator[object, object, None]:

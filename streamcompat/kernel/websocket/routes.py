@@ -1,7 +1,7 @@
 """Routes of WebSockets: how a request becomes one, and how its handler ends.
 
-The rule: until the 101 whatever goes wrong is an HTTP error page; after it, a close code. A handler that
-returns closes with 1000, one that fails with 1011, one that the server stops with 1001.
+The rule: before the 101 an error becomes an HTTP error page; after it, a close code. The connection closes
+with 1000 if the handler returns, 1011 if it fails, and 1001 if the server stops it.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _INTERNAL_ERROR = 1011
 
 
 class WebSocketResponse:
-    """The answer that makes a WebSocket of the request.
+    """The response that upgrades the request to a WebSocket.
 
     Args:
-        serve: called with the connection; what it gives is awaited.
-        subprotocols: that the route speaks.
+        serve: called with the connection; an awaitable result is awaited.
+        subprotocols: the subprotocols that the route supports.
         accept: `False` refuses the handshake with 403.
     """
 
@@ -49,16 +49,16 @@ class WebSocketResponse:
         self.accept = accept
 
     def opened(self, request: BaseRequest, connection: WebSocketConnection) -> None:
-        """The connection is made; for a facade."""
+        """Called when the connection is made; a facade may override it."""
 
     async def answer(
         self, request: BaseRequest, exchange: Exchange, failed: Callable[[Exception], Awaitable[object]]
     ) -> None:
-        """Shakes hands and serves the connection to its end.
+        """Does the handshake and serves the connection to its end.
 
         Args:
-            failed: told of what the handler raises.
-        Raises: an exception of the flavour, before anything was sent: 400 or 426 for a request that is no
+            failed: called with an exception of the handler.
+        Raises: an exception of the flavour, before anything is sent: 400 or 426 for a request that is not a
             handshake, 403 for one that is refused.
         """
         app = request.app
@@ -110,7 +110,7 @@ class WebSocketResponse:
                 with anyio.CancelScope(shield=True):
                     await connection.close(GOING_AWAY)
                 raise
-            # As in the originals, a handler may end by what it awaits being cancelled.
+            # As in the originals, a handler may end because something that it awaits was cancelled.
             if not isinstance(error, asyncio.CancelledError):
                 raise
         connection._running = False
@@ -118,12 +118,12 @@ class WebSocketResponse:
 
 
 def _only_closed(error: Exception) -> bool:
-    """Whether a task group of the handler's failed for nothing but that the connection is closed."""
+    """Whether a task group of the handler failed only because the connection is closed."""
     return isinstance(error, ExceptionGroup) and error.split(ConnectionClosed)[1] is None
 
 
 def _refusal(app: App, error: ProtocolError) -> HTTPException:
-    """A request that is no handshake, in the flavour's words."""
+    """The flavour's exception for a request that is not a handshake."""
     message = app.dialect.bad_handshake
     if error.status != 426:
         return app.dialect.invalid_usage(message)
@@ -155,19 +155,19 @@ def websocket_settings(config: Config) -> WebSocketSettings:
 
 
 class WebSocketSwitch:
-    """Whether an application serves its routes of WebSockets; registering one switches it on."""
+    """Whether an application serves its WebSocket routes; registering one enables them."""
 
     websocket_enabled = False
 
     def enable_websocket(self, enable: bool = True) -> None:
-        """Switches it on or off."""
+        """Enables or disables the WebSocket routes."""
         self.websocket_enabled = enable
 
 
 def upgrading(handler: Handler, subprotocols: Collection[str]) -> Handler:
-    """A handler of requests that makes WebSockets for `handler`."""
+    """A request handler that upgrades the request to a WebSocket and calls `handler` with it."""
 
-    # Its signature is the handler's, which says what it is called with.
+    # wraps() keeps the handler's signature, which `binding` inspects.
     @functools.wraps(handler)
     def upgrade(*arguments: object, **parameters: object) -> WebSocketResponse:
         return WebSocketResponse(
