@@ -1,4 +1,4 @@
-"""`import sanic` and `import mach9` find the facades, for apps that run unedited."""
+"""Lets `import sanic` and `import mach9` find the facades, so that apps run unedited."""
 
 from streamcompat.aliases.finder import FACADES, AliasError, install, installed, uninstall
 

@@ -1,9 +1,9 @@
-"""Makes `import sanic` and `import mach9` find the facades, for apps that are to run unedited.
+"""Lets `import sanic` and `import mach9` find the facades, so that apps run unedited.
 
 The rule: an alias is a second name, never a second copy. `sanic.response` is the module object
-`streamcompat.sanic_api.response`, so classes, identities and module state agree whichever name an
-import used. What a facade does not have is an ImportError that says so, never a fall through to
-another package of that name.
+`streamcompat.sanic_api.response`, so classes and module state are the same under both names. Importing a name
+that a facade does not have is an ImportError that says so; the import never falls through to another package
+of that name.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ FACADES: Final = {"sanic": "streamcompat.sanic_api", "mach9": "streamcompat.mach
 
 
 class AliasError(ImportError):
-    """The aliases cannot be installed: the real package is in the way."""
+    """The aliases cannot be installed, because the real package is imported or installed."""
 
 
 def install(*, force: bool = False) -> None:
-    """Let `sanic`, `mach9` and all their submodules name the facades, in the whole process.
+    """Makes `sanic`, `mach9` and all their submodules names of the facades, in the whole process.
 
     Call it before anything imports them; a second call changes nothing.
 
     Args:
-        force: stand in front of a real package that is installed. It stays as it is on the disk, but
-            this process can no longer import it.
+        force: hide a real package that is installed. It stays installed, but this process can no longer
+            import it.
 
     Raises:
         AliasError: a real package of either name has been imported already, or is installed and
@@ -49,26 +49,26 @@ def install(*, force: bool = False) -> None:
         imported = sys.modules.get(alias)
         if imported is not None:
             raise AliasError(
-                f"the real {alias} has been imported already, from {_origin(imported)}: "
+                f"the real {alias} is already imported, from {_origin(imported)}: "
                 "call streamcompat.aliases.install() before anything imports it",
                 name=alias,
             )
         if not force and (origin := _real_package(alias)) is not None:
             raise AliasError(
                 f"a real package {alias} is installed, at {origin}: "
-                "uninstall it, or ask for it to be hidden with install(force=True)",
+                "uninstall it, or hide it with install(force=True)",
                 name=alias,
             )
     sys.meta_path.insert(0, _AliasFinder())
 
 
 def installed() -> bool:
-    """True while the aliases are in force."""
+    """Whether the aliases are installed."""
     return any(isinstance(finder, _AliasFinder) for finder in sys.meta_path)
 
 
 def uninstall() -> None:
-    """Take the aliases away, for tests. What was imported through them stays usable where it is."""
+    """Removes the aliases, for tests. Modules that were imported through them stay usable."""
     finders = [finder for finder in sys.meta_path if isinstance(finder, _AliasFinder)]
     for finder in finders:
         sys.meta_path.remove(finder)
@@ -79,13 +79,13 @@ def uninstall() -> None:
 
 
 class _AliasFinder(MetaPathFinder):
-    """Answers for every name under the aliases, and for what is missing under the facades.
+    """Finds every name under the aliases, and raises for names that the facades do not have.
 
     Attributes:
         loaded: the names in `sys.modules` that are aliases.
-        opened: modules that were given an empty `__path__`. `from sanic.response import X` asks a
-            finder for a missing X only when the module looks like a package; without that, the
-            interpreter's own message would not say what there is to use.
+        opened: modules that got an empty `__path__`. `from sanic.response import X` asks a finder for a
+            missing X only if the module looks like a package; otherwise the interpreter's own message would
+            appear, which does not say what to use instead.
     """
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class _AliasFinder(MetaPathFinder):
             if fullname.startswith(f"{facade}."):
                 if PathFinder.find_spec(fullname, path) is not None:
                     return None
-                # Not a ModuleNotFoundError: of those the import statement makes its own message.
+                # Not a ModuleNotFoundError: the import statement replaces the message of that.
                 raise _missing(alias + fullname.removeprefix(facade), ImportError)
         return None
 
@@ -122,7 +122,7 @@ class _AliasLoader(Loader):
         if not hasattr(facade, "__path__"):
             facade.__path__ = []
             self.finder.opened.append(facade)
-        # The import system hands out what stands in sys.modules after this, not the module it made.
+        # After this the import system returns the entry of sys.modules, not the module that it made.
         sys.modules[module.__name__] = facade
         self.finder.loaded.add(module.__name__)
 
@@ -133,7 +133,7 @@ def _spec_under_parent(real: str) -> ModuleSpec | None:
 
 
 def _missing(name: str, kind: type[ImportError]) -> ImportError:
-    """The error for a name, given as the app wrote it: `sanic.response.streem`."""
+    """The error for a missing name, spelled as in the app: `sanic.response.streem`."""
     parent, _, last = name.rpartition(".")
     root, _, below = parent.partition(".")
     facade = f"{FACADES[root]}.{below}" if below else FACADES[root]
@@ -149,17 +149,17 @@ def _missing(name: str, kind: type[ImportError]) -> ImportError:
 
 
 def _offered(module: ModuleType) -> list[str]:
-    """The public names of a facade's module, and its submodules."""
+    """The public names of a facade's module, and those of its submodules."""
     names = set(getattr(module, "__all__", ()))
     names.update(entry.name for entry in iter_modules(module.__path__))
     return sorted(name for name in names if not name.startswith("_"))
 
 
 def _real_package(name: str) -> str | None:
-    """Where a real package lies, or None. A mere folder of that name is not one."""
+    """The location of a real package, or `None`; a namespace package does not count."""
     spec = importlib.util.find_spec(name)
     return None if spec is None else spec.origin
 
 
 def _origin(module: ModuleType) -> str:
-    return getattr(module, "__file__", None) or "an unknown place"
+    return getattr(module, "__file__", None) or "an unknown location"

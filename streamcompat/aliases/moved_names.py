@@ -1,7 +1,7 @@
-"""What the originals had in their modules and streamcompat has not, or has in another place.
+"""Names of the originals' modules that streamcompat does not have, or has elsewhere.
 
-The rule: a table only. A key is a name without its flavour, `server.HttpProtocol` for
-`sanic.server.HttpProtocol` as for Mach9's; the value says what to use, for the ImportError.
+The rule: a table only. A key is a name without its flavour: `server.HttpProtocol` stands for
+`sanic.server.HttpProtocol` and for Mach9's. The value says what to use instead, for the ImportError.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import Final
 
 _COMMAND = "the command `streamcompat run`"
-_PROTOCOL = "middleware and `request.transport`: the engine speaks HTTP, no class of an app's does"
+_PROTOCOL = "middleware and `request.transport`: the engine implements HTTP, and apps cannot replace it"
 _SERVE = "`app.run()` or `await app.create_server()`"
-_ERROR_PAGE = "an `ErrorHandler` of your own: override `default`"
+_ERROR_PAGE = "your own `ErrorHandler`: override `default`"
 _FUTURE = "`blueprint.routes`, `.middlewares`, `.exceptions` and `.listeners`: a blueprint keeps plain tuples"
-_HANDSHAKE = "a route for WebSockets: the engine shakes hands"
-_HEADERS = "`streamcompat.datastructures.Headers`, which holds several values of a name"
+_HANDSHAKE = "a route for WebSockets: the engine does the handshake"
+_HEADERS = "`streamcompat.datastructures.Headers`, which holds several values per name"
 _ROUTER_CACHE = "nothing: the router keeps no cache"
 
 INSTEAD: Final = {

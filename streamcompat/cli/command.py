@@ -1,7 +1,7 @@
-"""The command `streamcompat`: serve an app, or several, port them, and probe them, from the command line.
+"""The command `streamcompat`: serve, port and probe apps from the command line.
 
-The rule: what the user got wrong is one line on standard error and exit status 3, without a traceback;
-a misspelt option is argparse's own message and status 2.
+The rule: an error of the user is one line on standard error and exit status 3, without a traceback; a
+misspelt option is argparse's own message and status 2.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Carry out a command line.
+    """Executes a command line.
 
     Args:
-        argv: the words after the program's name; `sys.argv[1:]` by default.
+        argv: the arguments after the program's name; `sys.argv[1:]` by default.
 
     Returns:
-        The exit status: 0 after a graceful stop, 3 after an error of the user's; 1 where `port` finds
-        something to change or a difference, or `probe` something broken.
+        The exit status: 0 after a graceful stop, 3 after an error of the user; 1 if `port` finds something
+        to change or a difference, or if `probe` finds a failure.
 
     Raises:
         SystemExit: with 0 after `--help` and `--version`, with 2 for a command line that is not valid.

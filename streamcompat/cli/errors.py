@@ -1,4 +1,4 @@
-"""What the user got wrong, in one line."""
+"""Reports errors of the user in one line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from streamcompat.serving.targets import TargetError
 from streamcompat_engine import HOPELESS
 
 FAILED: Final = HOPELESS
-"""The exit status of a command that cannot be carried out; no new worker would help either."""
+"""The exit status of a command that cannot be carried out; the supervisor does not replace a worker that
+exits with it."""
 
 
 class CommandError(Exception):

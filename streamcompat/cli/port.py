@@ -9,7 +9,7 @@ from streamcompat.cli.errors import CommandError
 from streamcompat.porting import options as porting
 
 _EXTRAS: Final = {"hypothesis": "testing", "libcst": "porting", "pathspec": "porting", "rich": "porting"}
-"""Which extra of streamcompat brings a package that the command needs."""
+"""The packages that the command needs, and the extra of streamcompat that installs each."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

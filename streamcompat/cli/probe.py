@@ -1,4 +1,4 @@
-"""`streamcompat probe`: generated requests to an app, and what must hold for its answers."""
+"""`streamcompat probe`: sends generated requests to an app and checks invariants of its responses."""
 
 from __future__ import annotations
 

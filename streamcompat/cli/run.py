@@ -1,7 +1,7 @@
-"""`streamcompat run`: serve one app, or several side by side.
+"""`streamcompat run`: serve one app, or several in one server.
 
-The rule: its options of serving are the fields of `RunOptions` that have a flag; here are only those that say
-which app to serve and how to import it.
+The rule: the options for serving are the fields of `RunOptions` that have a flag; this module adds only those
+that say which app to serve and how to import it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _FLAGS: Final = [
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     run = commands.add_parser(
         "run",
-        help="serve one app, or several side by side",
+        help="serve one app, or several in one server",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -59,7 +59,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "target",
         metavar="TARGET",
         nargs="?",
-        help="package.module:app or path/to/file.py:app; `:app` may be left out where there is just one app",
+        help="package.module:app or path/to/file.py:app; `:app` may be left out if there is just one app",
     )
     run.add_argument(
         "--mount",
@@ -67,8 +67,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=_mount,
         action="append",
         default=[],
-        help="serve another app below a path (/shop), a host name (shop.example) or both "
-        "(shop.example/api); repeatable. A TARGET of its own answers what no mount does",
+        help="serve another app below a path (/shop), on a host (shop.example) or both "
+        "(shop.example/api); repeatable. TARGET, if given, serves all other requests",
     )
     for title in dict.fromkeys(flag.group for _, flag in _FLAGS):
         group = run.add_argument_group(title)
@@ -88,13 +88,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--compat",
         metavar="RELEASE",
         choices=RELEASES,
-        help="the release of Sanic that decides where its releases contradict each other, one of "
+        help="the release of Sanic whose behaviour applies where releases contradict each other, one of "
         f"{', '.join(RELEASES)} (default: the last)",
     )
     imports.add_argument(
         "--traceback",
         action="store_true",
-        help="show the whole traceback where an app fails to import or to start",
+        help="show the whole traceback if an app fails to import or to start",
     )
     run.set_defaults(usage_error=run.error, carry_out=_run)
 
@@ -123,7 +123,7 @@ def _add_flag(group: argparse._ArgumentGroup, field: dataclasses.Field[Any], fla
 
 
 def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """The same for argparse, which keeps only the text of its own errors."""
+    """Wraps `read` for argparse, which shows only the message of its own ArgumentTypeError."""
 
     def read_argument(text: str) -> Any:
         try:
@@ -135,7 +135,7 @@ def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def _mount(text: str) -> tuple[str | None, str, str]:
-    """`shop.example/api=shop.py:app` as host (None where there is none), path prefix, TARGET."""
+    """Reads `shop.example/api=shop.py:app` as host (`None` if there is none), path prefix and TARGET."""
     place, equals, target = text.partition("=")
     if not equals or not place or not target:
         raise argparse.ArgumentTypeError(f"{text!r} is not PREFIX=TARGET, such as /shop=shop.py:app")
@@ -150,7 +150,7 @@ def _run(arguments: argparse.Namespace) -> None:
     options = RunOptions(**given | {"limits": dict(arguments.limits) if arguments.limits else None})
     if options.driver == "trio" and importlib.util.find_spec("trio") is None:
         raise CommandError("--driver trio needs trio: pip install trio")
-    # First, as a vendored copy of the real package in the current folder counts as installed.
+    # Before the aliases: a vendored copy of the real package in the current folder counts as installed.
     if (here := os.getcwd()) not in sys.path:
         sys.path.insert(0, here)
     if options.is_supervised:
@@ -158,7 +158,7 @@ def _run(arguments: argparse.Namespace) -> None:
     else:
         app = _imported(arguments)
         lifespan = DelegatingLifespan(
-            app.lifespan(options.access_log), lambda addresses: _say(addresses, options)
+            app.lifespan(options.access_log), lambda addresses: _print_addresses(addresses, options)
         )
         _serve(app, lifespan, options, _config(app, options))
 
@@ -174,7 +174,7 @@ def _imported(arguments: argparse.Namespace) -> ServedApp | Site:
 
 
 def _run_workers(arguments: argparse.Namespace, options: RunOptions) -> None:
-    """Supervise; the app is imported in the workers, so that a new one runs new code."""
+    """Supervises workers, each of which imports the app itself, so that a new worker runs new code."""
 
     def work(
         sockets: tuple[socket.socket, ...], ready: Callable[[], None], recycle: Callable[[], None]
@@ -190,7 +190,7 @@ def _run_workers(arguments: argparse.Namespace, options: RunOptions) -> None:
     try:
         config = ServerConfig(**options.place(), backlog=options.backlog)
         with Workers(config, options.workers, work).bound() as workers:
-            _say(workers.addresses, options)
+            _print_addresses(workers.addresses, options)
             status = workers.run()
     except OSError as error:
         raise CommandError(_bind_failure(error, options)) from error
@@ -202,10 +202,10 @@ def _config(app: ServedApp | Site, options: RunOptions) -> ServerConfig:
     try:
         return app.server_config(**options.of_server())
     except ValueError as error:
-        raise CommandError(f"a setting of the app is wrong: {error}") from error
+        raise CommandError(f"a setting of the app is not valid: {error}") from error
 
 
-def _say(addresses: list[str], options: RunOptions) -> None:
+def _print_addresses(addresses: list[str], options: RunOptions) -> None:
     workers = f", {options.workers} workers" if options.workers > 1 else ""
     print(f"listening on {', '.join(addresses)} ({options.driver}{workers})", flush=True)
 
@@ -239,13 +239,13 @@ def _bind_failure(error: OSError, options: RunOptions) -> str:
     if error.errno != errno.EADDRINUSE:
         return f"cannot listen on {where}: {error.strerror or error}"
     if options.uds is None:
-        return f"{where} is in use: choose another with --port, or --port 0 for any free one"
+        return f"{where} is in use: choose another port with --port, or any free one with --port 0"
     if not stat.S_ISSOCK(os.stat(options.uds).st_mode):
-        return f"cannot listen on {where}: a file that is not a socket has this path"
+        return f"cannot listen on {where}: the path is a file that is not a socket"
     return f"{where} is in use"
 
 
 def _app_failure(error: Exception, lifespan: DelegatingLifespan) -> str:
-    """What a listener of the app raised, and when."""
+    """The message for an exception from a listener of the app: when it was raised, and what it says."""
     when = "it stopped because of an error" if lifespan.started else "the app did not start"
     return f"{when}: {targets.describe(error)}"

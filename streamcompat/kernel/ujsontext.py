@@ -118,7 +118,7 @@ class _Writer:
         return self.written(self.default(value), depth, replaced + 1)
 
     def _simple(self, value: object) -> str | None:
-        """What holds nothing else; `None` for what does."""
+        """The text of a scalar; `None` for a container or any other object."""
         if value is None or value is True or value is False:
             return _WORDS[value]
         if isinstance(value, int):

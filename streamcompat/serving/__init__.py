@@ -1,1 +1,1 @@
-"""From an application to a server that runs: options, life, targets, the test client."""
+"""Serving an application: options, settings, lifespan, sites, targets and the test client."""

@@ -1,4 +1,4 @@
-"""What runs around a server's life: the listeners and the tasks of applications.
+"""The lifespan of a server: the listeners and the tasks of its applications.
 
 The rule: listeners run in the order of their registration when the server starts, in reverse when it stops.
 """
@@ -21,15 +21,15 @@ STOPPING = ("before_server_stop", "after_server_stop")
 
 
 class DelegatingLifespan(Lifespan):
-    """Passes a server's life on to another lifespan, and tells its owner how far it has come.
+    """Passes a server's events on to another lifespan, and records how far the start has come.
 
     Args:
-        inner: what the events are passed on to, but for the two below.
-        listening: called with the addresses in place of `inner.listening`.
-        needs_recycling: called in place of `inner.needs_recycling`.
+        inner: gets the events, except for the two below.
+        listening: called with the addresses instead of `inner.listening`.
+        needs_recycling: called instead of `inner.needs_recycling`.
 
     Attributes:
-        begun: the sockets are bound; what fails from here on is the application's.
+        begun: the sockets are bound; a later failure is one of the application.
         started: all listeners for the start have returned.
     """
 
@@ -79,7 +79,7 @@ class AppLifespan(Lifespan):
                 app.started(loop, self._access_log)
                 await trigger(app, STARTING[0], loop)
         except BaseException:
-            # The server never ran, so nobody will call after_stop.
+            # The server never ran, so after_stop will not be called.
             for app in self._apps:
                 app.stopped()
             raise
@@ -103,7 +103,7 @@ class AppLifespan(Lifespan):
 
 
 async def trigger(app: App, event: str, loop: Any) -> None:
-    """Calls the listeners of one event; what they raise is raised."""
+    """Calls the listeners of one event; exceptions propagate."""
     listeners = app.listeners.get(event, ())
     for listener in reversed(listeners) if event in STOPPING else listeners:
         await drive(_listen(listener, app, loop), [])
@@ -118,8 +118,8 @@ async def _listen(listener: Callable[..., Any], app: App, loop: Any) -> None:
 
 @contextlib.contextmanager
 def _run_until_complete(loop: Any) -> Iterator[None]:
-    """For a function that calls `loop.run_until_complete`: the originals called listeners while the loop did
-    not run. Here it does, and the function is suspended until the result is there, as by a write."""
+    """Lets a listener call `loop.run_until_complete`. The originals called listeners before the loop ran; it
+    runs here, so the listener is suspended until the result is known, as in a write."""
     if loop is None:
         yield
         return

@@ -1,7 +1,7 @@
 """The options of a run, each spelled once, for `run`, `create_server`, the workers and the command line.
 
 The rule: a new option is one field of `RunOptions`, and the place that uses it. A name that no original ever
-had is a TypeError, so that a misspelt option shows at once.
+had raises TypeError, so that a misspelt option is noticed at once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Driver = Literal["asyncio", "anyio", "trio"]
 _ENGINE: Final = ServerConfig()
 
 SAME_AS: Final = {"unix": "uds"}
-"""Options of the originals that have another name here."""
+"""Options of the originals that have a different name here."""
 
 WITHOUT_EFFECT: Final = {
     "after_start": "Sanic 0.4; use @app.listener('after_server_start')",
@@ -41,9 +41,9 @@ WITHOUT_EFFECT: Final = {
     "dev": "Sanic 22.6; auto_reload and debug together",
     "legacy": "Sanic 22.9; there is one supervisor",
     "loop": "Sanic 0.1; each run makes its own loop, and create_server uses the running one",
-    "motd": "Sanic 21.12; nothing is printed at the start but the address",
+    "motd": "Sanic 21.12; only the address is printed at the start",
     "motd_display": "Sanic 21.12; as `motd`",
-    "noisy_exceptions": "Sanic 21.12; exceptions that are answered with a 5xx are always logged",
+    "noisy_exceptions": "Sanic 21.12; exceptions that become a 5xx are always logged",
     "protocol": "Sanic 0.1 and Mach9; the engine is the protocol",
     "reload_dir": "Sanic 21.6; as `auto_reload`",
     "return_asyncio_server": "Sanic 19.6; create_server always returns the server",
@@ -52,30 +52,30 @@ WITHOUT_EFFECT: Final = {
     "verbosity": "Sanic 21.12; use `log_config`",
     "version": "Sanic 22.9",
 }
-"""Options of the originals that are accepted and do nothing: the first release, and what does their work."""
+"""Options of the originals that are accepted without effect: the first release, and what replaces them."""
 
 FAST: Final = "fast"
-"""Sanic 21.12: one worker for each processor that the process may use."""
+"""Since Sanic 21.12: one worker for each processor that the process may use."""
 
 
 OF_PROCESS: Final = frozenset(
     {FAST, "driver", "max_memory", "max_requests", "register_sys_signals", "uvloop", "workers"}
 )
-"""Options of what owns its process and loop: `run` has them, `create_server` has not."""
+"""Options that need a process and loop of their own: `run` has them, `create_server` does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """How the command line takes an option.
+    """How an option appears on the command line.
 
     Attributes:
-        group: the heading of its help.
+        group: the heading in the help.
         help: one sentence.
-        metavar: what stands for the value.
-        read: makes the value of the text; raises ValueError with a message for the user. `None` for text.
-        choices: the only values.
+        metavar: the placeholder for the value in the help.
+        read: converts the text to the value; raises ValueError with a message for the user. `None` for text.
+        choices: the allowed values.
         repeatable: it may be given several times; the value is a list.
-        name: without its dashes, where it is not the field's.
+        name: without the dashes, if it differs from the field's.
     """
 
     group: str
@@ -88,7 +88,7 @@ class Flag:
 
 
 def _whole(what: str, least: int, most: float) -> Callable[[str], int]:
-    """Reads a whole number between two bounds; the error calls it `what`."""
+    """A reader of a whole number between two bounds; the error says that the text is not `what`."""
 
     def read(text: str) -> int:
         if text.isascii() and text.isdigit() and least <= int(text) <= most:
@@ -112,7 +112,7 @@ _UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
 def _size(text: str) -> int:
-    """Bytes; K, M and G are powers of 1024."""
+    """Reads a size in bytes; K, M and G are powers of 1024."""
     digits, unit = (text[:-1], text[-1:].upper()) if text[-1:].isalpha() else (text, "")
     if digits.isascii() and digits.isdigit() and int(digits) > 0 and unit in _UNITS:
         return int(digits) * _UNITS[unit]
@@ -120,7 +120,7 @@ def _size(text: str) -> int:
 
 
 def _limit(text: str) -> tuple[str, int]:
-    """`head_fields=64K` as a name and a number."""
+    """Reads `head_fields=64K` as a name and a number."""
     name, _, value = text.partition("=")
     checked_limits({name: 1})
     return name, _size(value)
@@ -140,24 +140,25 @@ class RunOptions:
 
     Attributes:
         host, port: a TCP address; 127.0.0.1 and 8000 as in the originals. Port 0 lets the system choose.
-        uds: the path of a Unix socket, in place of host and port; `unix` in later Sanic.
-        sock: a bound socket, in place of both.
-        ssl: an `ssl.SSLContext`; a dict with `cert` and `key`, and `password` where the key has one; or the
+        uds: the path of a Unix socket, instead of host and port; `unix` in later Sanic.
+        sock: a bound socket, instead of host, port and uds.
+        ssl: an `ssl.SSLContext`; a dict with `cert` and `key`, and `password` if the key has one; or the
             path of a folder with `fullchain.pem` and `privkey.pem`.
         driver: `"asyncio"` is the fast one, `"anyio"` the portable one on asyncio, `"trio"` on trio.
-        uvloop: use uvloop with the drivers on asyncio; `None`: where it is installed.
+        uvloop: use uvloop with the drivers on asyncio; `None` uses it if it is installed.
         workers: processes that serve, each with its own loop and its own run of the listeners; 1.
-        max_requests, max_memory: requests served, and bytes of memory, from which on a worker is replaced by
-            a new one, without a failed request and one at a time; never. A single worker is supervised too.
-        backlog: connections that wait to be accepted; 2048 as in uvicorn (the originals: 100).
+        max_requests, max_memory: the number of requests, or the bytes of memory, after which a worker is
+            replaced by a new one; one at a time, and without a failed request. `None` for never. With one of
+            them a single worker has a supervisor too.
+        backlog: connections that may wait to be accepted; 2048 as in uvicorn (the originals: 100).
         grace: seconds that running requests have when the server stops; `None` for the application's
             GRACEFUL_SHUTDOWN_TIMEOUT, which is 15 as in the originals.
-        limits: the engine's `Limits`, or a mapping of the names of some to their values; the application's
-            ENGINE_LIMIT settings hold for the rest.
+        limits: the engine's `Limits`, or a mapping of the names of some limits to their values; the
+            application's ENGINE_LIMIT settings apply to the rest.
         access_log: whether responses are logged; `None` for the application's ACCESS_LOG.
         debug: whether error pages show tracebacks.
-        log_config: for `logging.config.dictConfig`, in place of the loggers' usual set-up.
-        register_sys_signals: whether SIGINT and SIGTERM stop it; several workers always obey them.
+        log_config: for `logging.config.dictConfig`, instead of the default logging configuration.
+        register_sys_signals: whether SIGINT and SIGTERM stop the server; several workers always obey them.
     """
 
     host: str = _on_command_line(Flag(_WHERE, "a name or an address (default: %(default)s)"), _ENGINE.host)
@@ -205,7 +206,7 @@ class RunOptions:
         Flag(
             _HOW,
             "replace a worker once it has served about N requests: the new one serves before the old one "
-            "lets go, and never two at a time, so no request fails and no jitter is needed (default: never)",
+            "stops, one worker at a time, so that no request fails and no jitter is needed (default: never)",
             "N",
             _whole("a valid number of requests", 1, float("inf")),
         ),
@@ -214,7 +215,7 @@ class RunOptions:
     max_memory: int | None = _on_command_line(
         Flag(
             _HOW,
-            "the same once a worker holds this much memory, such as 500M or 2G (default: never)",
+            "replace a worker once it uses this much memory, such as 500M or 2G (default: never)",
             "SIZE",
             _size,
         ),
@@ -223,7 +224,7 @@ class RunOptions:
     grace: float | None = _on_command_line(
         Flag(
             _HOW,
-            "how long running requests may go on after SIGINT or SIGTERM (default: the app's "
+            "how long running requests may continue after SIGINT or SIGTERM (default: the app's "
             "GRACEFUL_SHUTDOWN_TIMEOUT, or 15)",
             "SECONDS",
             _seconds,
@@ -243,7 +244,7 @@ class RunOptions:
         None,
     )
     access_log: bool | None = _on_command_line(
-        Flag(_HOW, "log a line for each request (default: what the app's ACCESS_LOG says)"), None
+        Flag(_HOW, "log a line for each request (default: the app's ACCESS_LOG)"), None
     )
     sock: socket.socket | None = None
     ssl: tls.SSLContext | Mapping[str, str] | str | os.PathLike[str] | None = None
@@ -261,14 +262,14 @@ class RunOptions:
         given: Mapping[str, Any],
         without: Collection[str] = (),
     ) -> Self:
-        """The options of a call that takes what the originals' took.
+        """The options of a call that accepts all arguments of the originals' method.
 
         Args:
-            call: the name of what was called, for errors.
-            order: what the positional arguments are called.
-            without: names that this call does not have.
+            call: the name of the called method, for errors.
+            order: the names of the positional arguments.
+            without: names that this call does not accept.
         Raises: TypeError: a name that neither this library nor an original ever had, too many positional
-            arguments, or one option twice. RuntimeError: `fast` beside `workers`, as in Sanic.
+            arguments, or one option twice. RuntimeError: `fast` together with `workers`, as in Sanic.
         """
         if len(positional) > len(order):
             raise TypeError(
@@ -290,13 +291,13 @@ class RunOptions:
             if options.get("workers", 1) != 1:
                 raise RuntimeError("You cannot use both fast=True and workers=X")
             options["workers"] = _processors()
-        # The originals' defaults for host and port were None in some releases.
+        # In some releases of the originals the defaults of host and port were None.
         unset = [name for name in ("host", "port") if options.get(name, "") in (None, "")]
         return cls(**{name: value for name, value in options.items() if name in known and name not in unset})
 
     @property
     def is_supervised(self) -> bool:
-        """Whether a parent process watches over the workers."""
+        """Whether a parent process supervises the workers."""
         return self.workers > 1 or self.max_requests is not None or self.max_memory is not None
 
     def place(self) -> dict[str, Any]:
@@ -308,7 +309,7 @@ class RunOptions:
         return {"host": self.host, "port": self.port}
 
     def of_server(self) -> dict[str, Any]:
-        """What the engine's `ServerConfig` takes of them; the application says what is left out."""
+        """The fields of the engine's `ServerConfig`; the application's settings apply to those left out."""
         given = self.place() | {
             "backlog": self.backlog,
             "driver": self.driver,
@@ -329,11 +330,11 @@ class RunOptions:
 def takes(
     order: Sequence[str], without: Collection[str] = ()
 ) -> Callable[[Callable[[S, RunOptions], R]], Callable[..., R]]:
-    """Makes of a method of `RunOptions` one that takes each of them as an argument, as the originals' did.
+    """Decorates a method that takes `RunOptions`: each option becomes an argument, as in the originals.
 
     Args:
-        order: what the positional arguments are called.
-        without: options that the method does not have.
+        order: the names of the positional arguments.
+        without: options that the method does not accept.
     """
 
     def decorate(method: Callable[[S, RunOptions], R]) -> Callable[..., R]:
@@ -348,7 +349,7 @@ def takes(
 
 
 def _signature(order: Sequence[str], without: Collection[str]) -> inspect.Signature:
-    """What `help` and editors show: each option; `accepted` stands for those without effect."""
+    """The signature that `help` and editors show; `accepted` stands for the options without effect."""
     defaults = {one.name: one.default for one in fields(RunOptions) if one.name not in without}
     parameters = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
     for name in order:
@@ -361,9 +362,9 @@ def _signature(order: Sequence[str], without: Collection[str]) -> inspect.Signat
 
 
 def checked_limits(given: Mapping[str, int]) -> dict[str, int]:
-    """Limits by name, as they were given.
+    """The given limits by name, unchanged.
 
-    Raises: ValueError: a name that is no field of `Limits`.
+    Raises: ValueError: a name is not a field of `Limits`.
     """
     known = [one.name for one in fields(Limits)]
     for name in given:
@@ -374,9 +375,9 @@ def checked_limits(given: Mapping[str, int]) -> dict[str, int]:
 
 
 def merged_limits(base: Limits, given: Limits | Mapping[str, int] | None) -> Limits:
-    """`given` in place of `base`, or those that it names.
+    """`given` if it is `Limits`; else `base` with the limits that `given` names replaced.
 
-    Raises: ValueError: a name that is no field of `Limits`.
+    Raises: ValueError: a name is not a field of `Limits`.
     """
     if given is None or isinstance(given, Limits):
         return given or base
@@ -384,7 +385,7 @@ def merged_limits(base: Limits, given: Limits | Mapping[str, int] | None) -> Lim
 
 
 def _processors() -> int:
-    """How many processors this process may use."""
+    """The number of processors that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS

@@ -1,6 +1,6 @@
 """A server that runs within the loop of its caller.
 
-The rule: it has what apps use of the `asyncio.Server` that the originals gave.
+The rule: it has the methods of `asyncio.Server` that apps call on what the originals returned.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from streamcompat_engine import Server
 
 
 class RunningServer:
-    """What `create_server` started; has what apps use of the `asyncio.Server` that the originals gave."""
+    """The result of `create_server`, in place of the `asyncio.Server` that the originals returned."""
 
     def __init__(self, server: Server, task: asyncio.Task[None]) -> None:
         self._server = server
@@ -21,7 +21,7 @@ class RunningServer:
 
     @classmethod
     async def start(cls, server: Server) -> Self:
-        """Runs the server in a task; returns once it listens. Raises what the server raises before."""
+        """Runs the server in a task and returns once it listens; raises if the server fails before."""
         started = asyncio.Event()
         task = asyncio.ensure_future(server.serve(task_status=_Started(started)))
         task.add_done_callback(lambda _: started.set())
@@ -36,23 +36,23 @@ class RunningServer:
 
     @property
     def sockets(self) -> tuple[socket.socket, ...]:
-        """The listening sockets; none once it has stopped."""
+        """The listening sockets; empty once the server has stopped."""
         return self._server.sockets
 
     def is_serving(self) -> bool:
-        """Whether it has not stopped yet."""
+        """Whether the server has not stopped yet."""
         return not self._task.done()
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        """The loop that it runs in."""
+        """The event loop that the server runs in."""
         return self._task.get_loop()
 
     def close(self) -> None:
-        """Stops it; running requests may finish."""
+        """Stops the server; running requests may finish."""
         self._server.stop()
 
     async def wait_closed(self) -> None:
-        """Returns once it has stopped and its listeners have run; raises what they raised."""
+        """Waits until the server has stopped and its listeners have run; raises what they raised."""
         await asyncio.shield(self._task)
 
     async def __aenter__(self) -> Self:
@@ -64,7 +64,7 @@ class RunningServer:
 
 
 class _Started:
-    """Where a server says that it listens, as a task's status."""
+    """The `task_status` that the server reports to once it listens."""
 
     def __init__(self, event: asyncio.Event) -> None:
         self._event = event

@@ -1,7 +1,7 @@
-"""From an application, or a site of several, to a server that runs.
+"""Serves an application, or a site of several.
 
-The rule: here options and settings become the engine's configuration; nothing of this is on the way of a
-request.
+The rule: this module turns options and settings into the engine's configuration; no request passes through
+it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from streamcompat_engine import Exchange, Lifespan, Limits, Observer, Server, Se
 
 
 class Servable(ABC):
-    """What can be served: it answers an exchange, and knows what to run around the server's life."""
+    """The base of what can be served: it answers exchanges and has a lifespan."""
 
     _server: Server | None = None
 
@@ -32,43 +32,43 @@ class Servable(ABC):
         """Answers one exchange.
 
         Args:
-            root_path: the part of the path, percent-encoded, that the application does not see.
+            root_path: the percent-encoded prefix of the path that is hidden from the application.
         """
 
     async def overdue(self, exchange: Exchange) -> None:
-        """Answers an exchange whose handler was cancelled, as it did not within RESPONSE_TIMEOUT."""
+        """Answers an exchange whose handler was cancelled, because it exceeded RESPONSE_TIMEOUT."""
         request = exchange.context
         await request.app.answer_overdue(request, exchange)
 
     @abstractmethod
     def lifespan(self, access_log: bool | None = None) -> Lifespan:
-        """What the engine's server calls when it starts and stops.
+        """The events that the engine's server calls when it starts and stops.
 
         Args:
-            access_log: whether responses are logged; `None` for what the configuration says.
+            access_log: whether responses are logged; `None` for the configuration's ACCESS_LOG.
         """
 
     @abstractmethod
     def observer(self) -> Observer:
-        """What watches the exchanges: the access log."""
+        """The observer of the server's exchanges: the access log."""
 
     @abstractmethod
     def configure_logging(self, debug: bool = False) -> None:
-        """Lets the loggers write to the standard streams, unless the application has set them up."""
+        """Lets the loggers write to the standard streams, unless the application has configured them."""
 
     @abstractmethod
     def set_debug(self, debug: bool) -> None:
-        """Whether error pages show tracebacks."""
+        """Sets whether error pages show tracebacks."""
 
     @abstractmethod
     def _server_settings(self) -> ServerSettings | None:
-        """What the settings say of the server; `None` for the engine's defaults."""
+        """The settings for the server; `None` for the engine's defaults."""
 
     def server_config(self, **given: Any) -> ServerConfig:
-        """The engine's configuration: `given`, and the settings for the rest.
+        """The engine's configuration: `given`, and the application's settings for the rest.
 
         Args:
-            given: fields of `ServerConfig`; `limits` may be a mapping of some names.
+            given: fields of `ServerConfig`; `limits` may be a mapping of the names of some limits.
         """
         settings = self._server_settings()
         if settings is not None:
@@ -77,7 +77,7 @@ class Servable(ABC):
         return ServerConfig(**given | {"limits": merged_limits(base, given.get("limits"))})
 
     def make_server(self, config: ServerConfig, lifespan: Lifespan) -> Server:
-        """A server of this, not started yet."""
+        """A server for it, not started yet."""
         observer = self.observer()
         return Server(self.handle, config, lifespan=lifespan, overdue=self.overdue, observer=observer)
 
@@ -85,7 +85,8 @@ class Servable(ABC):
     def run(self, options: RunOptions) -> None:
         """Serves until SIGINT or SIGTERM, or until `stop`.
 
-        The arguments are the fields of `RunOptions`; what the originals took besides is accepted too.
+        The arguments are the fields of `RunOptions`; other arguments of the originals are accepted without
+        effect.
 
         Raises: OSError: the address cannot be bound. TypeError: there is no such option.
         """
@@ -107,10 +108,10 @@ class Servable(ABC):
 
     @takes(("host", "port"), without=OF_PROCESS)
     async def create_server(self, options: RunOptions) -> RunningServer:
-        """Starts to serve within the running loop of asyncio, and returns while it serves.
+        """Starts to serve within the running asyncio loop, and returns once the server listens.
 
-        Signals and processes are left to the loop's owner, so there are no `OF_PROCESS` options. The other
-        arguments are those of `run`, and it raises as `run`.
+        Signals and processes are left to the loop's owner, so the `OF_PROCESS` options are not accepted. The
+        other arguments are those of `run`, and it raises the same.
         """
         return await self._serve_within(options)
 
@@ -142,12 +143,12 @@ class Servable(ABC):
         ready: Callable[[], None],
         recycle: Callable[[], None],
     ) -> int:
-        telling = DelegatingLifespan(lifespan, lambda _: ready(), recycle)
-        self._run(worker_config(config, sockets), telling)
+        of_worker = DelegatingLifespan(lifespan, lambda _: ready(), recycle)
+        self._run(worker_config(config, sockets), of_worker)
         return 0
 
     def stop(self) -> None:
-        """Ends `run`, or what `create_server` started, from within or from another thread; running
+        """Stops the server of `run` or `create_server`, from the loop or from another thread; running
         requests may finish."""
         if self._server is not None:
             self._server.stop()

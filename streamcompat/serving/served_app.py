@@ -1,4 +1,4 @@
-"""An application that can be served: the kernel's, with a server's settings and life."""
+"""An application that can be served: the kernel's, with settings and a lifespan for a server."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What the settings of applications say of the engine's times and limits.
+"""Converts the settings of applications to the engine's timeouts and limits.
 
-The rule: `kernel.config.Config` says what each setting means; here it becomes the engine's value.
+The rule: `kernel.config.Config` documents each setting; this module converts it to the engine's value.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LIMIT_PREFIX: Final = "ENGINE_LIMIT_"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """What applications may say of the server; see the engine's `ServerConfig`."""
+    """The part of the engine's `ServerConfig` that applications may set."""
 
     grace: float
     timeouts: Timeouts
@@ -27,9 +27,9 @@ class ServerSettings:
 
 
 def server_settings(config: Config) -> ServerSettings:
-    """What one application's settings say.
+    """The settings of one application.
 
-    Raises: ValueError: a time or limit that is not a number, or a limit that there is not.
+    Raises: ValueError: a time or limit is not a number, or a limit does not exist.
     """
     defaults = Timeouts()
     request = _seconds(config.REQUEST_TIMEOUT)
@@ -50,9 +50,9 @@ def server_settings(config: Config) -> ServerSettings:
 
 
 def shared_settings(several: Sequence[ServerSettings]) -> ServerSettings | None:
-    """For the server that several applications share: the longest of each time, the largest of each limit.
+    """The settings of a server that several applications share: the longest times and the largest limits.
 
-    Returns: `None` where there are no applications.
+    Returns: `None` if there are no applications.
     """
     if not several:
         return None
@@ -73,13 +73,13 @@ def shared_settings(several: Sequence[ServerSettings]) -> ServerSettings | None:
 
 
 def _longest(times: Sequence[float | None]) -> float | None:
-    """`None`, which is no limit, is the longest."""
+    """The longest of the times; `None` (no limit) is the longest."""
     given = [one for one in times if one is not None]
     return max(given) if len(given) == len(times) else None
 
 
 def _seconds(value: float | str | None) -> float | None:
-    """A setting, which may come as text from the environment; `None` switches a time off."""
+    """The value of a setting, which may be text from the environment; `None` means no limit."""
     return None if value is None else float(value)
 
 

@@ -1,7 +1,7 @@
-"""Several applications in one server, of either flavour, told apart by host name and path prefix.
+"""Several applications of either flavour in one server, selected by host name and path prefix.
 
-The rule: a site only chooses. Each application keeps its settings, middleware, error pages and words;
-it sees the path without its prefix, and `request.root_path` has the prefix.
+The rule: a site only selects the application. Each keeps its own settings, middleware and error pages; it
+sees the path without its prefix, and `request.root_path` has the prefix.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Mount(NamedTuple):
 
 
 class Site(Servable):
-    """A site; `handle` and `run` are an application's."""
+    """Several applications as one; it is served like an application."""
 
     def __init__(self) -> None:
         self.mounts: list[Mount] = []
@@ -41,22 +41,22 @@ class Site(Servable):
         The longest prefix wins, and a mount with a host name wins over one for any host.
 
         Args:
-            prefix: `/x`, for the path `/x` and those below `/x/`; empty for the rest.
-            host: a name, with a port where only this port counts.
-        Raises: ValueError: the place is taken, or the prefix does not begin with a slash.
+            prefix: `/x` for the path `/x` and those below `/x/`; empty for all other paths.
+            host: a host name, with a port to restrict it to this port.
+        Raises: ValueError: the prefix is taken on this host, or does not begin with a slash.
         """
         prefix = prefix.rstrip("/")
         if prefix and not prefix.startswith("/"):
-            raise ValueError(f"a prefix begins with a slash, and {prefix!r} does not")
+            raise ValueError(f"a prefix must begin with a slash, not {prefix!r}")
         host = host.lower() if host else None
         if any(mount.host == host and mount.prefix == prefix for mount in self.mounts):
-            raise ValueError(f"{host or ''}{prefix or '/'} has an application already")
+            raise ValueError(f"{host or ''}{prefix or '/'} already has an application")
         self.mounts.append(Mount(host, prefix, app))
         self.mounts.sort(key=lambda mount: (mount.host is None, -len(mount.prefix)))
 
     @property
     def apps(self) -> list[ServedApp]:
-        """Every application once, in the order in which a request looks for its own."""
+        """Every application once, in the order in which they are matched."""
         apps: list[ServedApp] = []
         for mount in self.mounts:
             apps += mount.app.apps if isinstance(mount.app, Site) else [mount.app]
@@ -80,7 +80,7 @@ class Site(Servable):
         return AppLifespan(self.apps, access_log)
 
     def _server_settings(self) -> ServerSettings | None:
-        """The longest times and the largest limits of the applications, since one connection may bring
+        """The longest times and the largest limits of the applications, because one connection may carry
         requests for each of them."""
         return shared_settings([server_settings(app.config) for app in self.apps])
 

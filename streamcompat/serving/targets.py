@@ -1,7 +1,7 @@
 """Finds the app that a TARGET of the command line names: `package.module:app` or `path/to/file.py:app`.
 
-The rule: whatever goes wrong here is one `TargetError` with one line for the user. An exception that the
-user's own module raises while it is imported keeps its place, `file:line`, in that line.
+The rule: every failure here is a `TargetError` with one line for the user. If the user's module raises while
+it is imported, that line has the `file:line` of the exception.
 """
 
 from __future__ import annotations
@@ -27,23 +27,24 @@ class TargetError(Exception):
 
 
 def load(target: str) -> ServedApp | Site:
-    """Import what TARGET names and return the app or site in it.
+    """Imports the module that TARGET names and returns the app or site in it.
 
-    A file is imported as `python path/to/file.py` would find its imports: its folder goes to the front
-    of `sys.path` (the folder above its outermost package, if it lies in one). For a dotted module it is
-    the current folder.
+    A file finds its imports as with `python path/to/file.py`: its folder (or the folder above its outermost
+    package) is put at the front of `sys.path`. For a dotted module it is the current folder.
 
     Args:
         target: `package.module:app` or `path/to/file.py:app`. `:app` may be a dotted path of attributes,
-            and may be left out where the module has just one site, or else just one app.
+            and may be left out if the module has just one site, or no site and just one app.
 
     Raises:
-        TargetError: there is no such module, it cannot be imported, or what is named is no app.
+        TargetError: there is no such module, it cannot be imported, or the named object is not an app.
     """
     place, _, attribute = target.partition(":")
     is_file = place.endswith(".py") or os.sep in place or Path(place).is_file()
     if not place or (place.startswith(".") and not is_file):
-        raise TargetError(f"{target!r} names no module: give package.module:app or path/to/file.py:app")
+        raise TargetError(
+            f"{target!r} does not name a module: give package.module:app or path/to/file.py:app"
+        )
     module = _import_file(place) if is_file else _import_module(place)
     return _named(module, place, attribute) if attribute else _only(module, place)
 
@@ -53,7 +54,8 @@ def _import_module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        # Only the target itself or a package above it: an import inside the module has a place to show.
+        # Only for the target itself or a package above it: for an import inside the module the message has
+        # its place.
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             raise TargetError(f"there is no module {error.name}") from error
         raise _import_failure(name, error) from error
@@ -64,7 +66,7 @@ def _import_module(name: str) -> ModuleType:
 def _import_file(place: str) -> ModuleType:
     path = Path(place)
     if not path.is_file():
-        what = "is a folder, not a Python file" if path.is_dir() else "is not there"
+        what = "is a folder, not a Python file" if path.is_dir() else "does not exist"
         raise TargetError(f"{place} {what}")
     if path.suffix != ".py":
         raise TargetError(f"{place} is not a Python file")
@@ -83,7 +85,7 @@ def _import_file(place: str) -> ModuleType:
 
 
 def _import_script(path: Path) -> ModuleType:
-    """Import a file that is in no package under its own name, or one like it if that name is taken."""
+    """Imports a file outside of any package by its own name, or with a number added if the name is taken."""
     name = path.stem
     taken = 1
     while name in sys.stdlib_module_names or name in sys.modules:
@@ -116,14 +118,14 @@ def _import_failure(place: str, error: BaseException) -> TargetError:
 
 
 def describe(error: BaseException) -> str:
-    """An exception in one line, with its place where it has one: `file:line: Type: message`."""
+    """An exception in one line, with its place if it is known: `file:line: Type: message`."""
     reason = " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())
     place = _place_of(error)
     return f"{place}: {reason}" if place else reason
 
 
 def _place_of(error: BaseException) -> str | None:
-    """`file:line` of the user's code that raised it: of the app rather than of a library."""
+    """`file:line` of the last frame in the app's code, or in a library if the app has none."""
     if isinstance(error, SyntaxError) and error.filename is not None:
         return f"{_shown(error.filename)}:{error.lineno}"
     ours = str(Path(__file__).parent.parent)
@@ -153,7 +155,7 @@ def _named(module: ModuleType, place: str, attribute: str) -> ServedApp | Site:
         return found
     kind = type(found)
     line = (
-        f"{place}:{attribute} is no app but {'a class' if isinstance(found, type) else f'a {kind.__name__}'}"
+        f"{place}:{attribute} is {'a class' if isinstance(found, type) else f'a {kind.__name__}'}, not an app"
     )
     package = kind.__module__.partition(".")[0]
     if package in FACADES:
@@ -162,13 +164,13 @@ def _named(module: ModuleType, place: str, attribute: str) -> ServedApp | Site:
 
 
 def _only(module: ModuleType, place: str) -> ServedApp | Site:
-    """The module's only site or, if it has none, its only app."""
+    """The only site of the module or, if it has none, its only app."""
     apps = _apps(module)
     candidates = {name: app for name, app in apps.items() if isinstance(app, Site)} or apps
     if len(candidates) == 1:
         return next(iter(candidates.values()))
     if not candidates:
-        raise TargetError(f"{place} has no app: it has to hold a Mach9, a Sanic or a Site in a global name")
+        raise TargetError(f"{place} has no app: a global name must be a Mach9, a Sanic or a Site")
     first = next(iter(candidates))
     names = ", ".join(candidates)
     raise TargetError(f"{place} has {len(candidates)} apps, {names}: say which, as in {place}:{first}")

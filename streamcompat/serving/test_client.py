@@ -1,8 +1,8 @@
-"""The originals' `app.test_client`: each call starts the app's server, asks once over a real connection and
-stops the server again, listeners included.
+"""The originals' `app.test_client`: each call starts the app's server, sends one request over a real
+connection and stops the server again, listeners included.
 
-The rule: what a test wrote for the originals sees what it saw there. The server takes a port of the system's
-choice; the client and the request's Host call it `PORT` all the same, so that addresses in tests hold.
+The rule: a test that was written for the originals sees what it saw there. The system chooses the server's
+port, but the client and the Host field show it as `PORT`, so that addresses in tests match.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 HOST: Final = "127.0.0.1"
 PORT: Final = 42101
 TIMEOUT: Final = 300.0
-"""Seconds for a request, unless it says otherwise; as in aiohttp, the originals' client."""
+"""Default seconds for a request; as in aiohttp, the originals' client."""
 
 _ABSOLUTE = ("http:", "https:", "//")
 
 
 class ClientResponse:
-    """What the server answered.
+    """A response from the server.
 
     Attributes:
-        status, reason: of the response.
-        headers: by name whatever its case; `getall` gives every value.
+        status, reason: the status code and its phrase.
+        headers: by case-insensitive name; `getall` returns every value.
         body: bytes, decompressed.
-        text: the body as text; `None` where it is none.
-        json: the body read as JSON; `None` where it is none, or its content type is not JSON's.
-        cookies: that the response sets, as `http.cookies.SimpleCookie`: `cookies["a"].value`.
-        url: that was answered in the end, `str(url)` or `url.path`.
-        history: the redirects on the way there.
+        text: the body as text; `None` if it cannot be decoded.
+        json: the body parsed as JSON; `None` if it is not JSON, or has no JSON content type.
+        cookies: the cookies that the response sets, as `http.cookies.SimpleCookie`: `cookies["a"].value`.
+        url: the URL after redirects, as `str(url)` or `url.path`.
+        history: the redirects that were followed.
     """
 
     def __init__(self, response: httpx.Response, history: Iterable[httpx.Response] = ()) -> None:
@@ -70,18 +70,18 @@ class SocketTestClient:
 
     `get`, `post`, `put`, `delete`, `patch`, `options` and `head` take:
 
-    - `uri`: a path, or a whole URL, of another server too.
-    - `gather_request`: give (request, response) and not the response alone; the request is the first that
-      the app saw, `None` if it saw none.
+    - `uri`: a path, or a whole URL, which may be of another server.
+    - `gather_request`: return (request, response) instead of the response alone; the request is the first
+      one that the app saw, `None` if it saw none.
     - `debug`, `server_kwargs`: for `app.run`.
     - `data`: bytes, text, a mapping or pairs for a form (files are open binary files), or an iterable, async
       or not, whose pieces are sent one by one.
     - `json`, `params`, `headers`, `cookies`, `auth`, `timeout` (seconds), `allow_redirects`.
 
-    ValueError: the request failed. ImportError: httpx is missing.
+    They raise ValueError if the request failed, and ImportError if httpx is missing.
 
     Args:
-        port: to listen on; left out, the system chooses one, and addresses say `PORT`.
+        port: the port to listen on; by default the system chooses one, and addresses show `PORT`.
     """
 
     def __init__(self, app: ServedApp, port: int = PORT) -> None:
@@ -97,7 +97,7 @@ class SocketTestClient:
         server_kwargs: Mapping[str, Any] | None = None,
         **arguments: Any,
     ) -> Any:
-        """One request by any method."""
+        """Sends one request with any method."""
         _httpx()
         requests: list[Any] = []
         responses: list[ClientResponse] = []
@@ -183,7 +183,7 @@ def _httpx() -> Any:
 
 
 def _transport(named: httpx.URL, address: httpx.URL) -> Any:
-    """What connects to `address` for requests to `named`, which keep their Host."""
+    """A transport that connects to `address` for requests to `named`, and keeps their Host."""
     library = _httpx()
     real = library.AsyncHTTPTransport(verify=False)
 
@@ -208,7 +208,7 @@ def _transport(named: httpx.URL, address: httpx.URL) -> Any:
 
 
 def _content(data: Any) -> tuple[str | None, dict[str, Any]]:
-    """The content type that `data` implies, where httpx knows none, and httpx's arguments for it."""
+    """The content type that `data` implies, unless httpx sets one, and httpx's arguments for `data`."""
     if data is None:
         return None, {}
     if isinstance(data, str):
@@ -236,7 +236,7 @@ def _are_pairs(data: Any) -> bool:
 
 
 async def _pieces(data: Any) -> AsyncIterator[bytes]:
-    """What an iterable gives, async or not, as bytes."""
+    """The items of an iterable, async or not, as bytes."""
     if hasattr(data, "__aiter__"):
         async for piece in data:
             yield piece.encode() if isinstance(piece, str) else piece

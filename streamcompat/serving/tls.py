@@ -1,4 +1,4 @@
-"""A context for TLS, of what the originals' `ssl` took."""
+"""Makes a TLS context from the forms that the originals' `ssl` option accepted."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 
 def tls_context(given: ssl.SSLContext | Mapping[str, str] | str | os.PathLike[str]) -> ssl.SSLContext:
-    """The context of a server.
+    """The TLS context of a server.
 
     Args:
         given: a context; a mapping with the paths `cert` (or `certificate`) and `key` (or `keyfile`), and
-            `password` where the key has one; or a folder with `fullchain.pem` and `privkey.pem`, as in
+            `password` if the key has one; or a folder with `fullchain.pem` and `privkey.pem`, as in
             Sanic 21.12.
     Raises: ValueError: one of the two paths is missing. OSError: a file cannot be read.
     """

@@ -159,7 +159,7 @@ def test_an_installed_real_package_is_shadowed_when_asked(real_sanic: Path) -> N
 def test_a_real_package_that_was_imported_before_is_refused_even_with_force(real_sanic: Path) -> None:
     real = importlib.import_module("sanic")
     for force in (False, True):
-        with pytest.raises(aliases.AliasError, match="the real sanic has been imported already") as raised:
+        with pytest.raises(aliases.AliasError, match="the real sanic is already imported") as raised:
             aliases.install(force=force)
         assert str(real_sanic) in str(raised.value)
     assert not aliases.installed()

@@ -240,19 +240,19 @@ def test_a_line_for_each_request_unless_unwanted(folder: Path, option: tuple[str
 @pytest.mark.parametrize(
     ("target", "line"),
     [
-        ("nothing.py", "nothing.py is not there"),
+        ("nothing.py", "nothing.py does not exist"),
         ("web/", "web/ is a folder, not a Python file"),
         ("notes.txt", "notes.txt is not a Python file"),
         ("nothing", "there is no module nothing"),
-        (".", "'.' names no module: give package.module:app or path/to/file.py:app"),
+        (".", "'.' does not name a module: give package.module:app or path/to/file.py:app"),
         ("web.nothing:app", "there is no module web.nothing"),
-        (":app", "':app' names no module: give package.module:app or path/to/file.py:app"),
+        (":app", "':app' does not name a module: give package.module:app or path/to/file.py:app"),
         ("one.py:ap", "one.py has no 'ap': its apps are app"),
-        ("one.py:hello", "one.py:hello is no app but a function"),
-        ("one:Mach9", "one:Mach9 is no app but a class"),
+        ("one.py:hello", "one.py:hello is a function, not an app"),
+        ("one:Mach9", "one:Mach9 is a class, not an app"),
         (
             "web/names.py",
-            "web/names.py has no app: it has to hold a Mach9, a Sanic or a Site in a global name",
+            "web/names.py has no app: a global name must be a Mach9, a Sanic or a Site",
         ),
         (
             "old.py",
@@ -323,7 +323,7 @@ def test_a_port_in_use_is_one_line(folder: Path) -> None:
         other.listen()
         port = other.getsockname()[1]
         line = refused("one.py", "--port", str(port), cwd=folder)
-    assert line == f"127.0.0.1:{port} is in use: choose another with --port, or --port 0 for any free one"
+    assert line == f"127.0.0.1:{port} is in use: choose another port with --port, or any free one with --port 0"
 
 
 def test_a_unix_socket_in_use_or_out_of_reach_is_one_line(folder: Path) -> None:
@@ -405,4 +405,4 @@ def test_a_limit_of_the_engine(folder: Path) -> None:
 def test_a_setting_of_an_app_that_is_wrong_is_one_line(folder: Path) -> None:
     (folder / "wrong.py").write_text(MACH9 + "app.config.ENGINE_LIMIT_HEDA_FIELDS = 1\n")
     line = refused("wrong.py", "--port", "0", cwd=folder)
-    assert line == "a setting of the app is wrong: 'heda_fields' is not a limit: did you mean 'head_fields'?"
+    assert line == "a setting of the app is not valid: 'heda_fields' is not a limit: did you mean 'head_fields'?"

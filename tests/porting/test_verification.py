@@ -214,7 +214,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert re.search(r"request: Request\('GET', '/words/[a-z]'\)\n", out)
     assert out.endswith("1 route, 1 difference\n")
     assert main(["port", "--verify", before, str(tmp_path / "gone.py")]) == 3
-    assert capsys.readouterr().err == f"streamcompat: {tmp_path / 'gone.py'} is not there\n"
+    assert capsys.readouterr().err == f"streamcompat: {tmp_path / 'gone.py'} does not exist\n"
 
 
 def test_paths_or_apps(capsys: pytest.CaptureFixture[str]) -> None:

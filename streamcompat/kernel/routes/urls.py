@@ -91,7 +91,7 @@ def build_url(router: Router, view_name: str, server_name: str, values: dict[str
 
 
 def _origin(server_name: str, values: dict[str, Any]) -> tuple[str, str]:
-    """The scheme and the host that `_external`, `_scheme` and `_server` ask for, which are taken out."""
+    """The scheme and the host from `_external`, `_scheme` and `_server`, which it removes from `values`."""
     external = values.pop("_external", False)
     scheme = values.pop("_scheme", "")
     if scheme and not external:
