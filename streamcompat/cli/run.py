@@ -202,7 +202,7 @@ def _config(app: ServedApp | Site, options: RunOptions) -> ServerConfig:
     try:
         return app.server_config(**options.of_server())
     except ValueError as error:
-        raise CommandError(f"a setting of the app is not valid: {error}") from error
+        raise CommandError(f"invalid setting of the app: {error}") from error
 
 
 def _print_addresses(addresses: list[str], options: RunOptions) -> None:

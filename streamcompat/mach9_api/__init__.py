@@ -1,9 +1,9 @@
-"""Mach9's names, as of 0.0.4, over streamcompat's kernel.
+"""The API of Mach9 0.0.4 on streamcompat's kernel.
 
-The rule: names and signatures only; what Mach9 does that Sanic does not is in `dialect`.
+The rule: names and signatures only; differences in behaviour from Sanic are in `dialect`.
 """
 
-# Mach9 imported these too, so that `import mach9` is enough for `mach9.timer.get_current_time`.
+# As in Mach9, `import mach9` alone gives access to these, such as `mach9.timer.get_current_time`.
 from streamcompat.mach9_api import log as log
 from streamcompat.mach9_api import signal as signal
 from streamcompat.mach9_api import static as static
@@ -13,6 +13,6 @@ from streamcompat.mach9_api.blueprints import Blueprint
 from streamcompat.mach9_api.server import Server
 
 __version__ = "0.0.4"
-"""The release whose behaviour this is."""
+"""The release whose behaviour is implemented."""
 
 __all__ = ["Blueprint", "Mach9", "Server"]

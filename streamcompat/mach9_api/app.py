@@ -27,7 +27,7 @@ __all__ = ["Mach9"]
 
 
 def _setting(name: str) -> property:
-    """A setting as an attribute of the app."""
+    """A property of the app that reads and writes a setting."""
 
     def get(app: Application) -> Any:
         return getattr(app.config, name)
@@ -39,14 +39,14 @@ def _setting(name: str) -> property:
 
 
 class Mach9(Application):
-    """An application in Mach9's words.
+    """An application with Mach9's API.
 
-    Arguments that only Mach9's own server could use are accepted, without effect: `get_current_time`,
+    Arguments that only Mach9's own server could use are accepted without effect: `get_current_time`,
     `stream_http_response_class`.
 
     Attributes:
-        composition_view_class: of the views that the router makes of several handlers on a path.
-        server: the one that `run` made.
+        composition_view_class: the class of the views that the router makes from several handlers on a path.
+        server: the server that `run` made.
         request_max_size, request_timeout, keep_alive: the settings of these names.
     """
 
@@ -96,10 +96,10 @@ class Mach9(Application):
     def route(
         self, uri: str, methods: Collection[str] | None = GET, *, websocket: bool = False, **options: object
     ) -> Decorator:
-        """As in the kernel.
+        """As the kernel's `route`.
 
         Args:
-            websocket: the handler returns `response.websocket(...)`, and `request.stream` has the messages.
+            websocket: the handler returns `response.websocket(...)`, and `request.stream` gives the messages.
         """
         register = super().route(uri, methods, **options)
         if not websocket:

@@ -12,7 +12,7 @@ __all__ = ["Blueprint"]
 
 
 class Blueprint(kernel.Blueprint):
-    """A part of an application; `composition_view_class` is accepted, without effect."""
+    """A part of an application; `composition_view_class` is accepted without effect."""
 
     dialect = MACH9
 

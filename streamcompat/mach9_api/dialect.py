@@ -1,4 +1,4 @@
-"""What the kernel does in Mach9's way."""
+"""Mach9's behaviour."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from streamcompat.mach9_api.views import CompositionView
 
 
 class MethodNotAllowed(kernel.MethodNotSupported, exceptions.InvalidUsage):
-    """An InvalidUsage to Mach9's handlers, a MethodNotSupported to Sanic's."""
+    """A 405 that Mach9's exception handlers see as InvalidUsage, and Sanic's as MethodNotSupported."""
 
 
-MethodNotAllowed.__name__ = "InvalidUsage"  # as Mach9's apps know it
+MethodNotAllowed.__name__ = "InvalidUsage"  # the name that Mach9's apps expect
 
 
 def method_not_allowed(
     invalid_usage: type[HTTPException], message: str, method: str, allowed: Sequence[str]
 ) -> HTTPException:
-    """Mach9 has no exception of its own for 405."""
+    """The exception for a 405, for which Mach9 has no class of its own."""
     if invalid_usage is exceptions.InvalidUsage:
         return MethodNotAllowed(message, method, allowed)
     error = invalid_usage(message, 405)

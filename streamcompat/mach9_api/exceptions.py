@@ -1,4 +1,4 @@
-"""Mach9's exceptions: each an answer with a status."""
+"""Mach9's exceptions; each becomes a response with its status."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 
 
 class Mach9Exception(kernel.HTTPException):
-    """The base of all; 500 unless `status_code` says another."""
+    """The base class of Mach9's exceptions; the status is 500 unless `status_code` sets another."""
 
 
 class NotFound(Mach9Exception, kernel.NotFound):
@@ -32,11 +32,11 @@ class NotFound(Mach9Exception, kernel.NotFound):
 
 
 class InvalidUsage(Mach9Exception, kernel.InvalidUsage):
-    """The request makes no sense to the application; with `status_code=405`, its method."""
+    """The application cannot make sense of the request, or of its method with `status_code=405`."""
 
 
 class ServerError(Mach9Exception, kernel.ServerError):
-    """Something went wrong on this side."""
+    """The server failed."""
 
 
 class URLBuildError(Mach9Exception, kernel.URLBuildError):
@@ -44,7 +44,7 @@ class URLBuildError(Mach9Exception, kernel.URLBuildError):
 
 
 class FileNotFound(NotFound, kernel.FileNotFound):
-    """A static file that is not there: (message, path, relative_url)."""
+    """A static file does not exist: (message, path, relative_url)."""
 
 
 class RequestTimeout(Mach9Exception, kernel.RequestTimeout):
@@ -52,7 +52,7 @@ class RequestTimeout(Mach9Exception, kernel.RequestTimeout):
 
 
 class PayloadTooLarge(Mach9Exception, kernel.PayloadTooLarge):
-    """The body is longer than allowed."""
+    """The body is larger than allowed."""
 
 
 class HeaderNotFound(Mach9Exception, kernel.HeaderNotFound):
@@ -60,7 +60,7 @@ class HeaderNotFound(Mach9Exception, kernel.HeaderNotFound):
 
 
 class ContentRangeError(Mach9Exception, kernel.ContentRangeError):
-    """The range asked for is not one of the file: (message, content_range)."""
+    """The requested range is not within the file: (message, content_range)."""
 
 
 class InvalidRangeType(ContentRangeError, kernel.InvalidRangeType):

@@ -1,4 +1,4 @@
-"""Mach9's channels: the request's body on one side, the response's on the other."""
+"""Mach9's channels: one for the request's body, one for the response's."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class BodyChannel(RequestStream):
     async def receive(self) -> ChannelMessage:
         """The next message: `content` (bytes), `more_content`, `closed`.
 
-        A piece of the body has `more_content` True. The end has no content and `more_content` False,
-        every time; `closed` is True if it is the client's and not the body's.
+        A piece of the body has `more_content` True. After the last piece every message is without content and
+        has `more_content` False; `closed` is True if the client disconnected before the end of the body.
         """
         try:
             content = await self._receive()
@@ -33,12 +33,12 @@ class BodyChannel(RequestStream):
         return {"content": content, "closed": False, "more_content": True}
 
     async def get(self) -> ChannelMessage:
-        """`receive`."""
+        """The same as `receive`."""
         return await self.receive()
 
 
 class ReplyChannel:
-    """What a streaming function sends its response's body to."""
+    """The channel on which a streaming function sends the response's body."""
 
     __slots__ = ("_write",)
 
@@ -46,11 +46,11 @@ class ReplyChannel:
         self._write = exchange.write
 
     def send(self, content: bytes) -> Awaitable[None]:
-        """Sends one chunk of bytes, or of any buffer; nothing for an empty one.
+        """Sends one chunk of bytes, or of any buffer; an empty chunk sends nothing.
 
-        It is queued at once; awaiting what is returned waits for a slow client.
+        The chunk is queued at once; awaiting the result waits for a slow client.
 
-        Raises: TypeError: `content` is text or anything else; ClientDisconnected: the client is gone.
+        Raises: TypeError: `content` is not bytes or a buffer; ClientDisconnected: the client is gone.
         """
         if content.__class__ is not bytes:
             content = _buffer(content)

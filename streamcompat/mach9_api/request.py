@@ -24,7 +24,7 @@ CIDict = Headers
 
 
 class Request(kernel.BaseRequest):
-    """One request; the server's own are filled without this constructor, unless a subclass has one."""
+    """One request. The server calls this constructor only if a subclass overrides it."""
 
     __slots__ = ()
 

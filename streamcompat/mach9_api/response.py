@@ -41,13 +41,13 @@ Handler = Callable[[Any], Awaitable[Any]]
 
 
 class HTTPResponse(kernel.HTTPResponse):
-    """A response whose body is there at once."""
+    """A response whose whole body is known when it is made."""
 
     __slots__ = ()
 
     @property
     def headers(self) -> Headers:
-        """The header fields, by name whatever its case, the content type among them."""
+        """The header fields, by case-insensitive name, including the content type."""
         first = self._headers.__class__ is not Headers
         headers = super().headers
         if first and self.content_type is not None and self.status != 304:
@@ -59,7 +59,7 @@ class HTTPResponse(kernel.HTTPResponse):
         self._headers = headers
 
     def get_message(self, more_content: bool = False) -> dict[str, Any]:
-        """The response as the message that Mach9's own server took."""
+        """The response as the message that Mach9's own server expected."""
         return {
             "status": self.status,
             "content": to_bytes(self.body),
@@ -69,7 +69,7 @@ class HTTPResponse(kernel.HTTPResponse):
 
 
 class StreamHTTPResponse(HTTPResponse):
-    """A response whose body `handler(channel)` sends while it is sent."""
+    """A response whose body `handler(channel)` sends while the response is sent."""
 
     __slots__ = ("handler",)
 
@@ -103,13 +103,13 @@ def stream(
     headers: GivenHeaders = None,
     content_type: str = "text/plain; charset=utf-8",
 ) -> StreamHTTPResponse:
-    """What `handler(channel)` sends, as it sends it."""
+    """A response that streams what `handler(channel)` sends."""
     return StreamHTTPResponse(handler, status, headers, content_type)
 
 
 async def file(
     location: Location, mime_type: str | None = None, headers: GivenHeaders = None, _range: Any = None
 ) -> HTTPResponse:
-    """A file, read at once; OSError when it cannot be read."""
+    """A response with a file that is read at once; OSError if it cannot be read."""
     fields, kind = file_headers(location, mime_type, headers, None, _range)
     return HTTPResponse(None, 200, fields, kind, await read(location, _range, announced(fields)))

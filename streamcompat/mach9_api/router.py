@@ -17,7 +17,7 @@ class Router(kernel.Router):
     """The routes of one application.
 
     Args:
-        composition_view_class: of the views that are made of several handlers on a path.
+        composition_view_class: the class of the views that are made from several handlers on a path.
         not_found, invalid_usage: the exceptions for 404 and for 405.
     """
 

@@ -1,4 +1,4 @@
-"""Mach9's sign that a server has stopped."""
+"""Mach9's flag that a server has stopped."""
 
 __all__ = ["Signal"]
 

@@ -13,5 +13,5 @@ def register(
     use_modified_since: bool,
     use_content_range: bool,
 ) -> None:
-    """`app.static(...)`."""
+    """Calls `app.static(...)`."""
     app.static(uri, file_or_directory, pattern, use_modified_since, use_content_range)

@@ -6,4 +6,4 @@ __all__ = ["HOST", "PORT", "Mach9TestClient"]
 
 
 class Mach9TestClient(SocketTestClient):
-    """`Mach9TestClient(app)`; `app.test_client` is one."""
+    """The class of `app.test_client`; also `Mach9TestClient(app)`."""

@@ -12,4 +12,4 @@ def get_current_time() -> float:
 
 
 def update_current_time(loop: Any) -> None:
-    """Nothing to do: `get_current_time` reads the clock."""
+    """Does nothing: `get_current_time` reads the clock."""

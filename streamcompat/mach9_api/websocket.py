@@ -1,4 +1,4 @@
-"""Mach9's WebSockets: the messages that come on one side, the channel for the answers on the other."""
+"""Mach9's WebSockets: one channel for the client's messages, one for those to the client."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ __all__ = [
 ]
 
 WebSocketCommonProtocol = WebSocketConnection
-"""A WebSocket by the name of the class that Mach9 made its own from."""
+"""The class of a WebSocket, by the name of the websockets library's class in Mach9."""
 
 ChannelMessage = dict[str, Any]
 
 
 class WebSocketProtocol:
-    """The class of Mach9's own server, for those who only name it."""
+    """The name of a class of Mach9's own server, for apps that import it."""
 
 
 class MessageChannel(RequestStream):
-    """`request.stream` of a WebSocket's route: what the client sends, message by message."""
+    """`request.stream` on a WebSocket's route: the client's messages."""
 
     __slots__ = ("_connection", "_order", "_path")
 
@@ -42,13 +42,13 @@ class MessageChannel(RequestStream):
         self._order = 0
 
     async def get(self) -> ChannelMessage:
-        """The next message: on `channel` "websocket.receive", with `text` or `bytes`; at the end, every time,
-        on "websocket.disconnect", with `code`.
+        """The next message, with `channel` "websocket.receive" and `text` or `bytes`. After the end every
+        message has `channel` "websocket.disconnect" and `code`.
 
         Raises: RuntimeError: the WebSocket is not accepted yet.
         """
         if self._connection is None:
-            raise RuntimeError("a WebSocket is read in the function that is given to websocket()")
+            raise RuntimeError("a WebSocket can be read only in the function that is given to websocket()")
         try:
             data = await self._connection.recv()
         except ConnectionClosed as closed:
@@ -60,7 +60,7 @@ class MessageChannel(RequestStream):
         )
 
     async def receive(self) -> ChannelMessage:
-        """`get`."""
+        """The same as `get`."""
         return await self.get()
 
     def _message(self, channel: str, **content: Any) -> ChannelMessage:
@@ -75,7 +75,7 @@ class MessageChannel(RequestStream):
 
 
 class ReplyChannel:
-    """What a WebSocket's function is called with."""
+    """The channel that a WebSocket's function gets to send messages."""
 
     __slots__ = ("_connection",)
 
@@ -83,9 +83,9 @@ class ReplyChannel:
         self._connection = connection
 
     async def send(self, content: str | bytes | None, close: bool = False) -> None:
-        """Sends one message, nothing where it is `None` or empty, and closes the WebSocket where asked to.
+        """Sends one message, unless it is `None` or empty; closes the WebSocket if `close` is true.
 
-        Raises: TypeError: neither text nor bytes; ConnectionClosed.
+        Raises: TypeError: `content` is neither text nor bytes; ConnectionClosed.
         """
         if content:
             await self._connection.send(content)
@@ -94,9 +94,9 @@ class ReplyChannel:
 
 
 class WebsocketResponse(WebSocketResponse):
-    """The answer that makes a WebSocket of the request and calls `handler(channel)`.
+    """The response that upgrades the request to a WebSocket and calls `handler(channel)`.
 
-    `accept=False` refuses it.
+    `accept=False` refuses the handshake.
     """
 
     def __init__(self, handler: Callable[[ReplyChannel], Any], accept: bool = True) -> None:
@@ -104,7 +104,7 @@ class WebsocketResponse(WebSocketResponse):
         self.handler = handler
 
     def get_message(self) -> dict[str, Any]:
-        """The answer as the message that Mach9's own server took."""
+        """The response as the message that Mach9's own server expected."""
         return {"accept": self.accept}
 
     def _serve(self, connection: WebSocketConnection) -> Any:
@@ -118,14 +118,14 @@ class WebsocketResponse(WebSocketResponse):
 
 
 def websocket(handler: Callable[[ReplyChannel], Any], accept: bool = True) -> WebsocketResponse:
-    """Makes a WebSocket of the request; `handler(channel)` serves it."""
+    """A response that upgrades the request to a WebSocket; `handler(channel)` serves it."""
     return WebsocketResponse(handler, accept)
 
 
 def messages(handler: Handler) -> Handler:
-    """A handler that finds the WebSocket's messages in `request.stream`."""
+    """Wraps a handler so that it reads the WebSocket's messages from `request.stream`."""
 
-    # Its signature is the handler's, which says what it is called with.
+    # wraps() keeps the handler's signature, which `kernel.routes.binding` inspects.
     @functools.wraps(handler)
     def call(*arguments: Any, **parameters: Any) -> Any:
         request = arguments[-1]

@@ -23,9 +23,9 @@ __all__ = ["Sanic", "compat"]
 
 
 class Sanic(StreamRoutes, Application):
-    """An application in Sanic's words.
+    """An application with Sanic's API.
 
-    `is_request_stream` is accepted; which routes stream, the routes say.
+    `is_request_stream` is accepted; whether a request is streamed depends on its route alone.
     """
 
     dialect = SANIC
@@ -61,7 +61,7 @@ class Sanic(StreamRoutes, Application):
 
     @property
     def is_request_stream(self) -> bool:
-        """Whether some route streams its request's body, or the app was told that they do."""
+        """Whether any route streams its request's body, or this was set to True."""
         endpoints = (
             endpoint for route in self.router.routes_all.values() for endpoint in route.endpoints.values()
         )
@@ -110,28 +110,28 @@ class Sanic(StreamRoutes, Application):
         without=OF_PROCESS,
     )
     async def create_server(self, options: RunOptions) -> RunningServer:
-        """Serves within the running loop, until `close` of what it returns, or `stop`; arguments as `run`."""
+        """Serves within the running loop until `stop`, or `close` of the result; arguments as for `run`."""
         return await self._serve_within(options)
 
     def __call__(self) -> Self:
-        """The app itself, for servers that call what they import."""
+        """Returns the app itself, for servers that call the object that they import."""
         return self
 
     @property
     def loop(self) -> Any:
-        """The event loop that serves the app; SanicException while none does."""
+        """The event loop that serves the app; SanicException while the app is not served."""
         if self._loop is None:
             raise SanicException("Loop can only be retrieved after the app has started running.")
         return self._loop
 
 
 def compat(release: str, app: Sanic | None = None) -> None:
-    """Lets a release of Sanic decide where its releases contradict each other; unless told, 0.8 does.
+    """Chooses the release of Sanic whose behaviour applies where releases contradict each other; default 0.8.
 
     Args:
         release: "0.5", "0.6", "0.7" or "0.8"; a third number is ignored.
-        app: for this app only, from now on; call it before the app is served. Without it the release is that
-            of every app that is made afterwards, and of what is called outside of a request.
+        app: change this app only; call it before the app is served. Without it the release applies to every
+            app that is made afterwards, and to functions that are called outside of a request.
     Raises: ValueError: another release.
     """
     told_apart.add(SANIC.name)

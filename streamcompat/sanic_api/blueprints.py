@@ -15,7 +15,7 @@ __all__ = ["Blueprint"]
 class Blueprint(StreamRoutes, kernel.Blueprint):
     """A part of an application.
 
-    `strict_slashes` is the blueprint's own and not the application's; that is `None`.
+    `strict_slashes` is the blueprint's own setting; `None` uses the application's.
     """
 
     dialect = SANIC

@@ -16,12 +16,12 @@ class StreamQueue(RequestStream):
     __slots__ = ()
 
     def get(self) -> Coroutine[Any, Any, bytes | None]:
-        """The next piece, never empty; `None` at the end, every time.
+        """The next piece, never empty; `None` at the end, also if called again.
 
-        First lets go out what a response on the same exchange has written, so that a handler that echoes
-        without awaiting its writes holds no more than a piece.
+        It first drains what a response on the same exchange has written, so that a handler that echoes
+        without awaiting its writes buffers no more than one piece.
 
-        Raises: ClientDisconnected: the client is gone and the body is cut.
+        Raises: ClientDisconnected: the client disconnected before the end of the body.
         """
         exchange = self._exchange
         if exchange.status is None or not exchange.blocked:
@@ -32,5 +32,5 @@ class StreamQueue(RequestStream):
         await self._exchange.drain()
         return await self._receive()
 
-    # Its name since 18.12.
+    # Sanic's name for it since 18.12.
     read = get

@@ -8,7 +8,7 @@ __all__ = ["LOGGING", "SANIC_PREFIX", "Config"]
 
 SANIC_PREFIX = SANIC.env_prefix
 LOGGING = defaults_before_07("sanic")
-"""What Sanic before 0.7 configured its loggers with; `Sanic(log_config=LOGGING)` takes it still."""
+"""The logging configuration of Sanic before 0.7; `Sanic(log_config=LOGGING)` still accepts it."""
 
 
 class Config(kernel.Config):

@@ -1,4 +1,4 @@
-"""What the kernel does in Sanic's way."""
+"""Sanic's behaviour, one dialect for each release."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from streamcompat.sanic_api.views import CompositionView
 
 
 def _token(authorization: str | None) -> str | None:
-    """`request.token` since 0.6."""
+    """The value of `request.token` since 0.6."""
     if authorization is not None:
         for scheme in ("Bearer", "Token"):
             _, found, token = authorization.partition(scheme)
@@ -55,7 +55,7 @@ SANIC = Dialect(
 )
 
 _SANIC_07 = replace(SANIC, release=(0, 7))
-# Before 0.7 the loggers had other names, and a handler that was too slow was the client's timeout.
+# Before 0.7 the loggers had other names, and a handler that was too slow got the client a 408.
 _SANIC_06 = replace(
     _SANIC_07,
     release=(0, 6),
@@ -73,8 +73,8 @@ _BY_RELEASE = {dialect.release: dialect for dialect in (_SANIC_05, _SANIC_06, _S
 
 
 def of_release(release: str) -> Dialect:
-    """The dialect of a release: one of `versions.RELEASES`, with or without a third number; ValueError for
-    another."""
+    """The dialect of a release: one of `versions.RELEASES`, with or without a third number. ValueError for
+    another release."""
     return _BY_RELEASE[versions.parsed(release)]
 
 

@@ -1,4 +1,4 @@
-"""Sanic's exceptions: each an answer with a status."""
+"""Sanic's exceptions; each becomes a response with its status."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def add_status_code(code: int) -> Callable[[kernel.E], kernel.E]:
 
 
 class SanicException(kernel.HTTPException):
-    """The base of all; 500 unless `status_code` says another."""
+    """The base class of Sanic's exceptions; the status is 500 unless `status_code` sets another."""
 
 
 @add_status_code(404)
@@ -53,17 +53,17 @@ class NotFound(SanicException, kernel.NotFound):
 
 @add_status_code(400)
 class InvalidUsage(SanicException, kernel.InvalidUsage):
-    """The request makes no sense to the application."""
+    """The application cannot make sense of the request."""
 
 
 @add_status_code(405)
 class MethodNotSupported(SanicException, kernel.MethodNotSupported):
-    """The path is there, but not for this method: (message, method, allowed_methods)."""
+    """The path has no route for this method: (message, method, allowed_methods)."""
 
 
 @add_status_code(500)
 class ServerError(SanicException, kernel.ServerError):
-    """Something went wrong on this side."""
+    """The server failed."""
 
 
 @add_status_code(503)
@@ -76,7 +76,7 @@ class URLBuildError(ServerError, kernel.URLBuildError):
 
 
 class FileNotFound(NotFound, kernel.FileNotFound):
-    """A static file that is not there: (message, path, relative_url)."""
+    """A static file does not exist: (message, path, relative_url)."""
 
 
 @add_status_code(408)
@@ -86,7 +86,7 @@ class RequestTimeout(SanicException, kernel.RequestTimeout):
 
 @add_status_code(413)
 class PayloadTooLarge(SanicException, kernel.PayloadTooLarge):
-    """The body is longer than allowed."""
+    """The body is larger than allowed."""
 
 
 class HeaderNotFound(InvalidUsage, kernel.HeaderNotFound):
@@ -95,7 +95,7 @@ class HeaderNotFound(InvalidUsage, kernel.HeaderNotFound):
 
 @add_status_code(416)
 class ContentRangeError(SanicException, kernel.ContentRangeError):
-    """The range asked for is not one of the file: (message, content_range)."""
+    """The requested range is not within the file: (message, content_range)."""
 
 
 @add_status_code(403)
@@ -109,7 +109,7 @@ class InvalidRangeType(ContentRangeError, kernel.InvalidRangeType):
 
 @add_status_code(401)
 class Unauthorized(SanicException, kernel.Unauthorized):
-    """The client must say who it is: (message, status_code=None, scheme=None, **challenge), or
+    """The client must authenticate: (message, status_code=None, scheme=None, **challenge), or
     (message, scheme, **challenge) as in 0.6."""
 
     def __init__(
@@ -129,5 +129,5 @@ class Unauthorized(SanicException, kernel.Unauthorized):
 
 
 def abort(status_code: int, message: str | None = None) -> NoReturn:
-    """Raises the exception for a status; its message is the status's phrase where none is given."""
+    """Raises the exception for a status; the default message is the status's reason phrase."""
     raise _by_status.build(status_code, message, SanicException)

@@ -12,14 +12,14 @@ INTERNAL_SERVER_ERROR_HTML = kernel.INTERNAL_SERVER_ERROR_HTML
 
 
 class ContentRangeHandler(ContentRange):
-    """The range that `request` asks for of a file with these `stats`; see the kernel's."""
+    """The range that `request` asks for, of a file with these `stats`; see the kernel's `ContentRange`."""
 
     def __init__(self, request: Any, stats: Any) -> None:
         super().__init__(request, stats, SANIC)
 
 
 class ErrorHandler(kernel.ErrorHandler):
-    """Answers exceptions: `add`, `lookup`, `response`, `default`, `log`."""
+    """Makes responses to exceptions: `add`, `lookup`, `response`, `default`, `log`."""
 
     def __init__(self) -> None:
         super().__init__(chosen())

@@ -1,4 +1,4 @@
-"""The name that `http` has had since 18.12."""
+"""Sanic's name for `http` since 18.12."""
 
 from streamcompat.sanic_api.http import (
     STATUS_CODES,

@@ -1,4 +1,4 @@
-"""Sanic's table of status codes, and what it knew of header fields."""
+"""Sanic's table of status codes, and its functions for header fields."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = [
     "remove_entity_headers",
 ]
 
-# RFC 2616 §7.1 and §13.5.1, which the functions below name their sets after.
+# RFC 2616 §7.1 and §13.5.1, whose terms the functions below use.
 _ENTITY = frozenset(
     {
         "allow",
@@ -56,14 +56,14 @@ def is_entity_header(header: str) -> bool:
 
 
 def is_hop_by_hop_header(header: str) -> bool:
-    """Whether the field is for one connection only."""
+    """Whether the field applies to a single connection only."""
     return header.lower() in _HOP_BY_HOP
 
 
 def remove_entity_headers(
     headers: Mapping[str, Any], allowed: Collection[str] = ("content-location", "expires")
 ) -> dict[str, Any]:
-    """The fields that do not describe the body, and those of `allowed`."""
+    """The fields that do not describe the body, and those in `allowed`."""
     kept = {name.lower() for name in allowed}
     return {
         name: value for name, value in headers.items() if not is_entity_header(name) or name.lower() in kept

@@ -20,6 +20,6 @@ access_logger = logging.getLogger("sanic.access")
 
 LOGGING_CONFIG_DEFAULTS = defaults(access="sanic.access", error="sanic.error")
 
-# The two loggers that there were before 0.7.
+# The two loggers before 0.7.
 log = logging.getLogger("sanic")
 netlog = logging.getLogger("network")

@@ -25,7 +25,7 @@ __all__ = [
 
 
 class Request(kernel.BaseRequest):
-    """One request; the server's own are filled without this constructor, unless a subclass has one."""
+    """One request. The server calls this constructor only if a subclass overrides it."""
 
     __slots__ = ()
 
@@ -52,11 +52,11 @@ class Request(kernel.BaseRequest):
         headers: Mapping[str, Any] | None = None,
         content_type: str | None = None,
     ) -> Any:
-        """Begins the response, as Sanic has it since 21.6: the handler sends the body itself, with
+        """Begins the response, as in Sanic since 21.6: the handler sends the body itself with
         `await response.send(...)`, and returns nothing.
 
         Args:
-            response: one that was made already, in place of the other arguments.
-        Raises: ServerError: there is a response already.
+            response: an existing response, instead of the other arguments.
+        Raises: ServerError: the request has a response already.
         """
         return await self.app.begin(self, response or HTTPResponse(None, status, headers, content_type))

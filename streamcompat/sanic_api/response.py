@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 ALL_STATUS_CODES = STATUS_CODES
-"""Its name before 0.7."""
+"""The name of STATUS_CODES before 0.7."""
 
 StreamingFn = Callable[[Any], Awaitable[Any]]
 
@@ -43,42 +43,42 @@ def _keep_alive(keep_alive: bool, timeout: int | None) -> list[tuple[str, str]]:
 
 
 class Sendable:
-    """What responses have had since 21.6: sending by hand what `await request.respond(...)` has begun."""
+    """The methods of responses since 21.6, to send a response that `await request.respond(...)` has begun."""
 
     __slots__ = ()
 
     begun: Exchange | None
 
     async def send(self, data: Any = None, end_stream: bool | None = None) -> None:
-        """Sends one chunk, of text, of bytes, or of what `str` makes of anything; ends the body if
-        `end_stream`, or if called without any argument.
+        """Sends one chunk: text as UTF-8, bytes, or anything else as the text of its `str()`. Ends the body if
+        `end_stream` is true, or if called without arguments.
 
-        Raises: RuntimeError: nobody has begun this response; ClientDisconnected: the client is gone.
+        Raises: RuntimeError: the response has not been begun; ClientDisconnected: the client is gone.
         """
         if self.begun is None:
-            raise RuntimeError("send() is for a response that `await request.respond(...)` has begun")
+            raise RuntimeError("send() works only on a response that `await request.respond(...)` has begun")
         if data is not None:
             await self.begun.write(to_bytes(data))
         if end_stream or (data is None and end_stream is None):
             await self.eof()
 
     async def eof(self) -> None:
-        """Ends the body; a second time changes nothing. Raises as `send`."""
+        """Ends the body; a second call does nothing. Raises the same as `send`."""
         if self.begun is None:
-            raise RuntimeError("eof() is for a response that `await request.respond(...)` has begun")
+            raise RuntimeError("eof() works only on a response that `await request.respond(...)` has begun")
         if not self.begun.finished:
             self.begun.finish()
 
 
 class HTTPResponse(Sendable, kernel.HTTPResponse):
-    """A response whose body is there at once."""
+    """A response whose whole body is known when it is made."""
 
     __slots__ = ()
 
     def output(
         self, version: str = "1.1", keep_alive: bool = False, keep_alive_timeout: int | None = None
     ) -> bytes:
-        """The whole response as Sanic's own server would have written it."""
+        """The whole response as bytes, as Sanic's own server wrote it."""
         body = to_bytes(self.body)
         connection = [
             ("Connection", "keep-alive" if keep_alive else "close"),
@@ -89,7 +89,7 @@ class HTTPResponse(Sendable, kernel.HTTPResponse):
 
 
 class StreamingHTTPResponse(Sendable, BaseHTTPResponse):
-    """A response whose body `streaming_fn(response)` writes while it is sent, with `write` or `send`."""
+    """A response whose body `streaming_fn(response)` writes with `write` or `send` while it is sent."""
 
     __slots__ = ("_write", "streaming_fn")
 
@@ -107,11 +107,11 @@ class StreamingHTTPResponse(Sendable, BaseHTTPResponse):
         self._write: Callable[[bytes], Awaitable[None]] = _not_started
 
     def write(self, data: Any) -> Awaitable[None]:
-        """Writes one chunk: text as UTF-8, bytes as they are, anything else as `str` shows it; nothing
-        for an empty one.
+        """Writes one chunk: text as UTF-8, bytes, or anything else as the text of its `str()`. An empty chunk
+        writes nothing.
 
-        It is queued at once. Awaiting what is returned waits for a slow client; left alone, the call
-        itself waits inside of a streaming function.
+        The chunk is queued at once. Awaiting the result waits for a slow client; if it is not awaited, the
+        call itself waits, inside a streaming function.
 
         Raises: ClientDisconnected: the client is gone; RuntimeError: the response is not being sent.
         """
@@ -127,7 +127,7 @@ class StreamingHTTPResponse(Sendable, BaseHTTPResponse):
     def get_headers(
         self, version: str = "1.1", keep_alive: bool = False, keep_alive_timeout: int | None = None
     ) -> bytes:
-        """The head as Sanic's own server would have written it."""
+        """The head as bytes, as Sanic's own server wrote it."""
         connection = _keep_alive(keep_alive, keep_alive_timeout)
         return self.head_text(version, connection, ("Transfer-Encoding", "chunked"), b"UNKNOWN RESPONSE")
 
@@ -150,7 +150,7 @@ def stream(
     headers: GivenHeaders = None,
     content_type: str = "text/plain; charset=utf-8",
 ) -> StreamingHTTPResponse:
-    """What `streaming_fn(response)` writes, as it writes it."""
+    """A response that streams what `streaming_fn(response)` writes."""
     return StreamingHTTPResponse(streaming_fn, status, headers, content_type)
 
 
@@ -163,7 +163,7 @@ async def file(
     filename: str | None = None,
     _range: Any = None,
 ) -> HTTPResponse:
-    """A file, read at once; OSError when it cannot be read."""
+    """A response with a file that is read at once; OSError if it cannot be read."""
     fields, kind = file_headers(location, mime_type, headers, filename, _range)
     return HTTPResponse(None, status, fields, kind, await read(location, _range, announced(fields)))
 
@@ -178,7 +178,7 @@ async def file_stream(
     filename: str | None = None,
     _range: Any = None,
 ) -> StreamingHTTPResponse:
-    """A file, `chunk_size` bytes at a time."""
+    """A response that streams a file, `chunk_size` bytes at a time."""
     fields, kind = file_headers(location, mime_type, headers, filename, _range)
 
     async def write(response: StreamingHTTPResponse) -> None:

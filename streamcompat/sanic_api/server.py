@@ -1,11 +1,11 @@
-"""What apps took from Sanic's server."""
+"""Names that apps import from Sanic's server."""
 
 from streamcompat.datastructures import Headers
 
 __all__ = ["CIDict", "Signal"]
 
 CIDict = Headers
-"""Its name before 0.8."""
+"""The name before 0.8 of the class of `request.headers`."""
 
 
 class Signal:

@@ -16,7 +16,7 @@ def register(
     name: str = "static",
     **options: Any,
 ) -> None:
-    """`app.static(...)`."""
+    """Calls `app.static(...)`."""
     app.static(
         uri,
         file_or_directory,

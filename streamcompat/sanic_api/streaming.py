@@ -9,7 +9,7 @@ from streamcompat.kernel.routes.signatures import options_of, takes_options
 
 
 class StreamRoutes(Registration):
-    """What Sanic and its Blueprint have beside the shared decorators."""
+    """The decorator that Sanic and its Blueprint have beside the shared ones."""
 
     @takes_options(options_of(Registration.route, "methods", "stream"), "host", "strict_slashes")
     def stream(self, uri: str, methods: Collection[str] = ("POST",), **options: object) -> Decorator:

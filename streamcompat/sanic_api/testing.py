@@ -6,4 +6,4 @@ __all__ = ["HOST", "PORT", "SanicTestClient"]
 
 
 class SanicTestClient(SocketTestClient):
-    """`SanicTestClient(app, port=PORT)`; `app.test_client` is one."""
+    """The class of `app.test_client`; also `SanicTestClient(app, port=PORT)`."""

@@ -1,8 +1,8 @@
-"""Which release of Sanic decides where its releases contradict each other.
+"""The release of Sanic whose behaviour applies where its releases contradict each other.
 
-The rule: what two releases spell in different ways is accepted in both; only where one spelling means two
-things a release decides: that of the application whose request is answered, and outside of a request the one
-that was chosen for the process. docs/differences.md lists these places.
+The rule: if releases differ in spelling only, every spelling is accepted. A release is consulted only if one
+spelling means different things: during a request the application's, else the one chosen for the process.
+docs/differences.md lists these places.
 """
 
 from __future__ import annotations
@@ -24,34 +24,35 @@ _chosen = LATEST
 
 
 def parsed(release: str) -> tuple[int, int]:
-    """One of `RELEASES`, with or without a third number, as numbers; ValueError for another."""
+    """The major and minor number of one of `RELEASES`; a third number is ignored. ValueError for another
+    release."""
     series = ".".join(release.split(".")[:2])
     if series not in RELEASES:
-        raise ValueError(f"the releases to choose from are {', '.join(RELEASES)}, and not {release!r}")
+        raise ValueError(f"the release must be one of {', '.join(RELEASES)}, not {release!r}")
     major, minor = series.split(".")
     return int(major), int(minor)
 
 
 def choose(release: str) -> None:
-    """Lets a release decide for the process; takes and raises what `parsed` does."""
+    """Chooses the release for the process; argument and errors as for `parsed`."""
     global _chosen
     _chosen = parsed(release)
 
 
 def chosen() -> tuple[int, int]:
-    """The release that decides for the process."""
+    """The release that was chosen for the process."""
     return _chosen
 
 
 def before(major: int, minor: int) -> bool:
-    """Whether the release that decides here is older than this one."""
+    """Whether the release that applies in this context is older than this one."""
     dialect = answering.get(None)
     return (_chosen if dialect is None else dialect.release) < (major, minor)
 
 
 def before_08(*order: str) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
-    """For functions that got `status` as their second argument in 0.8: where an older release decides, or the
-    second argument cannot be a status, those after the first are the ones of `order`."""
+    """Decorates functions that have `status` as their second argument since 0.8. If an older release applies,
+    or the second argument cannot be a status, `order` names the arguments after the first."""
 
     def decorate(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
         @functools.wraps(function)

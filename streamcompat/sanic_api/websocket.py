@@ -11,8 +11,8 @@ __all__ = [
 ]
 
 WebSocketCommonProtocol = WebSocketConnection
-"""What a handler gets as `ws`, by the name that Sanic took it from the websockets library with."""
+"""The class of a handler's `ws`, by the name of the websockets library's class in Sanic."""
 
 
 class WebSocketProtocol:
-    """For `app.run(protocol=WebSocketProtocol)`, which is accepted and not needed."""
+    """For `app.run(protocol=WebSocketProtocol)`, which is accepted without effect."""

@@ -1,3 +1,3 @@
-"""Sanic's worker for gunicorn had this place; see `streamcompat.aliases.moved_names` for what to use."""
+"""The place of Sanic's gunicorn worker; `streamcompat.aliases.moved_names` says what to use instead."""
 
 __all__: list[str] = []

@@ -323,7 +323,8 @@ def test_a_port_in_use_is_one_line(folder: Path) -> None:
         other.listen()
         port = other.getsockname()[1]
         line = refused("one.py", "--port", str(port), cwd=folder)
-    assert line == f"127.0.0.1:{port} is in use: choose another port with --port, or any free one with --port 0"
+    advice = "choose another port with --port, or any free one with --port 0"
+    assert line == f"127.0.0.1:{port} is in use: {advice}"
 
 
 def test_a_unix_socket_in_use_or_out_of_reach_is_one_line(folder: Path) -> None:
@@ -405,4 +406,4 @@ def test_a_limit_of_the_engine(folder: Path) -> None:
 def test_a_setting_of_an_app_that_is_wrong_is_one_line(folder: Path) -> None:
     (folder / "wrong.py").write_text(MACH9 + "app.config.ENGINE_LIMIT_HEDA_FIELDS = 1\n")
     line = refused("wrong.py", "--port", "0", cwd=folder)
-    assert line == "a setting of the app is not valid: 'heda_fields' is not a limit: did you mean 'head_fields'?"
+    assert line == "invalid setting of the app: 'heda_fields' is not a limit: did you mean 'head_fields'?"

@@ -163,7 +163,7 @@ async def test_a_removed_route_that_was_cached(app):
 
 @pytest.mark.parametrize("release", ["0.4", "18.12", "", "x"])
 def test_another_release(release):
-    with pytest.raises(ValueError, match=r"the releases to choose from are 0.5, 0.6, 0.7, 0.8"):
+    with pytest.raises(ValueError, match=r"the release must be one of 0.5, 0.6, 0.7, 0.8"):
         compat(release)
 
 
@@ -320,7 +320,7 @@ class TestTwoReleasesInOneSite:
         assert Sanic("other", load_env=False).dialect.release == (0, 8)
 
     def test_another_release_for_an_app(self):
-        with pytest.raises(ValueError, match=r"the releases to choose from are 0.5, 0.6, 0.7, 0.8"):
+        with pytest.raises(ValueError, match=r"the release must be one of 0.5, 0.6, 0.7, 0.8"):
             compat("0.4", Sanic("app", load_env=False))
 
 

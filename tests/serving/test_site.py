@@ -94,7 +94,7 @@ def test_a_place_is_taken_once(site, app, prefix, host):
 
 
 def test_a_prefix_begins_with_a_slash(site, app):
-    with pytest.raises(ValueError, match="begins with a slash"):
+    with pytest.raises(ValueError, match="must begin with a slash"):
         site.mount(app, "x")
 
 
