@@ -35,7 +35,7 @@ __all__ = ["Case", "Difference", "ComparedRoute", "Comparison", "assert_alike", 
 
 DIFFERENT = 1
 PATIENCE = 5.0
-"""Seconds that a handler may take for an answer; the apps' own sleeps run in real time."""
+"""Real seconds that a handler may take to respond; the apps' own sleeps run in real time."""
 
 _REPEATS = 3
 """How often a difference is checked again if the client leaves: how far a handler gets then may vary, for
@@ -100,7 +100,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a client saw.
+    """What a client received.
 
     Attributes:
         chunks: the body, in the chunks in which it was sent.
@@ -120,11 +120,11 @@ class Answer:
 
 
 class Difference(AssertionError):
-    """A request that the two apps answer differently.
+    """A request to which the two apps respond differently.
 
     Attributes:
         route, case: the request.
-        before, after: what each answered; `None` for an app that does not have the route.
+        before, after: the response of each app; `None` for an app that does not have the route.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ def assert_alike(before: ServedApp, after: ServedApp, *, requests: int = 100) ->
 
 
 def compare(before: ServedApp, after: ServedApp, *, requests: int = 100) -> Comparison:
-    """Sends both apps the same requests, `requests` to each route.
+    """Send both apps the same requests, `requests` of them to each route.
 
     Each app is started and stopped once, so that both carry the same state from one request to the next.
     """
@@ -252,7 +252,7 @@ def _alike(before: Answer, after: Answer, case: Case) -> bool:
 
 
 def routes(app: ServedApp) -> Iterator[ComparedRoute]:
-    """Every method of every route that was registered."""
+    """Every method of every registered route."""
     for route in app.router.routes_all.values():
         if route.implied:
             continue
@@ -308,7 +308,7 @@ def _value(parameter: str) -> st.SearchStrategy[str]:
 
 
 async def outcome(client: Client, case: Case) -> Answer:
-    """What a client sees of one request."""
+    """What a client receives for one request."""
     try:
         if case.leaves_after is None:
             async with client.start(case.request, case.cuts) as stream:

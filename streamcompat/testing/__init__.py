@@ -1,9 +1,9 @@
-"""Finds the bugs in handlers that the network's cuts cause: a client in memory that streams for real,
-assertions of one line, strategies and a state machine for Hypothesis, and a probe.
+"""Tools that find handlers whose result depends on how the network splits the bytes: an in-memory client
+that streams, one-line assertions, strategies and a state machine for Hypothesis, and a probe.
 
-The rule: importing this imports neither Hypothesis nor pytest, and hardly anything else: the plugins of both
-do it in every run. A name is imported when it is first used; what needs Hypothesis is in modules of its own
-(`strategies`, `machine`, `probe`), and says so where it is missing.
+The rule: importing this package imports neither Hypothesis nor pytest, and almost nothing else, because the
+plugins of both import it in every run. A name is imported on first use. The modules that need Hypothesis
+(`strategies`, `machine`, `probe`) raise an ImportError that names it when it is not installed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The invariants of a handler as assertions of one line, for tests with and without an event loop.
+"""The invariants of a handler as one-line assertions, for tests with and without an event loop.
 
-The rule: an assertion runs its app in a loop of its own, from start to stop; its message is all that is
-needed to understand the failure and to see it again.
+The rule: each assertion starts its app in a separate event loop and stops it there. The message contains
+everything that a reader needs to understand and reproduce the failure.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ T = TypeVar("T")
 AnyApp = Servable | EngineApp
 
 PATIENCE = 5.0
-"""Real seconds that a handler may take for anything before it is taken to hang."""
+"""Real seconds to wait for a handler before it counts as hanging."""
 
 
 def run(function: Callable[[], Awaitable[T]], backend: str) -> T:
-    """What a coroutine function returns, in an event loop of its own: in this thread, or in another where
-    a loop runs here."""
+    """Run a coroutine function in a new event loop and return its result. The loop runs in this thread, or
+    in a new thread if this thread already runs a loop."""
     call = functools.partial(anyio.run, function, backend=backend)
     try:
         anyio.get_current_task()
-    except RuntimeError:  # no loop runs here
+    except RuntimeError:  # this thread runs no loop
         return call()
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(call).result()
@@ -48,18 +48,21 @@ def assert_boundary_invariant(
     backend: str = "asyncio",
     patience: float = PATIENCE,
 ) -> None:
-    """The status, the body and the side effects are the same wherever the network cuts the request.
+    """Assert that the status, the body and the side effects are the same wherever the network cuts the
+    request.
 
-    The cuts are chosen: all where the body has at most 8 bytes; else one at each offset, pairs at those
-    that hurt most often, and single bytes. Where the request is chunked, its chunks are varied too. Answers
-    that fail (4xx, 5xx, a cut response) need only fail alike.
+    By default the cuts are: every possible way for a body of at most 8 bytes; otherwise one cut at each
+    offset, pairs of cuts at the most error-prone offsets, and single bytes. For a chunked request, the
+    assertion varies the chunks too. Failed responses (4xx, 5xx, or truncated) only have to fail in the same
+    way.
 
     Args:
-        effects: a list in which the app notes what it does; emptied before each request.
-        cuts: to be tried instead of the chosen ones.
+        effects: a list to which the app appends its side effects; cleared before each request.
+        cuts: the ways of cutting to try instead of the default ones.
         backend: `"asyncio"` or `"trio"`.
-        patience: real seconds after which a handler is taken to hang.
-    Raises: AssertionError; ValueError: the app answers differently each time, so that it cannot be told.
+        patience: real seconds after which a handler counts as hanging.
+    Raises: AssertionError; ValueError: the response to the uncut request varies, so no comparison is
+        possible.
     """
     __tracebackhide__ = True
 
@@ -69,19 +72,20 @@ def assert_boundary_invariant(
 
     found = run(check, backend)
     if isinstance(found, str):
-        raise ValueError(f"it cannot be told whether the cuts matter for {request!r}: {found}")
+        raise ValueError(f"cannot tell whether the cuts matter for {request!r}: {found}")
     _fail(found)
 
 
 def assert_bounded_memory(
     app: AnyApp, request: Request, *, backend: str = "asyncio", patience: float = PATIENCE
 ) -> None:
-    """Memory does not grow with the body, whether the client reads the response or not.
+    """Assert that memory does not grow with the body, whether or not the client reads the response.
 
-    The request's body is sent repeated, to 256 KiB and to 768 KiB, and the peaks are compared (by
-    tracemalloc). A route that refuses the longer one with 413 is bounded.
+    The request's body is repeated to 256 KiB and to 768 KiB, and the peaks (from tracemalloc) are compared.
+    A route that refuses the longer body with 413 is bounded.
 
-    Raises: AssertionError: it grows; ValueError: the repeated body is refused, so that it cannot be told.
+    Raises: AssertionError: memory grows; ValueError: the route refuses the repeated body, so no comparison
+        is possible.
     """
     __tracebackhide__ = True
 
@@ -91,15 +95,16 @@ def assert_bounded_memory(
 
     found = run(check, backend)
     if isinstance(found, str):
-        raise ValueError(f"it cannot be told whether memory is bounded for {request!r}: {found}")
+        raise ValueError(f"cannot tell whether memory is bounded for {request!r}: {found}")
     _fail(found)
 
 
 def assert_survives_disconnect(
     app: AnyApp, request: Request, *, backend: str = "asyncio", patience: float = PATIENCE
 ) -> None:
-    """Wherever in the request or its response the client leaves, the handler ends (and so its `finally`
-    runs), no task is left behind, and the next request on a new connection is answered as before.
+    """Assert that the handler survives a client that disconnects at any point of the request or response:
+    the handler ends (so its `finally` blocks run), no task is left running, and the next request on a new
+    connection gets the same status as before.
 
     Raises: AssertionError.
     """
@@ -122,13 +127,14 @@ def assert_same_behaviour(
     backend: str = "asyncio",
     patience: float = PATIENCE,
 ) -> None:
-    """Two apps answer the request alike, uncut and in some cuts: status, headers (but for Date) and body.
+    """Assert that two apps give the same response, uncut and with some cuts: status, headers (except Date)
+    and body.
 
-    Answers of 5xx need only have the same status.
+    Responses of 5xx only have to have the same status.
 
     Args:
-        ignore_headers: names of fields that may differ.
-        names: of the two, for the message.
+        ignore_headers: names of header fields that may differ.
+        names: the names of the two apps in the message.
     Raises: AssertionError.
     """
     __tracebackhide__ = True

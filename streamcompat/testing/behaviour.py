@@ -1,6 +1,7 @@
-"""What a client may do with a request, beside sending it at once and reading the answer.
+"""How a client sends a request and reads the response: at once, slowly, with a stall, and so on.
 
-The rule: a behaviour is a value; carried out, it gives the responses that its client got, however few.
+The rule: a behaviour is a value. `perform` carries it out and returns the responses that the client received,
+even if there are none.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """A client's manners.
+    """The behaviour of one client.
 
     Attributes:
-        kind: their name, for people: plain, slow, stalling, vanishing or pipelining.
+        kind: a name for people: plain, slow, stalling, vanishing or pipelining.
         cuts: offsets at which the network cuts the request, as for `Client.stream`.
-        pause: seconds of the clock that go by between two pieces, and between two reads.
-        stall_after: bytes of the response after which it reads no more, until the server gives it up.
-        vanish_at: the offset, counted as those of `cuts`, before which it sends and after which it is gone.
-        times: how often the request is sent, one after the other without waiting for an answer.
+        pause: seconds of the engine's clock between two pieces, and between two responses.
+        stall_after: bytes of the response after which the client stops reading, until the server's timeout.
+        vanish_at: the offset, counted like those of `cuts`, at which the client disconnects.
+        times: how many times to send the request, without waiting for a response in between.
     """
 
     kind: str = "plain"
@@ -36,11 +37,12 @@ class Behaviour:
     times: int = 1
 
     async def perform(self, client: Client, request: wire.Request) -> list[Response]:
-        """Do this with the request; the responses as far as they came, the last of them perhaps cut.
+        """Carry out the behaviour with a request, and return the responses; the last one may be truncated.
 
         Raises: TimeoutError: a handler hangs; InvalidResponse.
         """
-        from streamcompat_engine import ClientDisconnected  # not before: Hypothesis imports this module
+        # Imported late, because Hypothesis imports this module in every run.
+        from streamcompat_engine import ClientDisconnected
 
         head, framed = request.head(), request.framed()
         data = (head + framed) * self.times
@@ -53,7 +55,7 @@ class Behaviour:
                     if self.pause:
                         await client.advance(self.pause)
             except ClientDisconnected:
-                pass  # what the server said before it closed is still to be read
+                pass  # the server's response may still be unread
             if self.vanish_at is not None:
                 connection.disconnect()
                 await client.settle()

@@ -1,6 +1,6 @@
-"""The client in memory for tests that are not asynchronous.
+"""The in-memory client for synchronous tests.
 
-The rule: every method waits for the one of `Client`, which runs in an event loop of its own in a thread.
+The rule: every method waits for the same method of a `Client` that runs in an event loop in another thread.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ T = TypeVar("T")
 
 
 class TestClient:
-    """As `Client`, without `await`. Outside of a `with` block each request starts and stops the app.
+    """`Client` without `await`. Outside of a `with` block, each request starts and stops the app.
 
     Args:
-        app, options: those of `Client`.
+        app, options: as for `Client`.
         backend: `"asyncio"` or `"trio"`.
     """
 
-    __test__ = False  # for pytest, which takes the name for a class of tests
+    __test__ = False  # pytest would collect a class of this name
 
     def __init__(self, app: Servable | EngineApp, *, backend: str = "asyncio", **options: Any) -> None:
         self.app = app
@@ -42,7 +42,7 @@ class TestClient:
 
     def __enter__(self) -> Self:
         if self._stack is not None:
-            raise RuntimeError("the client is in use already")
+            raise RuntimeError("the client is already in use")
         with contextlib.ExitStack() as stack:
             portal = stack.enter_context(start_blocking_portal(self._backend))
             client = Client(self.app, **self._options)
@@ -64,15 +64,15 @@ class TestClient:
 
     @property
     def client(self) -> Client:
-        """The client behind it, for its attributes; its methods belong to the thread of its loop."""
+        """The underlying client, for its attributes. Call its methods only in the thread of its loop."""
         if self._client is None:
-            raise RuntimeError("use the client in `with`")
+            raise RuntimeError("use the client in a `with` block")
         return self._client
 
     def call(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
-        """What a coroutine function returns, called in the app's event loop."""
+        """Call a coroutine function in the app's event loop and return its result."""
         if self._portal is None:
-            raise RuntimeError("use the client in `with`")
+            raise RuntimeError("use the client in a `with` block")
         return self._portal.call(function, *arguments)
 
     @contextlib.contextmanager
@@ -95,7 +95,7 @@ class TestClient:
 
     @contextlib.contextmanager
     def stream(self, method: str, target: str, **options: Any) -> Iterator[BlockingStream]:
-        """See `Client.stream`. An iterable `content` is iterated in the thread of the app's loop."""
+        """See `Client.stream`. The thread of the app's loop iterates over an iterable `content`."""
         with self._running() as client:
             stream = self.call(lambda: client.open(method, target, **options))
             try:
@@ -145,7 +145,7 @@ class TestClient:
 
 
 class BlockingStream:
-    """As `Stream`, without `await`; after each call everybody has run who could."""
+    """`Stream` without `await`. Each call returns when no task in the app's loop is ready to run."""
 
     def __init__(self, client: TestClient, stream: Stream) -> None:
         self._client = client
@@ -153,12 +153,12 @@ class BlockingStream:
 
     @property
     def received(self) -> Response:
-        """The response as far as it has been read."""
+        """The part of the response that was read so far."""
         return self._stream.received
 
     @property
     def seen(self) -> Observed:
-        """What is known of the handler."""
+        """What the handler has done so far."""
         return self._stream.seen
 
     @property
@@ -168,17 +168,17 @@ class BlockingStream:
 
     @property
     def outbound_held(self) -> int:
-        """Bytes of the response that wait in the server, beyond what the network holds."""
+        """Bytes of the response that the server holds because the network takes no more."""
         return self._stream.outbound_held
 
     @property
     def inbound_held(self) -> int:
-        """Bytes of the request's body that wait in the server for the handler."""
+        """Bytes of the request's body that the server holds for the handler."""
         return self._stream.inbound_held
 
     @property
     def reading_paused(self) -> bool:
-        """The server does not read, so that `send` waits."""
+        """Whether the server has paused reading, so that `send` waits."""
         return self._stream.connection.reading_paused
 
     def send(self, data: bytes) -> None:

@@ -1,8 +1,7 @@
-"""A client in the same process as the app, with the real engine between the two and no socket.
+"""A client in the same process as the app, with the real engine between them and no socket.
 
-The rule: every byte goes through the engine's own connection, so that what a test sees is what a server
-does. Nothing happens by itself: bytes leave when the client sends them, the response is taken when the
-client reads it, and time passes when the client says so.
+The rule: every byte goes through the engine's own connection, so a test sees what a real server does. The
+client controls everything: it decides when bytes are sent, when the response is read, and when time passes.
 """
 
 from __future__ import annotations
@@ -43,23 +42,25 @@ EngineApp = Callable[[Exchange], Awaitable[None]]
 
 PATIENCE: Final = 10.0
 TURNS: Final = 16
-"""Turns of the event loop in which everybody who can run is taken to have run, where the loop cannot tell."""
+"""Event loop iterations after which every ready task is assumed to have run, for a loop that cannot tell."""
 
 
 class Client:
     """Sends requests to an app; an async context manager, on asyncio or trio.
 
     Args:
-        app: of either flavour, a site, or a coroutine function that takes the engine's exchange.
-        limits, timeouts: in place of the app's own.
+        app: an app of either flavour, a site, or a coroutine function that takes the engine's exchange.
+        limits, timeouts: used instead of the app's own.
         window: bytes that the network holds for a client that does not read.
-        patience: real seconds that any one wait may take; then TimeoutError. The app's own sleeps and
-            threads run in real time, so it is a guard against a test that hangs, not a timeout.
-        keep: note the pieces that handlers read; off for bodies that should not stay in memory.
+        patience: real seconds that one wait may take before it raises TimeoutError. It protects a test
+            against hanging; it is not one of the engine's timeouts. The app's own sleeps and threads run in
+            real time.
+        keep: record the pieces that handlers read and write; turn it off for bodies that should not stay in
+            memory.
 
     Attributes:
-        clock: on which the engine's timeouts run; `advance` moves it.
-        keep: as given; counts from the next request on.
+        clock: the clock of the engine's timeouts; `advance` moves it.
+        keep: as given; a change applies from the next request on.
     """
 
     def __init__(
@@ -92,11 +93,11 @@ class Client:
         self._lifespan = Lifespan()
         self._loop: Any = None
 
-    # ---- its life ----
+    # ---- start and stop ----
 
     async def __aenter__(self) -> Self:
         if self._tasks is not None:
-            raise RuntimeError("the client is in use already")
+            raise RuntimeError("the client is already in use")
         try:
             self._loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -140,34 +141,34 @@ class Client:
 
     @property
     def limits(self) -> Limits:
-        """Those of the engine."""
+        """The engine's limits."""
         return self._service.limits
 
     @property
     def stall_limit(self) -> float:
-        """Seconds after which the server has given up a client that does not read, if it ever does."""
-        # Its looks at the client are a second apart.
+        """Seconds after which the server has closed the connection of a client that does not read."""
+        # The engine checks for a stall once per second.
         return (self._service.timeouts.write_stall or 0.0) + 3.0
 
     async def settle(self) -> None:
-        """Let everybody run who can, until all wait for bytes, for room or for the clock."""
-        # What asyncio's own loops (not uvloop, not trio) are about to run, the rest of this turn included.
+        """Let every ready task run, until all tasks wait for bytes, for buffer space or for the clock."""
+        # Only asyncio's own loops (not uvloop, not trio) have this queue of callbacks that are ready to run.
         ready = getattr(self._loop, "_ready", None)
         quiet = 0
         for _ in range(TURNS):
             await anyio.lowlevel.checkpoint()
             quiet = quiet + 1 if ready is not None and not ready else 0
-            if quiet == 2:  # a timer that is due runs in the turn after
+            if quiet == 2:  # a timer that is due runs one iteration later
                 return
 
     async def advance(self, seconds: float) -> None:
-        """Let time pass on the engine's clock: what falls due on the way happens, in its order."""
+        """Advance the engine's clock; timers that fall due fire in their order."""
         await self.settle()
         self.clock.advance(seconds)
         await self.settle()
 
     async def shut_down(self) -> None:
-        """Tell the server to stop: idle connections close, the others do once they have answered."""
+        """Tell the server to stop: idle connections close now, the others after their response."""
         self._service.stop()
         await self.settle()
 
@@ -187,7 +188,7 @@ class Client:
 
     @contextlib.asynccontextmanager
     async def connect(self) -> AsyncIterator[Connection]:
-        """A connection, for what the client's other methods do not do: pipelining, raw bytes, keeping it."""
+        """Open a connection, for what the other methods do not offer: pipelining, raw bytes, keep-alive."""
         connection = self._connect()
         try:
             yield connection
@@ -196,7 +197,7 @@ class Client:
 
     def _connect(self) -> Connection:
         if self._tasks is None:
-            raise RuntimeError("use the client in `async with`")
+            raise RuntimeError("use the client in an `async with` block")
         transport = MemoryTransport(self._service, self.clock, self._tasks, self._window)
         connection = self._connections[transport.client] = Connection(self, transport)
         return connection
@@ -212,21 +213,21 @@ class Client:
         chunks: Sequence[int] | None = None,
         cuts: Sequence[int] = (),
     ) -> AsyncIterator[Stream]:
-        """A request on a connection of its own, whose response is read piece by piece.
+        """Send a request on a new connection, and read the response piece by piece.
 
-        The body is sent while the response is read, if `content` has one; else `send` and `finish` of the
-        stream send it. At the end of the block the client is gone.
+        If `content` is given, the body is sent while the response is read; otherwise the caller sends the
+        body with the stream's `send` and `finish`. The client disconnects at the end of the block.
 
         Args:
             content: bytes and text are framed by Content-Length. Iterables of bytes are chunked: each item
-                is an HTTP chunk, and leaves by itself. Without any, the body of a POST, PUT or PATCH is
-                chunked, and the others have none. A Content-Length or Transfer-Encoding among `headers`
-                is believed and decides instead.
-            chunks: offsets into the body (bytes or text) at which it is cut into HTTP chunks; `()` for a
-                single one.
-            cuts: offsets at which the network cuts what is sent. They count from the first byte after the
-                head, in bytes as they go on the wire; 0 lies between head and body, negative ones in the
-                head. Without any, head and body arrive together.
+                is one HTTP chunk and is sent separately. Without content, the body of a POST, PUT or PATCH
+                is chunked, and other methods have no body. A Content-Length or Transfer-Encoding in
+                `headers` takes precedence over all of this.
+            chunks: offsets into the body (bytes or text) at which it is split into HTTP chunks; `()` for a
+                single chunk.
+            cuts: offsets at which the network cuts the sent bytes. They count bytes on the wire from the
+                first byte after the head: 0 is between head and body, and negative offsets are in the head.
+                Without cuts, head and body arrive together.
         """
         stream = await self.open(method, target, headers=headers, content=content, chunks=chunks, cuts=cuts)
         try:
@@ -244,7 +245,7 @@ class Client:
         chunks: Sequence[int] | None = None,
         cuts: Sequence[int] = (),
     ) -> Stream:
-        """As `stream`, for those who call the stream's `aclose` themselves."""
+        """Like `stream`, but the caller must call `aclose` of the returned stream."""
         body = Body(method, headers, content, chunks)
         head = wire.request_head(method, target, headers, body.length, body.chunked)
         stream = Stream(self._connect(), method, wire.Cutter(cuts, -len(head)), body.chunked)
@@ -255,22 +256,22 @@ class Client:
         return stream
 
     async def request(self, method: str, target: str, **options: Any) -> Response:
-        """The whole response to a request; `options` are those of `stream`.
+        """Send a request and return the whole response; `options` are those of `stream`.
 
-        Raises: TimeoutError: it does not come; InvalidResponse.
+        Raises: TimeoutError: the response does not arrive; InvalidResponse.
         """
         options.setdefault("content", b"" if method in wire.WITH_BODY else None)
         async with self.stream(method, target, **options) as stream:
             return await stream.response()
 
     async def send(self, request: wire.Request, cuts: Sequence[int] = ()) -> Response:
-        """The whole response to a request that was made before; `cuts` as for `stream`."""
+        """Send a `Request` and return the whole response; `cuts` as for `stream`."""
         async with self.start(request, cuts) as stream:
             return await stream.response()
 
     @contextlib.asynccontextmanager
     async def start(self, request: wire.Request, cuts: Sequence[int] = ()) -> AsyncIterator[Stream]:
-        """As `stream`, for a request that was made before: its bytes are sent, cut at `cuts`."""
+        """Like `stream`, for a `Request`: its bytes are sent, cut at `cuts`."""
         head = request.head()
         cutter = wire.Cutter(cuts, -len(head))
         stream = Stream(self._connect(), request.method, cutter, request.chunks is not None)

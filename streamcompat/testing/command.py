@@ -1,4 +1,4 @@
-"""Carries out `streamcompat probe` for an app that has been imported."""
+"""Runs `streamcompat probe` for an imported app."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def run(
     seed: int,
     form: str,
 ) -> int:
-    """Probe, and print the report; the exit status is 1 where an invariant does not hold.
+    """Probe the app, print the report and return the exit status: 1 if any invariant is broken.
 
     Raises: NoSuchRoute.
     """
@@ -43,14 +43,14 @@ def run(
 
 
 class Bar:
-    """A progress bar, where somebody looks."""
+    """A progress bar, shown only on a terminal."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out if out.isatty() else None
         self._shown = 0
 
     def show(self, done: int, total: int, what: str) -> None:
-        """So much is done; `what` comes next."""
+        """Show that `done` of `total` steps are done and that `what` comes next."""
         if self._out is not None:
             filled = _WIDTH * done // max(total, 1)
             line = f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {done}/{total} {what}"[:79]
@@ -59,7 +59,7 @@ class Bar:
             self._shown = len(line)
 
     def clear(self) -> None:
-        """Remove it."""
+        """Remove the bar from the terminal."""
         if self._out is not None:
             self._out.write("\r" + " " * self._shown + "\r")
             self._out.flush()

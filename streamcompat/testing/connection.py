@@ -1,7 +1,7 @@
-"""The client's end of a connection, and one request and its response on it.
+"""The client's end of a connection, and one request with its response on it.
 
-The rule: each wait is bounded by the client's patience, and after each thing that is sent the server has done
-all that it can.
+The rule: the client's patience bounds each wait, and each send returns only after the server has processed
+the bytes as far as it can.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 Content = str | bytes | Iterable[bytes] | AsyncIterable[bytes] | None
 
 WINDOW: Final = 64 * 1024
-"""Bytes that the network holds for a client that does not read, as many as a small socket buffer does."""
+"""Bytes that the network holds for a client that does not read: the size of a small socket buffer."""
 
 
 class Body:
     """A request's body as the caller gave it.
 
     Attributes:
-        chunked: what is sent of it is framed in HTTP chunks.
-        length: what Content-Length is to say, where nothing else frames it.
-        is_bytes: it is here, whole.
+        chunked: the body is sent in HTTP chunks.
+        length: the value for Content-Length; `None` if the body is chunked or its length is unknown.
+        is_bytes: the whole body is in memory.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Body:
         )
         self.is_bytes = self._whole is not None
         if chunks is not None and not self.is_bytes:
-            raise ValueError("`chunks` are offsets into bytes: an iterable's items are chunks already")
+            raise ValueError("`chunks` needs bytes or text: the items of an iterable are chunks already")
         declared = wire.declared_framing(headers)
         if declared is not None:
             self.chunked = declared == "chunked"
@@ -56,7 +56,7 @@ class Body:
         self.length = None if self._whole is None or self.chunked else len(self._whole)
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Its parts: what leaves together, before any cut."""
+        """The pieces that are sent together, before any cut."""
         content = self._content
         if isinstance(content, AsyncIterable):
             iterator = aiter(content)
@@ -84,7 +84,7 @@ class Connection:
     """One connection to the server.
 
     Attributes:
-        exchanges: what is known of the handlers of its requests, in their order.
+        exchanges: what the handlers of its requests have done, in the order of the requests.
     """
 
     def __init__(self, client: Client, transport: MemoryTransport) -> None:
@@ -98,7 +98,8 @@ class Connection:
     # ---- what the client does ----
 
     async def send(self, data: bytes) -> None:
-        """Send bytes that arrive together, then let the server work; waits while it does not read.
+        """Send bytes that arrive together, then let the server process them. Waits while the server has
+        paused reading.
 
         Raises: ClientDisconnected: the connection is closed; TimeoutError.
         """
@@ -110,14 +111,14 @@ class Connection:
         await self.client.settle()
 
     async def receive(self, most: int = WINDOW) -> bytes:
-        """Bytes that the server has sent, at most `most`; `b""` once it has closed. Raises TimeoutError."""
+        """At most `most` bytes from the server; `b""` once it has closed. Raises TimeoutError."""
         if self.unread or self.ended:
             return await self._peer.receive(most)
         with anyio.fail_after(self.client.patience):
             return await self._peer.receive(most)
 
     async def response(self, method: str = "GET") -> Response:
-        """The next response, which answers a request with this method."""
+        """The next response, to a request with this method."""
         reader = self._reader
         reader.begin(method)
         while not reader.done:
@@ -130,31 +131,31 @@ class Connection:
         self._peer.send_eof()
 
     def disconnect(self) -> None:
-        """Vanish."""
+        """Drop the connection without a close."""
         self._peer.disconnect()
 
     async def aclose(self) -> None:
-        """Vanish, and let the server notice."""
+        """Drop the connection, and let the server notice it."""
         self.disconnect()
         self.client._connections.pop(self._peer, None)
         with anyio.CancelScope(shield=True):
             await self.client.settle()
 
-    # ---- what can be asserted of it ----
+    # ---- state for assertions ----
 
     @property
     def open(self) -> bool:
-        """Neither side has closed it."""
+        """Neither side has closed the connection."""
         return self._transport.connected and not self._peer.at_eof
 
     @property
     def ended(self) -> bool:
-        """The server has closed its sending side; what it sent before can still be read."""
+        """The server has closed its sending side; earlier bytes can still be read."""
         return self._peer.at_eof
 
     @property
     def reset(self) -> bool:
-        """The server has closed it without sending all that it had."""
+        """The server has closed the connection without sending all that it held."""
         return self._peer.reset
 
     @property
@@ -164,18 +165,18 @@ class Connection:
 
     @property
     def outbound_held(self) -> int:
-        """Bytes of responses that wait in the server, beyond what the network holds."""
+        """Bytes of responses that the server holds because the network takes no more."""
         return self._session.unsent()
 
     @property
     def inbound_held(self) -> int:
-        """Bytes of the running request's body that wait in the server for the handler."""
+        """Bytes of the current request's body that the server holds for the handler."""
         inbound = self._session.connection.inbound
         return 0 if inbound is None else inbound.size
 
     @property
     def reading_paused(self) -> bool:
-        """The server does not read, so that `send` waits."""
+        """Whether the server has paused reading, so that `send` waits."""
         return self._session.reading_paused
 
 
@@ -183,8 +184,8 @@ class Stream:
     """One request and its response, piece by piece.
 
     Attributes:
-        connection: that carries it.
-        received: the response as far as it has been read.
+        connection: the connection that carries both.
+        received: the part of the response that was read so far.
     """
 
     def __init__(self, connection: Connection, method: str, cutter: wire.Cutter, chunked: bool) -> None:
@@ -196,21 +197,21 @@ class Stream:
         self._reader.begin(method)
         self.received = self._reader.response
         self._sending: anyio.CancelScope | None = None
-        self._failure: Exception | None = None  # of the iterable that makes the request's body
+        self._failure: Exception | None = None  # raised by the iterable of the request's body
 
     # ---- the request ----
 
     async def send(self, data: bytes) -> None:
-        """Send some of the body, as one HTTP chunk where the body is chunked."""
+        """Send a part of the body, as one HTTP chunk if the body is chunked."""
         await self.send_raw(wire.chunk(data) if self._chunked else data)
 
     async def finish(self) -> None:
-        """End a chunked body; one framed by its length ends with its last byte."""
+        """End a chunked body. A body with Content-Length ends with its last byte."""
         if self._chunked:
             await self.send_raw(wire.LAST_CHUNK)
 
     async def send_raw(self, data: bytes) -> None:
-        """Send bytes as they are, cut at the stream's `cuts`.
+        """Send unframed bytes, cut at the stream's `cuts`.
 
         Raises: ClientDisconnected: the connection is closed; TimeoutError.
         """
@@ -218,7 +219,7 @@ class Stream:
             await self.connection.send(piece)
 
     def _begin_sending(self, head: bytes, body: Body | None) -> None:
-        """Send the head, and the body if it is not in there, while the response is read."""
+        """Start to send in the background. Without `body`, `head` already contains the whole request."""
         tasks = self.connection.client._tasks
         assert tasks is not None
         self._sending = anyio.CancelScope()
@@ -239,13 +240,13 @@ class Stream:
                             await self.send(piece)
                     await self.finish()
             except ClientDisconnected:
-                pass  # a server may answer and close before it has read everything: its answer says why
+                pass  # a server may respond and close before it has read the whole body
             except Exception as error:
                 self._failure = error
                 self.disconnect()
 
     async def aclose(self) -> None:
-        """Vanish, and stop sending. Raises what the iterable of the body has raised."""
+        """Drop the connection and stop sending. Raises the error of the body's iterable, if there was one."""
         if self._sending is not None:
             self._sending.cancel()
         await self.connection.aclose()
@@ -261,13 +262,13 @@ class Stream:
         self.connection.half_close()
 
     def disconnect(self) -> None:
-        """Vanish: the server finds the connection gone."""
+        """Drop the connection without a close."""
         self.connection.disconnect()
 
     # ---- the response ----
 
     async def receive(self) -> bytes | None:
-        """The next piece of the response's body; `None` at its end, or where it was cut.
+        """The next piece of the response's body; `None` at its end, also if it was truncated.
 
         Raises: TimeoutError; InvalidResponse.
         """
@@ -293,14 +294,14 @@ class Stream:
         return piece
 
     async def head(self) -> Response:
-        """The response once its head has come; no status where the server closed without one."""
+        """The response once its head has arrived; its status is 0 if the server closed without a response."""
         while not self._reader.done and not self.received.status:
             if self._reader.next_piece() is None and not self._reader.done:
                 await self._feed()
         return self.received
 
     async def available(self) -> bytes:
-        """What has come of the response's body, without waiting for more."""
+        """The part of the response's body that has already arrived; does not wait for more."""
         await self.connection.client.settle()
         pieces: list[bytes] = []
         while not self._reader.done:
@@ -318,11 +319,11 @@ class Stream:
             pass
         return self.received
 
-    # ---- what can be asserted of it ----
+    # ---- state for assertions ----
 
     @property
     def seen(self) -> Observed:
-        """What is known of the handler; one that has not run has seen nothing."""
+        """What the handler has done so far; empty if no handler was called."""
         exchanges = self.connection.exchanges[self._number :]
         return exchanges[0] if exchanges else Observed()
 
@@ -333,10 +334,10 @@ class Stream:
 
     @property
     def outbound_held(self) -> int:
-        """Bytes of the response that wait in the server, beyond what the network holds."""
+        """Bytes of the response that the server holds because the network takes no more."""
         return self.connection.outbound_held
 
     @property
     def inbound_held(self) -> int:
-        """Bytes of the request's body that wait in the server for the handler."""
+        """Bytes of the request's body that the server holds for the handler."""
         return self.connection.inbound_held

@@ -1,7 +1,7 @@
-"""A counterexample, and how it is told to a person.
+"""A counterexample, and its text for people.
 
-The rule: it shows the request, two ways in which it came side by side, what differed, and the few lines
-that do it again.
+The rule: the text shows the request, two deliveries of it side by side, what differed, and a few lines of
+code that reproduce the difference.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _COLUMN: Final = 46
 
 @dataclass(frozen=True)
 class Counterexample:
-    """An invariant that does not hold.
+    """A request that breaks an invariant.
 
     Attributes:
-        what: in one line.
-        request: that shows it.
-        sides: (what it is, the cuts or `None` where they do not matter, what it led to); one or two.
-        differences: between the two, each as a line.
-        reproduce: lines of Python that show it again, for an `app`.
-        advice: how it is mended; empty where that is not known.
+        what: the broken invariant, in one line.
+        request: the request that breaks it.
+        sides: one or two of (name, cuts, outcome); the cuts are `None` if they do not matter.
+        differences: what differs between the two sides, one line each.
+        reproduce: lines of Python that reproduce it, for an `app`.
+        advice: how to fix the handler; empty if unknown.
     """
 
     what: str
@@ -42,7 +42,7 @@ class Counterexample:
 
     @property
     def of_a_failure(self) -> bool:
-        """Its request fails in the first of its ways already."""
+        """Whether the request fails on the first side already."""
         return bool(self.sides) and self.sides[0][2].failed
 
     def __str__(self) -> str:
@@ -64,11 +64,11 @@ class Counterexample:
             lines += ["", *(f"  {line}" for line in self.differences)]
         if self.advice:
             lines += ["", *(f"  {line}" for line in self.advice.splitlines())]
-        return "\n".join([*lines, "", "To see it again:", "", self.reproduce])
+        return "\n".join([*lines, "", "To reproduce:", "", self.reproduce])
 
 
 def _beside(columns: Sequence[Sequence[Sequence[str]]]) -> Iterable[str]:
-    """Columns of blocks of lines, side by side."""
+    """The lines of several columns, side by side; the blocks of a row start on the same line."""
     for blocks in zip(*columns, strict=True):
         wrapped = [[part for line in block for part in _wrapped(line)] for block in blocks]
         for parts in zip_longest(*wrapped, fillvalue=""):
@@ -80,7 +80,7 @@ def _wrapped(line: str) -> list[str]:
 
 
 def around(body: bytes, cuts: Sequence[int]) -> str:
-    """The bytes around each cut in hexadecimal, cuts as `|`; of an uncut body its start."""
+    """The bytes around each cut in hexadecimal, with `|` for a cut; for an uncut body, its first bytes."""
     if not cuts:
         return _hex(body[: 2 * _AROUND]) + (" .." if len(body) > 2 * _AROUND else "")
     if len(cuts) > 8:
@@ -103,7 +103,7 @@ def _hex(data: bytes) -> str:
 
 
 def pieces(read: Sequence[bytes], most: int = 6) -> str:
-    """What a handler read, piece by piece."""
+    """The pieces that a handler read, as text."""
     if not read:
         return "nothing"
     part = " ".join(shown(piece, 20) for piece in read[:most])
@@ -111,11 +111,11 @@ def pieces(read: Sequence[bytes], most: int = 6) -> str:
 
 
 def answer(outcome: Outcome) -> str:
-    """What was answered, in one line."""
+    """The response, in one line."""
     if not outcome.status:
         text = "no answer"
     elif outcome.status >= 500 and outcome.error:
-        text = str(outcome.status)  # what the page says is nobody's words
+        text = str(outcome.status)  # the app did not write the body of an error page
     else:
         text = f"{outcome.status} {shown(outcome.body)}" + ("" if outcome.complete else ", cut")
     if outcome.error:
@@ -124,7 +124,7 @@ def answer(outcome: Outcome) -> str:
 
 
 def reproduced(request: Request, *lines: str) -> str:
-    """A program that shows it again; `lines` are the body of its `with` block."""
+    """A program that reproduces the failure; `lines` are the body of its `with` block."""
     return "\n".join(
         [
             "    from streamcompat.testing import Request, TestClient",
@@ -137,7 +137,7 @@ def reproduced(request: Request, *lines: str) -> str:
 
 
 def asserted(assertion: str, request: Request) -> str:
-    """A program that shows it again by an assertion."""
+    """A program that reproduces the failure with an assertion."""
     return (
         f"    from streamcompat.testing import Request, {assertion}\n\n"
         f"    request = {request!r}\n"
@@ -146,7 +146,7 @@ def asserted(assertion: str, request: Request) -> str:
 
 
 def cut_advice(request: Request, cuts: Sequence[int]) -> str:
-    """What mends a handler whose answer depends on these cuts of this request."""
+    """How to fix a handler whose response depends on these cuts of this request."""
     body = request.framed()
     text = _is_text(body)
     if text and any(body[offset] & 0xC0 == 0x80 for offset in cuts if offset < len(body)):
@@ -158,9 +158,9 @@ def cut_advice(request: Request, cuts: Sequence[int]) -> str:
         )
     if text and request.body.lstrip()[:1] in (b"{", b"[", b'"'):
         return (
-            "The cut is inside a JSON value, and a piece is not a value. Read one value a line with\n"
-            "`async for value in streamcompat.text.json_lines(request.stream)`, or a body of one value\n"
-            "on a route that does not stream."
+            "The cut is inside a JSON value, and a piece is not a value. Read one value per line with\n"
+            "`async for value in streamcompat.text.json_lines(request.stream)`; for a body of one value,\n"
+            "use a route that does not stream."
         )
     if text and b"\n" in request.body:
         return (
@@ -168,8 +168,8 @@ def cut_advice(request: Request, cuts: Sequence[int]) -> str:
             "`async for line in streamcompat.text.lines(request.stream)`."
         )
     return (
-        "A piece is whatever the network delivered at once. Read until the end of the stream, and keep\n"
-        "what is not complete for the next piece; `streamcompat.text` does so for text, lines and JSON."
+        "A piece is whatever the network delivered at once. Read until the end of the stream, and keep an\n"
+        "incomplete rest for the next piece; `streamcompat.text` does so for text, lines and JSON."
     )
 
 

@@ -1,7 +1,7 @@
-"""Where to cut: the offsets at which code that was written for whole bodies goes wrong.
+"""Where to cut: the offsets at which code that expects whole bodies usually fails.
 
-The rule: fewer cuts come first, and among as many those that hurt most often, so that the first that
-shows a difference is the one to show to a person.
+The rule: fewer cuts come first, and among equally many the most error-prone ones, so that the first cuts that
+make a difference are also the clearest to show.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Final
 Cuts = tuple[int, ...]
 
 SHORT: Final = 8
-"""Bytes up to which every way of cutting is tried: 2 to the power of 7 at most."""
+"""Bytes up to which every way of cutting is tried: at most 2 to the power of 7 ways."""
 _SINGLE: Final = 192
-"""Bytes up to which a cut is tried at every offset."""
+"""Bytes up to which every offset is tried with a single cut."""
 _PAIRS: Final = 24
 _BYTEWISE: Final = 512
 
@@ -25,10 +25,10 @@ _EDGES: Final = re.compile(rb"\r\n|\n|[\"\\%&=:,{}\[\];]|--[-\w]+|\b[0-9a-fA-F]+
 
 
 def interesting(data: bytes) -> list[int]:
-    """Offsets, each within the data, at which a cut most often does harm; each once.
+    """The most error-prone offsets within the data, without duplicates.
 
-    First those inside a UTF-8 sequence, then inside CR LF, then around and within what structures text,
-    chunked bodies, forms, multipart bodies and JSON.
+    Offsets inside a UTF-8 sequence come first, then those inside CR LF, then those around and inside the
+    delimiters of text, chunked bodies, forms, multipart bodies and JSON.
     """
     found: dict[int, None] = {}
     for offset in range(1, len(data)):
@@ -50,13 +50,13 @@ def every(size: int) -> Iterator[Cuts]:
 
 
 def candidates(data: bytes, most: int = 300) -> Iterator[Cuts]:
-    """Ways of cutting the data that are worth a try, at most `most`, the fewest cuts first.
+    """At most `most` ways of cutting the data that are worth a try, the fewest cuts first.
 
-    Every way where the data is short. Else one cut at each offset (at the interesting ones and some others
-    where the data is long), pairs of interesting ones, and single bytes.
+    For short data, every way. Otherwise one cut at each offset (for long data, at the interesting offsets and
+    some others), pairs of cuts at interesting offsets, and single bytes.
     """
     ways = every(len(data)) if len(data) <= SHORT else _of_long(data)
-    next(ways, None)  # uncut
+    next(ways, None)  # skip the uncut data
     yield from itertools.islice(ways, most - 1)
     if len(data) > SHORT:
         yield pieces_of(len(data), 1 if len(data) <= _BYTEWISE else len(data) // _BYTEWISE + 1)
@@ -73,11 +73,11 @@ def _of_long(data: bytes) -> Iterator[Cuts]:
 
 
 def pieces_of(total: int, size: int) -> Cuts:
-    """The cuts that leave pieces of `size` bytes."""
+    """The cuts that give pieces of `size` bytes."""
     return tuple(range(size, total, size))
 
 
 def _spread(offsets: Sequence[int], most: int) -> list[int]:
-    """At most `most` of them, from all over."""
+    """At most `most` of the offsets, evenly spaced."""
     step = max(len(offsets) // most, 1)
     return list(offsets[::step][:most])

@@ -1,6 +1,6 @@
-"""A transport for httpx that streams in both directions, in memory: for those who have httpx.
+"""An in-memory transport for httpx that streams in both directions; needs httpx.
 
-The rule: httpx makes the request and reads the response; between the two is `Client`.
+The rule: httpx builds the request and reads the response; `Client` carries both.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ except ImportError as error:
 
 
 class StreamTransport(httpx.AsyncBaseTransport):
-    """Serves an app to an `httpx.AsyncClient`, which is used in `async with`.
+    """Serves an app to an `httpx.AsyncClient`, which must be used in an `async with` block.
 
-    Each request has a connection of its own. Its body is sent while the response is read, so that an echo
-    can be read piece by piece. What the engine refuses, or an app that cuts its response, is httpx's
-    RemoteProtocolError; an answer that does not come is its ReadTimeout.
+    Each request has its own connection. Its body is sent while the response is read, so that an echo can be
+    read piece by piece. A connection closed without a response, or in the middle of one, raises httpx's
+    RemoteProtocolError; a response that does not arrive in time raises its ReadTimeout.
 
     Args:
-        app, options: those of `Client`.
+        app, options: as for `Client`.
 
     Attributes:
-        client: behind it, for its clock.
+        client: the underlying client, for its clock.
     """
 
     def __init__(self, app: Servable | EngineApp, **options: Any) -> None:
@@ -63,7 +63,7 @@ class StreamTransport(httpx.AsyncBaseTransport):
                 raise httpx.RemoteProtocolError("the server closed without a response", request=request)
         except TimeoutError as error:
             await stream.aclose()
-            raise httpx.ReadTimeout("the response does not come", request=request) from error
+            raise httpx.ReadTimeout("timed out waiting for the response", request=request) from error
         except BaseException:
             await stream.aclose()
             raise
@@ -85,9 +85,9 @@ class _ResponseStream(httpx.AsyncByteStream):
             async for piece in self._stream:
                 yield piece
         except TimeoutError as error:
-            raise httpx.ReadTimeout("the response does not go on", request=self._request) from error
+            raise httpx.ReadTimeout("timed out in the response's body", request=self._request) from error
         if not self._stream.received.complete:
-            raise httpx.RemoteProtocolError("the response is cut", request=self._request)
+            raise httpx.RemoteProtocolError("the response is truncated", request=self._request)
 
     async def aclose(self) -> None:
         await self._stream.aclose()

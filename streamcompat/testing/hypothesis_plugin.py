@@ -1,6 +1,6 @@
-"""What Hypothesis calls when it is imported: from then on `from_type` knows the toolkit's own types.
+"""The entry point that Hypothesis calls on import, so that `from_type` knows the types of this package.
 
-The rule: the strategies are imported when one is first needed, since they import Hypothesis themselves.
+The rule: the strategies are imported on first use, because they import Hypothesis themselves.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def register() -> None:
-    """Tell Hypothesis how requests, malformed requests and behaviours are made."""
+    """Register the strategies for requests, malformed requests and behaviours."""
     from hypothesis.strategies import SearchStrategy, register_type_strategy
 
     from streamcompat.testing.behaviour import Behaviour

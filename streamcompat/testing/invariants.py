@@ -1,7 +1,7 @@
-"""The invariants that a handler keeps towards any network, each as a search for a counterexample.
+"""The invariants that a handler must keep on any network, each as a search for a counterexample.
 
-The rule: a search is deterministic and ends; it gives the first counterexample in an order in which the
-plainest come first, or `None`.
+The rule: a search is deterministic and finite. It tries the simplest cases first and returns the first
+counterexample, or `None`.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from streamcompat_engine import ClientDisconnected
 
 _SMALL: Final = 256 * 1024
 _LARGE: Final = 768 * 1024
-"""Bytes of the two bodies whose cost in memory is compared; both are more than what buffers hold."""
+"""Bytes of the two bodies whose memory use is compared; both are larger than the buffers."""
 _PIECE: Final = 16 * 1024
 _PLACES: Final = 6
-"""Offsets inside a body at which a client leaves."""
+"""Error-prone offsets inside a body at which a client disconnects."""
 _READS: Final = 64
-"""Times that a client reads which sends no more."""
+"""How often a client reads after it has closed its sending side."""
 
 
 @asynccontextmanager
 async def running(app: Any, effects: Effects = None, patience: float = 5.0) -> AsyncIterator[Runner]:
-    """An app that runs, for one search after the other."""
+    """Run an app for several searches."""
     with failures_of(app) as failures:
         async with Client(app, patience=patience) as client:
             yield Runner(client, failures, effects)
@@ -47,12 +47,13 @@ async def running(app: Any, effects: Effects = None, patience: float = 5.0) -> A
 async def boundary(
     runner: Runner, request: Request, ways: Iterable[Sequence[int]] | None = None, most: int = 300
 ) -> Counterexample | str | None:
-    """A way of cutting the request that changes what it leads to.
+    """Search for a way of cutting the request that changes its outcome.
 
     Args:
-        ways: of cutting, offsets as for `Client.stream`; those of `cuts.candidates` where there are none.
-        most: of those.
-    Returns: a counterexample, `None`, or in words why only a part was compared.
+        ways: the ways of cutting to try, with offsets as for `Client.stream`; by default those of
+            `cuts.candidates`.
+        most: how many of the default ways to try.
+    Returns: a counterexample, `None`, or a text that says why the comparison was incomplete.
     """
     whole = await runner.run(request)
     if whole.violations:
@@ -63,13 +64,13 @@ async def boundary(
     again = await runner.run(request)
     if not whole.differences(again):
         return found
-    # It differs by itself: an identifier, a time, a number that goes up.
+    # The response varies even without cuts: it contains an identifier, a time or a counter.
     unsteady = frozenset(name for name in ("body", "effects") if getattr(whole, name) != getattr(again, name))
     steady = replace(whole, unsteady=unsteady)
     if steady.differences(again):
         return f"the same request is answered with {whole.status}, and then with {again.status}"
     found = await _search(runner, request, steady, ways, most)
-    return found or "what it answers differs each time; its status does not depend on the cuts"
+    return found or "the response differs each time; its status does not depend on the cuts"
 
 
 async def _search(
@@ -90,7 +91,7 @@ async def _compared(
     outcome = await runner.run(request, way)
     if not whole.differences(outcome):
         return None
-    # One cut after the other, as long as there is a difference without it.
+    # Remove every cut that the difference does not need.
     for offset in way:
         fewer = tuple(one for one in way if one != offset)
         if not fewer:
@@ -114,7 +115,7 @@ async def _compared(
 
 
 async def _other_chunks(runner: Runner, request: Request, whole: Outcome) -> Counterexample | None:
-    """The same body in other HTTP chunks, each of which arrives by itself."""
+    """Try the same body in other HTTP chunks, each of which arrives separately."""
     for chunks in cutting.candidates(request.body, 40):
         other = replace(request, chunks=chunks)
         ends, position = [], 0
@@ -140,23 +141,23 @@ async def _other_chunks(runner: Runner, request: Request, whole: Outcome) -> Cou
 
 
 def _same(name: str, whole: Outcome) -> str:
-    """The line that says that the response of this name is as the whole one."""
+    """The line of code that compares the response of this name with the uncut one."""
     if whole.unsteady:
         return f"assert {name}.status == whole.status"
     return f"assert ({name}.status, {name}.body) == (whole.status, whole.body)"
 
 
 def violation(request: Request, outcome: Outcome) -> Counterexample:
-    """What none may do, whatever the cuts: this came of the uncut request."""
+    """The counterexample for an uncut request whose handler broke a rule that holds for all handlers."""
     advice = ""
     if any("left a task" in one for one in outcome.violations):
-        advice = "Await what the handler starts, or cancel it in `finally`."
+        advice = "Await every task that the handler starts, or cancel it in `finally`."
     elif any("wrote after" in one for one in outcome.violations):
-        advice = "Nobody may write once the streaming function has returned: await what writes in it."
+        advice = "Do not write after the streaming function has returned: await every task that writes."
     elif any("for ever" in one or "hangs" in one for one in outcome.violations):
         advice = "Leave the loop at the end of the body: `None` (Sanic), `more_content: False` (Mach9)."
     return Counterexample(
-        f"The handler does what none may do: {', '.join(outcome.violations)}.",
+        f"The handler does not end properly: {', '.join(outcome.violations)}.",
         request,
         (("uncut", (), outcome),),
         (),
@@ -170,35 +171,35 @@ def violation(request: Request, outcome: Outcome) -> Counterexample:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a body cost: bytes at the peak, and the status of the answer (0 where it stalled)."""
+    """The memory peak in bytes for one body, and the status of the response (0 if the server stalled)."""
 
     peak: int
     status: int
 
 
 async def memory(runner: Runner, request: Request) -> Counterexample | str | None:
-    """Whether memory grows with the body: the request's own, repeated to two sizes.
+    """Check whether memory grows with the body: the request's body is repeated to two sizes.
 
-    Once the client reads the response as it comes, once it never reads.
+    The check runs twice: with a client that reads the response as it arrives, and with one that never reads.
 
-    Returns: a counterexample, `None`, or in words why this cannot be told.
+    Returns: a counterexample, `None`, or a text that says why the check is impossible.
     """
     if not request.body:
         return "it has no body"
     for stalls in (False, True):
         try:
-            await _cost(runner, request, _PIECE, stalls)  # what is made once is not counted
+            await _cost(runner, request, _PIECE, stalls)  # warm up, to exclude objects that are made once
             small = await _cost(runner, request, _SMALL, stalls)
             large = await _cost(runner, request, _LARGE, stalls)
-            if _grown(small, large):  # what threads, caches and the collector did meanwhile shows once only
+            if _grown(small, large):  # again: threads, caches or the collector may have allocated meanwhile
                 large = min(large, await _cost(runner, request, _LARGE, stalls), key=attrgetter("peak"))
         except TimeoutError:
-            return "its body, repeated, is not answered"
+            return "its repeated body is not answered"
         refused = next((cost.status for cost in (small, large) if cost.status >= 400), 0)
         if refused == 413:
             return None  # bounded by the route's own limit
         if refused:
-            return f"its body, repeated, is answered with {refused}"
+            return f"its repeated body is answered with {refused}"
         if _grown(small, large):
             return _grows(request, stalls, small, large)
     return None
@@ -209,23 +210,23 @@ def _grown(small: Cost, large: Cost) -> bool:
 
 
 def _grows(request: Request, stalls: bool, small: Cost, large: Cost) -> Counterexample:
-    way = "while the client does not read the response" if stalls else "although the client reads it"
+    way = "while the client does not read" if stalls else "although the client reads"
     return Counterexample(
-        f"Memory grows with the body, {way}.",
+        f"Memory grows with the body, {way} the response.",
         request,
         (),
         (
-            f"its body, repeated to {_SMALL // 1024} KiB: {small.peak // 1024} KiB at the peak",
-            f"its body, repeated to {_LARGE // 1024} KiB: {large.peak // 1024} KiB at the peak",
+            f"body repeated to {_SMALL // 1024} KiB: peak of {small.peak // 1024} KiB",
+            f"body repeated to {_LARGE // 1024} KiB: peak of {large.peak // 1024} KiB",
         ),
         asserted("assert_bounded_memory", request),
-        "Write as you read, await what you write, and keep nothing of what is written;\n"
-        "or bound the body with `body_limit=...` on the route.",
+        "Write while you read, await each write, and keep no data that was already written;\n"
+        "or limit the body with `body_limit=...` on the route.",
     )
 
 
 async def _cost(runner: Runner, request: Request, size: int, stalls: bool) -> Cost:
-    """Send a body of about `size` bytes, piece by piece, and drop what is answered."""
+    """Send a body of about `size` bytes, piece by piece, and drop the response."""
     times = max(size // len(request.body), 1)
     total = times * len(request.body)
     chunked = request.chunks is not None
@@ -284,7 +285,7 @@ async def _transfer(
 
 
 async def _drained(connection: Connection) -> bytes:
-    """Read what there is; the beginning of it."""
+    """Read everything that has arrived, and return its first bytes."""
     await connection.client.settle()
     first = b""
     while connection.unread:
@@ -294,7 +295,7 @@ async def _drained(connection: Connection) -> bytes:
 
 
 def _status(start: bytes) -> int:
-    """The status of a response that begins so."""
+    """The status of a response that begins with these bytes."""
     words = start.split(b" ", 2)
     return int(words[1]) if len(words) > 2 and words[1].isdigit() else 0
 
@@ -303,9 +304,9 @@ def _status(start: bytes) -> int:
 
 
 async def disconnect(runner: Runner, request: Request) -> Counterexample | None:
-    """A place at which a client may leave that a handler does not survive: it goes on, leaves a task
-    behind, or the next request is not answered as the first was."""
-    # Twice, as a second upload of the same may be refused.
+    """Search for an offset at which the handler does not survive a disconnect: it keeps running, leaves a
+    task behind, or the next request gets another status than before."""
+    # Sent twice, because an app may refuse the second upload of the same body.
     expected = [await _answered(runner, request), await _answered(runner, request)]
     body = request.framed()
     places = [0, *cutting.interesting(body)[:_PLACES], len(body) // 2, len(body)]
@@ -318,7 +319,7 @@ async def disconnect(runner: Runner, request: Request) -> Counterexample | None:
 
 
 async def _answered(runner: Runner, request: Request) -> int:
-    """The status that the request is answered with; 0 for none."""
+    """The status of the response to the request; 0 if there is none."""
     async with runner.client.start(request) as stream:
         try:
             return (await stream.head()).status
@@ -336,7 +337,7 @@ async def _leaves(
         await connection.send(data)
         if half:
             connection.half_close()
-            for _ in range(_READS):  # it may still read what is answered
+            for _ in range(_READS):  # the response may still arrive
                 if not await _drained(connection):
                     break
         connection.disconnect()
@@ -352,20 +353,20 @@ async def _leaves(
         if status in expected:
             return None
         before = expected[-1] or "nothing"
-        problem = f"the next request is answered with {status or 'nothing'}, not with {before}"
+        problem = f"the next request is answered with {status or 'nothing'} instead of {before}"
         if why := runner.failures.take():
             problem += f" ({why})"
-    how = "closes its sending side, and leaves," if half else "vanishes"
+    how = "closes its sending side and then disconnects" if half else "disconnects"
     outcome = Outcome(0, b"", False, pieces=tuple(seen.pieces) if seen else (), error=error)
     return Counterexample(
-        f"A client leaves, and {problem}.",
+        f"A client disconnects, and {problem}.",
         request,
         ((f"the client {how} after {offset} bytes of the body", (offset,), outcome),),
         (),
         asserted("assert_survives_disconnect", request),
-        "Let the error of a read or a write end the handler (Mach9: leave the loop where `closed` is True),\n"
-        "with its cleaning up in `finally`; a handler that neither reads nor writes is told with\n"
-        "`on_disconnect='cancel'` on its route.",
+        "Let the error of a read or a write end the handler (Mach9: leave the loop when `closed` is True),\n"
+        "and clean up in `finally`. To cancel a handler that neither reads nor writes, register its route\n"
+        "with `on_disconnect='cancel'`.",
     )
 
 
@@ -375,7 +376,7 @@ async def _leaves(
 async def same_behaviour(
     one: Runner, other: Runner, request: Request, ignored: frozenset[str], names: tuple[str, str]
 ) -> Counterexample | None:
-    """A way of cutting the request that two apps answer differently."""
+    """Search for a way of cutting the request to which the two apps respond differently."""
     for way in [(), *cutting.candidates(request.framed(), 16)]:
         ours, theirs = await one.run(request, way), await other.run(request, way)
         differences = ours.differences(theirs)
@@ -383,7 +384,7 @@ async def same_behaviour(
             differences += _different_headers(ours, theirs, ignored)
         if differences:
             return Counterexample(
-                "The two apps do not answer alike.",
+                "The two apps respond differently.",
                 request,
                 ((names[0], way, ours), (names[1], way, theirs)),
                 tuple(differences),

@@ -1,7 +1,7 @@
-"""A Hypothesis machine that plays a client of an app, in any order, and looks after what must hold.
+"""A Hypothesis state machine that acts as a client of an app, with steps in any order, and checks invariants.
 
-The rule: every step goes over the engine as a client's would, so that a failure is a sequence of things
-that a network can do; after each of them the invariants are looked at.
+The rule: every step goes through the engine like a real client's, so that a failure is always a sequence of
+events that a network can produce. The invariants are checked after each step.
 """
 
 from __future__ import annotations
@@ -34,29 +34,30 @@ __all__ = ["StreamMachine"]
 
 _SECONDS = st.sampled_from([0.0, 0.5, 1.0, 4.0, 30.0, 100.0])
 _TURNS = 8
-"""Times that a client reads in order to be read from."""
+"""How often a client reads to make the server resume reading."""
 
 
 class StreamMachine(RuleBasedStateMachine):
-    """Subclass it, say which `app`, and run its `TestCase`.
+    """Subclass it, set `app`, and run its `TestCase`.
 
-    A rule that does not apply at the moment does nothing, so that no run is given up for want of others.
+    A rule that does not apply in the current state does nothing, so that Hypothesis never abandons a run
+    because no rule applies.
 
-    Rules: connect, feed (some bytes of a request), cut (what is fed is in pieces of one byte), write (another
-    request behind one that has its end), garble (break the framing), read, stall, resume, disconnect,
-    half-close, time passing, shutdown. A subclass may add others; `self.stream` is the running one or `None`.
+    Rules: connect, feed (send a chunk), cut (send a chunk in two pieces), finish (end the body), write
+    (pipeline another request), garble (break the framing), read, stall, resume, disconnect, half-close,
+    leave, time passes, shutdown. A subclass may add others; `self.stream` is the current stream or `None`.
 
-    Invariants, after each rule: the handler has seen nothing but the bytes that were sent, in their order;
-    what was read is a valid response that holds nothing but what the handler wrote; buffers are bounded; and
-    no task is left once the exchange is over.
+    Invariants, after each rule: the handler has read exactly a prefix of the bytes that were sent; the client
+    has read a valid response that contains only what the handler wrote; buffers are bounded; and no task is
+    left running once the exchange is over.
 
     Attributes:
-        app: of either flavour, a site, or an app of the engine; or a function without arguments that makes
-            one for each run.
-        target, method: of the requests.
-        bodies: strategy for their bodies' chunks.
-        limits, timeouts, window, backend: those of the client.
-        slack: bytes that a handler may have written in one call beyond what buffers hold.
+        app: an app of either flavour, a site, or an app of the engine; or a function without arguments that
+            makes one for each run.
+        target, method: those of the requests.
+        bodies: a strategy for the chunks of the bodies.
+        limits, timeouts, window, backend: as for the client.
+        slack: bytes that a handler may write in one call beyond the limit of the buffers.
     """
 
     app: ClassVar[Any]
@@ -80,17 +81,17 @@ class StreamMachine(RuleBasedStateMachine):
         )
         self.client.__enter__()
         self.stream: Stream | None = None
-        self.sent = b""  # of the body, whole chunks
-        self.behind: bytes | None = None  # the body of the request behind it
-        self.finished = False  # nothing more is sent of the body
-        self.ended = False  # because all of it was
+        self.sent = b""  # the chunks of the body that were sent
+        self.behind: bytes | None = None  # the body of the pipelined request
+        self.finished = False  # no more of the body will be sent
+        self.ended = False  # the whole body was sent
         self.stalled = False
-        self.gone = False  # the client has left
+        self.gone = False  # the client has disconnected
         self.stopped = False  # the server was told to stop
         self._tasks = self.client.call(_tasks)
 
     def make_app(self) -> Servable | EngineApp:
-        """The app of one run: `app`, or what it makes."""
+        """The app of one run: `app`, or what `app` returns if it is a factory."""
         app = type(self).app
         if isinstance(app, Servable) or not _makes(app):
             made: Servable | EngineApp = app
@@ -102,7 +103,7 @@ class StreamMachine(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        """The first request, so that no run is spent on an idle server."""
+        """Send the first request, so that no run is wasted on an idle server."""
         self._connect()
 
     def _connect(self) -> None:
@@ -117,7 +118,7 @@ class StreamMachine(RuleBasedStateMachine):
         return stream
 
     def close(self) -> None:
-        """The client is done with its request: looks at the response, and that nothing is left behind."""
+        """End the request: check the response, and that no task is left behind."""
         stream = self.stream
         if stream is not None:
             if not self.gone:
@@ -127,20 +128,20 @@ class StreamMachine(RuleBasedStateMachine):
             self.stream = None
             self.client.call(stream.aclose)
             assert all(one.ended for one in stream.connection.exchanges), (
-                "the handler goes on without a client"
+                "the handler keeps running after its client has left"
             )
             self.client.settle()
             self._nothing_left()
             self._response_is_sound(stream.received, stream.seen)
 
     def _read_behind(self, stream: Stream) -> None:
-        """What came of the request behind the first, where the first was answered and the connection kept."""
+        """Check the response to the pipelined request, if the server kept the connection after the first."""
         if self.behind is None or not stream.received.complete or not stream.connection.open:
             return
         connection = stream.connection
         response = self.client.call(connection.response, self.method)
         seen = connection.exchanges[1] if len(connection.exchanges) > 1 else Observed()
-        assert self.behind.startswith(b"".join(seen.pieces)), "the second request was read wrongly"
+        assert self.behind.startswith(b"".join(seen.pieces)), "the handler read wrong bytes of request 2"
         self._response_is_sound(response, seen)
 
     @rule()
@@ -152,7 +153,7 @@ class StreamMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), bytewise=st.booleans())
     def feed(self, data: st.DataObject, bytewise: bool) -> None:
-        """Send a chunk, whole or (cut) in single bytes."""
+        """Send a chunk, whole or in single bytes."""
         if not self._may_send:
             return
         chunk = data.draw(self.bodies)
@@ -163,7 +164,7 @@ class StreamMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), offset=st.integers(1, 45))
     def cut(self, data: st.DataObject, offset: int) -> None:
-        """Send a chunk in two pieces, cut anywhere in it or in its framing."""
+        """Send a chunk in two pieces, cut anywhere in its data or its framing."""
         if not self._may_send:
             return
         chunk = data.draw(self.bodies)
@@ -174,7 +175,7 @@ class StreamMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), more=st.booleans(), bytewise=st.booleans())
     def finish(self, data: st.DataObject, more: bool, bytewise: bool) -> None:
-        """End the body, and perhaps send another request right behind it."""
+        """End the body, and possibly pipeline another request in the same bytes."""
         if not self._may_send:
             return
         behind = data.draw(self.bodies) if more else None
@@ -185,7 +186,7 @@ class StreamMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), bytewise=st.booleans())
     def write(self, data: st.DataObject, bytewise: bool) -> None:
-        """Send a request behind one that has its end, without waiting for the answer."""
+        """Pipeline a request after a finished one, without waiting for the response."""
         if not self.ended or self.behind is not None or not self._reachable:
             return
         behind = data.draw(self.bodies)
@@ -195,45 +196,45 @@ class StreamMachine(RuleBasedStateMachine):
         if self._send(data, range(1, len(data)) if bytewise else ()):
             self.behind = behind
         else:
-            self.disconnect()  # half a request would keep both sides waiting
+            self.disconnect()  # with half a request, both sides would wait for each other
 
     def _request(self, body: bytes) -> bytes:
         return request_head(self.method, self.target, (), len(body), False) + body
 
     @rule(data=st.sampled_from([b"x\r\n", b"-1\r\n", b"\r\n", b"5 5\r\n", b"1\r\nab\r\n", b"1;\x00\r\n"]))
     def garble(self, data: bytes) -> None:
-        """Break the framing of the body: nothing more of it may reach the handler."""
+        """Break the framing of the body: the handler may get none of the following bytes."""
         if not self._may_send:
             return
         self.finished = True
         if data.startswith(b"1\r\na"):
-            self.sent += b"a"  # it may have reached the handler before the rest showed what it is
+            self.sent += b"a"  # may reach the handler before the server sees the error
         self._send(data)
 
     @rule()
     def read(self) -> None:
-        """Read what there is of the response."""
+        """Read what has arrived of the response."""
         if self.stream is None or self.gone or self.stalled:
             return
         self.client.call(self.stream.available)
 
     @rule()
     def stall(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         if self.stream is None:
             return
         self.stalled = True
 
     @rule()
     def resume(self) -> None:
-        """Go on reading."""
+        """Resume reading."""
         if not self.stalled:
             return
         self.stalled = False
 
     @rule()
     def disconnect(self) -> None:
-        """Vanish."""
+        """Drop the connection."""
         if self.stream is None or self.gone:
             return
         self.finished = self.gone = True
@@ -256,61 +257,61 @@ class StreamMachine(RuleBasedStateMachine):
 
     @rule()
     def leave(self) -> None:
-        """Be done with the request."""
+        """End the request, so that another one can start."""
         if self.finished or self.gone:
             self.close()
 
-    # ---- what else happens ----
+    # ---- other events ----
 
     @rule(seconds=_SECONDS)
     def time_passes(self, seconds: float) -> None:
-        """Let the engine's clock go on."""
+        """Advance the engine's clock."""
         self.client.advance(seconds)
 
     @rule(sometimes=st.integers(0, 9))
     def shutdown(self, sometimes: int) -> None:
-        """Tell the server to stop; seldom, as nothing much can happen after it."""
+        """Tell the server to stop; rarely, because few rules apply afterwards."""
         if self.stopped:
             return
         if sometimes == 9:
             self.stopped = True
             self.client.shut_down()
 
-    # ---- what must hold ----
+    # ---- invariants ----
 
     @invariant()
     def the_handler_sees_what_was_sent(self) -> None:
-        """Bytes in are bytes seen, as far as they have come."""
+        """The handler has read a prefix of the bytes that were sent, or all of them at the end."""
         if self.stream is not None:
             read = b"".join(self.stream.seen.pieces)
-            assert self.sent.startswith(read), f"it was sent {self.sent!r} and has read {read!r}"
+            assert self.sent.startswith(read), f"{self.sent!r} was sent, the handler has read {read!r}"
             if self.stream.seen.told == "end":
-                assert self.ended and read == self.sent, "the body ended before its end"
+                assert self.ended and read == self.sent, "the handler saw the end of the body too early"
 
     @invariant()
     def buffers_are_bounded(self) -> None:
-        """What waits for the handler, and what waits for the client."""
+        """The server holds a bounded number of bytes for the handler and for the client."""
         if self.stream is not None:
             limits = self.client.client.limits
             held, allowed = self.stream.inbound_held, limits.inbound_high + 64 * 1024
-            assert held <= allowed, f"{held} bytes wait for the handler"
+            assert held <= allowed, f"the server holds {held} bytes for the handler"
             held = self.stream.outbound_held
             allowed = limits.outbound_high + limits.flush_size + self.slack
-            assert held <= allowed, f"{held} bytes wait for the client"
+            assert held <= allowed, f"the server holds {held} bytes for the client"
 
     @invariant()
     def the_response_is_what_was_written(self) -> None:
-        """As far as it was read; that it is valid HTTP, the reader has seen to."""
+        """The client has read only what the handler wrote. The reader itself rejects invalid HTTP."""
         if self.stream is not None:
             self._response_is_sound(self.stream.received, self.stream.seen)
 
     def _response_is_sound(self, response: Response, seen: Observed) -> None:
-        # The engine answers by itself where no handler did: to a timeout, or a broken request.
+        # The engine itself writes an error response to a timeout or a broken request.
         if response.status < 400 and self.method != "HEAD":
-            assert seen.answer.startswith(response.body), "more came than was written, or something else"
+            assert seen.answer.startswith(response.body), "the client got bytes that no handler wrote"
             if response.complete and seen.ended:
                 assert response.body == seen.answer, (
-                    f"{seen.written} bytes were written, {response.body!r} came"
+                    f"the handler wrote {seen.written} bytes, the client got {response.body!r}"
                 )
 
     def _nothing_left(self) -> None:
@@ -318,14 +319,14 @@ class StreamMachine(RuleBasedStateMachine):
         assert not left, f"tasks are left behind: {left}"
 
     def teardown(self) -> None:
-        """The end of a run: the client leaves, and the server stops."""
+        """End a run: the client disconnects, and the server stops."""
         try:
-            if sys.exc_info()[0] is None:  # else the failure that ends the run is the one to tell
+            if sys.exc_info()[0] is None:  # a failure that ended the run must not be masked
                 self.close()
         finally:
             self.client.__exit__(None, None, None)
 
-    # ---- its means ----
+    # ---- helpers ----
 
     @property
     def _may_send(self) -> bool:
@@ -333,7 +334,7 @@ class StreamMachine(RuleBasedStateMachine):
 
     @property
     def _reachable(self) -> bool:
-        """What is sent now reaches the server."""
+        """Whether bytes sent now reach the server at once."""
         return (
             self.stream is not None
             and not self.gone
@@ -342,7 +343,8 @@ class StreamMachine(RuleBasedStateMachine):
         )
 
     def _send(self, data: bytes, cuts: Iterable[int] = ()) -> bool:
-        """Send what is cut so; whether all of it was. Where not, nothing more of the body is."""
+        """Send data cut at these offsets. Returns whether all of it was sent; if not, the body counts as
+        finished."""
         assert self.stream is not None
         stream = self.stream
 
@@ -354,10 +356,10 @@ class StreamMachine(RuleBasedStateMachine):
                             break
                         await stream.available()
                     if stream.connection.reading_paused:
-                        return False  # it would wait for ever
+                        return False  # the send would wait for ever
                     await stream.connection.send(piece)
             except ClientDisconnected:
-                return False  # the server has closed; why is still to be read
+                return False  # the server has closed; its response may still be unread
             return True
 
         sent = self.client.call(send)
@@ -366,12 +368,12 @@ class StreamMachine(RuleBasedStateMachine):
 
 
 def _makes(app: Any) -> bool:
-    """Whether it takes no argument, and so is a factory and no app of the engine."""
+    """Whether the function takes no argument: then it is a factory, and not an app of the engine."""
     code = getattr(app, "__code__", None)
     return code is None or code.co_argcount == 0
 
 
 async def _tasks() -> set[str]:
-    """The tasks that run, but for the one that looks."""
+    """All running tasks except this one."""
     ours = anyio.get_current_task().id
     return {f"{task.name} {task.id}" for task in anyio.get_running_tasks() if task.id != ours}

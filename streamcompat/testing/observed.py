@@ -1,7 +1,7 @@
-"""An exchange that notes what its handler does: what it read, what it wrote, whether it has ended.
+"""An exchange that records what its handler does: what it read, what it wrote, whether it has ended.
 
-The rule: everything is passed on as it is. One thing only is changed: a handler that asks again and again
-after the last answer it will get is parked, so that a test can end it and say so.
+The rule: every call is forwarded unchanged, with one exception: a handler that keeps reading after the end of
+the body is suspended, so that a test can cancel it and report it.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from streamcompat_engine import (
 T = TypeVar("T")
 
 SPIN: Final = 1000
-"""Reads in a row without a byte, after which a handler is taken to read for ever."""
+"""Consecutive reads without a byte after which a handler counts as reading for ever."""
 
 
 class Observed:
-    """What is known of one exchange's handler.
+    """What the handler of one exchange has done.
 
     Attributes:
-        read: bytes of the request's body that the handler was given.
-        pieces: the same as they were given; none where `keep` is off.
-        told: what its last read without a byte told it: `"end"`, the name of an error, or `""`.
-        written: bytes of the response's body, as the handler gave them.
-        answer: the same as content; empty where `keep` is off.
-        late_writes: how often it wrote to a response that was over.
-        ended: the handler has returned, or was cancelled.
-        spins: it read for ever, and was stopped.
-        error: what the app let through, where it did.
-        peak: the most bytes of the response that the server held while the client was slow.
+        read: the number of bytes of the request's body that the handler has read.
+        pieces: those bytes, one item per read; empty if `keep` is off.
+        told: the result of its last read without a byte: `"end"`, the name of an error, or `""`.
+        written: the number of bytes of the response's body that the handler has written.
+        answer: those bytes; empty if `keep` is off.
+        late_writes: how often the handler wrote to a finished response.
+        ended: the handler has returned, raised or was cancelled.
+        spins: the handler read for ever, and was suspended.
+        error: the exception that the handler raised, or `None`.
+        peak: the largest number of bytes of the response that the server held for a slow client.
     """
 
     def __init__(self, keep: bool = True) -> None:
@@ -59,14 +59,14 @@ class Observed:
         self.peak = 0
 
     def wrote(self, data: bytes) -> None:
-        """The handler writes this."""
+        """Record a write of the handler."""
         self.written += len(data)
         if self.keep:
             self.answer += data
 
 
 class ForwardingExchange:
-    """An exchange that passes everything on to another one."""
+    """An exchange that forwards every call to another exchange."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -207,13 +207,13 @@ class ForwardingExchange:
 
 
 class ObservedExchange(ForwardingExchange):
-    """Notes what passes through it."""
+    """Records the reads and writes that it forwards."""
 
     def __init__(self, exchange: Exchange, observed: Observed, unsent: Callable[[], int]) -> None:
         super().__init__(exchange)
         self._observed = observed
         self._unsent = unsent
-        self._idle = 0  # reads in a row without a byte
+        self._idle = 0  # consecutive reads without a byte
 
     async def receive(self) -> bytes | None:
         try:
@@ -253,15 +253,15 @@ class ObservedExchange(ForwardingExchange):
 
     @property
     def write(self) -> Callable[[bytes], Awaitable[None]]:
-        # As on the engine, one that was kept goes on writing to the response that it was taken from.
+        # As with the engine, a caller may keep the bound function; it always writes to the same response.
         write, observed, unsent = self._exchange.write, self._observed, self._unsent
 
         def observe(data: bytes) -> Awaitable[None]:
             try:
                 size = len(memoryview(data))
             except TypeError:
-                return write(data)  # which refuses it
-            # Before the call: it may come back only when the client has caught up.
+                return write(data)  # the engine refuses the value
+            # Record before the call, which may return only after the client has caught up.
             observed.peak = max(observed.peak, unsent() + size)
             observed.wrote(data)
             try:

@@ -1,4 +1,4 @@
-"""The command line of `streamcompat probe`, which needs nothing but Python until it is carried out."""
+"""The command line of `streamcompat probe`; needs only the standard library until the command runs."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from pathlib import Path
 from typing import Any
 
 DESCRIPTION = """\
-Look for what the network's cuts do to an app's stream routes, without a test
-to write: each route is sent bodies that it takes, cut in many ways, of many
-sizes, and by clients that leave. For each invariant that does not hold, the
-smallest counterexample is shown, and how to mend it.
+Find stream routes of an app that depend on how the network cuts a request. No
+test is needed: the probe sends each route bodies that it accepts, cut in many
+ways, in many sizes, and from clients that disconnect. For each broken invariant
+it shows the smallest counterexample and how to fix the handler.
 """
 EXAMPLES = """\
 examples:
-  streamcompat probe app.py                          every stream route of the only app of a file
-  streamcompat probe app.py --alias                  of an app that says `from sanic import Sanic`
+  streamcompat probe app.py                          every stream route of the only app in a file
+  streamcompat probe app.py --alias                  an app with `from sanic import Sanic`
   streamcompat probe app.py --route 'POST /upload' --body sample.json
   streamcompat probe app.py --report html > probe.html
 """
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
-    """Adds `probe` to the commands; the words are in the values of the namespace."""
+    """Add `probe` to the commands."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "probe",
-        help="find what the network's cuts do to an app's stream routes",
+        help="find stream routes that depend on how the network cuts a request",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -36,7 +36,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         metavar="[METHOD ]PATH",
         action="append",
         default=[],
-        help="only this route, as it was registered; repeatable. Also one that does not stream its request",
+        help="only this route, spelled as registered, also if it does not stream its request; repeatable",
     )
     parser.add_argument(
         "--body",
@@ -44,24 +44,24 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         type=Path,
         action="append",
         default=[],
-        help="a body that the routes take; repeatable. Without any, text, lines, JSON, forms, event streams, "
-        "CSV, base64, gzip and binary bodies are tried",
+        help="a body that the routes accept; repeatable. By default the probe tries text, lines, JSON, "
+        "forms, event streams, CSV, base64, gzip and binary bodies",
     )
     parser.add_argument(
         "--examples",
         metavar="N",
         type=_count,
         default=50,
-        help="bodies for each route, each in many cuts (default: %(default)s)",
+        help="bodies for each route, each cut in many ways (default: %(default)s)",
     )
     parser.add_argument(
-        "--seed", metavar="S", type=int, default=0, help="for other bodies (default: %(default)s)"
+        "--seed", metavar="S", type=int, default=0, help="seed for the bodies (default: %(default)s)"
     )
     parser.add_argument(
         "--report",
         choices=["text", "json", "html"],
         default="text",
-        help="html shows each counterexample as a picture (default: %(default)s)",
+        help="format of the report; html draws each counterexample as a picture (default: %(default)s)",
     )
     parser.add_argument(
         "--alias",
@@ -69,7 +69,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help="let `import sanic` and `import mach9` find streamcompat, so that old apps run unedited",
     )
     parser.add_argument(
-        "--traceback", action="store_true", help="show the whole traceback where an app fails to import"
+        "--traceback", action="store_true", help="show the full traceback if the app fails to import"
     )
     parser.set_defaults(force_alias=False)
     return parser
@@ -78,4 +78,4 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
 def _count(text: str) -> int:
     if text.isascii() and text.isdigit() and int(text) > 0:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of examples")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a valid number of examples")

@@ -1,7 +1,7 @@
-"""What one request led to, in a form that two of them can be compared in.
+"""The outcome of one request, in a form in which two outcomes can be compared.
 
-The rule: an answer that failed is only said to have failed. How far a handler came before it refused a
-body, and in which words, may depend on how the body came; that it refused it may not.
+The rule: of failed responses only the failure is compared. How far a handler got before it refused a body,
+and the text of its error, may depend on the cuts; whether it refused the body may not.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ from streamcompat.testing.wire import Request
 Effects = MutableSequence[Any] | None
 
 GRACE: Final = 1.0
-"""Real seconds in which a handler, or a task that it began, may end by itself."""
+"""Real seconds that a handler, or a task that it started, may take to end by itself."""
 OVERALL: Final = 5
-"""Times a client's patience, which is for one wait, in which a whole exchange has to end."""
+"""A whole exchange must end within this many times the client's patience, which is for one wait."""
 _MOST: Final = 32 * 1024 * 1024
-"""Bytes of a response's body after which it is taken to have no end."""
-_LOOKS: Final = 100
+"""Bytes after which a response's body counts as endless."""
+_POLLS: Final = 100
 _NOT_COMPARED: Final = frozenset({"date"})
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a request led to.
+    """The result of a request.
 
     Attributes:
-        status: 0 where there was no answer.
-        body: as the client's user would see it: without its Content-Encoding, gzip or deflate.
-        complete: the response came to its end.
-        headers: of the response, without Date.
-        effects: what the handler noted of its side effects.
-        pieces: of the body, as the handler read them.
-        error: what the handler raised, as `Type: message`.
-        violations: what no handler may do, whatever it answers.
-        unsteady: which of `body` and `effects` differ each time by themselves, and so are not compared.
+        status: 0 if there was no response.
+        body: the content, decoded if its Content-Encoding is gzip or deflate.
+        complete: the whole response arrived.
+        headers: those of the response, without Date.
+        effects: the side effects that the app recorded.
+        pieces: the pieces of the request's body, as the handler read them.
+        error: the exception of the handler, as `Type: message`.
+        violations: broken rules that hold for every handler, whatever its response.
+        unsteady: which of `body` and `effects` vary without cuts, and so are not compared.
     """
 
     status: int
@@ -62,11 +62,11 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        """It is no whole answer that says that all went well."""
+        """Whether the response is missing, truncated or an error."""
         return self.status == 0 or self.status >= 400 or not self.complete
 
     def differences(self, other: Outcome) -> list[str]:
-        """What is not the same, each as one line; none for two that are alike."""
+        """The differences from another outcome, one line each; empty if the two are equal."""
         found: list[str] = []
         if self.violations != other.violations:
             found.append(f"violations: {_listed(self.violations)} and {_listed(other.violations)}")
@@ -84,14 +84,15 @@ class Outcome:
 
 
 def decoded(response: Response) -> bytes:
-    """The body without its coding (RFC 9110 §8.4): one that is packed as it goes has other bytes for each
-    cut, and the same content. As it came where it is no gzip or deflate, or broken."""
+    """The body without its content coding (RFC 9110 §8.4). A body that is compressed while it is streamed has
+    different bytes for each cut, but the same content. Other codings and broken data are returned as they
+    are."""
     coding = response.headers.get("content-encoding", "").lower()
     if coding not in ("gzip", "x-gzip", "deflate"):
         return response.body
     content, rest = b"", response.body
     try:
-        while rest:  # gzip may have several members
+        while rest:  # gzip data may have several members (RFC 1952 §2.2)
             unpack = zlib.decompressobj(47 if coding != "deflate" else 15)
             content += unpack.decompress(rest)
             rest = unpack.unused_data if unpack.eof else b""
@@ -101,7 +102,7 @@ def decoded(response: Response) -> bytes:
 
 
 def _by_chance(outcome: Outcome) -> bool:
-    """Whether it is a failure in the middle, whose details depend on how far the handler had come."""
+    """Whether the handler failed midway, so that the details depend on how far it had got."""
     return outcome.status >= 500 or not outcome.complete
 
 
@@ -114,7 +115,7 @@ def _whole(outcome: Outcome) -> str:
 
 
 def shown(data: bytes, most: int = 60) -> str:
-    """Bytes for a person: as text where they are text, and not too many."""
+    """Bytes as a readable literal, as text if they are UTF-8, shortened to `most` bytes."""
     part = data[:most]
     try:
         text = repr(part.decode())
@@ -124,7 +125,7 @@ def shown(data: bytes, most: int = 60) -> str:
 
 
 class Failures(logging.Filter):
-    """Collects the exceptions that apps log, and keeps them off the screen."""
+    """Collects the exceptions that apps log, and suppresses their log records."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -143,17 +144,17 @@ class Failures(logging.Filter):
         return True
 
     def take(self) -> str:
-        """The last one, once."""
+        """Return the last exception as text, and forget it."""
         last, self.last = self.last, ""
         return last
 
 
 @contextlib.contextmanager
 def failures_of(app: Any) -> Iterator[Failures]:
-    """What the app, or each app of a site, and the engine log of exceptions meanwhile."""
+    """Collect the exceptions that the engine and the app (or each app of a site) log during the block."""
     failures = Failures()
     apps = getattr(app, "apps", [app]) if isinstance(app, Servable) else []
-    # A filter and no handler: one of Sanic's loggers is the root, where others listen too.
+    # A filter, not a handler: one of Sanic's loggers is the root logger, which has handlers of others.
     loggers = {logging.getLogger("streamcompat.engine"), *(one.log for one in apps if hasattr(one, "log"))}
     for logger in loggers:
         logger.addFilter(failures)
@@ -166,10 +167,10 @@ def failures_of(app: Any) -> Iterator[Failures]:
 
 @dataclass
 class Runner:
-    """Runs requests and says what they led to.
+    """Runs requests and returns their outcomes.
 
     Attributes:
-        effects: emptied before each request, and read after it.
+        effects: cleared before each request, and read after it.
     """
 
     client: Client
@@ -178,7 +179,7 @@ class Runner:
     _known: set[int] = field(default_factory=set)
 
     async def run(self, request: Request, cuts: Sequence[int] = ()) -> Outcome:
-        """Send the request, cut so, and wait for all that it leads to."""
+        """Send the request with these cuts, and wait until its handler and tasks have ended."""
         self.begin()
         async with self.client.start(request, cuts) as stream:
             response = await self._response(stream)
@@ -187,7 +188,7 @@ class Runner:
             return self._outcome(response, stream.seen, violations)
 
     async def _response(self, stream: Stream) -> Response:
-        """What comes of it, within bounds."""
+        """The response, read up to a limit of bytes and time."""
         size = 0
         with contextlib.suppress(TimeoutError), anyio.move_on_after(OVERALL * self.client.patience):
             while size <= _MOST and (piece := await stream.receive()) is not None:
@@ -201,18 +202,18 @@ class Runner:
         return ["the response does not end" if stream.received.status else "the handler hangs"]
 
     def begin(self) -> None:
-        """Forget what was before the next request."""
+        """Reset the records before the next request."""
         if self.effects is not None:
             self.effects.clear()
         self.failures.take()
         self._known = {task.id for task in anyio.get_running_tasks()}
 
     async def violations(self, seen: Observed) -> list[str]:
-        """What the handler of a request did that none may do; waits for its end, for a while."""
+        """The rules that the handler of a request broke; waits a while for the handler to end."""
         found: list[str] = []
         await self.client.settle()
         if not await self._eventually(lambda: seen.ended or seen.spins):
-            found.append("the handler goes on after its response")
+            found.append("the handler keeps running after its response")
         if seen.spins:
             found.append("the handler reads for ever after the end of the body")
         elif not found and not await self._eventually(lambda: not self._left()):
@@ -222,14 +223,14 @@ class Runner:
         return found
 
     async def _eventually(self, condition: Callable[[], bool]) -> bool:
-        for _ in range(_LOOKS):
+        for _ in range(_POLLS):
             if condition():
                 return True
-            await anyio.sleep(GRACE / _LOOKS)
+            await anyio.sleep(GRACE / _POLLS)
         return condition()
 
     def _left(self) -> list[str]:
-        """The tasks that were not there before."""
+        """The running tasks that did not exist before the request."""
         ours = anyio.get_current_task().id
         return sorted(
             task.name or "a task"
@@ -257,5 +258,5 @@ class Runner:
 
 
 def _is_sender(task: anyio.TaskInfo) -> bool:
-    """Whether it is the client's own, which sends a body that the server has not taken."""
+    """Whether the task belongs to the client and sends a body that the server has not read."""
     return "_send_all" in (task.name or "")

@@ -1,7 +1,7 @@
-"""Probes an app's routes: finds them, learns what each takes, looks for counterexamples of each invariant.
+"""Probes an app's routes: finds them, learns which bodies each accepts, and searches for counterexamples.
 
-The rule: the same app, examples and seed give the same report; a route that takes none of the bodies that
-were tried is said not to have been checked, never to be sound.
+The rule: the same app, examples and seed give the same report. A route that accepts none of the sample bodies
+is reported as not checked, never as sound.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ DISCONNECT: Final = "disconnect"
 INVARIANTS: Final = (ENDS, CUTS, MEMORY, DISCONNECT)
 
 _WAYS: Final = 40
-"""Ways of cutting each body; the number of bodies is the user's."""
+"""Ways of cutting each body; the user chooses the number of bodies."""
 _PATIENCE: Final = 2.0
 _TO_SHRINK: Final = 100
 _SHRINKS: Final = 400
-"""Bodies after which the search for a smaller counterexample of a route ends; a number and no time, so that
-a slow machine finds the same one."""
+"""Bodies after which the search for a smaller counterexample ends. The limit is a number and not a time, so
+that a slow machine finds the same counterexample."""
 
 
 @dataclass(frozen=True)
 class _Sample:
-    """A body, and of which kind it is: a kind of the strategies', one of `FORMATS`, or a user's file."""
+    """A body and its kind: one of the strategies' `KINDS`, one of `_FORMATS`, or the name of a file."""
 
     kind: str
     body: bytes
     content_type: str = ""
 
     @property
-    def kind_of_bodies(self) -> bool:
-        """There is a strategy for bodies like this one."""
+    def has_strategy(self) -> bool:
+        """Whether a strategy generates bodies of this kind."""
         return bool(self.content_type) and self.kind in KINDS
 
     def request(self, route: Target, body: bytes | None = None, chunked: bool = False) -> Request:
@@ -79,7 +79,7 @@ _PLAIN: Final = {
     "binary": bytes(range(256)),
 }
 
-# What many handlers read beside: bodies of these are not made up, but are parts of the one here.
+# Other formats that many handlers read. They have no strategy; the probe sends parts of these bodies.
 _FORMATS: Final = {
     "events": ("text/event-stream", 'data: {"a":\r\ndata: "é"}\r\n\r\ndata: end\r\n\r\n'.encode()),
     "csv": ("text/csv", 'a,"b ""c"""\r\n1,"two\nlines"\r\n'.encode("utf-8-sig")),
@@ -92,21 +92,21 @@ SAMPLES: Final = (
     *(_Sample(kind, body, CONTENT_TYPES[kind]) for kind, body in _PLAIN.items()),
     *(_Sample(kind, body, content_type) for kind, (content_type, body) in _FORMATS.items()),
 )
-"""Tried where the user gives none."""
+"""The bodies to try if the user gives none."""
 
 _TINY: Final = ("é".encode(), b"ab", b" a", b"a\n", b"\r\n", b"{}", b"a b", b"a\nb")
-"""Bodies that show most of what is broken, and are as small as can be."""
+"""The smallest bodies that reveal the most common bugs."""
 
 Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found of one invariant.
+    """The result for one invariant.
 
     Attributes:
-        holds: `None` where it was not checked.
-        why: it was not.
+        holds: `None` if it was not checked.
+        why: the reason why it was not checked.
     """
 
     invariant: str
@@ -117,7 +117,7 @@ class Verdict:
 
 @dataclass
 class RouteReport:
-    """What was found of one route; `takes` are the kinds of bodies that it answered well."""
+    """The results for one route; `takes` lists the kinds of bodies that the route accepts."""
 
     route: Target
     takes: list[str] = field(default_factory=list)
@@ -130,7 +130,7 @@ class RouteReport:
 
 @dataclass
 class Report:
-    """What was found of an app."""
+    """The results for an app."""
 
     target: str
     examples: int
@@ -146,7 +146,7 @@ class Report:
 
 
 class _Enough(KeyboardInterrupt):
-    """Ends a search of Hypothesis's from within."""
+    """Ends a search of Hypothesis early; a KeyboardInterrupt, because Hypothesis does not catch that."""
 
 
 class _Found(Exception):
@@ -164,14 +164,14 @@ def probe(
     progress: Progress = lambda done, total, what: None,
     backend: str = "asyncio",
 ) -> Report:
-    """Look for a counterexample of each invariant on each route.
+    """Search for a counterexample to each invariant on each route.
 
     Args:
-        name: of the app, for the report.
+        name: the name of the app in the report.
         routes: see `chosen`.
-        samples: (name, body) of bodies that the routes take.
-        examples: bodies for each route.
-        progress: called with what is done, of how much, and what is being done.
+        samples: (name, body) of bodies that the routes accept.
+        examples: the number of bodies for each route.
+        progress: called with the steps done, the total, and a name of the current step.
     Raises: NoSuchRoute.
     """
     targets = chosen(app, routes)
@@ -196,7 +196,7 @@ class _Search:
     """The search on one route.
 
     Attributes:
-        taken: the samples that the route answers well.
+        taken: the samples that the route accepts.
     """
 
     def __init__(
@@ -221,7 +221,7 @@ class _Search:
             request = sample.request(self._route)
             outcome = self._portal.call(self._runner.run, request)
             if outcome.violations:
-                # It shows with any body, and costs seconds each time: one will do.
+                # Any body would show it, and each costs seconds: one is enough.
                 self._violation = invariants.violation(request, outcome)
                 self.taken = [sample]
                 break
@@ -229,17 +229,17 @@ class _Search:
                 self.taken.append(sample)
 
     def check(self, invariant: str) -> Verdict:
-        """What is found of an invariant."""
+        """Check one invariant."""
         if not self._route.target:
             return Verdict(invariant, None, "no values were found for its parameters")
         if not self.taken:
             return Verdict(
-                invariant, None, "it takes none of the bodies that were tried: give one with --body"
+                invariant, None, "the route accepts none of the sample bodies: give one with --body"
             )
         if invariant == ENDS:
             return Verdict(ENDS, self._violation is None, counterexample=self._violation)
         if self._violation is not None:
-            return Verdict(invariant, None, "its handler does what none may do, see above")
+            return Verdict(invariant, None, "the handler does not end properly, see above")
         return {CUTS: self._cuts, MEMORY: self._memory, DISCONNECT: self._disconnect}[invariant]()
 
     def _cuts(self) -> Verdict:
@@ -251,10 +251,10 @@ class _Search:
             elif found is not None and (known is None or _size(found) < _size(known)):
                 known, shows = found, sample
         if known is None:
-            made_up = [sample for sample in self.taken if sample.kind_of_bodies]
-            best = self._smallest(made_up or self.taken, self._examples)
+            generated = [sample for sample in self.taken if sample.has_strategy]
+            best = self._smallest(generated or self.taken, self._examples)
         else:
-            # What is known to be broken is worth a longer search for something small, of its kind.
+            # A known failure is worth a longer search for a smaller body of the same kind.
             best = self._smallest([shows], max(self._examples, _TO_SHRINK))
             best = best if best is not None and _size(best) < _size(known) else known
         if best is None:
@@ -262,7 +262,8 @@ class _Search:
         return Verdict(CUTS, False, counterexample=self._tinier(best))
 
     def _tinier(self, best: Counterexample) -> Counterexample:
-        """A counterexample that is as small or smaller, and plainer; Hypothesis may have stopped before."""
+        """A simpler counterexample of at most the same size; Hypothesis may stop before it finds the
+        smallest."""
         smaller = [body for body in _TINY if len(body) <= len(best.request.framed())]
         for request in (
             *(self.taken[0].request(self._route, body) for body in smaller),
@@ -281,10 +282,10 @@ class _Search:
         return self._portal.call(invariants.boundary, self._runner, request, None, _WAYS)
 
     def _drawn(self, samples: Sequence[_Sample]) -> st.SearchStrategy[Request]:
-        """Requests with bodies like these, where there is a strategy for them, else with parts of them."""
+        """Requests with generated bodies of the samples' kinds, or parts of samples without a strategy."""
 
         def of(sample: _Sample) -> st.SearchStrategy[bytes]:
-            if sample.kind_of_bodies:
+            if sample.has_strategy:
                 return bodies(sample.kind)
             size = max(len(sample.body), 1)
             parts = st.tuples(st.just(0) | st.integers(0, size - 1), st.integers(1, size))
@@ -295,9 +296,9 @@ class _Search:
         )
 
     def _smallest(self, samples: Sequence[_Sample], examples: int) -> Counterexample | None:
-        """The smallest counterexample that the examples lead to."""
+        """The smallest counterexample that this number of examples finds."""
         best: Counterexample | None = None
-        tried = 0  # since the first was found
+        tried = 0  # bodies since the first counterexample
 
         @hypothesis.seed(self._seed)
         @hypothesis.settings(

@@ -1,7 +1,6 @@
-"""A probe's report for people and for programs: as text, as JSON, and as a page with pictures.
+"""A probe's report for people and for programs: as text, as JSON, and as an HTML page with pictures.
 
-The rule: the page is one file that loads nothing; bytes that came from a request are escaped wherever they
-are shown.
+The rule: the page is one file that loads nothing else, and every byte from a request is escaped.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ _SHOWN: Final = 64
 
 
 def as_text(report: Report) -> str:
-    """For a terminal."""
+    """The report as text for a terminal."""
     lines: list[str] = []
     for route in report.routes:
         lines += [f"{route.route.name}  (takes {_taken(route)})"]
@@ -57,15 +56,15 @@ def as_text(report: Report) -> str:
 
 
 def _taken(route: RouteReport) -> str:
-    """The kinds of bodies that it takes, in words."""
+    """The kinds of bodies that the route accepts, as text."""
     if route.takes == [sample.kind for sample in SAMPLES]:
         return "anything"
-    return ", ".join(route.takes) or "nothing that was tried"
+    return ", ".join(route.takes) or "no sample body"
 
 
 def _summary(report: Report) -> str:
     if not report.routes:
-        return f"{report.target} has no stream routes: name others with --route"
+        return f"{report.target} has no stream routes: select other routes with --route"
     broken = sum(route.broken for route in report.routes)
     unknown = sum(all(verdict.holds is None for verdict in route.verdicts) for route in report.routes)
     text = f"{broken} of {len(report.routes)} routes broken"
@@ -78,7 +77,7 @@ def _summary(report: Report) -> str:
 
 
 def as_json(report: Report) -> str:
-    """For programs; bodies are in hexadecimal."""
+    """The report as JSON for programs; bodies are in hexadecimal."""
     return (
         json.dumps(
             {
@@ -173,7 +172,7 @@ dt { opacity: .7; } dd { margin: 0; }
 
 
 def as_html(report: Report) -> str:
-    """A page by itself."""
+    """The report as a self-contained HTML page."""
     title = f"streamcompat probe: {escape(report.target)}"
     parts = [
         "<!DOCTYPE html>",
@@ -204,7 +203,7 @@ def _word(verdict: Verdict) -> str:
 
 
 def _overview(report: Report) -> str:
-    """A line for each route, and a column for each invariant."""
+    """A table with a row for each route and a column for each invariant."""
     if len(report.routes) < 2:
         return ""
     rows = [f"<tr><th></th>{''.join(f'<th>{invariant}</th>' for invariant in INVARIANTS)}</tr>"]
@@ -225,9 +224,9 @@ def _picture(found: Counterexample) -> str:
         read = "".join(f'<span class="read"><code>{_text(p)}</code></span>' for p in outcome.pieces[:20])
         more = f" and {len(outcome.pieces) - 20} more" if len(outcome.pieces) > 20 else ""
         kind = "broken" if outcome.failed or outcome.violations else "holds"
-        parts.append(f"<dl><dt>the handler saw</dt><dd>{read or 'nothing'}{more}</dd>")
+        parts.append(f"<dl><dt>the handler read</dt><dd>{read or 'nothing'}{more}</dd>")
         parts.append(
-            f'<dt>and answered</dt><dd class="{kind}"><code>{escape(answer(outcome))}</code></dd></dl></div>'
+            f'<dt>the response</dt><dd class="{kind}"><code>{escape(answer(outcome))}</code></dd></dl></div>'
         )
     parts.append("</div>")
     if found.differences:
@@ -235,18 +234,18 @@ def _picture(found: Counterexample) -> str:
         parts.append(f"<div>What differs:</div><ul>{items}</ul>")
     if found.advice:
         parts.append(f"<p>{_with_code(found.advice)}</p>")
-    parts.append(f"<div>To see it again:</div><pre>{escape(dedent(found.reproduce))}</pre></div>")
+    parts.append(f"<div>To reproduce:</div><pre>{escape(dedent(found.reproduce))}</pre></div>")
     return "\n".join(parts)
 
 
 def _with_code(advice: str) -> str:
-    """Text in which what stands between backticks is code."""
+    """The advice as HTML, with the parts between backticks as code."""
     parts = escape(advice).split("`")
     return "".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts))
 
 
 def _row(body: bytes, cuts: Sequence[int]) -> str:
-    """The bytes in a row, a frame around each piece and a mark at each cut."""
+    """The bytes in a row, with a frame around each piece and a mark at each cut."""
     start = max(min(cuts, default=0) - _SHOWN // 2, 0)
     end = min(start + _SHOWN, len(body))
     parts = ['<div class="bytes">']
@@ -277,7 +276,7 @@ def _cell(offset: int, byte: int, label: str) -> str:
 
 
 def _labels(body: bytes) -> list[str]:
-    """What stands below each byte: its character, which is below the first of those that make it."""
+    """The label below each byte: its character, for the first byte of each character, else nothing."""
     named = {0x0A: "LF", 0x0D: "CR", 0x20: "SP", 0x09: "TAB"}
     labels: list[str] = []
     for character in body.decode("utf-8", "surrogateescape"):

@@ -1,7 +1,7 @@
-"""Fixtures for pytest: a client in memory, and a server on a real socket, of the app under test.
+"""Fixtures for pytest: an in-memory client of the app under test, and a server on a real socket.
 
-The rule: a test says what its app is by a fixture `streamcompat_app` of its own; the asynchronous fixture is
-anyio's to run, on whatever backends the tests run on.
+The rule: a test suite defines its app in its own fixture `streamcompat_app`. anyio runs the asynchronous
+fixture, on each backend that the tests run on.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from streamcompat.testing.client import Client
 
 _PATIENCE = 30.0
-"""Real seconds in which a server has to start, and to stop."""
+"""Real seconds that a server may take to start or to stop."""
 
 
 class AppServer(NamedTuple):
-    """A server that runs; `url` is as `http://127.0.0.1:40123`."""
+    """A running server; `url` looks like `http://127.0.0.1:40123`."""
 
     url: str
     host: str
@@ -30,15 +30,15 @@ class AppServer(NamedTuple):
 
 @pytest.fixture
 def streamcompat_app() -> Servable:
-    """The app under test: to be overridden."""
+    """The app under test; test suites override this fixture."""
     raise pytest.UsageError(
-        "streamcompat does not know which app to test: write a fixture `streamcompat_app` that returns it"
+        "streamcompat does not know which app to test: define a fixture `streamcompat_app` that returns it"
     )
 
 
 @pytest.fixture
 async def streamcompat_client(streamcompat_app: Servable, anyio_backend: Any) -> AsyncIterator[Client]:
-    """A `streamcompat.testing.Client` of the app, started; on every backend that the test runs on."""
+    """A started `streamcompat.testing.Client` of the app, on every backend that the test runs on."""
     from streamcompat.testing.client import Client
 
     async with Client(streamcompat_app) as client:
@@ -77,7 +77,7 @@ def app_server(streamcompat_app: Servable) -> Iterator[AppServer]:
         raise failures[0]
     if not begun:
         server.stop()
-        raise TimeoutError(f"the server does not listen after {_PATIENCE:g} s")
+        raise TimeoutError(f"the server did not start to listen within {_PATIENCE:g} s")
     url = server.addresses[0]
     host, _, port = url.removeprefix("http://").rpartition(":")
     try:
@@ -85,6 +85,6 @@ def app_server(streamcompat_app: Servable) -> Iterator[AppServer]:
     finally:
         server.stop()
         thread.join(_PATIENCE)
-    assert not thread.is_alive(), "the server does not stop"
+    assert not thread.is_alive(), f"the server did not stop within {_PATIENCE:g} s"
     if failures:
         raise failures[0]

@@ -1,6 +1,6 @@
-"""A response as a client reads it, by h11 and not by the engine that is under test.
+"""A response as a client reads it, parsed by h11 and not by the engine under test.
 
-The rule: whatever is not a valid HTTP/1.1 response is an error of the test's, never a guess.
+The rule: anything that is not a valid HTTP/1.1 response fails the test; the reader never guesses.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from streamcompat.datastructures import Headers
 
 
 class InvalidResponse(AssertionError):
-    """The server sent what is no HTTP response."""
+    """The server sent bytes that are not a valid HTTP response."""
 
 
 @dataclass
@@ -24,12 +24,12 @@ class Response:
     """What a client has received of one response.
 
     Attributes:
-        status: of the final response; 0 while there is none.
-        headers: names in lower case; `getall` gives repeated ones.
-        chunks: the body as it was framed: one item a chunk, or an item for each arrival.
+        status: the status of the final response; 0 before its head has arrived.
+        headers: names in lower case; `getall` returns the values of a repeated field.
+        chunks: the body: one item per HTTP chunk, or one item per arrival if it is not chunked.
         trailers: the fields after a chunked body.
-        informational: statuses of the 1xx responses before it.
-        complete: the body has come to its end; `False` for a response that was cut.
+        informational: the statuses of the 1xx responses before the final one.
+        complete: the whole body has arrived; `False` for a truncated response.
     """
 
     status: int = 0
@@ -42,22 +42,22 @@ class Response:
 
     @property
     def body(self) -> bytes:
-        """All of the body that has come."""
+        """The part of the body that has arrived."""
         return b"".join(self.chunks)
 
     @property
     def text(self) -> str:
-        """The body as UTF-8; UnicodeDecodeError where it is not."""
+        """The body decoded as UTF-8. Raises UnicodeDecodeError."""
         return self.body.decode()
 
     def json(self) -> Any:
-        """The body as JSON; ValueError where it is not."""
+        """The body parsed as JSON. Raises ValueError."""
         return json.loads(self.body)
 
 
 @functools.cache
 def _request(method: str) -> h11.Request:
-    """What h11 has to know of a request to read its response."""
+    """The request that h11 needs in order to parse its response."""
     return h11.Request(method=method, target="/", headers=[("Host", "testserver")])
 
 
@@ -65,7 +65,7 @@ class ResponseReader:
     """Reads the responses of one connection, one after the other.
 
     Attributes:
-        response: the one that is being read.
+        response: the current response.
     """
 
     def __init__(self) -> None:
@@ -74,12 +74,12 @@ class ResponseReader:
         self._eof = False
         self._told_eof = False
         self._parser: h11.Connection | None = None
-        self._framed = False  # the body is chunked, so that h11 tells where each chunk begins
+        self._framed = False  # the body is chunked: h11 marks the start of each chunk
 
     def begin(self, method: str) -> None:
-        """What comes next answers a request with this method (its response may have no body)."""
+        """Start to read the response to a request with this method, which decides whether there is a body."""
         self.response = Response()
-        # h11 bounds a head by this; what the engine sends is no attack on a test.
+        # h11 limits heads by this; a test may use larger ones.
         self._parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=16 * 1024 * 1024)
         self._parser.send(_request(method))
         self._parser.send(h11.EndOfMessage())
@@ -89,7 +89,7 @@ class ResponseReader:
             self._parser.receive_data(held)
 
     def feed(self, data: bytes) -> None:
-        """Bytes of the connection; `b""` for its end."""
+        """Take bytes of the connection; `b""` means its end."""
         self._eof = self._eof or not data
         if self._parser is None:
             self._held += data
@@ -97,7 +97,8 @@ class ResponseReader:
             self._parser.receive_data(data)
 
     def next_piece(self) -> bytes | None:
-        """The next piece of the body; `b""` where something else has come, `None` where nothing more has.
+        """The next piece of the body; `b""` for any other event; `None` if more bytes are needed or the
+        response is over.
 
         Raises: InvalidResponse.
         """
@@ -107,13 +108,13 @@ class ResponseReader:
         try:
             event = parser.next_event()
             if event is h11.NEED_DATA and self._eof and not self._told_eof:
-                # Only now: what came before the end is judged by itself.
+                # Only after all earlier bytes are parsed: an error in them is not a truncation.
                 self._told_eof = True
                 parser.receive_data(b"")
                 event = parser.next_event()
         except h11.RemoteProtocolError as error:
             if self._told_eof:
-                self._parser = None  # cut: `complete` stays False
+                self._parser = None  # truncated: `complete` stays False
                 return None
             raise InvalidResponse(f"not a valid HTTP response: {error}") from error
         if event is h11.NEED_DATA or event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
@@ -139,5 +140,5 @@ class ResponseReader:
 
     @property
     def done(self) -> bool:
-        """Nothing more of this response will come."""
+        """Whether this response is over, complete or truncated."""
         return self._parser is None

@@ -1,6 +1,6 @@
-"""The routes of an app, and for each a request line that reaches it.
+"""The routes of an app, each with a request target that reaches it.
 
-The rule: no route is left out; one for whose parameters no values were found has an empty target.
+The rule: no route is left out. A route has an empty target if no values were found for its parameters.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ _VALUES: Final = ("x", "1", "1.0", "00000000-0000-0000-0000-000000000000", "x/y"
 _PLAIN: Final = st.characters(codec="ascii", categories=["L", "N"], include_characters="._~@:-")
 _IN_A_PATH: Final = st.characters(exclude_categories=["C"], exclude_characters="/?# ")
 _SAFE: Final = "/@:!$&'()*+,;=~"
-"""What stands in a path as it is (RFC 3986 §3.3)."""
+"""Characters that a path may contain unescaped (RFC 3986 §3.3)."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A route and a request line that reaches it.
+    """A route and a request target that reaches it.
 
     Attributes:
-        uri: as it was registered, with the prefix of its app.
-        target: with a value for each of its parameters; empty where none were found.
-        host: that it is for, where it is for one.
-        streams: it reads its request's body as a stream.
+        uri: the pattern as registered, with the prefix of the app.
+        target: the path with a value for each parameter; empty if no values were found.
+        host: the host of the route, or `None` for any host.
+        streams: the handler reads the request's body as a stream.
     """
 
     method: str
@@ -50,11 +50,11 @@ class Target:
 
 
 class NoSuchRoute(LookupError):
-    """A route that was asked for is not there; the text says which are."""
+    """A requested route does not exist; the message lists the existing ones."""
 
 
 def routes_of(app: Any, prefix: str = "", host: str | None = None) -> list[Target]:
-    """Every route of an app, or of a site's apps, once for each method."""
+    """Every route of an app, or of each app of a site, once per method."""
     if hasattr(app, "mounts"):
         return [
             route
@@ -75,7 +75,7 @@ def routes_of(app: Any, prefix: str = "", host: str | None = None) -> list[Targe
 
 
 def _filled(route: Any) -> str | None:
-    """The route's path with a value for each parameter; `None` where none was found that fits."""
+    """The route's path with a value for each parameter; `None` if no fitting values were found."""
     path, end = "", 0
     places = list(re.finditer(r"<.+?>", route.uri))
     if len(places) != len(route.patterns):
@@ -91,7 +91,7 @@ def _filled(route: Any) -> str | None:
 
 
 def _value(pattern: str) -> str | None:
-    """What matches it, in plain characters if that can be."""
+    """A string that matches the pattern, of plain characters if possible."""
     if value := next((value for value in _VALUES if re.fullmatch(pattern, value)), None):
         return value
     for characters in (_PLAIN, _IN_A_PATH):
@@ -105,7 +105,7 @@ def _value(pattern: str) -> str | None:
 
 
 def chosen(app: Any, wanted: Sequence[str]) -> list[Target]:
-    """The routes to probe: those that are named, as `/path` or `METHOD /path`; else all that stream.
+    """The routes to probe: the wanted ones, given as `/path` or `METHOD /path`; by default all stream routes.
 
     Raises: NoSuchRoute.
     """

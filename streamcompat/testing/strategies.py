@@ -1,7 +1,6 @@
-"""Hypothesis strategies for what goes over a connection: bodies, cuts, requests, and clients' manners.
+"""Hypothesis strategies for the traffic of a connection: bodies, cuts, requests, and client behaviours.
 
-The rule: each shrinks to what a person would have written: fewer cuts, shorter bodies, plain letters, one
-field less.
+The rule: each shrinks to what a person would write: fewer cuts, shorter bodies, plain letters, fewer fields.
 """
 
 from __future__ import annotations
@@ -37,13 +36,13 @@ __all__ = [
 
 BOUNDARY: Final = "boundary"
 _DENSE: Final = 48
-"""Offsets among which many cuts are made at once."""
+"""Length of the stretch of offsets in which many cuts are made at once."""
 
-# By their length in UTF-8, the plain one of each first: it is what a counterexample shrinks to. Among them
-# a combining accent, a joiner, a byte order mark, and separators that are no ends of lines.
+# Sorted by length in UTF-8, a plain character of each length first, as a counterexample shrinks to it. They
+# include a combining accent, a joiner, a byte order mark, and separators that do not end a line.
 _CHARACTERS: Final = "a01 \tzéÄñ߿\u0301\u0085€中한\u200d\ufeff\u2028\ufffd😀𝄞\U0010ffff"
 _ESCAPED: Final = '"\\\n'
-"""What JSON writes with a backslash."""
+"""Characters that JSON escapes with a backslash."""
 
 CONTENT_TYPES: Final = {
     "text": "text/plain; charset=utf-8",
@@ -55,14 +54,14 @@ CONTENT_TYPES: Final = {
     "binary": "application/octet-stream",
 }
 KINDS: Final = tuple(CONTENT_TYPES)
-"""The kinds of bodies that there are."""
+"""The kinds of bodies."""
 
 
 # ---- bodies ----
 
 
 def _texts(max_size: int = 40, characters: str = _CHARACTERS) -> SearchStrategy[str]:
-    # Not `st.text`, which has an order of its own for characters.
+    # Not `st.text`, which would shrink towards its own order of characters.
     return st.lists(st.sampled_from(characters), max_size=max_size).map("".join)
 
 
@@ -81,7 +80,7 @@ def _json(value: Any) -> bytes:
 
 @st.composite
 def _lines(draw: st.DrawFn, items: SearchStrategy[bytes]) -> bytes:
-    """Lines with one of the two ends, the last of them with or without it."""
+    """Lines with LF or CR LF at their ends; the last line may lack it."""
     lines = draw(st.lists(items, max_size=6))
     end = draw(st.sampled_from([b"\n", b"\r\n"]))
     return end.join(lines) + (end if draw(st.booleans()) and lines else b"")
@@ -118,13 +117,13 @@ def _of(kind: str) -> SearchStrategy[bytes]:
         return _multipart()
     if kind == "binary":
         return st.binary(max_size=60)
-    raise ValueError(f"{kind!r} is no kind of body: there are {', '.join(KINDS)}")
+    raise ValueError(f"{kind!r} is not a kind of body: use one of {', '.join(KINDS)}")
 
 
 def bodies(*kinds: str) -> SearchStrategy[bytes]:
-    """Bodies of the given kinds, of all `KINDS` where none is given; most are short, all are valid.
+    """Bodies of the given kinds (by default of all `KINDS`); most are short, all are valid.
 
-    Raises: ValueError: there is no such kind.
+    Raises: ValueError: a kind is unknown.
     """
     return st.one_of([_of(kind) for kind in kinds or KINDS])
 
@@ -135,9 +134,9 @@ def bodies(*kinds: str) -> SearchStrategy[bytes]:
 def segmentations(data: bytes) -> SearchStrategy[tuple[int, ...]]:
     """Ways in which a network may cut the data: offsets in ascending order, each within the data.
 
-    All ways where the data is short; else one or two cuts, biased towards CR LF, chunk headers,
-    boundaries and UTF-8 sequences, a few cuts, or many close to each other down to single bytes. Shrinks
-    to the fewest cuts.
+    Short data is cut in every possible way. Longer data gets one or two cuts, a few cuts, or many close
+    together down to single bytes; they are biased towards CR LF, chunk headers, boundaries and UTF-8
+    sequences. Shrinks to the fewest cuts.
     """
     size = len(data)
     if size <= cutting.SHORT:
@@ -154,8 +153,8 @@ def segmentations(data: bytes) -> SearchStrategy[tuple[int, ...]]:
 def _dense(draw: st.DrawFn, size: int) -> list[int]:
     """Many cuts in one stretch of the data.
 
-    Each offset has a number of its own, and a cut where it is not below a common one: so each can shrink
-    away by itself, which a list of all offsets could not.
+    Each offset draws a number, and is cut if that number reaches a common threshold. So each cut can shrink
+    away separately, which is impossible with a list of all offsets.
     """
     start = draw(st.integers(0, max(size - _DENSE, 0)))
     threshold = draw(st.integers(1, 4))
@@ -167,8 +166,8 @@ def _dense(draw: st.DrawFn, size: int) -> list[int]:
 
 
 def chunkings(data: bytes) -> SearchStrategy[tuple[int, ...] | None]:
-    """How a client may frame the data: `None` for Content-Length, else where HTTP chunks end; for the
-    `chunks` of a request."""
+    """How a client may frame the data: `None` for Content-Length, else the offsets at which HTTP chunks end.
+    Use it for the `chunks` of a request."""
     return st.none() | segmentations(data)
 
 
@@ -179,7 +178,7 @@ _VALUE: Final = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), m
 
 
 def headers(max_size: int = 4) -> SearchStrategy[tuple[tuple[str, str], ...]]:
-    """Header fields that any server takes, beside those that frame a message or name its host."""
+    """Header fields that every server accepts, without Host and the fields that frame a message."""
     token = st.lists(st.sampled_from("abcXYZ019-_."), min_size=1, max_size=12).map("".join)
     framing = {"host", "content-length", "transfer-encoding", "te", "connection", "expect", "upgrade"}
     names = (st.sampled_from(_NAMES) | token).filter(lambda name: name.lower() not in framing)
@@ -196,10 +195,10 @@ def requests(
     body: SearchStrategy[bytes] | None = None,
     kinds: Sequence[str] = (),
 ) -> Request:
-    """Requests to `target`, framed by length or in chunks.
+    """Requests to `target`, framed by Content-Length or in chunks.
 
     Args:
-        body: what their bodies are; those of `kinds`, with their content type, where it is not given.
+        body: a strategy for the bodies; by default bodies of `kinds`, with their content type.
     """
     fields = draw(headers())
     if body is not None:
@@ -218,7 +217,7 @@ def _post(fields: bytes, body: bytes = b"", line: bytes = b"POST /%b HTTP/1.1\r\
     return line + fields + b"\r\n" + body
 
 
-# What is wrong, and the request with a place for some letters of the path.
+# The error and the request that contains it, with a placeholder for some letters of the path.
 _MALFORMED: Final = {
     "no Host (RFC 9112 §3.2)": _post(b"A: b\r\n"),
     "two Hosts (RFC 9112 §3.2)": _post(_HOST + b"Host: other\r\n"),
@@ -227,21 +226,21 @@ _MALFORMED: Final = {
     "a folded field (RFC 9112 §5.2)": _post(_HOST + b"A: b\r\n c\r\n"),
     "a control character in a field (RFC 9110 §5.5)": _post(_HOST + b"A: \x00\r\n"),
     "an empty field name (RFC 9110 §5.1)": _post(_HOST + b": b\r\n"),
-    "a length that is no number (RFC 9110 §8.6)": _post(_HOST + b"Content-Length: +1\r\n", b"x"),
+    "a length that is not a number (RFC 9110 §8.6)": _post(_HOST + b"Content-Length: +1\r\n", b"x"),
     "two lengths (RFC 9112 §6.3)": _post(_HOST + b"Content-Length: 1\r\nContent-Length: 2\r\n", b"xx"),
     "a length beside chunks (RFC 9112 §6.1)": _post(
         _HOST + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n"
     ),
     "an unknown transfer coding (RFC 9112 §6.1)": _post(_HOST + b"Transfer-Encoding: x\r\n"),
-    "no such version (RFC 9112 §2.3)": _post(_HOST, line=b"POST /%b HTTP/3.7\r\n"),
+    "an unknown version (RFC 9112 §2.3)": _post(_HOST, line=b"POST /%b HTTP/3.7\r\n"),
     "no target (RFC 9112 §3)": _post(_HOST, line=b"POST %b\r\n"),
-    "a method that is no token (RFC 9110 §9.1)": _post(_HOST, line=b"PO(ST /%b HTTP/1.1\r\n"),
+    "a method that is not a token (RFC 9110 §9.1)": _post(_HOST, line=b"PO(ST /%b HTTP/1.1\r\n"),
 }
 
 
 def malformed_requests() -> SearchStrategy[MalformedRequest]:
-    """Requests of which each breaks one rule for heads, so that a server has to answer 4xx or 5xx and
-    close. Shrinks to the plainest of its rule."""
+    """Requests that each break one rule for heads, so that a server must respond with 4xx or 5xx and close.
+    Shrinks to the simplest request for its rule."""
     return st.builds(
         lambda why, path: MalformedRequest(why, _MALFORMED[why].replace(b"%b", path.encode())),
         st.sampled_from(sorted(_MALFORMED)),
@@ -251,10 +250,10 @@ def malformed_requests() -> SearchStrategy[MalformedRequest]:
 
 @st.composite
 def client_behaviours(draw: st.DrawFn, request: Request | None = None) -> Behaviour:
-    """What clients do: send at once, slowly, stop reading, vanish, or send the next request too early.
+    """Client behaviours: send at once, send slowly, stop reading, disconnect, or pipeline requests.
 
     Args:
-        request: that it will be done with, so that cuts and ends fall within its bytes.
+        request: the request that the client will send, so that cuts and disconnects fall within its bytes.
     """
     request = request or Request("POST", "/", body=bytes(64))
     framed = request.framed()

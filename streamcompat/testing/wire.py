@@ -1,7 +1,7 @@
 """A request as a value, and as the bytes that a client sends.
 
-The rule: where a body is cut into HTTP chunks and where the network cuts the bytes are two things. Chunks
-change the bytes; cuts only say which of them arrive together.
+The rule: HTTP chunks and network cuts are two different things. Chunks change the bytes on the wire; cuts
+only decide which bytes arrive together.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
 LAST_CHUNK = b"0\r\n\r\n"
 WITH_BODY = ("POST", "PUT", "PATCH")
-"""Methods whose requests have a body, if an empty one."""
+"""Methods whose requests always have a body, even if it is empty."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request, ready to be sent in any cut.
+    """A request that can be sent with any cuts.
 
     Attributes:
         method: in upper case.
         target: path and query, as they go on the wire.
-        headers: (name, value), beside Host and what frames the body.
-        body: its bytes, whatever its framing.
-        chunks: offsets into the body at which it is cut into HTTP chunks; `None` for a body framed by
+        headers: (name, value) of the fields, without Host and the fields that frame the body.
+        body: the content, without framing.
+        chunks: offsets into the body at which it is split into HTTP chunks; `None` for a body framed by
             Content-Length, `()` for one chunk.
     """
 
@@ -59,11 +59,11 @@ class Request:
 
 @dataclass(frozen=True)
 class MalformedRequest:
-    """Bytes that no server may take for a request, and why.
+    """Bytes that no server may accept as a request.
 
     Attributes:
-        why: what is wrong with it, and where HTTP says so.
-        wire: all of it, as it is sent.
+        why: the error, with the section of the RFC that forbids it.
+        wire: all bytes as they are sent.
     """
 
     why: str
@@ -76,7 +76,7 @@ def pairs(headers: Headers) -> list[tuple[str, str]]:
 
 
 def declared_framing(headers: Headers) -> str | None:
-    """`"chunked"`, `"length"`, or `None` where the fields say nothing of a body."""
+    """`"chunked"`, `"length"`, or `None` if no field declares a body."""
     fields = {name.lower(): value.lower() for name, value in pairs(headers)}
     if "transfer-encoding" in fields:
         return "chunked" if "chunked" in fields["transfer-encoding"] else "length"
@@ -86,10 +86,10 @@ def declared_framing(headers: Headers) -> str | None:
 def request_head(
     method: str, target: str, headers: Headers, length: int | None, chunked: bool, host: str = "testserver"
 ) -> bytes:
-    """A request's head; what `headers` say of Host and of the body's framing stands.
+    """A request's head. Host and framing fields in `headers` take precedence over the other arguments.
 
     Args:
-        length: of the body in bytes, where it is framed by that; `None` for no body, or a chunked one.
+        length: of the body in bytes, for Content-Length; `None` for no body or a chunked one.
     """
     given = pairs(headers)
     if not any(name.lower() == "host" for name, _ in given):
@@ -104,22 +104,22 @@ def request_head(
 
 
 def chunk(data: bytes) -> bytes:
-    """One HTTP chunk (RFC 9112 §7.1); nothing for no data, since that would end the body."""
+    """One HTTP chunk (RFC 9112 §7.1); no bytes for no data, because an empty chunk would end the body."""
     return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 
 def cut(data: bytes, offsets: Iterable[int]) -> list[bytes]:
-    """The data cut at these offsets, in pieces of which none is empty."""
+    """The non-empty pieces of the data, cut at these offsets."""
     ends = sorted({offset for offset in offsets if 0 < offset < len(data)})
     return [data[start:end] for start, end in zip([0, *ends], [*ends, len(data)], strict=True) if start < end]
 
 
 class Cutter:
-    """Cuts a stream of bytes at offsets that count from its own zero, however the bytes come.
+    """Cuts a stream of bytes at absolute offsets, independent of how the bytes are fed.
 
     Args:
-        offsets: negative ones lie before the zero.
-        start: the offset of the first byte.
+        offsets: may be negative.
+        start: the offset of the first byte that is fed.
     """
 
     def __init__(self, offsets: Sequence[int], start: int = 0) -> None:
@@ -127,7 +127,7 @@ class Cutter:
         self._position = start
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """The pieces of what comes next."""
+        """The pieces of the next bytes."""
         start = self._position
         self._position += len(data)
         yield from cut(data, [offset - start for offset in self._offsets])

@@ -38,7 +38,7 @@ def message_of(assertion: Any, *arguments: Any, **options: Any) -> str:
 
 def program_of(message: str) -> str:
     """The lines that reproduce a failure."""
-    return textwrap.dedent(message.partition("To see it again:\n")[2])
+    return textwrap.dedent(message.partition("To reproduce:\n")[2])
 
 
 @both_flavours
@@ -74,7 +74,7 @@ def test_memory(make: Any) -> None:
     assert_bounded_memory(app, post("echo", chunks=()))
     assert_bounded_memory(app, post("whole_body_limited"))
     message = message_of(assert_bounded_memory, app, post("holds_the_whole_body"))
-    assert "although the client reads it" in message
+    assert "although the client reads the response" in message
     assert "768 KiB" in message and "body_limit" in message
     message = message_of(assert_bounded_memory, app, post("remembers_every_piece"))
     assert "Memory grows with the body" in message
@@ -108,8 +108,8 @@ def test_memory_that_is_taken_once_does_not_grow() -> None:
     ("name", "problem"),
     [
         ("swallows_the_disconnect", "the handler reads for ever after its client has left"),
-        ("waits_for_ever_after_the_disconnect", "the handler goes on after its client has left"),
-        ("keeps_its_lock", "the next request is answered with 500, not with 200"),
+        ("waits_for_ever_after_the_disconnect", "the handler keeps running after its client has left"),
+        ("keeps_its_lock", "the next request is answered with 500 instead of 200"),
         ("leaks_a_task", "left a task behind"),
     ],
 )
@@ -133,7 +133,7 @@ def test_clients_that_leave(make: Any, name: str, problem: str) -> None:
 )
 def test_what_no_handler_may_do_is_told_whatever_the_cuts(make: Any, name: str, fault: str) -> None:
     message = message_of(assert_boundary_invariant, make(name), post(name), patience=0.5)
-    assert message.startswith("The handler does what none may do: ") and fault in message
+    assert message.startswith("The handler does not end properly: ") and fault in message
     if name == "leaks_a_task":  # the others take as long as a patient client waits
         with pytest.raises(AssertionError):
             exec(program_of(message), {"app": make(name)})
@@ -172,7 +172,7 @@ def test_side_effects_are_compared() -> None:
 @both_flavours
 def test_an_answer_that_differs_by_itself_is_no_fault_of_the_cuts(make: Any) -> None:
     request = post("names_each_upload", b"1234")
-    with pytest.raises(ValueError, match="what it answers differs each time"):
+    with pytest.raises(ValueError, match="the response differs each time"):
         assert_boundary_invariant(make("names_each_upload"), request)
     app = make("names_each_upload_and_decodes_each_piece")
     message = message_of(assert_boundary_invariant, app, post("names_each_upload_and_decodes_each_piece"))
@@ -255,7 +255,7 @@ def test_two_handlers_that_differ() -> None:
     message = message_of(
         assert_same_behaviour, app("one", A="x"), app("two", A="y"), request, names=("old", "new")
     )
-    assert message.startswith("The two apps do not answer alike.")
+    assert message.startswith("The two apps respond differently.")
     assert re.search(r"  old +new\n", message)
     assert "body: 'one' and 'two'" in message
     assert "a: x and y" in message

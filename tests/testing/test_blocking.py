@@ -79,7 +79,7 @@ def test_back_pressure_and_the_clock() -> None:
 
 def test_it_is_used_within_its_block() -> None:
     client = TestClient(sanic_app())
-    with pytest.raises(RuntimeError, match="in `with`"):
+    with pytest.raises(RuntimeError, match="in a `with` block"):
         client.settle()
     with client, pytest.raises(RuntimeError, match="in use already"):
         client.__enter__()

@@ -75,7 +75,7 @@ def test_a_test_without_an_app_is_told_what_to_write(pytester: pytest.Pytester, 
         f"import pytest\n\n@pytest.mark.anyio\nasync def test_it({fixture}, anyio_backend): pass\n"
     )
     result = pytester.runpytest_subprocess(*_plugin())
-    result.stdout.fnmatch_lines(["*write a fixture `streamcompat_app` that returns it*"])
+    result.stdout.fnmatch_lines(["*define a fixture `streamcompat_app` that returns it*"])
     assert result.ret != 0
 
 
@@ -127,7 +127,7 @@ def test_a_server_that_never_listens_is_an_error_of_its_test(pytester: pytest.Py
     )
     result = pytester.runpytest_subprocess(*_plugin())
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*TimeoutError: the server does not listen after 0.1 s"])
+    result.stdout.fnmatch_lines(["*TimeoutError: the server did not start to listen within 0.1 s"])
 
 
 def _plugin() -> list[str]:

@@ -218,7 +218,10 @@ def test_the_text_report(report: Report) -> None:
     printed = probe_report.as_text(report)
     assert "POST /echo  (takes anything)\n  holds " in printed
     assert printed.endswith("3 of 4 routes broken (5 examples each, seed 0)\n")
-    assert probe_report.as_text(Report("x", 1, 2)) == "x has no stream routes: name others with --route\n"
+    assert (
+        probe_report.as_text(Report("x", 1, 2))
+        == "x has no stream routes: select other routes with --route\n"
+    )
 
 
 def test_the_json_report(report: Report) -> None:
@@ -271,7 +274,7 @@ def test_the_page_is_whole_and_shows_pieces_and_cuts(report: Report) -> None:
     assert page.texts.count("BROKEN") == 6  # in the table, and below
     assert "cut" in page.classes and page.classes.count("byte wide") >= 4
     # One piece uncut, two cut.
-    first = html[html.index("<h4>uncut") : html.index("and answered", html.index("<h4>cut at"))]
+    first = html[html.index("<h4>uncut") : html.index("the response", html.index("<h4>cut at"))]
     assert first.count('class="piece"') == 3
     assert first.count('class="cut"') == 1
 

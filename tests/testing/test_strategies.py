@@ -53,7 +53,7 @@ def test_a_multipart_body_has_an_end(body: bytes) -> None:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="'xml' is no kind of body: there are text, lines, json"):
+    with pytest.raises(ValueError, match="'xml' is not a kind of body: use one of text, lines, json"):
         streams.bodies("xml")
 
 
