@@ -1,4 +1,4 @@
-"""From the bytes of one file to what is known of it."""
+"""Analyses one file: from its bytes to the facts about it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from streamcompat.porting.writes import Writes
 
 
 def analyse(path: str, data: bytes, seeds: Seeds) -> FileFacts:
-    """All that a file says; a file that is not Python has only an `error`."""
+    """All facts about a file; a file that is not valid Python has only an `error`."""
     facts = FileFacts(path, data)
     facts.error = fault(data)
     if facts.error is not None:
@@ -50,7 +50,8 @@ def analyse(path: str, data: bytes, seeds: Seeds) -> FileFacts:
 
 
 def _after_imports(tree: Tree) -> int:
-    """The end of the last import at the top of the file, or of the docstring; else the first line of code."""
+    """Where to insert an import: after the last import at the top of the file, else after the docstring, else
+    before the first line of code."""
     at = 0
     for line in tree.source.splitlines(keepends=True):
         if line.strip() and not line.startswith(b"#"):

@@ -1,6 +1,6 @@
 """The command `streamcompat port`: reads files, ports them together, and shows, checks or writes the result.
 
-The rule: a file is written whole or not at all, by replacing it with a new one beside it.
+The rule: a file is written completely or not at all: a new file beside the old one replaces it by a rename.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ CHANGES = 1
 FAILED = 3
 STDIN = "-"
 _MANY = 40
-"""Files from which on other processes help, and a progress bar shows how far it is."""
+"""Number of files from which the command uses several processes and shows a progress bar."""
 
 
 def run(paths: Sequence[str], *, origin: str, mode: str, form: str) -> int:
-    """Carries the command out.
+    """Run the command.
 
     Args:
         paths: files and folders, or `-` alone for standard input.
-        origin: `auto` for what imports Sanic, `sanic` for all that has a `request`.
+        origin: `auto` for files that import Sanic, `sanic` for every file with a `request`.
         mode: `diff`, `check` or `write`.
-        form: of the report: `text`, `json` or `github`.
+        form: the format of the report: `text`, `json` or `github`.
 
     Returns:
         0; 1 if `check` finds something to port; 3 if a file cannot be read or parsed.
@@ -48,7 +48,9 @@ def run(paths: Sequence[str], *, origin: str, mode: str, form: str) -> int:
         sources, failed = _read(paths)
         if not sources and not failed:
             where = ", ".join(paths)
-            sys.stderr.write(f"streamcompat: no Python file in {where} that no .gitignore leaves out\n")
+            sys.stderr.write(
+                f"streamcompat: found no Python files in {where}, apart from what .gitignore excludes\n"
+            )
     with _runner(len(sources)) as runner:
         result = port(sources, runner, sanic=origin == "sanic")
     changed = [file for file in result.files if file.before != file.after]
@@ -76,7 +78,7 @@ def _show(result: Result, mode: str, form: str, is_filter: bool) -> None:
         else:
             said = "would be ported" if mode == "check" else "ported"
             text = "".join(f"{said}: {file.path}\n" for file in changed) + text
-    # A diff on standard output stays one that `patch` can read.
+    # Standard output carries only the diff, so that `patch` can read it.
     sys.stdout.flush()
     (sys.stderr if is_filter or (form == "text" and mode == "diff") else sys.stdout).write(text)
 
@@ -89,7 +91,7 @@ def _read(paths: Sequence[str]) -> tuple[dict[str, bytes], list[str]]:
             for path in python_files([Path(given)]):
                 sources[str(path)] = path.read_bytes()
         except FileNotFoundError as error:
-            failed.append(f"{error.filename or given} is not there")
+            failed.append(f"{error.filename or given} does not exist")
         except OSError as error:
             failed.append(f"cannot read {error.filename or given}: {error.strerror}")
     return sources, failed
@@ -116,7 +118,7 @@ def _write(file: Ported) -> str | None:
 
 @contextlib.contextmanager
 def _runner(count: int) -> Iterator[Callable[[Iterable[Analysis]], Iterable[FileFacts]]]:
-    """`map` of the analysis: here for a few files, in other processes and with a progress bar for many."""
+    """A `map` for the analysis: in this process for a few files, in a pool with a progress bar for many."""
     if count < _MANY:
         yield lambda work: map(analyse_one, work)
         return

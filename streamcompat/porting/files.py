@@ -1,4 +1,4 @@
-"""Finds the Python files of folders, and leaves out what git leaves out."""
+"""Finds the Python files in folders, without those that git ignores."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Rules = list[tuple[Path, GitIgnoreSpec]]
 
 
 def python_files(paths: Iterable[Path]) -> Iterator[Path]:
-    """The files among the paths as they are, and those below the folders, each once and in order.
+    """The given files, and the Python files below the given folders, each once and in order.
 
-    Below a folder, what a `.gitignore` says is left out, also one above it in the same repository; so are
+    Below a folder, the search skips everything that a `.gitignore` of the repository excludes, as well as
     `.git`, links to folders, and virtual environments.
 
-    Raises: FileNotFoundError: a path that is not there.
+    Raises: FileNotFoundError: a path does not exist.
     """
     seen: set[Path] = set()
     for path in paths:
@@ -50,7 +50,7 @@ def _rules_of(folder: Path) -> tuple[Path, GitIgnoreSpec] | None:
 
 
 def _ignored(path: Path, rules: Rules, is_folder: bool) -> bool:
-    """By the last `.gitignore`, from the top down, that says anything of the path."""
+    """Whether git ignores the path: the last `.gitignore`, from the top down, that matches it decides."""
     ignored = False
     for folder, spec in rules:
         name = path.relative_to(folder).as_posix() + ("/" if is_folder else "")

@@ -1,7 +1,7 @@
-"""Follows requests, their streams, streamed responses and apps through a file, from where Sanic gives them.
+"""Traces requests, their streams, streamed responses and apps through a file, from where Sanic creates them.
 
-The rule: a value goes on through assignments, and through arguments of calls to functions that can be seen.
-One step looks at every assignment and every call; steps are made until one learns nothing new.
+The rule: a value passes through assignments, and through arguments of calls to known functions. One step
+visits every assignment and every call; steps are repeated until one learns nothing new.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from streamcompat.porting.tree import FunctionOrClass, argument, bound_offset, p
 
 
 def follow(roles: Roles) -> None:
-    """Fills in the roles of everything in the file."""
+    """Fill in the roles of everything in the file."""
     flow = _Flow(roles)
     while roles.changed:
         roles.changed = False
@@ -83,13 +83,13 @@ class _Flow:
                     self._decorated(function, call)
         for handler in self._roles.handlers:
             for decorator in handler.decorators:
-                self._goes_with(handler, decorator.decorator)
+                self._link_decorator(handler, decorator.decorator)
         for call in self._calls:
             if not self._registers(call) and not self._streams(call):
                 self._passes(call)
 
-    def _goes_with(self, handler: FunctionOrClass, node: cst.BaseExpression) -> None:
-        """A decorator calls the handler with the request that it was given itself."""
+    def _link_decorator(self, handler: FunctionOrClass, node: cst.BaseExpression) -> None:
+        """Link a handler and its decorator, which passes its own request on to the handler."""
         maker = node.func if isinstance(node, cst.Call) else node
         self._roles.links.update((handler, one) for one in self._tree.functions_of(maker))
         symbol = self._tree.qualified(maker)
@@ -113,7 +113,7 @@ class _Flow:
                 self._roles.give(function, 0, Value(kind, reference))
 
     def _registers(self, call: cst.Call) -> bool:
-        """A call of a method of an app, a blueprint or a view, which may make something a handler."""
+        """Whether the call is a method of an app, a blueprint or a view; registers a handler in it."""
         func = call.func
         if isinstance(func, cst.Call) and isinstance(func.func, cst.Attribute) and call.args:
             references = self._roles.objects(func.func.value)
@@ -160,7 +160,7 @@ class _Flow:
             return depth < 8 and self._registers_made(node, references, depth + 1)
         items = self._items(node) if isinstance(node, cst.Name) and depth < 8 else []
         if items:
-            # All of them, as each is a handler.
+            # No short-circuit: each item is a handler and must be registered.
             seen = [self._registers_seen(one, references, depth + 1) for one in items]
             return all(seen)
         views = [view for view, kind in self._roles.objects(node).items() if kind == "view"]
@@ -170,7 +170,7 @@ class _Flow:
         return self._register_name(node, references)
 
     def _registers_made(self, node: cst.Call, references: dict[str, str], depth: int) -> bool:
-        """partial(handler, ...), what a function of this file returns, or an object that is called."""
+        """Register the handler in `partial(handler, ...)`, in a factory's result, or in a callable object."""
         seen = [self._registers_seen(one.value, references, depth) for one in node.args]
         for maker in self._tree.functions_of(node.func):
             if isinstance(maker, cst.FunctionDef):
@@ -182,7 +182,7 @@ class _Flow:
         return any(seen)
 
     def _items(self, name: cst.Name) -> list[cst.BaseExpression]:
-        """What a loop over a table that is written out gives a name; nothing where it is another name."""
+        """The values that a loop over a literal table gives to a name; empty for any other name."""
         bound = self._tree.assignments(name)
         node = getattr(bound[0], "node", None) if len(bound) == 1 else None
         above = self._tree.parent(node) if node is not None else None
@@ -191,7 +191,7 @@ class _Flow:
             place, above = row.elements.index(above), self._tree.parent(row)
         if not isinstance(above, cst.For):
             return []
-        table = self._written_out(above.iter)
+        table = self._literal_table(above.iter)
         if isinstance(table, cst.Dict):
             pairs = [(one.key, one.value) for one in table.elements if isinstance(one, cst.DictElement)]
             whole = len(pairs) == len(table.elements) and place is not None
@@ -206,10 +206,11 @@ class _Flow:
         ]
         return found if len(found) == len(rows) else []
 
-    def _written_out(self, node: cst.BaseExpression) -> cst.BaseExpression:
-        """The value of a name that is given one value and only gone through; the dictionary of `items()`."""
+    def _literal_table(self, node: cst.BaseExpression) -> cst.BaseExpression:
+        """The value of a name that is assigned once and otherwise only iterated over; for a call of
+        `items()`, its dictionary."""
         if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and not node.args:
-            return self._written_out(node.func.value) if node.func.attr.value == "items" else node
+            return self._literal_table(node.func.value) if node.func.attr.value == "items" else node
         if isinstance(node, cst.Name) and len(self._tree.assignments(node)) == 1:
             variable = self._tree.variable(node)
             for one in self._tree.names_of(node):
@@ -233,7 +234,7 @@ class _Flow:
         return bool(functions) or symbol in self._seeds.known
 
     def _streams(self, call: cst.Call) -> bool:
-        """`stream(fn)`, by whatever name: its function gets the response."""
+        """Whether the call is `stream(fn)`, under any name; `fn` then gets the response."""
         if self._roles.home(call.func) not in STREAMERS:
             return False
         given = argument(call, 0, "streaming_fn")
@@ -277,7 +278,7 @@ class _Flow:
         return False
 
     def _stream_with_made(self, node: cst.Call, call: cst.Call, depth: int) -> bool:
-        """partial(fn, ...), a function that returns the streaming function, or an object that is called."""
+        """The streaming function in `partial(fn, ...)`, in a factory's result, or in a callable object."""
         if self._tree.qualified(node.func) == "functools.partial" and node.args:
             given = [one for one in node.args[1:] if one.keyword is None and not one.star]
             done = False
@@ -316,7 +317,7 @@ class _Flow:
             self._roles.links.add((above, function))
 
     def _passes(self, call: cst.Call) -> None:
-        """Hands the roles of the arguments on to the function that is called."""
+        """Pass the roles of the arguments on to the called function."""
         given: list[tuple[int | str, Value]] = []
         for at, one in enumerate(call.args):
             if one.star:

@@ -1,7 +1,7 @@
-"""What becomes of a file's imports, once it is known which of its uses of Sanic's names are ported.
+"""Rewrites a file's imports after it was decided which uses of Sanic's names are ported.
 
-The rule: an import all of whose uses are ported is changed in its place; one that some code still needs
-stays, and the other uses get an import of their own.
+The rule: an import is changed in place if all of its uses are ported. If some code still needs it, it stays,
+and the ported uses get a separate import.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class ImportEdits:
     """The edits of one file.
 
     Args:
-        decide: whether what belongs to an owner is ported.
-        root: Mach9's package, where the file does not say itself.
+        decide: whether the code of an owner is ported.
+        root: Mach9's package, used if the file's own imports do not determine it.
     """
 
     def __init__(self, facts: FileFacts, decide: Decide, root: str) -> None:
@@ -81,7 +81,7 @@ class ImportEdits:
             self._from_import(statement, moved, kept, bool(dropped))
 
     def _target(self, statement: ImportStatement, name: ImportedName) -> str | None:
-        """Mach9's name in full, as this kind of import spells it."""
+        """The full name in Mach9, as this kind of import spells it."""
         found = names.counterpart(name.qualified)
         parts = names.split(name.qualified)
         if found is None or parts is None:
@@ -94,7 +94,7 @@ class ImportEdits:
     def _move(
         self, statement: ImportStatement, name: ImportedName, target: str, uses: list[Use]
     ) -> tuple[str, str | None]:
-        """The name in full and its alias; its uses are renamed where it is called otherwise now."""
+        """The full name and its alias; renames the uses if the bound name changes."""
         last = target.rpartition(".")[2]
         if statement.module is None:
             binding = name.alias or target
@@ -108,7 +108,7 @@ class ImportEdits:
         return target, name.alias
 
     def _copy(self, statement: ImportStatement, name: ImportedName, target: str, uses: list[Use]) -> None:
-        """An import for the ported uses, beside the one that stays."""
+        """Add an import for the ported uses beside the one that stays."""
         module, _, last = target.rpartition(".")
         if statement.module is None and name.alias is None:
             self._plain.add(target)
@@ -138,12 +138,12 @@ class ImportEdits:
                 self.edits.append(Edit(use.start, use.end, text, use.owner))
 
     def _below(self, use: Use, name: ImportedName, binding: str) -> str:
-        """A use of something in an imported module: `r.stream`, `sanic.response.stream`."""
+        """The new text for a use through an imported module: `r.stream`, `sanic.response.stream`."""
         target = names.counterpart(use.qualified)
         parts = names.split(use.qualified)
         assert target is not None and parts is not None
         if name.alias is None and "." in binding or binding in names.ROOTS.values():
-            # The whole path is spelt out.
+            # The use spells the whole path.
             root = names.ROOTS[parts[0]]
             below = target[len(root) + 1 :]
             whole = use.qualified.removeprefix(parts[0] + ".")
@@ -189,7 +189,7 @@ class ImportEdits:
             module, _, last = target.rpartition(".")
             parts.setdefault(module, []).append(f"{last} as {alias}" if alias else last)
         for module in list(self._added):
-            # Beside what moves to the same module, where that is seen by the whole file.
+            # Join the names of the same module, if this import is visible in the whole file.
             if module in parts and statement.joint == self.facts.newline:
                 for last, alias in self._added.pop(module).items():
                     parts[module].append(f"{last} as {alias}" if alias else last)
@@ -210,7 +210,7 @@ class ImportEdits:
             symbol = f"{self._root}.{symbol}"
         module, _, name = symbol.rpartition(".")
         if local in self.facts.bindings:
-            return  # the file has it
+            return  # the file imports it already
         self._added[module][name] = None if local == name else local
 
     def _add(self) -> None:
@@ -229,7 +229,7 @@ class ImportEdits:
 
 
 def _is_of(use: Use, name: ImportedName) -> bool:
-    """Whether the import is what gives the use its meaning."""
+    """Whether the use refers to this import."""
     if name.alias is None and "." in name.qualified and use.binding == name.qualified.partition(".")[0]:
         return True
     return (

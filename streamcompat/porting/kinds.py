@@ -1,7 +1,7 @@
-"""Whether an expression gives text, bytes or something else, as far as the file itself tells.
+"""Infers whether an expression is text, bytes or something else, from the code of its file.
 
-The rule: a kind is claimed only where every way to the expression gives it. In doubt it is None, and the
-library's `encoded` decides when the program runs.
+The rule: a kind is returned only if every possible value has it. In doubt the result is None, and the
+library's `encoded` decides at run time.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _TO_OTHER = {"count", "find", "index", "startswith", "endswith", "isdigit", "spl
 
 
 class Kinds:
-    """Answers for one file.
+    """The kinds of the expressions of one file.
 
     Args:
         is_chunk: whether an expression reads a chunk that cannot be the end of the body.
@@ -68,7 +68,7 @@ class Kinds:
                     self._bindings.setdefault(variable, []).append(node)
 
     def of(self, node: cst.BaseExpression, depth: int = 0) -> Kind | None:
-        """The kind of what an expression gives."""
+        """The kind of an expression's value."""
         if depth > 12:
             return None
         if self._is_chunk(node):
@@ -105,7 +105,7 @@ class Kinds:
         if isinstance(node, cst.BooleanOperation):
             return self._same([node.left, node.right], depth)
         if isinstance(node, cst.Subscript):
-            # A slice of text is text; one item of bytes is a number.
+            # An item or a slice of text is text; an item of bytes is a number.
             kind = self.of(node.value, depth + 1)
             sliced = isinstance(node.slice[0].slice, cst.Slice)
             return kind if kind == "str" or (kind == "bytes" and sliced) else None
@@ -162,7 +162,7 @@ class Kinds:
         return self._returned(node, False)
 
     def _returned(self, node: cst.Call, awaited: bool) -> Kind | None:
-        """By the annotation of the function that is called."""
+        """The kind that the annotation of the called function declares."""
         kinds: set[Kind | None] = set()
         for function in self._tree.functions_of(node.func):
             if not isinstance(function, cst.FunctionDef) or function.returns is None:
@@ -213,7 +213,7 @@ class Kinds:
         last = self._last_before(node, bindings)
         if last is not None and not isinstance(self._tree.parent(last), cst.AugAssign):
             return self._bound(last, depth)
-        # `text += x` leaves text what it is, or fails.
+        # `text += x` does not change the kind of `text`, or it raises.
         plain = [one for one in bindings if not isinstance(self._tree.parent(one), cst.AugAssign)]
         kinds = {self._bound(one, depth) for one in plain}
         return kinds.pop() if len(kinds) == 1 else None
@@ -240,7 +240,7 @@ class Kinds:
         return None
 
     def _last_before(self, node: cst.Name, bindings: list[cst.CSTNode]) -> cst.CSTNode | None:
-        """The binding that surely is the last one before the name: in a plain statement of the same block."""
+        """The binding that is certainly the last one before the name: a plain statement in the same block."""
         statement = self._tree.statement(node)
         block = self._tree.parent(statement) if statement is not None else None
         if statement is None or not isinstance(block, cst.IndentedBlock | cst.Module):

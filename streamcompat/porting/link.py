@@ -1,8 +1,8 @@
-"""Decides what is ported, over all files together.
+"""Decides what is ported, for all files together.
 
-The rule: what comes out runs. A handler that reads its request's body goes with the app that it is on,
-functions that share a body or a response go together, and an app of which one such handler must stay,
-stays.
+The rule: the result runs. A handler that reads its request's body is ported only together with its app;
+functions that share a body or a response are ported together; and if one such handler must stay, its app
+stays too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from streamcompat.porting.model import FILE, FileFacts, Finding, Handed, Kind, U
 
 
 class Modules:
-    """Finds the file that a dotted name means."""
+    """Finds the file that a dotted name refers to."""
 
     def __init__(self, files: Mapping[str, FileFacts]) -> None:
         self._files = files
@@ -31,10 +31,10 @@ class Modules:
                 self._by_name[".".join(parts[at:])].append(path)
 
     def resolve(self, path: str, symbol: str) -> tuple[str, str] | None:
-        """The file in which a name that `path` imports is defined, and the name in it, `""` for all of it."""
+        """The file that defines a name imported by `path`, and the name in it (`""` for the module)."""
         key = (path, symbol)
         if key not in self._resolved:
-            self._resolved[key] = None  # for names that are handed round in a circle
+            self._resolved[key] = None  # ends the recursion of circular imports
             self._resolved[key] = self._resolve(path, symbol)
         return self._resolved[key]
 
@@ -64,7 +64,7 @@ class Modules:
                     return candidate
             return None
         candidates = [one for one in self._by_name.get(".".join(parts), []) if one != path] if parts else []
-        # The nearest one, by the folders that both paths begin with.
+        # The nearest file: the one whose path shares the most leading folders.
         return max(candidates, key=lambda one: self._shared(one, path), default=None)
 
     def _shared(self, one: str, other: str) -> int:
@@ -85,9 +85,9 @@ class Decisions:
     """What is ported.
 
     Attributes:
-        stays: units that are not, by reference.
-        files: of each file, whether what belongs to nobody in it is ported.
-        findings: all that is to be said, by file.
+        stays: references of the units that are not ported.
+        files: for each file, whether its code outside of all units is ported.
+        findings: the messages of the report, by file.
     """
 
     stays: set[str] = field(default_factory=set)
@@ -102,12 +102,12 @@ class Decisions:
 
 
 def refer(path: str, key: str) -> str:
-    """A reference that is unique among all files."""
+    """A reference that is unique across all files."""
     return key if "::" in key else f"{path}::{key}"
 
 
 class Linker:
-    """Follows what each file says of the others."""
+    """Connects the facts of all files and makes the decisions."""
 
     def __init__(self, files: Mapping[str, FileFacts], forced: frozenset[str] = frozenset()) -> None:
         self.files = files
@@ -154,7 +154,7 @@ class Linker:
             self._near[other].add(one)
 
     def target(self, path: str, handed: Handed) -> str | None:
-        """The unit that a role is handed to."""
+        """The unit that a value is passed to."""
         found = self.modules.resolve(path, handed.symbol)
         if found is None:
             return None
@@ -169,7 +169,8 @@ class Linker:
         return None
 
     def _drop_neutral(self) -> None:
-        """Helpers that are handed a request and do nothing with its stream hold nobody together."""
+        """Drop the links of helpers that get a request but do not use its stream: they must not tie handlers
+        together."""
         helpers = {
             reference
             for reference, (_, unit) in self.units.items()
@@ -192,7 +193,7 @@ class Linker:
                         self._near[other].discard(one)
 
     def _groups(self) -> dict[str, frozenset[str]]:
-        """The units that go together with each unit, itself among them."""
+        """For each unit, all units that must be ported together with it, including itself."""
         groups: dict[str, frozenset[str]] = {}
         for start in self.units:
             if start in groups:
@@ -233,19 +234,19 @@ class Linker:
             elif unit.streams and unit.kind == "function" and not self._is_for_an_app(reference, reached):
                 stays.add(reference)
                 if causes.setdefault(reference, ("unknown", ""))[1]:
-                    continue  # it is told already
+                    continue  # the report already says so
                 causes[reference] = ("unknown", f"{path}:{unit.line}")
-                handed = f"registers `{unit.title}` or hands it a request"
+                handed = f"registers `{unit.title}` or passes a request to it"
                 used = handed if self._reads(reference) else f"registers or uses `{unit.title}`"
                 self._say(
                     reference,
                     "unknown",
-                    f"nothing that was given {used}",
+                    f"no given file {used}",
                     "port it together with the file that makes the app",
                 )
         for reference in sorted(self.decisions.stays & self.units.keys()):
             path, unit = self.units[reference]
-            # Somebody may call it with the requests of an app of this file, for all that can be seen.
+            # An unknown caller may pass it requests of an app of this file.
             if unit.reads and not self._has_app(reference):
                 where = causes.get(reference, ("unknown", f"{path}:{unit.line}"))[1]
                 for one in self._objects[path] & self.units.keys():
@@ -258,7 +259,7 @@ class Linker:
         self._count()
 
     def _registered_bases(self) -> None:
-        """`@app.exception(SanicException)` catches what stays Sanic's only while it is Sanic's."""
+        """Keep handlers for Sanic's own exceptions: a handler for `Mach9Exception` would not catch those."""
         kept = any(
             use.keep and ".exceptions." in f".{use.qualified}."
             for facts in self.files.values()
@@ -277,7 +278,7 @@ class Linker:
                         Finding(
                             line,
                             "left",
-                            f"a handler for `{name}` would miss what is raised in a ported app",
+                            f"a handler for `{name}` would miss exceptions that a ported app raises",
                             "register it for the exceptions that the app raises",
                             use.owner,
                         )
@@ -287,11 +288,12 @@ class Linker:
         return any(self._on[one] for one in self._group[reference])
 
     def _is_for_an_app(self, reference: str, reached: set[str]) -> bool:
-        """Whether it is a handler's, or makes responses for one; what reads has to be handed the request."""
+        """Whether the unit belongs to a handler, or makes responses for one. A unit that reads a body must be
+        linked to a handler by its request."""
         return self._has_app(reference) or (reference in reached and not self._reads(reference))
 
     def _reached(self, without: set[str]) -> set[str]:
-        """What handlers and the files of apps use, but for those that are told."""
+        """All units that handlers and files with apps use, except handlers and apps in `without`."""
         stack = [one for one, objects in self._on.items() if objects and one not in without]
         stack += [refer(path, FILE) for path in self.files if self._objects[path] - without]
         found = set(stack)
@@ -303,19 +305,19 @@ class Linker:
         return found
 
     def _users_stay(self) -> None:
-        """What makes responses only for handlers that stay, stays."""
+        """Keep units that make responses only for handlers that stay."""
         for reference in self._reached(set()) - self._reached(self.decisions.stays) - self.decisions.stays:
             if reference in self.units and self.units[reference][1].kind == "function":
                 self.decisions.stays.add(reference)
                 self._causes.setdefault(reference, ("left", ""))
 
     def _spread(self) -> None:
-        """What has to stay with what stays."""
+        """Extend the units that stay to all units that must stay with them."""
         handlers: dict[str, set[str]] = defaultdict(set)
         for reference, objects in self._on.items():
             for one in objects:
                 handlers[one].add(reference)
-        stack = sorted(self.decisions.stays)  # in the same order each time, as the causes are told
+        stack = sorted(self.decisions.stays)  # a fixed order, because the report names the causes
         while stack:
             reference = stack.pop()
             if reference not in self.units:
@@ -341,7 +343,7 @@ class Linker:
         return users
 
     def _connected(self, path: str) -> set[str]:
-        """The files that a file imports or is imported by, and theirs."""
+        """All files that are connected with a file by imports, directly or indirectly."""
         beside: dict[str, set[str]] = defaultdict(set)
         for used, users in self._users.items():
             for user in users:
@@ -360,14 +362,14 @@ class Linker:
             self.decisions.files[path] = bool(objects) and not objects & self.decisions.stays
         for reference, (path, _) in self.units.items():
             group = [self.units[one][1] for one in self._group[reference]]
-            # What neither streams nor is registered goes with its file.
+            # Units that neither stream nor are registered follow their file.
             if any(one.streams or one.on or one.kind != "function" for one in group):
                 continue
             if not self.decisions.files[path]:
                 self.decisions.stays |= self._group[reference]
 
     def _find_objects(self) -> dict[str, set[str]]:
-        """The apps that each file is for: those in it, or else those of the files that import it."""
+        """The apps that each file belongs to: its own apps, or else those of the files that import it."""
         found: dict[str, set[str]] = {path: set() for path in self.files}
         for reference, (path, unit) in self.units.items():
             if unit.kind != "function":
@@ -387,7 +389,7 @@ class Linker:
                     stack.append(used)
         return found
 
-    # ---- telling ----
+    # ---- reporting ----
 
     def _say(self, reference: str, kind: Kind, reason: str, remedy: str) -> None:
         path, unit = self.units[reference]
@@ -407,8 +409,8 @@ class Linker:
                 self._say(
                     reference,
                     "left",
-                    f"`{unit.title}` shares an app or a function with what stays at {where}",
-                    "port that first",
+                    f"`{unit.title}` shares an app or a function with code that stays at {where}",
+                    "port that code first",
                 )
         self._told = {
             refer(path, one.owner)
@@ -426,7 +428,7 @@ class Linker:
             if reference not in self.decisions.stays:
                 counts["ported"] += unit.handlers
                 continue
-            # A function that nobody registers is counted where it is told of by itself.
+            # An unregistered function counts only if the report has a finding for it.
             told = reference in self._told and unit.kind == "function" and not self._has_app(reference)
             name = "unknown" if kind == "unknown" else "left alone"
             counts[name] += max(unit.handlers, int(told))

@@ -1,7 +1,7 @@
-"""What is known of one file: plain values, which travel between processes.
+"""The facts about one file: plain values that can be sent between processes.
 
 The rule: a fact never holds a node of a syntax tree. An edit names the unit that it belongs to (a handler,
-an app, or the file itself), and is applied when that unit is ported.
+an app, or the file itself), and is applied only if that unit is ported.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ ObjectKind = Literal["app", "blueprint", "view"]
 """Left alone for a reason that was seen; unknown because it cannot be seen; only worth saying."""
 
 FILE = ""
-"""The owner of what belongs to no handler and no app."""
+"""The owner of code that belongs to no handler and no app."""
 
 
 class Edit(NamedTuple):
-    """Bytes of the source, `start` to `end`, that become `text` when `owner` is ported.
+    """Replaces the bytes `start` to `end` of the source with `text` if `owner` is ported.
 
     Attributes:
-        order: among insertions at one place.
+        order: the order of insertions at the same offset.
     """
 
     start: int
@@ -32,12 +32,12 @@ class Edit(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """Something to tell.
+    """A message of the report.
 
     Attributes:
-        line: in the file, from 1.
-        owner: what stays as it is because of this; a note leaves nothing.
-        everywhere: all apps of the file stay, and of those that it imports or that import it.
+        line: the line in the file, from 1.
+        owner: the unit that stays unported because of this; for a note, nothing stays.
+        everywhere: all apps stay, in this file and in all files connected with it by imports.
     """
 
     line: int
@@ -49,13 +49,13 @@ class Finding(NamedTuple):
 
 
 class Use(NamedTuple):
-    """A name of Sanic's, where it is used: the bytes of `response.stream`, say.
+    """One use of a name of Sanic's: for example, the bytes of `response.stream`.
 
     Attributes:
-        qualified: what it was imported as, such as `sanic.response.stream`.
+        qualified: the imported name in full, such as `sanic.response.stream`.
         binding: the name in the file that the import bound.
-        keep: it stays Sanic's wherever it is used, as Mach9 has none that does the same here.
-        role: `"registered"` for a class in `@app.exception(...)`; `"replaced"` where an edit names another.
+        keep: the use keeps Sanic's name, because Mach9 has none that does the same here.
+        role: `"registered"` for a class in `@app.exception(...)`; `"replaced"` if an edit uses another name.
     """
 
     start: int
@@ -83,12 +83,12 @@ class ImportedName(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ImportStatement:
-    """An import of Sanic's names.
+    """A statement that imports names of Sanic's.
 
     Attributes:
-        start, end: its bytes, without what follows on its line.
-        module: of a `from` import, with its bytes; None of a plain one.
-        joint: what separates it from a further import: a line break and the line's indentation.
+        start, end: the bytes of the statement, without the rest of its line.
+        module: the module of a `from` import, at `module_start` to `module_end`; None for a plain import.
+        joint: the separator before another import: a line break and the line's indentation.
     """
 
     start: int
@@ -102,16 +102,17 @@ class ImportStatement:
 
 @dataclass(slots=True)
 class Unit:
-    """What is ported or left as a whole: a handler, a helper function, a view class; an app, a blueprint.
+    """Code that is ported or left alone as a whole: a handler, a helper function, a view class, an app or a
+    blueprint.
 
     Attributes:
         key: unique in the file.
-        on: the apps and blueprints that it is registered on, as references.
-        near: other units that share a request's body or a response with it, as references.
-        users: other units that use it by its name, as references.
-        reads: it reads a request's body in the flavour's words.
+        on: references of the apps and blueprints that it is registered on.
+        near: references of other units that share a request's body or a response with it.
+        users: references of other units that use it by its name.
+        reads: it reads a request's body with the flavour's API.
         handlers: how many handlers it counts for.
-        streams: it has something of the streaming API, so that somebody must know who calls it.
+        streams: it uses the streaming API, so that it can be ported only if its callers are known.
     """
 
     key: str
@@ -127,16 +128,15 @@ class Unit:
 
 
 class Handed(NamedTuple):
-    """A value with a role that goes to a function of another file.
+    """A value with a role that is passed to a function of another file.
 
     Attributes:
         symbol: the function, as the file imports it.
-        parameter: its position or its name; -1 for what the file exports under the symbol.
+        parameter: its position or its name; -1 if the function is passed to `stream(...)`.
         role: `request`, `stream`, `response`; `app`, `blueprint` or `view` with the object's reference;
-            `base` for the class that another one is derived from, and for a handler's decorator; `use`
-            for what is only used by its name.
-        handler: the function is registered as a handler, on `reference`.
-        by: the unit that hands it over.
+            `base` for a base class and for a handler's decorator; `use` if the function is only named.
+        handler: the function is registered as a handler on `reference`.
+        by: the unit that passes the value.
     """
 
     symbol: str
@@ -149,13 +149,13 @@ class Handed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
-    """What other files say of this one.
+    """What the other files imply for this one.
 
     Attributes:
-        objects: symbols that this file imports and that are apps or blueprints: reference and kind.
-        handed: to functions of this file, by their qualified name.
-        known: symbols that this file imports and that are functions or classes of files that were given.
-        sanic: the file is for Sanic even where it imports nothing of it.
+        objects: imported symbols that are apps or blueprints, with reference and kind.
+        handed: values that are passed to functions of this file; the symbols are qualified names in it.
+        known: imported symbols that are functions or classes of other given files.
+        sanic: the file is for Sanic even if it imports nothing from it.
     """
 
     objects: frozenset[tuple[str, str, str]] = frozenset()
@@ -166,17 +166,17 @@ class Seeds:
 
 @dataclass(slots=True)
 class FileFacts:
-    """All that one file says.
+    """All facts about one file.
 
     Attributes:
-        imports: modules that it imports, each as it is written, for finding out who uses whom.
-        bindings: what the names that it imports are.
-        exports: its own apps and blueprints by name: reference and kind.
-        defines: its functions and classes.
+        imports: the modules and names that it imports, as written, to find out which file uses which.
+        bindings: the full name behind each imported name.
+        exports: its own apps and blueprints by name, with reference and kind.
+        defines: the qualified names of its functions and classes.
         names: every name that occurs, so that a new one can be chosen.
-        helpers: names of `streamcompat.ported` and others that the edits use, by their owner.
-        insert_at: where a new import may go.
-        error: line and reason, where the file cannot be parsed.
+        helpers: names of `streamcompat.ported` and others that the edits use, with the owner of the edit.
+        insert_at: the offset for a new import.
+        error: line and reason if the file cannot be parsed.
     """
 
     path: str

@@ -1,7 +1,7 @@
-"""What Sanic's names become: a table, and what there is to say of those that Mach9 does not have.
+"""The tables that map Sanic's names to Mach9's, and the names that Mach9 lacks.
 
-The rule: a name is listed under the module that defines it in every version; `home` undoes the other places
-from which it can be imported.
+The rule: a name is listed under the module that defines it. `home` maps the other modules from which it can
+be imported to that module.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 ROOTS: Final = {"sanic": "mach9", "streamcompat.sanic_api": "streamcompat.mach9_api"}
-"""Each spelling of Sanic's package, and of Mach9's that takes its place."""
+"""Each name of Sanic's package, with the name of Mach9's package that replaces it."""
 
 _SAME: Final = {
     "blueprints": ("Blueprint",),
@@ -47,15 +47,15 @@ COUNTERPARTS: Final = {
     **{f"{module}.{name}": f"{module}.{name}" for module, names in _SAME.items() for name in names},
     **RENAMED,
 }
-"""A name below Sanic's package, and the one below Mach9's."""
+"""Names below Sanic's package, with their counterparts below Mach9's."""
 
 HERE: Final = {
     f"exceptions.{name}": f"streamcompat.ported.{name}"
     for name in ("Forbidden", "ServiceUnavailable", "Unauthorized", "abort", "add_status_code")
 }
-"""What Mach9 does not have, and the library has for ported apps."""
+"""Names that Mach9 lacks and `streamcompat.ported` offers to ported apps."""
 
-# Names that a package offers at its top as well.
+# Names that a package also exports at its top level.
 _TOP: Final = {"Sanic": "app.Sanic", "Blueprint": "blueprints.Blueprint"}
 TOP: Final = {"app.Mach9": "Mach9", "blueprints.Blueprint": "Blueprint"}
 
@@ -69,7 +69,7 @@ _ALSO: Final = {
 }
 
 MODULES: Final = {"app", "blueprints", "config", "exceptions", "log", "request", "response", "views"}
-"""Modules of which every name that an app needs has a counterpart or can stay."""
+"""Modules in which every name that an app needs has a counterpart or can stay."""
 
 ARGUMENTS: Final = {
     "response.file": ("location", "mime_type", "headers", "_range"),
@@ -79,19 +79,19 @@ ARGUMENTS: Final = {
     "response.stream": ("handler", "status", "headers", "content_type"),
     "response.text": ("body", "status", "headers", "content_type"),
 }
-"""What a function of Mach9's takes; a call with something else keeps Sanic's function."""
+"""The parameters of Mach9's functions; a call with other arguments keeps Sanic's function."""
 
 SANIC_POSITIONS: Final = {
     "response.file": ("location", "status", "mime_type", "headers", "filename", "_range"),
     "response.json": ("body", "status", "headers", "content_type", "dumps"),
 }
-"""Where the order of Sanic's arguments is another."""
+"""Sanic's functions whose parameters have another order than Mach9's."""
 
 EXTENSION_PREFIXES: Final = ("sanic_", "sanic-", "sanicdb")
 
 
 def split(qualified: str) -> tuple[str, str] | None:
-    """`sanic.response.stream` as (`sanic`, `response.stream`); None for what is not Sanic's."""
+    """`sanic.response.stream` as (`sanic`, `response.stream`); None for a name that is not Sanic's."""
     for root in ROOTS:
         if qualified == root:
             return root, ""
@@ -106,12 +106,12 @@ def home(below: str) -> str:
 
 
 def is_extension(qualified: str) -> bool:
-    """Whether it belongs to a third party's extension of Sanic."""
+    """Whether the name belongs to a third-party extension of Sanic."""
     return qualified.startswith(EXTENSION_PREFIXES)
 
 
 def counterpart(qualified: str) -> str | None:
-    """What takes the name's place: a module or a name of Mach9's; None where there is none."""
+    """The module or name that replaces this name after the port; None if there is none."""
     parts = split(qualified)
     if parts is None:
         return None

@@ -1,8 +1,7 @@
-"""What becomes of apps and blueprints: how they are made, what is registered on them, whom they are handed
-to.
+"""Ports apps and blueprints: how they are created, what is registered on them, and where they are passed.
 
-The rule: an app is ported together with every handler that reads a request's body, as it is the app that
-says in whose words the body is read.
+The rule: an app is ported together with every handler that reads a request's body, because the app determines
+the API with which the body is read.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _SANIC_ARGUMENTS = (
 _BLUEPRINT_ARGUMENTS = ("name", "url_prefix", "host", "version", "strict_slashes")
 _KEPT = {"name", "load_env", "url_prefix", "host"}
 _ATTRIBUTES = {"strict_slashes", "version"}
-"""What Mach9's constructors do not take, and the attribute of that name does."""
+"""Arguments that Mach9's constructors lack, but that exist as attributes."""
 
 _SANIC_ONLY = {
     "add_signal", "add_websocket_route", "asgi_client", "before_server_start", "after_server_start",
@@ -48,7 +47,7 @@ _INSTEAD = {
     "on_response": _MIDDLEWARE,
     "ctx": "keep it in an attribute of the app, then port the app",
 }
-_INNARDS = {
+_INTERNALS = {
     "error_handler",
     "handle_request",
     "handle_exception",
@@ -57,13 +56,13 @@ _INNARDS = {
     "run",
     "url_for",
 }
-_LOOKING = {"bool", "getattr", "hasattr", "id", "isinstance", "len", "print", "repr", "str", "type"}
+_HARMLESS_BUILTINS = {"bool", "getattr", "hasattr", "id", "isinstance", "len", "print", "repr", "str", "type"}
 _BODY = {"body", "files", "form", "json", "load_json"}
 _DECORATOR = {"POST": "post", "PUT": "put", "PATCH": "patch"}
 
 
 def scan_objects(scan: Scan) -> None:
-    """Looks at everything that is made, done or said with an app, a blueprint or a composed view."""
+    """Visit every creation and use of an app, a blueprint or a composed view."""
     for call in scan.tree.all(cst.Call):
         kind = OBJECTS.get(scan.roles.home(call.func) or "")
         if kind is not None:
@@ -86,8 +85,8 @@ def scan_objects(scan: Scan) -> None:
             scan.say(
                 node,
                 "unknown",
-                f"`{scan.tree.code(node)}` is registered, and cannot be seen from here",
-                "port the file together with the one that has it, or register a function by its name",
+                f"`{scan.tree.code(node)}` is registered as a handler, but its definition cannot be found",
+                "port the file together with the one that defines it, or register a function by its name",
                 reference,
             )
 
@@ -111,14 +110,16 @@ def _made(scan: Scan, call: cst.Call, kind: ObjectKind) -> None:
     for at, one in enumerate(call.args):
         name = one.keyword.value if one.keyword else (positions[at] if at < len(positions) else "")
         if one.star or not name:
-            scan.say(call, "unknown", "its arguments cannot be told apart", "write them out by name", key)
+            scan.say(
+                call, "unknown", "its arguments cannot be determined", "pass each argument by its name", key
+            )
         elif name in _ATTRIBUTES:
             drop.append(one)
             _as_attribute(scan, call, one, name, target, key)
         elif name in ("is_request_stream", "configure_logging"):
             drop.append(one)
             if name == "configure_logging" and tree.code(one.value) != "True":
-                remedy = "set the loggers `mach9` and `network` up before `run`"
+                remedy = "set up the loggers `mach9` and `network` before `run`"
                 scan.say(call, "note", "Mach9 has no `configure_logging`", remedy, key)
         elif name == "log_config":
             if one.keyword is None:
@@ -129,8 +130,8 @@ def _made(scan: Scan, call: cst.Call, kind: ObjectKind) -> None:
             scan.say(
                 call,
                 "left",
-                f"`{name}=` has no counterpart that is the same in Mach9",
-                "make the app with `Mach9(...)` by hand, and port the rest then",
+                f"`{name}=` has no equivalent in Mach9",
+                "create the app with `Mach9(...)` by hand, then port the rest",
                 key,
             )
     without(scan, call, drop, key)
@@ -138,7 +139,7 @@ def _made(scan: Scan, call: cst.Call, kind: ObjectKind) -> None:
         scan.say(
             call,
             "note",
-            "settings come from `MACH9_...` in the environment and no longer from `SANIC_...`",
+            "settings now come from the environment variables `MACH9_...` instead of `SANIC_...`",
             "rename them where the app is deployed",
             key,
         )
@@ -150,7 +151,7 @@ def _says_load_env(call: cst.Call) -> bool:
 
 
 def _plain_request(scan: Scan, name: str, value: cst.BaseExpression) -> bool:
-    """A subclass of Request without a constructor, which is the same in both flavours."""
+    """Whether the argument is a subclass of Request without a constructor, which works in both flavours."""
     classes = scan.tree.functions_of(value) if name == "request_class" else []
     return bool(classes) and all(
         isinstance(one, cst.ClassDef)
@@ -164,13 +165,13 @@ def _plain_request(scan: Scan, name: str, value: cst.BaseExpression) -> bool:
 def _as_attribute(
     scan: Scan, call: cst.Call, one: cst.Arg, name: str, target: cst.CSTNode | None, key: str
 ) -> None:
-    """`version=1` becomes `bp.version = 1`, which the routes that follow go by."""
+    """`version=1` becomes `bp.version = 1`, which applies to all routes registered afterwards."""
     value = scan.tree.code(one.value)
     if value in ("None", "False"):
         return
     statement = scan.tree.statement(call)
     if target is None or not isinstance(statement, cst.SimpleStatementLine) or len(statement.body) != 1:
-        remedy = f"set the attribute `{name}` after it is made"
+        remedy = f"set the attribute `{name}` after the call"
         scan.say(call, "left", f"Mach9's constructor has no `{name}`", remedy, key)
         return
     text = f"{scan.tree.newline}{scan.tree.indent(statement)}{scan.tree.code(target)}.{name} = {value}"
@@ -178,7 +179,7 @@ def _as_attribute(
 
 
 def without(scan: Scan, call: cst.Call, drop: Sequence[cst.Arg], owner: str) -> None:
-    """Takes arguments out of a call, each with the comma before it, or the one after the first."""
+    """Remove arguments from a call, each with the comma before it (leading ones with the comma after)."""
     if not drop:
         return
     tree, given = scan.tree, list(call.args)
@@ -193,7 +194,7 @@ def without(scan: Scan, call: cst.Call, drop: Sequence[cst.Arg], owner: str) -> 
             scan.edit(tree.end(given[at - 1]), tree.end(given[at]), "", owner)
 
 
-# ---- what is done with it ----
+# ---- uses ----
 
 
 def _used(scan: Scan, node: cst.CSTNode, objects: dict[str, str]) -> None:
@@ -217,17 +218,27 @@ def _member(scan: Scan, node: cst.Attribute, owner: str, kinds: set[str]) -> Non
     tree, name = scan.tree, node.attr.value
     call = tree.parent(node)
     if isinstance(call, cst.AssignTarget | cst.AugAssign):
-        if name in _INNARDS:
-            scan.say(node, "left", f"`{tree.code(node)}` is patched", "say it in Mach9's way by hand", owner)
+        if name in _INTERNALS:
+            scan.say(
+                node,
+                "left",
+                f"`{tree.code(node)}` is patched",
+                "write an equivalent for Mach9 by hand",
+                owner,
+            )
         return
     if name in _SANIC_ONLY and "view" not in kinds:
-        remedy = _INSTEAD.get(name, "port what uses it by hand")
-        scan.say(node, "left", f"`{tree.code(node)}` is not the same in Mach9", remedy, owner)
+        remedy = _INSTEAD.get(name, "port the code that uses it by hand")
+        scan.say(node, "left", f"`{tree.code(node)}` is missing or different in Mach9", remedy, owner)
         return
     if not isinstance(call, cst.Call) or call.func is not node:
         if name == "stream":
             scan.say(
-                node, "left", "`stream` is handed over as a function", "decorate the handler with it", owner
+                node,
+                "left",
+                "`stream` is passed as a function",
+                "use it as a decorator of the handler",
+                owner,
             )
         return
     if name == "stream":
@@ -246,12 +257,12 @@ def _member(scan: Scan, node: cst.Attribute, owner: str, kinds: set[str]) -> Non
 
 
 def _stream_route(scan: Scan, node: cst.Attribute, call: cst.Call, owner: str) -> None:
-    """`@app.stream(uri)` becomes `@app.post(uri, stream=True)`, with the methods that it names."""
+    """`@app.stream(uri)` becomes `@app.post(uri, stream=True)`, or the decorator for its methods."""
     tree = scan.tree
     methods = argument(call, 1, "methods")
     name = "post"
     if any(one.star for one in call.args) or not call.args:
-        scan.say(call, "unknown", "its arguments cannot be told apart", "write `stream=True` by hand", owner)
+        scan.say(call, "unknown", "its arguments cannot be determined", "write `stream=True` by hand", owner)
         return
     if methods is not None:
         try:
@@ -277,24 +288,28 @@ def _handed(scan: Scan, node: cst.CSTNode, call: cst.Call, owner: str) -> None:
         scan.say(
             call,
             "left",
-            f"`{name}` is an extension for Sanic's apps",
-            "find its counterpart, or write middleware in its place; then port the app",
+            f"`{name}` is an extension for Sanic apps",
+            "find an equivalent or write middleware instead, then port the app",
             owner,
         )
-    elif scan.handed_on(call) or tree.builtin(call.func) in _LOOKING or symbol.startswith("streamcompat."):
+    elif (
+        scan.handed_on(call)
+        or tree.builtin(call.func) in _HARMLESS_BUILTINS
+        or symbol.startswith("streamcompat.")
+    ):
         return
     elif scan.roles.home(call.func) is None and not isinstance(tree.parent(call), cst.Decorator):
         scan.say(
             call,
             "unknown",
-            f"the app is handed to `{name}`, which may need one of Sanic's",
-            "port it together with what is called, or by hand",
+            f"the app is passed to `{name}`, which may need a Sanic app",
+            "port it together with the called function, or by hand",
             owner,
         )
 
 
 def _request(scan: Scan, node: cst.CSTNode) -> None:
-    """What a request of Mach9's does not do in the same way."""
+    """Report uses of a request that behave differently in Mach9."""
     above = scan.tree.parent(node)
     if not isinstance(above, cst.Attribute):
         return
@@ -306,7 +321,7 @@ def _request(scan: Scan, node: cst.CSTNode) -> None:
         scan.say(
             above,
             "left",
-            "`request.token` knows `Token ...` only in Mach9",
+            "`request.token` accepts `Token ...` only in Mach9",
             "read `request.headers['Authorization']`",
         )
     if not isinstance(function, cst.FunctionDef) or unit is None:
@@ -317,13 +332,13 @@ def _request(scan: Scan, node: cst.CSTNode) -> None:
         scan.say(
             above,
             "left",
-            f"Mach9 reads the body after request middleware, which sees no `request.{above.attr.value}`",
-            "look at the body in the handlers",
+            f"Mach9 reads the body after request middleware, so `request.{above.attr.value}` is not set yet",
+            "use the body in the handlers",
         )
 
 
 def rename_exception_handler(scan: Scan, function: cst.FunctionDef, owner: str) -> None:
-    """Mach9 calls it by name: `handler(request=..., exception=...)`."""
+    """Rename the parameters: Mach9 passes them by name, `handler(request=..., exception=...)`."""
     tree = scan.tree
     given = parameters(function)
     if len(given) != 2:
@@ -336,8 +351,8 @@ def rename_exception_handler(scan: Scan, function: cst.FunctionDef, owner: str) 
             scan.say(
                 function,
                 "left",
-                f"Mach9 calls it with `{wanted}=...`, and it has another `{wanted}`",
-                "call its parameters `request` and `exception`",
+                f"Mach9 calls it with `{wanted}=...`, but it uses `{wanted}` for something else",
+                "name its parameters `request` and `exception`",
                 owner,
             )
             return

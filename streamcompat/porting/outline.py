@@ -1,6 +1,6 @@
-"""What there is to know of a file that has nothing of Sanic's: what it defines and what it imports.
+"""The facts about a file that does not use Sanic: what it defines and what it imports.
 
-The rule: most files of a tree are like that, so this is quick, and LibCST is not asked.
+The rule: most files of a project are like that, so this must be fast and does not use LibCST.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _OF_INTEREST = re.compile(rb"sanic|\.stream\s*\.\s*(get|read)\b")
 
 
 def is_of_interest(data: bytes, seeds: Seeds) -> bool:
-    """Whether the file has to be looked at closely: by what it says, or by what others hand to it."""
+    """Whether the file needs the full analysis, because of its content or of what other files pass to it."""
     return bool(seeds.sanic or seeds.handed or seeds.objects or _OF_INTEREST.search(data))
 
 
 def outline(path: str, data: bytes) -> FileFacts:
-    """Functions, classes and imports of a file that is Python."""
+    """The functions, classes and imports of a valid Python file."""
     facts = FileFacts(path, data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,7 +1,7 @@
-"""What reaches into Sanic itself: patches, subclasses of its apps, and decorators of extensions.
+"""Finds code that changes or extends Sanic itself: patches, subclasses of apps, decorators of extensions.
 
-The rule: nothing of it is ported, and what it touches stays, as a patch or a subclass may change anything
-that an app does.
+The rule: such code is never ported, and everything that it affects stays, because a patch or a subclass may
+change any behaviour of an app.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from streamcompat.porting.tree import literal
 
 
 def scan_patches(scan: Scan) -> None:
-    """Looks for all three."""
+    """Report all three."""
     _patches(scan)
     _subclasses(scan)
     _decorators(scan)
@@ -38,8 +38,8 @@ def _patched(scan: Scan, node: cst.CSTNode) -> None:
     scan.say(
         node,
         "left",
-        f"`{scan.tree.code(node)}` changes Sanic itself",
-        "take the patch out, or write its counterpart for Mach9",
+        f"`{scan.tree.code(node)}` patches Sanic itself",
+        "remove the patch, or write an equivalent for Mach9",
         FILE,
         everywhere=True,
     )
@@ -55,14 +55,14 @@ def _subclasses(scan: Scan) -> None:
                     one,
                     "left",
                     f"a subclass of `{name}`",
-                    "derive it from Mach9's by hand",
+                    "derive it from Mach9's class by hand",
                     FILE,
                     everywhere=True,
                 )
 
 
 def _decorators(scan: Scan) -> None:
-    """Decorators of extensions, and of apps that cannot be seen."""
+    """Report decorators of extensions, and `stream` decorators of unknown apps."""
     tree = scan.tree
     for function in tree.all(cst.FunctionDef):
         for decorator in function.decorators:
@@ -71,11 +71,11 @@ def _decorators(scan: Scan) -> None:
             owner = scan.unit_of(function)
             if is_extension(tree.qualified(func) or "") and owner in scan.facts.units:
                 scan.facts.units[owner].reads = True
-                remedy = "find its counterpart, or check in the handler; then port it"
+                remedy = "find an equivalent, or move its check into the handler, then port it"
                 scan.say(
                     function,
                     "left",
-                    f"`@{tree.code(func)}` is an extension for Sanic's handlers",
+                    f"`@{tree.code(func)}` is an extension for Sanic handlers",
                     remedy,
                     owner,
                 )
@@ -86,14 +86,14 @@ def _decorators(scan: Scan) -> None:
                 scan.say(
                     function,
                     "unknown",
-                    f"what `{tree.code(func)[: -len('.stream')]}` is cannot be seen from here",
+                    f"cannot tell what `{tree.code(func)[: -len('.stream')]}` is",
                     "port the file together with the one that makes the app",
                     owner,
                 )
 
 
 def _is_blind_route(scan: Scan, node: cst.BaseExpression) -> bool:
-    """`@something.stream("/...")` of something that is no app that was seen."""
+    """Whether the decorator is `@x.stream("/...")` for an `x` that is not a known app."""
     if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute) or not node.args:
         return False
     if node.func.attr.value != "stream" or scan.roles.objects(node.func.value):

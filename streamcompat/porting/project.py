@@ -1,7 +1,6 @@
-"""Ports a set of files: looks at each, tells each what the others say of it, decides, and writes the new
-text.
+"""Ports a set of files: analyses each, passes facts between them, decides, and produces the new text.
 
-The rule: a file whose new text would not compile is left as it is, together with all that it goes with.
+The rule: a file whose new text would not compile is left unchanged, together with everything linked to it.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ _ROUNDS = 8
 
 @dataclass(frozen=True, slots=True)
 class Ported:
-    """What became of one file.
+    """The result for one file.
 
     Attributes:
-        before, after: its bytes; the same where nothing is ported.
-        findings: what there is to say of it, by line.
-        error: line and reason, where it cannot be parsed.
+        before, after: its bytes; the same if nothing is ported.
+        findings: the messages of the report, sorted by line.
+        error: line and reason if the file cannot be parsed.
     """
 
     path: str
@@ -42,10 +41,10 @@ class Ported:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of all files.
+    """The result for all files.
 
     Attributes:
-        counts: of handlers: `ported`, `left alone`, `unknown`.
+        counts: the number of handlers that are `ported`, `left alone` and `unknown`.
     """
 
     files: tuple[Ported, ...]
@@ -58,12 +57,12 @@ def analyse_one(work: Analysis) -> FileFacts:
 
 
 def port(sources: Mapping[str, bytes], run: Run | None = None, sanic: bool = False) -> Result:
-    """Ports Sanic's files to Mach9.
+    """Port Sanic's files to Mach9.
 
     Args:
-        sources: the bytes of each file by its path, which says what it is imported as.
-        run: `map` of `analyse_one`, in order; several processes, say.
-        sanic: a `request` is Sanic's also in files that import nothing of Sanic.
+        sources: the bytes of each file by its path; the path determines its module name.
+        run: a `map` of `analyse_one` that keeps the order; it may use several processes.
+        sanic: treat every `request` as Sanic's, even in files that do not import Sanic.
     """
     run = run or (lambda work: map(analyse_one, work))
     first = Seeds(sanic=sanic)
@@ -85,7 +84,7 @@ def port(sources: Mapping[str, bytes], run: Run | None = None, sanic: bool = Fal
 
 
 def _seeds(files: Mapping[str, FileFacts], sanic: bool) -> dict[str, Seeds]:
-    """What each file is to know of the others."""
+    """What the analysis of each file needs to know of the other files."""
     linker = Linker(files)
     handed: dict[str, set[Handed]] = defaultdict(set)
     objects: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
@@ -104,7 +103,7 @@ def _seeds(files: Mapping[str, FileFacts], sanic: bool) -> dict[str, Seeds]:
                     objects[path].add((symbol + suffix, refer(found[0], reference), kind))
         for one in facts.handed:
             if one.role == "use":
-                continue  # what only the linker asks for
+                continue  # only the linker needs it
             found = linker.modules.resolve(path, one.symbol)
             if found is not None and found[0] != path:
                 reference = refer(path, one.reference) if one.reference else ""
@@ -136,16 +135,16 @@ def _apply(files: Mapping[str, FileFacts]) -> Result:
         after = texts[path]
         if path in broken:
             after = facts.source
-            remedy = "port it by hand, and tell the makers of streamcompat"
+            remedy = "port it by hand, and report this to the maintainers of streamcompat"
             findings += (
-                Finding(1, "unknown", f"what came out did not compile ({broken[path]})", remedy, ""),
+                Finding(1, "unknown", f"the ported file did not compile ({broken[path]})", remedy, ""),
             )
         ported.append(Ported(path, facts.source, after, findings, facts.error))
     return Result(tuple(ported), decisions.counts)
 
 
 def _root(files: Mapping[str, FileFacts]) -> str:
-    """Mach9's package as most files would say it."""
+    """The name of Mach9's package that fits the imports of most files."""
     named = [
         one.qualified.startswith("streamcompat.")
         for facts in files.values()
@@ -171,7 +170,7 @@ def _text(facts: FileFacts, decisions: Decisions, root: str) -> bytes:
 
 
 def apply(source: bytes, edits: Iterable[Edit]) -> bytes:
-    """The source with the edits made; those inside of bytes that another one takes out go with them."""
+    """The source with the edits applied; an edit inside of bytes that another edit replaces is dropped."""
     ordered = sorted(edits, key=lambda one: (one.start, one.end, one.order))
     out: list[bytes] = []
     at = 0

@@ -1,8 +1,8 @@
-"""What becomes of reads of a request's body: `get()` and its end `None` become `receive()` and its
-messages.
+"""Ports reads of a request's body: `get()`, which returns `None` at the end, becomes `receive()`, which
+returns messages.
 
-The rule: a client that leaves stays an exception, as in Sanic's words, so that no handler takes a cut body
-for a whole one. The plain loop becomes Mach9's own; any other read is put through
+The rule: a disconnect still raises an exception, as in Sanic's API, so that no handler takes a truncated body
+for a complete one. The plain loop becomes Mach9's usual loop; any other read is wrapped in
 `streamcompat.ported.content`.
 """
 
@@ -19,18 +19,18 @@ _LOOP = "write the read as `while True: message = await request.stream.receive()
 _QUEUE = {
     "qsize": "count the bytes as they are read",
     "empty": "read until `more_content` is False",
-    "full": "leave it out: the engine makes the client wait",
-    "is_full": "leave it out: the engine makes the client wait",
-    "task_done": "leave it out: a chunk is done when it is read",
-    "join": "leave it out: nothing waits for `task_done`",
+    "full": "remove it: the engine makes the client wait",
+    "is_full": "remove it: the engine makes the client wait",
+    "task_done": "remove it: a chunk is done when it is read",
+    "join": "remove it: nothing waits for `task_done`",
     "get_nowait": "await `request.stream.receive()`",
-    "put": "keep a list of your own for what is not the client's",
-    "put_nowait": "keep a list of your own for what is not the client's",
+    "put": "use a list of your own for data that the client did not send",
+    "put_nowait": "use a list of your own for data that the client did not send",
 }
 
 
 def scan_reads(scan: Scan) -> None:
-    """Looks at every use of a request's stream."""
+    """Visit every use of a request's stream."""
     tree = scan.tree
     awaited = [node for node in tree.all(cst.Await) if _reading(scan, node.expression) is not None]
     canonical = {node: loop for node in awaited if (loop := _plain_loop(scan, node)) is not None}
@@ -51,12 +51,15 @@ def scan_reads(scan: Scan) -> None:
                 scan.facts.units[owner].streams = scan.facts.units[owner].reads = True
             code = tree.code(node.expression)
             scan.say(
-                node, "unknown", f"`{code}` may read a request's body: whose it is cannot be seen", _LOOP
+                node,
+                "unknown",
+                f"`{code}` may read a request's body, but the request cannot be traced",
+                _LOOP,
             )
 
 
 def _looks_like_a_read(scan: Scan, node: cst.Await) -> bool:
-    """`await x.stream.get()` of an `x` that nothing is known of."""
+    """Whether the node is `await x.stream.get()` for an unknown `x`."""
     call = node.expression
     if not isinstance(call, cst.Call) or call.args or not isinstance(call.func, cst.Attribute):
         return False
@@ -99,7 +102,7 @@ def _use(scan: Scan, node: cst.CSTNode, owner: str, canonical: dict[cst.Await, c
             unit.streams = True
         if isinstance(above, cst.For):
             _async_for(scan, above, owner)
-        return  # a comprehension iterates over a body channel as well
+        return  # a comprehension also works with a body channel
     if isinstance(above, cst.Arg):
         call = tree.parent(above)
         if isinstance(call, cst.Call) and not scan.handed_on(call):
@@ -124,11 +127,11 @@ def _use(scan: Scan, node: cst.CSTNode, owner: str, canonical: dict[cst.Await, c
         return
     if unit is not None:
         unit.reads = True
-    scan.say(node, "unknown", "the request's stream is kept where it cannot be followed", _LOOP)
+    scan.say(node, "unknown", "the request's stream is stored where it cannot be traced", _LOOP)
 
 
 def _reading(scan: Scan, node: cst.BaseExpression) -> cst.Attribute | None:
-    """`<stream>.get` of a call that reads, also inside of `asyncio.wait_for(...)`."""
+    """The `<stream>.get` of a call that reads, also inside `asyncio.wait_for(...)`."""
     if not isinstance(node, cst.Call):
         return None
     func = node.func
@@ -154,10 +157,10 @@ def _read(
         ):
             outer, above = around, tree.parent(around)
     if call.args:
-        scan.say(call, "left", "the read takes arguments that a body channel's does not", _LOOP)
+        scan.say(call, "left", "the read has arguments, which a body channel does not accept", _LOOP)
         return
     if not isinstance(above, cst.Await) or above.expression is not outer:
-        what = "in a task" if isinstance(above, cst.Arg) else "without being awaited on the spot"
+        what = "in a task" if isinstance(above, cst.Arg) else "without an immediate `await`"
         scan.say(call, "left", f"the body is read {what}", "await `request.stream.receive()` in the handler")
         return
     ending = canonical.get(above)
@@ -175,7 +178,7 @@ def _read(
 def _plain_loop(scan: Scan, node: cst.Await) -> cst.If | None:
     """For `body = await <stream>.get()` in `while True`, the `if body is None:` right after it.
 
-    None where the loop is of another form, or where `body` is used in a way that needs its None.
+    None if the loop has another form, or if other code depends on `body` being None.
     """
     tree = scan.tree
     assign = tree.parent(node)
@@ -213,7 +216,7 @@ def _is_none(node: cst.BaseExpression) -> bool:
 
 
 def _ends(test: cst.BaseExpression, name: str) -> bool:
-    """`name is None`, `name == None` or `not name`: a chunk is never empty."""
+    """Whether the test is `name is None`, `name == None` or `not name` (a chunk is never empty)."""
 
     def is_name(node: cst.BaseExpression) -> bool:
         return isinstance(node, cst.Name) and node.value == name
@@ -251,7 +254,7 @@ def _rewrite_loop(scan: Scan, node: cst.Await, ending: cst.If, owner: str) -> No
 
 
 def _message(scan: Scan, node: cst.CSTNode) -> str:
-    """A name for a message that nothing in the outermost function has."""
+    """A name for a message that is not used in the outermost function."""
     around = scan.tree.chain(node)
     taken = scan.tree.names_below(around[0]) if around else set(scan.facts.names)
     for name in ("message", "body_chunk"):
@@ -279,10 +282,10 @@ def _in_ending_test(scan: Scan, node: cst.Await) -> bool:
 
 
 def _async_for(scan: Scan, node: cst.For, owner: str) -> None:
-    """`async for body in <stream>` becomes a `while` with an assignment in its test; an `else` stays."""
+    """Turn `async for body in <stream>` into a `while` with an assignment in its test; an `else` stays."""
     tree = scan.tree
     if node.iter.lpar:
-        return  # a body channel can be iterated over as well
+        return  # a body channel also supports `async for`
     target = node.target
     content = scan.helper("content", owner)
     name = target.value if isinstance(target, cst.Name) and _only_inside(scan, target, node) else None
@@ -296,7 +299,7 @@ def _async_for(scan: Scan, node: cst.For, owner: str) -> None:
 
 
 def _only_inside(scan: Scan, name: cst.Name, loop: cst.For | cst.While) -> bool:
-    """Whether the variable is used nowhere but in the loop."""
+    """Whether the variable is used only in the loop."""
     return set(scan.tree.names_of(name)).issubset(scan.tree.below(loop))
 
 
@@ -308,13 +311,13 @@ def _handed(scan: Scan, node: cst.CSTNode, call: cst.Call, owner: str) -> None:
         scan.say(
             call,
             "left",
-            "`isinstance(request.stream, ...)` asks for the class of the queue",
-            "ask whether `request.stream is None`, or leave it out",
+            "`isinstance(request.stream, ...)` checks for the class of the queue",
+            "check `request.stream is None`, or remove it",
         )
     elif scan.tree.builtin(call.func) not in ("print", "repr", "str", "bool"):
         scan.say(
             call,
             "left",
-            f"the request's stream is handed to `{scan.tree.code(call.func)}`, which reads it in its own way",
-            "read the chunks in the handler and hand them over one by one",
+            f"the request's stream is passed to `{scan.tree.code(call.func)}`, which reads it by itself",
+            "read the chunks in the handler and pass them on one by one",
         )

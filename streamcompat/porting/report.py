@@ -1,4 +1,4 @@
-"""What `streamcompat port` says: for people, for programs, and for GitHub's annotations."""
+"""The report of `streamcompat port`: as text, as JSON, and as GitHub annotations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LABELS = {"left": "left alone", "unknown": "unknown", "note": "note"}
 
 
 def diff(file: Ported) -> str:
-    """The change of a file, as `diff -u` shows it; empty where there is none."""
+    """The change of a file in the format of `diff -u`; empty if there is none."""
     if file.before == file.after:
         return ""
     before, after = (decode(data)[0].splitlines(keepends=True) for data in (file.before, file.after))
@@ -25,14 +25,14 @@ def diff(file: Ported) -> str:
 
 
 def counted(result: Result) -> str:
-    """The last line: what became of the handlers."""
+    """The last line: how many handlers were ported and how many were not."""
     counts = result.counts
     parts = [f"{counts[name]} {name}" for name in ("ported", "left alone", "unknown")]
     return f"handlers: {', '.join(parts)}"
 
 
 def as_text(result: Result) -> str:
-    """A line for each finding, and one for what to do by hand."""
+    """Two lines for each finding: the reason, and what to do by hand."""
     lines = []
     for file in result.files:
         if file.error is not None:
@@ -69,7 +69,8 @@ def as_json(result: Result, with_diff: bool = False) -> str:
 
 
 def as_github(result: Result) -> str:
-    """Annotations by workflow commands: what is left is a warning, a note a notice, a fault an error."""
+    """Workflow commands for annotations: code left alone is a warning, a note is a notice, and a file that
+    cannot be parsed is an error."""
     return "".join(f"{line}\n" for line in _annotations(result)) + counted(result) + "\n"
 
 

@@ -1,9 +1,9 @@
-"""What becomes of `response = await request.respond(...)`, which Sanic has had since 21.x.
+"""Ports `response = await request.respond(...)`, which Sanic has had since 21.x.
 
-The rule: all that follows it in the handler becomes a streaming function, one step further in, which the
-handler returns in `stream(...)`. That is only done where nothing else of the handler can run after it: it
-stands in the handler's own block, or in branches of an `if` that nothing follows. A `try` that begins with
-it goes into the streaming function as a whole.
+The rule: all code after it in the handler becomes a streaming function, indented one step further, which the
+handler returns in `stream(...)`. This is done only if no other code of the handler can run after it: it is in
+the handler's own block, or in branches of an `if` that nothing follows. A `try` that begins with it moves
+into the streaming function as a whole.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from streamcompat.porting.model import Edit
 from streamcompat.porting.roles import REQUEST, VERBS
 from streamcompat.porting.scan import Scan
 
-_REMEDY = "put what writes into `async def streaming(channel)` and return `stream(streaming)`"
+_REMEDY = "move the code that writes into `async def streaming(channel)` and return `stream(streaming)`"
 _TAKES = {"status", "headers", "content_type"}
 
 
 class _Place(NamedTuple):
-    """Where `name = await request.respond(...)` stands.
+    """The place of `name = await request.respond(...)`.
 
     Attributes:
         line: the statement itself.
-        rest: what the streaming function is made of: the statements after it, or the `try` that begins
-            with it and the statements after that.
+        rest: the statements that form the streaming function: those after it, or the `try` that begins with
+            it and the statements after that.
     """
 
     call: cst.Call
@@ -38,7 +38,7 @@ class _Place(NamedTuple):
 
 
 def scan_responds(scan: Scan) -> None:
-    """Looks at every `request.respond(...)`."""
+    """Visit every `request.respond(...)`."""
     found = []
     for call in scan.tree.all(cst.Call):
         func = call.func
@@ -64,7 +64,7 @@ def scan_responds(scan: Scan) -> None:
 
 
 def _place(scan: Scan, call: cst.Call) -> _Place | str:
-    """Where it stands, or why what follows it cannot become a function."""
+    """The place of the call, or the reason why the code after it cannot become a function."""
     tree = scan.tree
     waits = tree.parent(call)
     assign = tree.parent(waits) if isinstance(waits, cst.Await) else None
@@ -75,7 +75,7 @@ def _place(scan: Scan, call: cst.Call) -> _Place | str:
         name = assign.target
     line = tree.parent(assign) if assign is not None else None
     if not isinstance(name, cst.Name) or not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
-        return "what `respond` returns is not given a name in a statement of its own"
+        return "the result of `respond` is not assigned to a name in a separate statement"
     variable = tree.variable(name)
     if variable is not None:
         scan.responded.add(variable)
@@ -84,11 +84,11 @@ def _place(scan: Scan, call: cst.Call) -> _Place | str:
     block, around = tree.parent(line), tree.enclosing(line)
     if isinstance(around, cst.Try) and around.body is block and around.body.body[0] is line and rest:
         if not _is_plain(call):
-            return "what is given to `respond` may fail, inside of a `try`"
+            return "an argument of `respond` may raise inside a `try`"
         outer, rest = around, [around, *tree.following(around)]
     function = _function(scan, outer, rest)
     if function is None:
-        return "`respond` stands inside of another statement, so what follows it cannot become a function"
+        return "`respond` is inside another statement, so the code after it cannot become a function"
     return _Place(call, name, line, function, rest)
 
 
@@ -101,7 +101,7 @@ def _is_plain(call: cst.Call) -> bool:
 def _function(
     scan: Scan, statement: cst.CSTNode, rest: Sequence[cst.BaseStatement]
 ) -> cst.FunctionDef | None:
-    """The function that the statement is in, if nothing of it runs after the rest."""
+    """The function around the statement, if none of its code runs after the rest."""
     returns = bool(rest) and _returns(rest[-1])
     while True:
         around = scan.tree.enclosing(statement)
@@ -121,11 +121,11 @@ def _returns(statement: cst.BaseStatement) -> bool:
 def _obstacle(scan: Scan, place: _Place) -> str | None:
     tree, name = scan.tree, place.name.value
     if any(one.keyword is None or one.keyword.value not in _TAKES for one in place.call.args):
-        return "`respond` is given a response that was made before"
+        return "`respond` gets a response that already exists"
     if not place.rest:
         return "nothing is sent after `respond`"
     if not _is_handler(scan, place.function):
-        return f"`{place.function.name.value}` responds, and its callers do not return what it returns"
+        return f"`{place.function.name.value}` responds, but its callers do not return its result"
     for one in _inside(scan, place):
         if isinstance(one, cst.Return) and tree.function(one) is place.function:
             value = one.value
@@ -135,7 +135,7 @@ def _obstacle(scan: Scan, place: _Place) -> str | None:
 
 
 def _is_handler(scan: Scan, function: cst.FunctionDef) -> bool:
-    """Whether the app gets what the function returns, whoever calls it."""
+    """Whether the function's result always reaches the app, also if other functions call it."""
     tree = scan.tree
     owner = tree.class_of(function)
     if owner is None:
@@ -158,10 +158,10 @@ def _inside(scan: Scan, place: _Place) -> list[cst.CSTNode]:
 
 
 class _Rewrite:
-    """The edits for one of them.
+    """The edits for one place.
 
     Args:
-        beside: all of its function, itself among them.
+        beside: all places in the same function, including this one.
     """
 
     def __init__(self, scan: Scan, place: _Place, beside: Sequence[_Place]) -> None:
@@ -173,7 +173,7 @@ class _Rewrite:
         names = self.tree.names_below(place.function)
         self._channel = "channel" if "channel" not in names else place.name.value
         self._streaming = scan.free("streaming", names)
-        self._further_in()
+        self._indent()
         self._head()
         self._names()
         self._end()
@@ -183,7 +183,7 @@ class _Rewrite:
         inner = tree.parent(line) is not tree.parent(first)
         indent = tree.indent(first if inner else line)
         head = f"async def {self._streaming}({self._channel}):"
-        if inner:  # the comment after it
+        if inner:  # keep the comment on the line
             head += tree.source[tree.end(line) : self.scan.line_end(tree.end(line))].decode().rstrip()
         for declared in self._declarations():
             head += f"{self._newline}{indent}{self._step}{declared}"
@@ -196,7 +196,8 @@ class _Rewrite:
             self.scan.replace(line, head, self.owner)
 
     def _declarations(self) -> list[str]:
-        """What the streaming function has to say of variables that it shares with the handler."""
+        """The `nonlocal` and `global` declarations for variables that the streaming function shares with the
+        handler."""
         tree, name = self.tree, self.place.name.value
         inner, outer = set(), set()
         for one in tree.scope(self.place.line).assignments:
@@ -212,8 +213,8 @@ class _Rewrite:
                 found[word] |= {one.name.value for one in node.names} & used
         return [f"{word} {', '.join(sorted(names))}" for word, names in found.items() if names]
 
-    def _further_in(self) -> None:
-        """Moves the lines one step to the right, but for empty ones and those inside of a string."""
+    def _indent(self) -> None:
+        """Indent the lines by one step, except empty lines and those inside a string."""
         tree, scan, rest = self.tree, self.scan, self.place.rest
         end = tree.end(rest[-1])
         line = tree.line_start(tree.start(self.place.line))
@@ -241,7 +242,7 @@ class _Rewrite:
         return self.scan.line_end(at) + len(self._newline)
 
     def _names(self) -> None:
-        """The response is the channel now, and is not returned."""
+        """Rename the response to the channel, and no longer return it."""
         tree, name = self.tree, self.place.name
         for used in tree.names_of(name) if self._channel != name.value else ():
             if used in self._inside and not isinstance(tree.parent(used), cst.Return):
@@ -251,7 +252,7 @@ class _Rewrite:
                 self._plain_return(one)
 
     def _plain_return(self, node: cst.Return) -> None:
-        """`return response` becomes `return`; at the end of the function it goes."""
+        """Turn `return response` into `return`; remove it at the end of the function."""
         tree, rest = self.tree, self.place.rest
         line = tree.parent(node)
         if (
@@ -260,7 +261,7 @@ class _Rewrite:
             and isinstance(line, cst.SimpleStatementLine)
             and len(line.body) == 1
         ):
-            # With the white space before it, and the line break before that.
+            # Including the indentation and the line break before it.
             start = tree.line_start(tree.start(line)) - len(self._newline)
             self.scan.edit(start, tree.end(line), "", self.owner)
         elif node.value is not None:
@@ -270,7 +271,7 @@ class _Rewrite:
         tree, call, rest = self.tree, self.place.call, self.place.rest
         given = [tree.code(one) for one in call.args]
         if not any(one.keyword is not None and one.keyword.value == "content_type" for one in call.args):
-            given.append("content_type=None")  # which is what `respond` takes where it is given none
+            given.append("content_type=None")  # the default of `respond`
         arguments = "".join(f", {one}" for one in given)
         stream = self.scan.helper("stream", self.owner)
         text = f"return {stream}({self._streaming}{arguments})"

@@ -1,7 +1,7 @@
-"""What is a request, its stream, a streamed response, an app: the roles of a file's variables.
+"""The roles of a file's variables: request, stream of a request, streamed response, app.
 
-The rule: this module answers what an expression may be, from what `flow` has learned. What a role reaches and
-where it gets lost is for others to judge.
+The rule: this module says what an expression may be, based on what `flow` has learned. Other modules decide
+what a role means for the port.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ Function: TypeAlias = cst.FunctionDef | cst.Lambda
 
 
 class Value(NamedTuple):
-    """What a variable may hold: a request, its stream, a response; by reference an app, blueprint or view."""
+    """What a variable may hold: a request, its stream, a response; or, by reference, an app, blueprint or
+    view."""
 
     role: str
     reference: str = ""
@@ -40,22 +41,22 @@ OBJECT_ROLES = frozenset({"app", "blueprint", "view"})
 
 
 class Roles:
-    """The values of all variables.
+    """The roles of all variables.
 
     Attributes:
-        values: of each variable.
-        handlers: functions and view classes that are registered, with the references that they are on.
+        values: the possible values of each variable.
+        handlers: registered functions and view classes, with the references of their apps.
         streaming: streaming functions, with the position of the response among their parameters.
-        links: pairs of functions of which one hands a role to the other.
-        handed: roles that leave the file.
-        views: references of views, with those of what they are registered on.
-        beside: middleware, handlers of exceptions and listeners, with what they are registered on.
-        unseen: handlers that cannot be seen, with what they are registered on.
-        blind: arguments of `stream(...)` whose function cannot be seen.
-        from_outside: functions that another file hands a response.
-        returns: what each function returns.
-        assigned: each target of an assignment, with what it is given.
-        changed: something was learned.
+        links: pairs of functions of which one passes a value with a role to the other.
+        handed: values that are passed to other files.
+        views: references of views, with those of the objects that they are registered on.
+        beside: middleware, exception handlers and listeners, with the objects that they are registered on.
+        unseen: registered handlers without a known definition, with the objects that they are registered on.
+        blind: calls of `stream(...)` whose function is unknown.
+        from_outside: functions to which another file passes a response.
+        returns: the expressions that each function returns.
+        assigned: each assignment's target and value.
+        changed: the last step has learned something.
     """
 
     def __init__(self, tree: Tree, seeds: Seeds) -> None:
@@ -83,7 +84,7 @@ class Roles:
     # ---- questions ----
 
     def of(self, node: cst.CSTNode, depth: int = 0) -> set[Value]:
-        """What an expression may give."""
+        """The possible values of an expression."""
         if isinstance(node, cst.Name | cst.Attribute):
             found: set[Value] = set()
             variable = self.tree.variable(node)
@@ -113,24 +114,24 @@ class Roles:
         return value in self.of(node)
 
     def objects(self, node: cst.CSTNode) -> dict[str, str]:
-        """The apps, blueprints and views that an expression may give: kind by reference."""
+        """The apps, blueprints and views that an expression may be: kind by reference."""
         return {value.reference: value.role for value in self.of(node) if value.role in OBJECT_ROLES}
 
     def home(self, node: cst.CSTNode) -> str | None:
-        """The name below Sanic's package that an expression was imported as: `response.stream`."""
+        """The name of an imported expression below Sanic's package, such as `response.stream`."""
         symbol = self.tree.qualified(node)
         parts = names.split(symbol) if symbol else None
         return parts[1] if parts else None
 
     def is_assigned(self, node: cst.CSTNode) -> bool:
-        """Whether the file itself says what a variable is."""
+        """Whether the file itself assigns the variable."""
         variable = self.tree.variable(node)
         return variable is not None and any(
             self.tree.variable(target) == variable for target, _ in self.assigned
         )
 
     def mixed(self) -> Iterator[tuple[cst.CSTNode, Value]]:
-        """Where a variable that has a stream or a response is given something else as well."""
+        """Places where a variable that holds a stream or a response also gets another value."""
         for target, given in self.assigned:
             variable = self.tree.variable(target)
             for value in self.values.get(variable, ()) if variable is not None else ():
@@ -189,7 +190,7 @@ class Roles:
                     found |= {one for one in self.of(value, depth + 1) if one.role in OBJECT_ROLES}
         return found
 
-    # ---- what is learned ----
+    # ---- learning ----
 
     def put(self, node: cst.CSTNode, value: Value) -> None:
         variable = self.tree.variable(node)

@@ -1,7 +1,7 @@
-"""Looks at one file: its apps, its handlers, and everything that they do with Sanic's streaming API.
+"""The state of one file's analysis: its units, its edits and its findings.
 
-The rule: this module knows what belongs together (a handler with the functions inside it, a view class, an
-app); what becomes of each construct is decided next door, in `reads`, `writes`, `objects` and `uses`.
+The rule: this module knows which code belongs together (a handler with its inner functions, a view class, an
+app). `reads`, `writes`, `respond`, `objects`, `patches` and `uses` decide how to port each construct.
 """
 
 from __future__ import annotations
@@ -25,22 +25,23 @@ HELPERS = {
     "WholeResponse": "streamcompat.ported.WholeResponse",
     **{target.rpartition(".")[2]: target for target in names.HERE.values()},
 }
-"""What edits call, by the name that they like best."""
+"""The functions and classes that edits use, by their preferred name in the file."""
 
 _WITH_TARGET = (cst.AssignTarget, cst.AnnAssign, cst.AugAssign, cst.NamedExpr, cst.For, cst.CompFor)
 _NAMING = (cst.Param, cst.FunctionDef, cst.ClassDef, cst.AsName, cst.ImportAlias, cst.NameItem)
 
 
 class Scan:
-    """One file while it is looked at.
+    """One file during its analysis.
 
     Attributes:
-        facts: what was found.
-        factories: functions and classes that make apps or hold handlers; what is inside stands for itself.
+        facts: the results.
+        factories: functions and classes that create apps or contain handlers; they are not units, but the
+            code inside them is.
         consumed: names of Sanic's that an edit has replaced.
-        is_sanics: it imports Sanic's names, or is given requests by a file that does; a `request` of any
-            other file may be anybody's.
-        responded: variables that `request.respond()` gave a response to.
+        is_sanics: the file imports Sanic's names, or gets requests from a file that does; in any other file,
+            a `request` may belong to another library.
+        responded: variables to which the result of `request.respond()` is assigned.
     """
 
     def __init__(self, tree: Tree, seeds: Seeds, facts: FileFacts) -> None:
@@ -62,7 +63,7 @@ class Scan:
         self._find_factories()
         self._find_units()
 
-    # ---- what belongs together ----
+    # ---- units ----
 
     def _find_factories(self) -> None:
         for call in self.tree.all(cst.Call):
@@ -100,7 +101,7 @@ class Scan:
             self.facts.defines.add(self.tree.path_of(one))
 
     def find_users(self) -> None:
-        """Who uses the functions and classes of this file and of the others, by their names."""
+        """Record which units use the functions and classes of this file and of other files by name."""
         for one in self.tree.all(cst.FunctionDef, cst.ClassDef):
             users = {self.unit_of(name) for name in self.tree.names_of(one.name)}
             key = self.unit_of(one)
@@ -112,23 +113,23 @@ class Scan:
                 self.facts.handed.add(Handed(str(symbol), 0, "use", by=self.unit_of(node)))
 
     def find_mixed(self) -> None:
-        """Says where something is sometimes a request's stream or a response, and sometimes not."""
+        """Report variables that hold a request's stream or a response only some of the time."""
         for node, value in self.roles.mixed():
             owner = self.unit_of(node)
             if owner in self.facts.units:
                 unit = self.facts.units[owner]
                 unit.streams = True
                 unit.reads = unit.reads or value.role == "stream"
-            remedy = "use one name for one thing"
+            remedy = "use separate names or functions for the two"
             self.say(
                 node,
                 "left",
-                f"`{self.tree.code(node)}` stands where a {value.role} of Sanic's stands as well",
+                f"`{self.tree.code(node)}` is used where other code uses a {value.role} of Sanic",
                 remedy,
             )
 
     def unit_of(self, node: cst.CSTNode) -> str:
-        """The key of what a node belongs to; `FILE` for what stands in no function and no class."""
+        """The key of the unit that a node belongs to; `FILE` outside of all functions and classes."""
         around = self.tree.chain(node)
         if isinstance(node, cst.FunctionDef | cst.ClassDef):
             around.append(node)
@@ -141,13 +142,13 @@ class Scan:
         return FILE
 
     def link(self, near: cst.CSTNode, far: cst.CSTNode) -> None:
-        """The two are ported together or not at all."""
+        """Make two units be ported together or not at all."""
         first, second = self.unit_of(near), self.unit_of(far)
         if first != second and FILE not in (first, second):
             self.facts.units[first].near.add(second)
             self.facts.units[second].near.add(first)
 
-    # ---- what there is to do and to say ----
+    # ---- edits and findings ----
 
     def edit(self, start: int, end: int, text: str, owner: str) -> None:
         self.facts.edits.append(Edit(start, end, text, owner))
@@ -159,14 +160,14 @@ class Scan:
         self.edit(at, at, text, owner)
 
     def wrap(self, start: int, end: int, before: str, after: str, owner: str, level: int) -> None:
-        """Puts something around an expression; what has the higher level goes around the other."""
+        """Wrap an expression; a wrapping with a higher level goes outside of one with a lower level."""
         if before:
             self.facts.edits.append(Edit(start, start, before, owner, -level))
         if after:
             self.facts.edits.append(Edit(end, end, after, owner, level))
 
     def rename(self, parameter: cst.Param, new: str, owner: str) -> None:
-        """Gives a parameter another name, wherever it is used; not where calls give it by name."""
+        """Rename a parameter in all its uses, except as a keyword in calls."""
         for name in self.tree.names_of(parameter):
             self.replace(name, new, owner)
 
@@ -179,21 +180,22 @@ class Scan:
         owner: str | None = None,
         everywhere: bool = False,
     ) -> None:
-        """A finding; by default it is the unit's that the node belongs to."""
+        """Record a finding; its owner is by default the unit of the node."""
         key = self.unit_of(node) if owner is None else owner
         finding = Finding(self.tree.line(node), kind, reason, remedy, key, everywhere)
         if finding not in self.facts.findings:
             self.facts.findings.append(finding)
 
     def helper(self, name: str, owner: str) -> str:
-        """The name by which an edit of `owner` calls a helper; it is imported where the edit is applied."""
+        """The local name of a helper for an edit of `owner`; the import is added if the edit is applied."""
         if name not in self._local:
             self._local[name] = self._imported(name) or self.free(name)
         self.facts.helpers.add((f"{HELPERS[name]} as {self._local[name]}", owner))
         return self._local[name]
 
     def _imported(self, name: str) -> str | None:
-        """The name by which the file has it already; `ClientDisconnected` is the same in both flavours."""
+        """The name under which the file imports the helper already. `ClientDisconnected` is the same class in
+        both flavours."""
         for one in self.tree.all(cst.Name):
             symbol = self.tree.qualified(one)
             if symbol == HELPERS[name] or (
@@ -203,7 +205,7 @@ class Scan:
         return None
 
     def free(self, name: str, taken: frozenset[str] | set[str] | None = None) -> str:
-        """The name, or one like it, that nothing in the file (or in `taken`) has."""
+        """The name, or a similar one, that is unused in the file (or in `taken`)."""
         taken = self.facts.names if taken is None else taken
         at = 1
         wanted = name
@@ -213,13 +215,13 @@ class Scan:
         return wanted
 
     def line_end(self, offset: int) -> int:
-        """Where the line of `offset` ends, before its line break."""
+        """The end of the line of `offset`, before its line break."""
         source = self.tree.source
         ends = [at for at in (source.find(b"\n", offset), source.find(b"\r", offset)) if at >= 0]
         return min(ends, default=len(source))
 
     def hidden(self, node: cst.CSTNode) -> str | None:
-        """What an `await` cannot stand in, between the node and its function."""
+        """The construct between the node and its function in which an `await` is not allowed, or None."""
         inner = node
         for above in self.tree.above(node):
             if isinstance(above, cst.Lambda):
@@ -234,11 +236,11 @@ class Scan:
         return "the module's own code"
 
     def handed_on(self, call: cst.Call) -> bool:
-        """Whether the function that is called can be seen, so that a role goes on with its argument."""
+        """Whether the called function is known, so that the argument can be traced into it."""
         return bool(self.tree.functions_of(call.func)) or self.tree.qualified(call.func) in self.seeds.known
 
     def is_load(self, node: cst.CSTNode) -> bool:
-        """Whether a name or an attribute is used, not bound, and is no part of a longer name."""
+        """Whether a name or an attribute is read, and not bound or a part of a longer name."""
         above = self.tree.parent(node)
         if isinstance(above, cst.Attribute) and above.attr is node:
             return False
@@ -255,7 +257,7 @@ class Scan:
         )
 
     def exports(self) -> None:
-        """The file's apps and blueprints, by the names that other files import them by."""
+        """Record the file's apps and blueprints under the names by which other files import them."""
         for node in self.tree.all(cst.AssignTarget):
             if isinstance(node.target, cst.Name) and not self.tree.chain(node):
                 for reference, kind in self.roles.objects(node.target).items():

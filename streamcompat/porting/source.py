@@ -1,4 +1,4 @@
-"""The bytes of a Python file and its text."""
+"""Converts between the bytes and the text of a Python file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import warnings
 def decode(data: bytes) -> tuple[str, str]:
     """The text of a Python file without a byte order mark, and its encoding.
 
-    Raises: SyntaxError: its encoding is unknown, or its bytes are not of it.
+    Raises: SyntaxError: the encoding is unknown, or the bytes are not valid in it.
     """
     encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
     if encoding == "utf-8-sig":
@@ -24,13 +24,13 @@ def decode(data: bytes) -> tuple[str, str]:
 
 
 def encode(text: str, encoding: str, original: bytes) -> bytes:
-    """The text as bytes again, with the byte order mark that the file had."""
+    """The text as bytes, with a byte order mark if the original had one."""
     data = text.encode(encoding)
     return codecs.BOM_UTF8 + data if original.startswith(codecs.BOM_UTF8) else data
 
 
 def fault(data: bytes) -> tuple[int, str] | None:
-    """Line and reason where a file is not Python."""
+    """Line and reason if a file is not valid Python, else None."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,7 +1,6 @@
-"""One parsed file and what LibCST's metadata says of it: spans, parents, scopes, what names were imported as.
+"""One parsed file with LibCST's metadata: spans, parents, scopes and qualified names.
 
-The rule: places are byte offsets in the file's text as UTF-8, so that everything that no edit touches is the
-same bytes afterwards.
+The rule: positions are byte offsets in the text as UTF-8, so that bytes outside of all edits never change.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from libcst.metadata import (
 )
 
 Variable: TypeAlias = tuple[int, str]
-"""A name in its scope; an attribute of a class or its objects in the class."""
+"""The scope and the name of a variable; for an attribute of a class or its instances, the class's scope."""
 
 FunctionOrClass: TypeAlias = cst.FunctionDef | cst.ClassDef
 
@@ -49,7 +48,7 @@ class Tree:
         self._spans: Any = found[ByteSpanPositionProvider]
         self._scopes: Any = found[ScopeProvider]
         self._qualified: dict[cst.CSTNode, Collection[QualifiedName]] = {}
-        # Every node in the order of the text, so that what is below one comes right after it.
+        # Every node in the order of the text, so that a node's descendants follow it directly.
         self._nodes: list[cst.CSTNode] = []
         self._places: dict[cst.CSTNode, int] = {}
         self._parents: dict[cst.CSTNode, cst.CSTNode] = {}
@@ -58,7 +57,7 @@ class Tree:
         self._ends = self._find_ends()
 
     def _walk(self) -> None:
-        # LibCST's own `children` and `visit` build every node anew, which takes several times as long.
+        # LibCST's own `children` and `visit` rebuild every node, which takes several times as long.
         stack: list[cst.CSTNode] = [self.module]
         while stack:
             node = stack.pop()
@@ -71,7 +70,7 @@ class Tree:
             stack.extend(children)
 
     def _find_ends(self) -> list[int]:
-        """For each node the place after all that is below it."""
+        """For each node, the index after its last descendant."""
         ends = list(range(1, len(self._nodes) + 1))
         for place in range(len(self._nodes) - 1, 0, -1):
             above = self._places[self._parents[self._nodes[place]]]
@@ -86,7 +85,7 @@ class Tree:
         return (node for _, node in found)
 
     def below(self, node: cst.CSTNode) -> list[cst.CSTNode]:
-        """The node and all below it, in the order of the text."""
+        """The node and all its descendants, in the order of the text."""
         place = self._places[node]
         return self._nodes[place : self._ends[place]]
 
@@ -100,7 +99,7 @@ class Tree:
         return int(span.start + span.length)
 
     def code(self, node: cst.CSTNode) -> str:
-        """The node as it is written, without parentheses around it."""
+        """The source text of the node, without parentheses around it."""
         return self.source[self.start(node) : self.end(node)].decode()
 
     @cached_property
@@ -112,18 +111,18 @@ class Tree:
         return starts
 
     def line(self, node: cst.CSTNode) -> int:
-        """Its line, from 1."""
+        """The line of the node, from 1."""
         return self.line_at(self.start(node))
 
     def line_at(self, offset: int) -> int:
         return bisect_right(self._line_starts, offset)
 
     def line_start(self, offset: int) -> int:
-        """Where the line of `offset` starts."""
+        """The start of the line of `offset`."""
         return self._line_starts[self.line_at(offset) - 1]
 
     def indent(self, node: cst.CSTNode) -> str:
-        """The white space before the node's line."""
+        """The indentation of the node's line."""
         start = self.line_start(self.start(node))
         line = self.source[start : self.end(node)].decode()
         return line[: len(line) - len(line.lstrip(" \t\f"))]
@@ -138,14 +137,14 @@ class Tree:
         return self._parents.get(node)
 
     def above(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-        """The nodes around it, from the inside out."""
+        """The ancestors of a node, from the inside out."""
         above = self.parent(node)
         while above is not None:
             yield above
             above = self.parent(above)
 
     def function(self, node: cst.CSTNode) -> cst.FunctionDef | cst.Lambda | None:
-        """The function in whose body the node is; its decorators and defaults are outside of it."""
+        """The function whose body contains the node; decorators and defaults are outside of the body."""
         inner = node
         for above in self.above(node):
             if isinstance(above, cst.FunctionDef) and inner is above.body:
@@ -156,24 +155,24 @@ class Tree:
         return None
 
     def class_of(self, function: cst.CSTNode) -> cst.ClassDef | None:
-        """The class of which it is a method."""
+        """The class of a method."""
         block = self.parent(function)
         above = self.parent(block) if isinstance(block, cst.IndentedBlock) else None
         return above if isinstance(above, cst.ClassDef) else None
 
     def chain(self, node: cst.CSTNode) -> list[FunctionOrClass]:
-        """The functions and classes around it, from the outside in."""
+        """The functions and classes around a node, from the outside in."""
         found = [above for above in self.above(node) if isinstance(above, cst.FunctionDef | cst.ClassDef)]
         return found[::-1]
 
     def statement(self, node: cst.CSTNode) -> cst.BaseStatement | None:
-        """The statement that it is part of: a line or a compound one."""
+        """The simple or compound statement that contains the node."""
         if isinstance(node, cst.BaseStatement):
             return node
         return next((above for above in self.above(node) if isinstance(above, cst.BaseStatement)), None)
 
     def following(self, statement: cst.CSTNode) -> list[cst.BaseStatement]:
-        """The statements after it in its block."""
+        """The statements after this one in its block."""
         block = self.parent(statement)
         if not isinstance(block, cst.IndentedBlock):
             return []
@@ -181,7 +180,8 @@ class Tree:
         return [one for one in block.body if isinstance(one, cst.BaseStatement) and self._places[one] > place]
 
     def enclosing(self, statement: cst.CSTNode) -> cst.CSTNode | None:
-        """The statement whose block it is in; an `elif`, an `else` or an `except` is part of the whole."""
+        """The statement whose block contains this one; an `elif`, `else` or `except` counts as part of the
+        whole statement."""
         block = self.parent(statement)
         above = self.parent(block) if isinstance(block, cst.IndentedBlock) else None
         while isinstance(above, cst.Else | cst.ExceptHandler | cst.Finally) or (
@@ -196,14 +196,14 @@ class Tree:
         return self._scopes.get(node)
 
     def qualified(self, node: cst.CSTNode) -> str | None:
-        """What an imported name, or an attribute of one, was imported as; None for anything local."""
+        """The full name of an imported name, or of an attribute of one; None for anything local."""
         for name in self._names(node):
             if name.source is QualifiedNameSource.IMPORT:
                 return str(name.name)
         return None
 
     def builtin(self, node: cst.CSTNode) -> str | None:
-        """The builtin that a name is; what belongs to one, such as `str.join`, is none."""
+        """The builtin that a name refers to, or None; attributes such as `str.join` do not count."""
         for name in self._names(node) if isinstance(node, cst.Name) else ():
             if name.source is QualifiedNameSource.BUILTIN:
                 return str(name.name).removeprefix("builtins.")
@@ -216,7 +216,7 @@ class Tree:
         return self._qualified[node]
 
     def assignments(self, name: cst.Name) -> list[Any]:
-        """What may have bound the name where it stands."""
+        """The assignments that may have bound the name."""
         scope = self.scope(name)
         if scope is None:
             return []
@@ -226,7 +226,7 @@ class Tree:
             return []
 
     def variable(self, node: cst.CSTNode) -> Variable | None:
-        """The variable that a name, a parameter or the attribute of a class's object is."""
+        """The variable behind a name, a parameter or an attribute of an instance."""
         if isinstance(node, cst.Param):
             node = node.name
         if isinstance(node, cst.Name):
@@ -242,7 +242,7 @@ class Tree:
         return None
 
     def instance_of(self, node: cst.CSTNode) -> cst.ClassDef | None:
-        """The class of which `self` is an instance, or that `cls` is."""
+        """The class behind `self` or `cls`."""
         if not isinstance(node, cst.Name):
             return None
         for assignment in self.assignments(node):
@@ -262,7 +262,7 @@ class Tree:
         return None
 
     def imported(self, node: cst.Import | cst.ImportFrom) -> str:
-        """The module that an import statement names; the first one of several."""
+        """The module of an import statement; the first one of several."""
         if isinstance(node, cst.ImportFrom):
             module = node.module
             if (
@@ -276,13 +276,13 @@ class Tree:
         return self.code(node.names[0].name)
 
     def names_below(self, node: cst.CSTNode) -> set[str]:
-        """All names that occur below a node, without attributes and keywords of calls."""
+        """All names below a node, without attributes and keywords of calls."""
         return {
             one.value for one in self.below(node) if isinstance(one, cst.Name) and self._stands_alone(one)
         }
 
     def names_of(self, node: cst.CSTNode) -> list[cst.Name]:
-        """Every name in the file for the variable that a name or a parameter is, in the order of the text."""
+        """Every occurrence of the variable behind a name or a parameter, in the order of the text."""
         variable = self.variable(node)
         return self._by_variable.get(variable, []) if variable is not None else []
 
@@ -296,13 +296,13 @@ class Tree:
         return found
 
     def _stands_alone(self, name: cst.Name) -> bool:
-        """Whether it is no attribute of something, and no keyword of a call."""
+        """Whether the name is neither an attribute nor a keyword of a call."""
         above = self.parent(name)
         is_part = isinstance(above, cst.Attribute) and above.attr is name
         return not is_part and not (isinstance(above, cst.Arg) and above.keyword is name)
 
     def functions_of(self, node: cst.CSTNode, depth: int = 0) -> list[FunctionOrClass]:
-        """The functions or classes of this file that a name may be, or a method of `self` or of an object."""
+        """The functions or classes of this file that a name or a method of an object may refer to."""
         if isinstance(node, cst.Name):
             assignments = self.assignments(node)
             found = [
@@ -317,7 +317,7 @@ class Tree:
         return []
 
     def owner_of(self, node: cst.Attribute, depth: int = 0) -> cst.ClassDef | None:
-        """The class of this file whose attribute it is: that of `self`, of an object of it, or itself."""
+        """The class of this file behind `self`, an instance, or the name of the class itself."""
         owner = self.instance_of(node.value) or self._made_of(node.value, depth)
         if owner is None and isinstance(node.value, cst.Name):
             for one in self.functions_of(node.value, depth + 1):
@@ -325,7 +325,7 @@ class Tree:
         return owner
 
     def _made_of(self, node: cst.CSTNode, depth: int) -> cst.ClassDef | None:
-        """The class of `Class(...)`, or of a name that is only ever given that."""
+        """The class in `Class(...)`, or behind a name that is only ever assigned such a call."""
         if isinstance(node, cst.Name):
             bound = self.assignments(node)
             target = self.parent(bound[0].node) if len(bound) == 1 and hasattr(bound[0], "node") else None
@@ -336,7 +336,7 @@ class Tree:
         return made[0] if len(made) == 1 and isinstance(made[0], cst.ClassDef) else None
 
     def methods(self, owner: cst.ClassDef, name: str, depth: int = 0) -> list[FunctionOrClass]:
-        """The method of a class, its own or that of a base in this file."""
+        """The method of a class, or of a base class in this file."""
         own = [one for one in owner.body.body if isinstance(one, cst.FunctionDef) and one.name.value == name]
         if own or depth > 8:
             return list(own)
@@ -349,7 +349,7 @@ class Tree:
         ]
 
     def path_of(self, node: FunctionOrClass) -> str:
-        """Its qualified name in the file: `create_app.handler`."""
+        """The qualified name in the file, such as `create_app.handler`."""
         return ".".join([*(one.name.value for one in self.chain(node)), node.name.value])
 
 
@@ -358,7 +358,7 @@ _WITHOUT_CODE = ("whitespace", "leading_lines", "lines_after", "header", "footer
 
 @cache
 def _fields(kind: type[cst.CSTNode]) -> tuple[str, ...]:
-    """The fields in which nodes of this kind have others, but for white space and comments."""
+    """The fields of this node class that hold child nodes, except white space and comments."""
     return tuple(one.name for one in dataclasses.fields(kind) if not one.name.startswith(_WITHOUT_CODE))
 
 
@@ -371,12 +371,12 @@ def _children(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
 
 
 def parameters(function: cst.FunctionDef) -> list[cst.Param]:
-    """Those that can be given by position."""
+    """The positional parameters of a function."""
     return [*function.params.posonly_params, *function.params.params]
 
 
 def bound_offset(tree: Tree, function: cst.FunctionDef) -> int:
-    """1 for a method that gets its object first."""
+    """1 for a method whose first parameter is its object or class, else 0."""
     if tree.class_of(function) is None:
         return 0
     return (
@@ -390,15 +390,15 @@ def bound_offset(tree: Tree, function: cst.FunctionDef) -> int:
 
 
 def literal(node: cst.BaseExpression) -> Any:
-    """The value of a literal; raises ValueError where it is none."""
+    """The value of a literal. Raises ValueError if it is not a literal."""
     try:
         return ast.literal_eval(cst.Module([]).code_for_node(node))
     except (SyntaxError, TypeError, MemoryError) as error:
-        raise ValueError("no literal") from error
+        raise ValueError("not a literal") from error
 
 
 def argument(call: cst.Call, position: int | None, name: str) -> cst.Arg | None:
-    """The argument that is given by position or by name."""
+    """The argument of a call at this position or with this name."""
     for at, one in enumerate(call.args):
         if one.star:
             return None

@@ -1,7 +1,7 @@
-"""Sanic's names: which imports bind them and where they are used.
+"""Finds the imports and the uses of Sanic's names.
 
-The rule: what a name is decides, never how it is spelt. A name that Mach9 does not have stays Sanic's; an
-app of Mach9's can use it, as both flavours are served by one engine.
+The rule: the imported object decides, never the spelling of its name. A name that Mach9 lacks stays Sanic's;
+a Mach9 app can use it, because one engine serves both flavours.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from streamcompat.porting.scan import Scan
 from streamcompat.porting.tree import literal
 
 _RESPONSES = {"response.HTTPResponse": "WholeResponse", "response.StreamingHTTPResponse": "StreamedResponse"}
-"""What `isinstance` asks for: Mach9's streamed responses are of its `HTTPResponse` as well."""
+"""Replacements in `isinstance`: in Mach9, streamed responses are also instances of `HTTPResponse`."""
 _SAFE_IN_URL = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-~:/%#?&=@[]!$&'()*+,;")
 
 
 def scan_uses(scan: Scan) -> None:
-    """Finds the imports of Sanic's names and every use of one."""
+    """Visit the imports of Sanic's names and every use of one."""
     tree = scan.tree
     for node in tree.all(cst.Import, cst.ImportFrom):
         _import(scan, node)
@@ -56,7 +56,7 @@ def _import(scan: Scan, node: cst.Import | cst.ImportFrom) -> None:
                 scan.say(
                     node,
                     "unknown",
-                    f"`from {module} import *` hides which names come from where",
+                    f"`from {module} import *` hides which names it imports",
                     "import the names that the file uses",
                     FILE,
                     everywhere=True,
@@ -92,7 +92,8 @@ def _import(scan: Scan, node: cst.Import | cst.ImportFrom) -> None:
 
 
 def _use(scan: Scan, node: cst.BaseExpression, symbol: str) -> None:
-    """One use; the longest part of `response.stream.__name__` that has a counterpart is what is replaced."""
+    """Record one use. Only the longest part with a counterpart is replaced: for `response.stream.__name__`,
+    that is `response.stream`."""
     tree = scan.tree
     inner: cst.CSTNode = node
     while names.counterpart(symbol) is None and isinstance(inner, cst.Attribute):
@@ -117,7 +118,7 @@ def _use(scan: Scan, node: cst.BaseExpression, symbol: str) -> None:
         scan.say(
             node,
             "note",
-            f"Mach9 has no `{below.rpartition('.')[2]}`: it stays Sanic's, which an app of Mach9's can use",
+            f"Mach9 has no `{below.rpartition('.')[2]}`: Sanic's stays, which a Mach9 app can use",
             "nothing",
             owner,
         )
@@ -132,7 +133,7 @@ def _use(scan: Scan, node: cst.BaseExpression, symbol: str) -> None:
 
 
 def _is_asked_for(scan: Scan, node: cst.CSTNode) -> bool:
-    """Whether `isinstance` is given it, alone or in a tuple."""
+    """Whether the name is the class argument of `isinstance`, alone or in a tuple."""
     for above in scan.tree.above(node):
         if isinstance(above, cst.Call):
             is_class = not above.args or scan.tree.parent(node) is not above.args[0]
@@ -148,7 +149,8 @@ def _is_module(symbol: str) -> bool:
 
 
 def _owner(scan: Scan, node: cst.CSTNode) -> tuple[str, str]:
-    """What a name belongs to: the app that is made with it or told of it, or else where it stands."""
+    """The owner and the role of a use: the app that is created with it or on which it is registered, else the
+    unit around it."""
     tree = scan.tree
     for above in [node, *tree.above(node)]:
         if isinstance(above, cst.Call):
@@ -170,7 +172,7 @@ def _owner(scan: Scan, node: cst.CSTNode) -> tuple[str, str]:
 
 
 def _call_fits(scan: Scan, call: cst.Call, below: str, owner: str) -> bool:
-    """Whether Mach9's function takes these arguments; the ones that say nothing are taken out."""
+    """Whether Mach9's function accepts these arguments; arguments without effect are removed."""
     if below in STREAMERS:
         return _stream_fits(scan, call, owner)
     given = [one.keyword.value if one.keyword else "" for one in call.args]
@@ -200,8 +202,8 @@ def _stream_fits(scan: Scan, call: cst.Call, owner: str) -> bool:
                 scan.say(
                     call,
                     "left",
-                    "`chunked=False` has no counterpart",
-                    "give a Content-Length in `headers`: it is kept, and the body is not chunked then",
+                    "`chunked=False` has no equivalent",
+                    "set Content-Length in `headers`: the body is then not chunked",
                     owner,
                 )
             drop.append(one)
@@ -210,7 +212,7 @@ def _stream_fits(scan: Scan, call: cst.Call, owner: str) -> bool:
 
 
 def _redirects_alike(scan: Scan, call: cst.Call) -> bool:
-    """Sanic percent-encodes where a redirect goes, Mach9 takes it as it is."""
+    """Whether both flavours redirect alike: Sanic percent-encodes the target, Mach9 sends it unchanged."""
     if not call.args:
         return True
     to = call.args[0].value

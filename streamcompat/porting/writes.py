@@ -1,7 +1,7 @@
-"""What becomes of writes to a streamed response: `response.write(x)` becomes `await channel.send(bytes)`.
+"""Ports writes to a streamed response: `response.write(x)` becomes `await channel.send(bytes)`.
 
-The rule: a write is ported where it can be awaited in its place. Where it cannot, because other code calls
-it or because it stands in a lambda, the whole handler stays as it is.
+The rule: a write is ported only if it can be awaited where it is. If it cannot, because other code calls it
+or because it is in a lambda, the whole handler stays unchanged.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _CONDITIONS = (cst.If, cst.IfExp, cst.BooleanOperation, cst.Comparison, cst.Unar
 _HEAD = {"headers", "status", "cookies", "content_type"}
 _FEED = "keep it, or let it write into an `io` buffer whose content you send with `await channel.send(...)`"
 _KEPT = (
-    "the response is kept where it cannot be followed, and written to from elsewhere",
-    "keep an `asyncio.Queue` for each client there, and send what comes out of it in the handler",
+    "the response is stored where it cannot be traced, and other code writes to it",
+    "store an `asyncio.Queue` for each client instead, and send its items in the handler",
 )
 _AWAITABLE = (
     cst.Name,
@@ -43,7 +43,7 @@ _AWAITABLE = (
 
 
 class Writes:
-    """Looks at every use of a streamed response."""
+    """Visits every use of a streamed response."""
 
     def __init__(self, scan: Scan) -> None:
         self.scan = scan
@@ -62,8 +62,8 @@ class Writes:
             scan.say(
                 call,
                 "unknown",
-                "the function that writes the response cannot be seen from here",
-                "give `stream()` a function of this file, and port what it writes by hand if it is elsewhere",
+                "the function that writes the response cannot be found",
+                "pass a function of this file to `stream()`, or port the function by hand",
             )
 
     def _use(self, node: cst.CSTNode) -> None:
@@ -81,7 +81,7 @@ class Writes:
                 scan.say(
                     above,
                     "left",
-                    f"`{tree.code(above)}` is handed over as a function, and what calls it does not await it",
+                    f"`{tree.code(above)}` is passed as a function, and its caller does not await it",
                     _FEED,
                 )
             elif name == "eof" and isinstance(call, cst.Call):
@@ -90,8 +90,8 @@ class Writes:
                 scan.say(
                     above,
                     "left",
-                    f"`{tree.code(above)}` belongs to the response, and a channel has only `send`",
-                    "give status and headers to `stream(...)`",
+                    f"`{tree.code(above)}` belongs to the response, but a channel has only `send`",
+                    "pass status and headers to `stream(...)`",
                 )
             else:
                 scan.say(
@@ -125,9 +125,9 @@ class Writes:
             self.scan.say(call, "left", *_KEPT)
             return
         if is_extension(symbol):
-            reason = f"the response is handed to `{name}`, an extension of Sanic"
+            reason = f"the response is passed to `{name}`, an extension of Sanic"
         else:
-            reason = f"the response is handed to `{name}`, which calls its `write` without awaiting it"
+            reason = f"the response is passed to `{name}`, which calls its `write` without awaiting it"
         self.scan.say(call, "left", reason, _FEED)
 
     # ---- one write ----
@@ -150,8 +150,8 @@ class Writes:
             scan.say(
                 call,
                 "left",
-                f"`{function.name.value}` writes, and cannot become async: {reason}",
-                "let it return or queue what it writes, and send that in the streaming function",
+                f"`{function.name.value}` writes, but cannot become async: {reason}",
+                "let it return or queue the data, and send the data in the streaming function",
             )
             return
         data = argument(call, 0, "data") or argument(call, 0, "body")
@@ -162,7 +162,7 @@ class Writes:
             return
         if data is None or any(one not in known for one in call.args):
             scan.say(
-                call, "left", "the arguments of the `write` cannot be told apart", "send the bytes by hand"
+                call, "left", "the arguments of the `write` cannot be determined", "send the bytes by hand"
             )
             return
         if ends is not None and not self._ends(call, ends, owner):
@@ -191,12 +191,12 @@ class Writes:
             self.scan.insert(tree.start(call), "await ", owner)
             return True
         self.scan.say(
-            call, "left", "what the `write` returns is used", "await each `send` in a statement of its own"
+            call, "left", "the result of the `write` is used", "await each `send` in a statement of its own"
         )
         return False
 
     def _is_used(self, node: cst.Assign | cst.NamedExpr) -> bool:
-        """Whether what is assigned is awaited or handed on, and not only looked at in conditions."""
+        """Whether the assigned value is awaited or passed on, and not only tested in conditions."""
         for target in [one.target for one in node.targets] if isinstance(node, cst.Assign) else [node.target]:
             for one in self.tree.names_of(target):
                 if one is not target and not isinstance(self.tree.parent(one), _CONDITIONS):
@@ -206,7 +206,7 @@ class Writes:
         return False
 
     def encode(self, value: cst.BaseExpression, owner: str) -> None:
-        """Makes bytes of what is written, in the way that its kind allows."""
+        """Convert the written value to bytes, depending on its kind."""
         scan, tree = self.scan, self.tree
         kind = scan.kinds.of(value)
         if kind == "bytes":
@@ -218,13 +218,13 @@ class Writes:
             if isinstance(value, _AWAITABLE) or value.lpar:
                 after = tree.end(value)
                 if value.lpar and not isinstance(value, _AWAITABLE):
-                    # The node's span leaves its parentheses out.
+                    # The node's span does not include its parentheses.
                     after = tree.source.index(b")", after) + 1
                 scan.wrap(after, after, "", ".encode()", owner, 3)
             else:
                 scan.wrap(tree.start(value), tree.end(value), "(", ").encode()", owner, 3)
             return
-        # A tuple's span leaves its parentheses out, and without them it would be several arguments.
+        # A tuple's span does not include its parentheses; without them, it would be several arguments.
         opening, closing = ("(", ")") if isinstance(value, cst.Tuple) else ("", "")
         if kind == "other" and not self._shadows_str():
             opening, closing = f"str({opening}", f"{closing}).encode()"
@@ -240,10 +240,10 @@ class Writes:
             for one in self.tree.all(cst.Name)
         )
 
-    # ---- the end of a response, as 21.x spells it ----
+    # ---- the end of a response in the API of 21.x ----
 
     def _is_last(self, call: cst.Call) -> bool:
-        """Whether nothing of its function runs after it, or only a `return`."""
+        """Whether no code of the function runs after the call, except a `return`."""
         tree = self.tree
         around: cst.CSTNode | None = tree.statement(call)
         while around is not None and not isinstance(around, cst.FunctionDef):
@@ -263,7 +263,7 @@ class Writes:
             self.scan.say(
                 call,
                 "left",
-                "the `send` ends the response, and more follows",
+                "the `send` ends the response, but more code follows",
                 "return from the streaming function there",
             )
             return False
@@ -272,14 +272,14 @@ class Writes:
         return True
 
     def _end(self, call: cst.Call, owner: str) -> None:
-        """`eof()`: a streaming function ends the response by returning."""
+        """Remove `eof()`: a streaming function ends the response by returning."""
         scan, tree = self.scan, self.tree
         line = tree.statement(call)
         if not self._is_last(call) or not isinstance(line, cst.SimpleStatementLine) or len(line.body) != 1:
             scan.say(
                 call,
                 "left",
-                "the response is ended, and more follows",
+                "the response is ended, but more code follows",
                 "return from the streaming function there",
             )
             return
@@ -288,21 +288,21 @@ class Writes:
         if len(block.body) == 1:
             scan.replace(line, "pass", owner)
             return
-        # From the end of the line before, so that what follows stays where it is.
+        # Remove it with the line break before it, so that the following lines stay unchanged.
         start = tree.line_start(tree.start(line)) - len(tree.newline)
         scan.edit(start, scan.line_end(tree.end(line)), "", owner)
 
     # ---- functions that become async ----
 
     def make_async(self, function: cst.FunctionDef) -> str | None:
-        """Makes a function async, and has its callers await it; or says why that cannot be."""
+        """Make a function async and let its callers await it; or return the reason why that is impossible."""
         if self.scan.is_generator(function):
             return "it is a generator"
         if function.asynchronous is not None:
             return None
         if function in self._async:
             return self._async[function]
-        self._async[function] = None  # while its callers are looked at, for those that call each other
+        self._async[function] = None  # ends the recursion for functions that call each other
         reason = self._obstacle(function)
         self._async[function] = reason
         if reason is None:
@@ -322,22 +322,22 @@ class Writes:
         ):
             return "it is decorated"
         if function in scan.roles.streaming:
-            return None  # what it returns is awaited if it can be
+            return None  # the caller awaits its result if that is awaitable
         references = self._references(function)
         calls: list[cst.Call] = []
         for node in references:
             if isinstance(node, cst.Attribute) and function not in tree.functions_of(node):
-                return f"`{tree.code(node)}` in line {tree.line(node)} may be it"
+                return f"`{tree.code(node)}` in line {tree.line(node)} may refer to it"
             call = tree.parent(node)
             if not isinstance(call, cst.Call) or call.func is not node:
-                return f"it is handed over as a function in line {tree.line(node)}"
+                return f"it is passed as a function in line {tree.line(node)}"
             hidden = scan.hidden(call)
             if hidden is not None:
                 return f"it is called in {hidden} in line {tree.line(node)}"
             around = tree.function(call)
             assert isinstance(around, cst.FunctionDef)
             if around is not function and (reason := self.make_async(around)) is not None:
-                return f"its caller `{around.name.value}` cannot: {reason}"
+                return f"its caller `{around.name.value}` cannot become async: {reason}"
             calls.append(call)
         for call in calls:
             self._await_call(call)
@@ -367,7 +367,7 @@ class Writes:
     # ---- the parameter ----
 
     def _rename(self, function: cst.FunctionDef) -> None:
-        """The response's parameter becomes `channel`, where nothing in the function is called so."""
+        """Rename the response's parameter to `channel`, unless the function uses that name already."""
         scan, tree = self.scan, self.tree
         params = parameters(function)
         position = scan.roles.streaming[function]
@@ -387,7 +387,7 @@ class Writes:
         scan.rename(parameter, "channel", owner)
 
     def _by_keyword(self, function: cst.FunctionDef, name: str) -> bool:
-        """Whether a call gives the function a parameter by this name."""
+        """Whether a call passes this parameter to the function by name."""
         return any(
             function in self.tree.functions_of(call.func) for call in self._calls_with_keyword.get(name, ())
         )
@@ -403,7 +403,7 @@ class Writes:
 
 
 def _is_ascii(node: cst.SimpleString) -> bool:
-    """Whether `b` before the literal gives the bytes that encoding it gives."""
+    """Whether the literal with a `b` prefix has the same bytes as the encoded literal."""
     try:
         return bool(ast.literal_eval("b" + node.value) == ast.literal_eval(node.value).encode())
     except (SyntaxError, ValueError):

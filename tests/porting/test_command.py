@@ -119,14 +119,17 @@ def test_a_file_that_cannot_be_parsed_is_named_and_the_rest_goes_on(
 def test_a_path_that_is_not_there(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     put(tree, good=BEFORE)
     assert main(["port", "gone.py", "good.py", "--write"]) == 3
-    assert capsys.readouterr().err == "streamcompat: gone.py is not there\n"
+    assert capsys.readouterr().err == "streamcompat: gone.py does not exist\n"
     assert (tree / "good.py").read_text() == AFTER
 
 
 def test_a_folder_without_a_python_file(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tree / "notes.txt").write_text("notes\n")
     assert main(["port", ".", "--check"]) == 0
-    assert capsys.readouterr().err == "streamcompat: no Python file in . that no .gitignore leaves out\n"
+    assert (
+        capsys.readouterr().err
+        == "streamcompat: found no Python files in ., apart from what .gitignore excludes\n"
+    )
 
 
 def test_a_file_that_cannot_be_written_stays(
@@ -158,7 +161,7 @@ def test_the_report_as_json(tree: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_the_report_for_github(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     put(tree, **{"app,1": WITH_LEFT})
     assert main(["port", ".", "--check", "--report", "github"]) == 1
-    assert "::warning file=app%2C1.py,line=10,title=left alone::the response is handed to `csv.writer`" in (
+    assert "::warning file=app%2C1.py,line=10,title=left alone::the response is passed to `csv.writer`" in (
         capsys.readouterr().out
     )
 
