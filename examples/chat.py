@@ -1,4 +1,4 @@
-"""A chat over WebSockets: what one member of a room says, all the others hear.
+"""A chat over WebSockets: each message goes to all other members of the room.
 
     streamcompat run examples/chat.py
 
@@ -19,13 +19,13 @@ from streamcompat.sanic_api import Sanic
 app = Sanic("chat")
 rooms = defaultdict(set)
 
-BEHIND = 100  # lines that a member may be behind the others
+BACKLOG = 100  # lines that may wait for a slow member
 
 
 @app.websocket("/room/<name>")
 async def room(request, ws, name):
     members = rooms[name]
-    mine, lines = anyio.create_memory_object_stream(BEHIND)
+    mine, lines = anyio.create_memory_object_stream(BACKLOG)
 
     async def write():
         async for line in lines:
@@ -44,11 +44,11 @@ async def room(request, ws, name):
 
 
 def say(line, members):
-    """Nobody waits for a member that is slow: who is too far behind has to leave."""
+    """Send the line to the members without waiting; disconnect a member whose backlog is full."""
     for member in members:
         try:
             member.send_nowait(line)
         except anyio.WouldBlock:
             member.close()
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            pass  # it is leaving
+            pass  # the member is leaving

@@ -1,14 +1,14 @@
-"""A PostgreSQL query streamed out as CSV, in Sanic's words.
+"""Streams a PostgreSQL query as CSV, with Sanic's API.
 
-The rows come through a cursor, a thousand at a time, and no faster than the client reads: a table of
-any size is exported in constant memory. A client that goes away ends the query.
+A cursor fetches a thousand rows at a time, and no faster than the client reads: a table of any size is
+exported in constant memory. If the client disconnects, the query ends.
 
     createdb example
     psql example -f examples/readings.sql
     PGDATABASE=example streamcompat run examples/export_sanic.py
     curl 'http://127.0.0.1:8000/readings.csv?sensor=boiler'
 
-asyncpg finds the server by the usual variables: PGHOST, PGUSER, PGPASSWORD, PGDATABASE.
+asyncpg reads the usual environment variables: PGHOST, PGUSER, PGPASSWORD, PGDATABASE.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""An app in Mach9's words: a chunk in is a dict from `receive()`, a chunk out is bytes for `send()`.
+"""An app with Mach9's API: `receive()` returns each chunk as a dict, and `send()` takes bytes.
 
 Serve it with `streamcompat run examples/mach9_app.py`.
 """
@@ -29,7 +29,7 @@ async def countdown(request, number):
 
 @app.post("/upper", stream=True)
 async def upper(request):
-    """Answer while the question is still arriving: each chunk goes back in capitals."""
+    """Respond while the request is still arriving: each chunk is sent back in capitals."""
 
     async def capitals(channel):
         while True:
@@ -43,7 +43,7 @@ async def upper(request):
 
 
 class Digest(HTTPMethodView):
-    """Measures an upload of any size without ever holding more than a chunk of it."""
+    """Hashes an upload of any size, and holds only one chunk of it at a time."""
 
     @stream_decorator
     async def post(self, request):

@@ -1,7 +1,7 @@
-"""An app as it was written for Mach9, with not a line changed.
+"""An app written for Mach9, without any change.
 
-No package called mach9 has to be installed: `streamcompat run examples/old_mach9_app.py --alias`
-serves it, with streamcompat behind the name.
+`streamcompat run examples/old_mach9_app.py --alias` serves it: `import mach9` then finds streamcompat, and
+Mach9 itself need not be installed.
 """
 
 from mach9 import Mach9

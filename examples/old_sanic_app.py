@@ -1,7 +1,7 @@
-"""An app as it was written for Sanic in 2018, with not a line changed.
+"""An app written for Sanic in 2018, without any change.
 
-No package called sanic has to be installed: `streamcompat run examples/old_sanic_app.py --alias`
-serves it, with streamcompat behind the name.
+`streamcompat run examples/old_sanic_app.py --alias` serves it: `import sanic` then finds streamcompat, and
+Sanic itself need not be installed.
 """
 
 from sanic import Sanic

@@ -1,4 +1,4 @@
-"""An app in Sanic's words: a chunk in is bytes from `get()`, a chunk out is whatever `write()` is given.
+"""An app with Sanic's API: `get()` returns each chunk as bytes, and `write()` takes any object.
 
 Serve it with `streamcompat run examples/sanic_app.py`.
 """
@@ -28,7 +28,7 @@ async def countdown(request, number):
 
 @app.stream("/upper")
 async def upper(request):
-    """Answer while the question is still arriving: each chunk goes back in capitals."""
+    """Respond while the request is still arriving: each chunk is sent back in capitals."""
 
     async def capitals(response):
         while True:
@@ -42,7 +42,7 @@ async def upper(request):
 
 
 class Digest(HTTPMethodView):
-    """Measures an upload of any size without ever holding more than a chunk of it."""
+    """Hashes an upload of any size, and holds only one chunk of it at a time."""
 
     @stream_decorator
     async def post(self, request):
@@ -61,7 +61,7 @@ async def squares(request):
     rows = int(request.args.get("rows", 3))
 
     async def table(response):
-        # csv knows nothing of coroutines; its plain write() still waits for a slow client.
+        # csv cannot await write(), but the response still waits for a slow client.
         writer = csv.writer(response)
         writer.writerow(["number", "square"])
         for number in range(1, rows + 1):

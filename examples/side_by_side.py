@@ -1,7 +1,7 @@
-"""Both flavours side by side in one server: /mach9, /sanic, and an index page of what to try.
+"""Both flavours in one server: /mach9, /sanic, and an index page with commands to try.
 
 Serve it with `make run`, or with `streamcompat run examples/side_by_side.py`.
-`python examples/side_by_side.py URL` only prints what to try on a site that is served at URL.
+`python examples/side_by_side.py URL` only prints the commands for a site at URL.
 """
 
 import sys
@@ -40,4 +40,4 @@ site.mount(sanic_app, prefix="/sanic")
 
 if __name__ == "__main__":
     url = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8000"
-    print(f"Once it listens, try from another terminal (Ctrl-C ends it):\n\n{TRY.format(url=url)}")
+    print(f"When the server listens, try in another terminal (Ctrl-C stops it):\n\n{TRY.format(url=url)}")
