@@ -1,12 +1,12 @@
-# What to type. `make run` and `make test` need nothing but Python >= 3.11 (with venv) and make:
-# each makes the environment in .venv first, if it is not there or its description has changed.
+# The commands for development. They need only make and Python >= 3.11 (with venv): each target first
+# creates the environment in .venv if it is missing or if pyproject.toml or the constraints have changed.
 #
-#   PYTHON=python3.12   which Python makes the environment
-#   VENV=.venv          where the environment lives
-#   HOST= PORT=         where `make run` listens
-#   ARGS=               handed on to pytest, to the benchmarks, to the fuzzer, or to the soak
-#   SECONDS=60          how long `make fuzz` takes
-#   JOBS=auto           processes of `make test`; as many as there are cores
+#   PYTHON=python3.12   the Python that creates the environment
+#   VENV=.venv          the folder of the environment
+#   HOST= PORT=         the address on which `make run` listens
+#   ARGS=               arguments for pytest, the benchmarks, the fuzzer or the soak
+#   SECONDS=60          duration of `make fuzz`
+#   JOBS=auto           number of processes of `make test`; auto means one per core
 
 VENV ?= .venv
 HOST ?= 127.0.0.1
@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-# The first Python on PATH that is new enough; a name on PATH may be a stub that does not run.
+# The first Python on PATH that is new enough. Each is tried, because a name on PATH may be a stub that fails.
 FIND_PYTHON = for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; \
 	done
@@ -29,21 +29,21 @@ FIND_PYTHON = for name in python3 python3.13 python3.12 python3.11 python3.14 py
 help:
 	@echo "make run        serve the example site on http://$(HOST):$(PORT)/"
 	@echo "make test       run the test suite"
-	@echo "make test-all   run it on every Python of 3.11, 3.12, 3.13 that is here"
+	@echo "make test-all   run it on every installed Python of 3.11, 3.12, 3.13"
 	@echo "make test-long  run the long tests, with ten thousand examples and more: about an hour"
 	@echo "make fuzz       fuzz the engine, guided by coverage, for SECONDS=$(SECONDS)"
-	@echo "make soak       slow, vanishing and hostile clients by the thousand: about five minutes"
-	@echo "make lint       formatting, ruff, mypy --strict, the import rules"
-	@echo "make format     let ruff put the formatting right"
-	@echo "make wheel      build the wheel into dist/ and check what is in it"
-	@echo "make bench      measure against other servers; ARGS='--against main': against our own at main"
-	@echo "make setup      only make the environment in $(VENV)"
-	@echo "make clean      remove what all of these have made"
+	@echo "make soak       run thousands of slow, vanishing and hostile clients: about five minutes"
+	@echo "make lint       check formatting, ruff, mypy --strict and the import rules"
+	@echo "make format     format the code with ruff"
+	@echo "make wheel      build the wheel into dist/ and check its content"
+	@echo "make bench      compare with other servers; ARGS='--against main': with our own at main"
+	@echo "make setup      only create the environment in $(VENV)"
+	@echo "make clean      remove everything that these commands have created"
 
 setup: $(READY)
 
-# hatchling comes first and the project is built without isolation, so that the constraints hold for
-# the build as well, whatever the version of pip.
+# hatchling is installed first and the project is built without isolation, so that the constraints also
+# apply to the build, with every version of pip.
 $(READY): pyproject.toml constraints.txt
 	@python="$(PYTHON)"; test -n "$$python" || python="$$($(FIND_PYTHON))"; \
 	test -n "$$python" || { echo "streamcompat needs Python 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 1; }; \
@@ -58,8 +58,8 @@ run: $(READY)
 	@$(BIN)/python examples/side_by_side.py http://$(HOST):$(PORT)
 	@$(BIN)/streamcompat run examples/side_by_side.py --host $(HOST) --port $(PORT)
 
-# A traceback with carets parses source text, and CPython 3.11 may raise SystemError where two threads
-# parse at once (gh-106905): a served app that logs an error would now and then end the whole run.
+# A traceback with carets parses source text, and CPython 3.11 may raise SystemError if two threads parse
+# at once (gh-106905): a served app that logs an error would occasionally end the whole run.
 test test-long: export PYTHONNODEBUGRANGES = 1
 
 test: $(READY)
@@ -71,13 +71,13 @@ test-all:
 test-long: $(READY)
 	$(BIN)/python -m pytest -m long --hypothesis-profile=long -o timeout=3600 $(ARGS)
 
-# atheris stands beside the environment and not in it, so that the suite is the same with and without it.
+# atheris is installed outside of the environment, so that the suite is the same with and without it.
 fuzz: $(READY)
 	@$(PIP) install --upgrade --target $(VENV)/fuzz --requirement tests/fuzz/requirements.txt || { \
-		echo "atheris does not install for this Python on this platform: nothing was fuzzed" >&2; exit 1; }
+		echo "cannot install atheris for this Python on this platform: nothing was fuzzed" >&2; exit 1; }
 	PYTHONPATH=$(VENV)/fuzz $(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
 
-# Longer: make soak ARGS='--runs 5 --gigabytes 50'; one of them: make soak ARGS='idle --server trio'.
+# A longer run: make soak ARGS='--runs 5 --gigabytes 50'; one scenario: make soak ARGS='idle --server trio'.
 soak: $(READY)
 	@$(BIN)/python -m tests.resilience $(ARGS)
 
