@@ -1,6 +1,6 @@
-"""Requests worth cutting: what must be accepted, and what must be refused with which status.
+"""Requests that are worth cutting: some must be accepted, the others must be refused with the given status.
 
-All limits are those of `wire.SMALL`, so that each is met exactly, and exceeded by one, with few bytes.
+All limits are those of `wire.SMALL`, so that few bytes meet each limit exactly, or exceed it by one.
 """
 
 from __future__ import annotations
@@ -8,18 +8,18 @@ from __future__ import annotations
 from tests.support.wire import SMALL, chunks, post, request, upload
 
 NEXT = request(b"GET /next HTTP/1.1")
-"""What follows another request on the same connection."""
+"""A second request on the same connection."""
 
 
 def _fields(size: int) -> list[bytes]:
-    """Field lines, Host among them, that take this many bytes in all."""
+    """Field lines, including Host, of this many bytes in total."""
     host = b"Host: h\r\n"
     name = b"X: "
     return [name + b"v" * (size - len(host) - len(name) - 2)]
 
 
 def _line(size: int) -> bytes:
-    """A request line that takes this many bytes with its CRLF."""
+    """A request line of this many bytes, including its CRLF."""
     return b"GET /" + b"p" * (size - len(b"GET / HTTP/1.1\r\n")) + b" HTTP/1.1"
 
 
@@ -44,7 +44,7 @@ GOOD: dict[str, bytes] = {
     "absolute-form of a query": request(b"GET http://other?q HTTP/1.1"),
     "asterisk-form": request(b"OPTIONS * HTTP/1.1"),
     "absolute asterisk-form": request(b"OPTIONS http://other HTTP/1.1"),
-    "a method nobody knows": request(b"M-SEARCH!#$ / HTTP/1.1"),
+    "an unknown method": request(b"M-SEARCH!#$ / HTTP/1.1"),
     "a method in small letters": request(b"get / HTTP/1.1"),
     "an empty line before": b"\r\n" + request(),
     "an empty line between": request() + b"\r\n" + NEXT,
@@ -55,7 +55,7 @@ GOOD: dict[str, bytes] = {
     "a tab within a value": request(b"GET / HTTP/1.1", b"A: b\tc"),
     "an empty value": request(b"GET / HTTP/1.1", b"A:"),
     "a value of high bytes": request(b"GET / HTTP/1.1", b"A: \x80\xff\xa0"),
-    "a name of odd characters": request(b"GET / HTTP/1.1", b"!#$%&'*+-.^_`|~09aZ: b"),
+    "a name with every special token character": request(b"GET / HTTP/1.1", b"!#$%&'*+-.^_`|~09aZ: b"),
     "a name twice": request(b"GET / HTTP/1.1", b"A: b", b"a: c"),
     "the most header bytes": request(b"GET / HTTP/1.1", *_fields(SMALL.head_fields)),
     "the most fields": request(b"GET / HTTP/1.1", *[b"A: b"] * (SMALL.field_count - 1)),
@@ -229,7 +229,7 @@ BAD_HEAD: dict[str, tuple[int, bytes]] = {
     "an unknown expectation": (417, request(b"POST / HTTP/1.1", b"Expect: a-miracle")),
     "a second expectation": (417, request(b"POST / HTTP/1.1", b"Expect: 100-continue, x")),
 }
-"""The status that the engine answers by itself."""
+"""The status with which the engine rejects the request, and the request."""
 
 BAD_BODY: dict[str, tuple[int, bytes, bytes]] = {
     # sizes
@@ -286,7 +286,7 @@ BAD_BODY: dict[str, tuple[int, bytes, bytes]] = {
     "one trailer byte too many": (431, b"", chunks(trailers=_trailers(SMALL.trailer_fields + 1))),
     "a trailer without an end": (431, b"", b"0\r\nA: " + b"b" * 100),
 }
-"""The status of the error that an application's read raises, what it can read before, the chunked body."""
+"""The status of the error that a read raises, the bytes that can be read before it, and the chunked body."""
 
 EVERY: dict[str, bytes] = {
     **GOOD,

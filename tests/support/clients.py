@@ -12,7 +12,7 @@ from typing import Any
 from tests.support.responses import Response, ResponseReader
 
 PATIENCE = 30.0
-"""Seconds that anything may take on a loaded machine before a test gives up."""
+"""Seconds that any wait may take on a loaded machine before the test fails."""
 
 
 def parse_address(url: str) -> tuple[int, Any]:
@@ -27,7 +27,7 @@ def parse_address(url: str) -> tuple[int, Any]:
 
 
 def connect(family: int, address: Any, receive_buffer: int | None = None) -> Client:
-    """A new connection; `receive_buffer` bounds what the kernel takes for a client that does not read."""
+    """A new connection; `receive_buffer` limits what the kernel takes for a client that does not read."""
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.settimeout(PATIENCE)
     if receive_buffer is not None:
@@ -46,7 +46,7 @@ def connect_to(url: str) -> socket.socket:
 
 
 def read_to_the_end(connection: socket.socket) -> bytes:
-    """All that comes until the connection is closed or reset."""
+    """Everything that arrives until the connection is closed or reset."""
     received = b""
     with contextlib.suppress(ConnectionResetError):
         while data := connection.recv(65536):
@@ -55,14 +55,14 @@ def read_to_the_end(connection: socket.socket) -> bytes:
 
 
 def answers_to(url: str, sent: bytes) -> bytes:
-    """All that is answered to these bytes until the connection is closed."""
+    """Everything that the server sends in response to these bytes until it closes the connection."""
     with connect_to(url) as connection:
         connection.sendall(sent)
         return read_to_the_end(connection)
 
 
 class Client:
-    """A raw socket whose answers h11 parses."""
+    """A raw socket with an h11 parser for the responses."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
@@ -78,7 +78,7 @@ class Client:
         self.socket.sendall(data)
 
     def receive(self) -> bytes:
-        """What comes next, in whatever piece; empty at the end."""
+        """The next bytes; empty at the end of the connection."""
         if self._held:
             held, self._held = self._held, b""
             return held
@@ -87,11 +87,11 @@ class Client:
     def response(self, method: str = "GET") -> Response:
         """The next response, complete."""
         response = self.response_or_cut(method)
-        assert response.complete, f"the response is cut: {response}"
+        assert response.complete, f"the response is truncated: {response}"
         return response
 
     def response_or_cut(self, method: str = "GET") -> Response:
-        """The next response, as far as it comes before the connection closes."""
+        """The next response; truncated if the connection closes before its end."""
         reader = ResponseReader(method)
         with contextlib.suppress(ConnectionResetError):
             while not reader.over:
@@ -100,7 +100,7 @@ class Client:
         return reader.response
 
     def informational(self) -> int:
-        """The status of the 1xx response that comes next."""
+        """The status of the next response, which must be a 1xx."""
         line = self._head()
         matched = re.match(rb"HTTP/1\.1 (1\d\d) ", line)
         assert matched is not None, line
@@ -115,14 +115,14 @@ class Client:
         return head
 
     def rest(self) -> bytes:
-        """Everything until the server closes; a reset is a ConnectionResetError."""
+        """Everything until the server closes; a reset raises ConnectionResetError."""
         pieces = []
         while piece := self.receive():
             pieces.append(piece)
         return b"".join(pieces)
 
     def until_closed(self) -> None:
-        """The server closes, and nothing more comes before that."""
+        """Assert that the server closes without sending anything more."""
         assert self.rest() == b""
 
     def half_close(self) -> None:
@@ -132,7 +132,7 @@ class Client:
         self.socket.close()
 
     def reset(self) -> None:
-        """Leave with a RST instead of a FIN."""
+        """Close with a RST instead of a FIN."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 

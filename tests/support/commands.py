@@ -1,6 +1,6 @@
-"""The ways to start a process: a command that ends, `streamcompat run` that serves, a program that serves.
+"""The ways to start a process: a command that ends, `streamcompat run`, or a program that serves.
 
-Readiness is an event, never a sleep: a server says where it listens, and only then does the test go on.
+Readiness is an event, never a sleep: the test continues once the server has printed its address.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class Command:
     """A running `streamcompat run`.
 
     Attributes:
-        url: where it listens, such as `http://127.0.0.1:40123`; empty on a Unix socket.
-        said: its standard output up to the line that says so.
-        output: the lines after that one, all of them once it has ended.
-        errors: the lines of its standard error, likewise.
+        url: the address, such as `http://127.0.0.1:40123`; empty on a Unix socket.
+        said: its standard output up to the line with the address.
+        output: the later lines of its standard output; complete once the process has ended.
+        errors: the lines of its standard error; complete once the process has ended.
     """
 
     process: subprocess.Popen[str]
@@ -41,7 +41,7 @@ class Command:
 
 
 def environment() -> dict[str, str]:
-    """The environment of a child that imports this tree, writes UTF-8 and buffers nothing."""
+    """The environment for a child that imports this tree, writes UTF-8 and does not buffer its output."""
     paths = os.pathsep.join([str(ROOT), str(ROOT / "engine")])
     return {
         **os.environ,
@@ -55,10 +55,10 @@ def environment() -> dict[str, str]:
 def run_python(
     *arguments: str, cwd: Path = ROOT, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """`python ARGUMENTS`, which is to end by itself.
+    """Run `python ARGUMENTS`, which must end by itself.
 
     Args:
-        env: variables on top of `environment()`.
+        env: variables in addition to `environment()`.
     """
     return subprocess.run(
         [sys.executable, *arguments],
@@ -73,15 +73,15 @@ def run_python(
 
 @contextmanager
 def serve_command(*arguments: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> Iterator[Command]:
-    """`python -m streamcompat run ARGUMENTS --port 0` as a child, which ends gracefully with status 0.
+    """Run `python -m streamcompat run ARGUMENTS` as a child until the block ends; it must exit with status 0.
 
     Args:
-        arguments: what follows `run`; `--port 0` is added unless a place to listen is among them.
+        arguments: those after `run`; `--port 0` is added unless they contain `--port` or `--uds`.
         cwd: its current folder.
-        env: variables on top of `environment()`.
+        env: variables in addition to `environment()`.
 
     Raises:
-        AssertionError: it ended, or fell silent, before it listened; or it did not end with status 0.
+        AssertionError: it ended or hung before it listened, or its exit status was not 0.
     """
     line = [sys.executable, "-m", "streamcompat", "run", *arguments]
     if not {"--port", "--uds"} & set(arguments):
@@ -95,7 +95,7 @@ def serve_command(*arguments: str, cwd: Path = ROOT, env: dict[str, str] | None 
         text=True,
     )
     errors: list[str] = []
-    # Both pipes are read all the time, so that a talkative child never blocks on them.
+    # Both pipes are read all the time, so that a child with much output never blocks on them.
     error_reader = threading.Thread(target=lambda: errors.extend(process.stderr or ()))
     error_reader.start()
     watchdog = threading.Timer(PATIENCE * 3, process.kill)
@@ -133,19 +133,19 @@ def serve_command(*arguments: str, cwd: Path = ROOT, env: dict[str, str] | None 
 
 @dataclass
 class Program:
-    """A server in a process of its own; the first line that it printed was where it listens."""
+    """A server in another process; the first line that it prints is its address."""
 
     process: subprocess.Popen[str]
     address: tuple[int, Any]
     _error_file: Path
 
     def line(self) -> str:
-        """The next line that it prints, without its end; empty once it has ended."""
+        """The next line of its output, without the line break; empty once the process has ended."""
         assert self.process.stdout is not None
         return self.process.stdout.readline().rstrip("\n")
 
     def errors(self) -> str:
-        """All that it has written to its standard error."""
+        """Everything that it has written to its standard error."""
         return self._error_file.read_text()
 
     def connect(self, receive_buffer: int | None = None) -> Client:
@@ -155,10 +155,10 @@ class Program:
 
 @contextmanager
 def serve_program(folder: Path, source: str, *arguments: str) -> Iterator[Program]:
-    """Run a program that serves, prints where, and prints whatever else it has to say.
+    """Run a program that serves and prints its address as the first line.
 
     Args:
-        folder: for its files.
+        folder: the folder for its files.
     """
     path, errors = folder / "program.py", folder / "errors"
     path.write_text(source)
@@ -172,7 +172,7 @@ def serve_program(folder: Path, source: str, *arguments: str) -> Iterator[Progra
             env=environment(),
         ) as process,
     ):
-        # A read of its output has no time limit: a process that falls silent is ended.
+        # A read of its output has no timeout, so a watchdog kills a process that hangs.
         watchdog = threading.Timer(4 * PATIENCE, process.kill)
         watchdog.daemon = True
         watchdog.start()

@@ -1,4 +1,4 @@
-"""Work, counted in calls: no busy machine makes it more."""
+"""Measures work in function calls: unlike time, their number does not depend on the load of the machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import FrameType
 
 
 def calls(work: Callable[[], object]) -> int:
-    """How many functions, of Python and of C, are called in doing this."""
+    """The number of Python and C functions that `work` calls."""
     count = 0
 
     def profile(frame: FrameType, event: str, argument: object) -> None:

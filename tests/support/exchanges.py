@@ -1,7 +1,6 @@
-"""An exchange in memory, by the engine's contract: what the kernel's tests hand to an app.
+"""An in-memory exchange that keeps the engine's contract; the kernel's tests pass it to apps.
 
-The peer takes everything that is written. What goes wrong on a
-connection is scripted by the test.
+The peer accepts all writes. The test scripts what goes wrong on the connection.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _REPLACED = "another response has taken this one's place"
 
 @dataclass
 class Head:
-    """A request's head, as `RequestHead`."""
+    """A request's head, with the attributes of `RequestHead`."""
 
     method: str
     target: bytes
@@ -50,7 +49,7 @@ class Head:
 
 
 class _Done:
-    """What a write returns; counts whether it was awaited."""
+    """The awaitable that a write returns; counts when it is awaited."""
 
     def __init__(self, exchange: FakeExchange) -> None:
         self.exchange = exchange
@@ -63,14 +62,14 @@ class _Done:
 
 @dataclass
 class FakeExchange:
-    """A request to be answered, by `streamcompat_engine.Exchange`.
+    """A request and its response, with the interface of `streamcompat_engine.Exchange`.
 
     Attributes:
-        pieces: the body; an exception among them is raised in its place.
-        chunks: of the streamed response.
-        log: what was done, in order: `"start"`, `"drain"`, `"finish"`, `"abort"`, `"respond"`, `"run"`.
-        fail_write: raised by the next write.
-        sent_trailers: of the response.
+        pieces: the body; an exception among the pieces is raised when it is read.
+        chunks: the chunks of the streamed response.
+        log: the calls in order: `"start"`, `"drain"`, `"finish"`, `"abort"`, `"respond"`, `"run"`.
+        fail_write: the error that writes raise.
+        sent_trailers: the trailers of the response.
     """
 
     head: Head
@@ -97,7 +96,7 @@ class FakeExchange:
     reading_paused: bool = False
     awaited: int = 0
     fail_write: Exception | None = None
-    _open: bool = False  # more of the body comes
+    _open: bool = False  # more of the body may arrive
     _received: int = 0
     _responded: int = 0
     _streams: bool = False
@@ -107,10 +106,10 @@ class FakeExchange:
     _changed: anyio.Event | None = None
     _scope: anyio.CancelScope | None = None
 
-    # What the client does
+    # The actions of the client
 
     def open_body(self) -> None:
-        """More of the body comes, until `put_end`."""
+        """More of the body may arrive, until `put_end`."""
         self._open = True
 
     def put(self, piece: bytes) -> None:
@@ -137,7 +136,7 @@ class FakeExchange:
             self._changed = None
 
     async def until_cancelled(self, function: Coroutine[Any, Any, None]) -> None:
-        """Run the application so that `cancel` ends it."""
+        """Run the application in a scope that `cancel` cancels."""
         with anyio.CancelScope() as self._scope:
             await function
 
@@ -164,7 +163,7 @@ class FakeExchange:
         return self._responded or sum(map(len, self.chunks))
 
     def pace(self, idle: float | None = None, rate: int | None = None) -> None:
-        """Without effect: nothing is timed here."""
+        """No effect: this exchange has no timeouts."""
 
     def _check_limit(self) -> None:
         declared = dict(self.head.headers).get(b"content-length", b"0")
@@ -256,7 +255,7 @@ class FakeExchange:
 
     @property
     def blocked(self) -> bool:
-        """Always, so that who asks drains and the log says so."""
+        """Always True, so that every caller drains and the log shows it."""
         return True
 
     async def drain(self) -> None:
@@ -307,16 +306,16 @@ class FakeExchange:
         raise ProtocolError(501, "there is no connection to switch")
 
     def when_stopping(self, tell: Callable[[], None]) -> None:
-        """Nothing stops here."""
+        """No effect: this server never stops."""
 
     async def changed(self) -> None:
-        """Nothing happens to a WebSocket here."""
+        """Returns at once: there is no WebSocket."""
 
     def proceed(self) -> None:
-        """There is nothing to go on with."""
+        """No effect: reading is never paused."""
 
     def field(self, name: str) -> str | None:
-        """The value of a response field; the last one's."""
+        """The value of a response field; the last one if it is repeated."""
         return {key.decode().lower(): value.decode() for key, value in self.headers}.get(name)
 
     @property
@@ -344,7 +343,7 @@ def request_to(
 
 
 async def ask(app: Any, method: str, target: str, *pieces: Any, **rest: Any) -> FakeExchange:
-    """The exchange after `app` has answered it."""
+    """The exchange after `app` has handled it."""
     exchange = request_to(method, target, *pieces, **rest)
     await app.handle(exchange)
     end = End.LEFT if exchange.disconnected else End.CUT if exchange.aborted else End.WHOLE

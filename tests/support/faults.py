@@ -1,7 +1,7 @@
-"""A socket that fails as it is told, and a coroutine that is cancelled where it is told.
+"""A socket whose calls fail by a plan, and a way to cancel a coroutine at a chosen wait.
 
-Each call of a server to its socket is counted; a plan says at which of them what goes wrong. The bytes go
-through the real system, so what a driver believes of a socket after a fault is put to the test as well.
+Each call of a server to its socket is counted; a plan says which calls fail and how. The bytes go through the
+real kernel, so the driver's assumptions about a socket after a fault are tested as well.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
 from typing import Any, Final
 
 SHORT: Final = "short"  # one byte goes through
-AGAIN: Final = "again"  # nothing does, for now
-RESET: Final = "reset"  # the peer has reset the connection; so it stays
+AGAIN: Final = "again"  # the call would block
+RESET: Final = "reset"  # the peer has reset the connection; all later calls fail too
 CANCEL: Final = "cancel"  # the handler is cancelled during the call
 HARMLESS: Final = (SHORT, AGAIN)
 KINDS: Final = (SHORT, AGAIN, RESET, CANCEL)
 
 
 class Plan:
-    """What goes wrong at which call, counted from 0; nothing at the others.
+    """The faults by the number of the call, from 0; all other calls succeed.
 
     Attributes:
         calls: the names of the calls so far.
@@ -38,7 +38,8 @@ class Plan:
 
     @classmethod
     def random(cls, seed: int) -> Plan:
-        """Many faults, the same ones for the same seed; a reset only rarely, so that much happens before."""
+        """A plan with many faults, the same for the same seed. Resets are rare, so that many calls come
+        before."""
         source = random.Random(seed)
         share = source.choice((0.05, 0.3, 0.6))
         weights = (10, 10, 1, source.choice((0, 1)))
@@ -47,7 +48,7 @@ class Plan:
         )
 
     def next(self, call: str) -> str | None:
-        """Count a call; raises what its fault raises, or returns its fault for the caller to act on."""
+        """Count a call and return its fault, if the caller must act on it. Raises the errors of faults."""
         fault = self._faults.get(len(self.calls))
         self.calls.append(call)
         if self._broken or fault == RESET:
@@ -63,7 +64,7 @@ class Plan:
 
 
 class FaultySocket(socket.socket):
-    """One end of a pair, taken over from a plain socket; its calls fail by a plan."""
+    """One end of a socket pair, made from a plain socket; its calls fail by a plan."""
 
     plan: Plan
 
@@ -86,7 +87,7 @@ class FaultySocket(socket.socket):
         return super().sendmsg([memoryview(b"".join(buffers))[:1]] if short else buffers, *rest)
 
     def writev(self, buffers: list[bytes]) -> int:
-        """What `os.writev` does to its descriptor."""
+        """Stands in for `os.writev` on this socket's descriptor."""
         short = self.plan.next("writev") == SHORT
         return os.writev(self.fileno(), [b"".join(buffers)[:1]] if short else buffers)
 
@@ -99,9 +100,9 @@ class FaultySocket(socket.socket):
 def cancelled_at(
     function: Coroutine[Any, Any, None], index: int, cancel: Callable[[], object]
 ) -> Generator[Any, Any, int]:
-    """Step a coroutine and call `cancel` the `index`-th time, from 0, that it waits.
+    """Run a coroutine step by step, and call `cancel` at its wait number `index`, from 0.
 
-    Returns: how often it waited.
+    Returns: the number of waits.
     """
     waits = 0
     step: Callable[[Any], Any] = function.send

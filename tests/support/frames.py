@@ -1,6 +1,6 @@
-"""A WebSocket's frames as bytes, sound and broken, and what a server sends, read back.
+"""Builds a client's WebSocket frames, valid and invalid, and parses a server's frames.
 
-Written by hand, so that what is sent does not depend on a library that would refuse to send it.
+Written by hand, because a library would refuse to send invalid frames.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from streamcompat_engine.websocket.handshake import Accepted
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 MASK = b"\x12\x34\x56\x78"
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
-"""The key of RFC 6455 §1.3; its answer is `ACCEPT`."""
+"""The key of RFC 6455 §1.3; the server's reply to it is `ACCEPT`."""
 ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
 class Frame(NamedTuple):
-    """One frame of a server's."""
+    """One frame from a server."""
 
     opcode: int
     payload: bytes = b""
@@ -34,12 +34,12 @@ def frame(
     mask: bytes | None = MASK,
     length: bytes | None = None,
 ) -> bytes:
-    """A frame of a client's.
+    """A frame from a client.
 
     Args:
-        rsv: the three reserved bits as a number, RSV1 being 4.
-        mask: `None` for a frame that is not masked.
-        length: the length field's bytes, where they are to be odd; the first without the mask bit.
+        rsv: the three reserved bits as a number; RSV1 is 4.
+        mask: `None` for a frame without a mask.
+        length: the bytes of the length field for an invalid length; the first without the mask bit.
     """
     size = len(payload)
     if length is None:
@@ -62,17 +62,17 @@ def text(payload: str, **options: object) -> bytes:
 
 
 def close(code: int | None = 1000, reason: bytes = b"") -> bytes:
-    """A Close."""
+    """A Close frame from a client."""
     return frame(CLOSE, b"" if code is None else code.to_bytes(2, "big") + reason)
 
 
 def closing(code: int | None = 1000, reason: bytes = b"") -> Frame:
-    """A Close of the server's."""
+    """A Close frame from the server."""
     return Frame(CLOSE, b"" if code is None else code.to_bytes(2, "big") + reason)
 
 
 def frames(data: bytes) -> list[Frame]:
-    """What a server has sent, which has to be whole frames without a mask."""
+    """Parse a server's bytes, which must be whole frames without a mask."""
     found = []
     while data:
         first, second = data[0], data[1]
@@ -82,7 +82,7 @@ def frames(data: bytes) -> list[Frame]:
             start, size = 4, int.from_bytes(data[2:4], "big")
         elif second == 127:
             start, size = 10, int.from_bytes(data[2:10], "big")
-        assert len(data) >= start + size, "a frame is cut"
+        assert len(data) >= start + size, "a frame is truncated"
         found.append(Frame(first & 0x0F, data[start : start + size], bool(first & 0x80), (first >> 4) & 7))
         data = data[start + size :]
     return found
@@ -103,7 +103,7 @@ def handshake(*fields: str, target: str = "/", key: bytes = KEY) -> bytes:
 
 
 class Opened:
-    """A WebSocket that is open, and what it has sent."""
+    """An open WebSocket, and the frames that it sends."""
 
     def __init__(self, settings: WebSocketSettings | None = None, accepted: Accepted | None = None) -> None:
         self.queue: list[bytes] = []
@@ -121,7 +121,7 @@ class Opened:
         return frames(data)
 
     def messages(self) -> list[str | bytes]:
-        """All that wait, taking them."""
+        """Take all waiting messages."""
         taken: list[str | bytes] = []
         while True:
             while (message := self.websocket.take()) is not None:

@@ -1,6 +1,6 @@
-"""One way to run an application's exchange on every implementation of the contract.
+"""Runs an application's exchange on every implementation of the contract.
 
-The rule: a test sees the exchange and the client's end of it, and cannot tell what is between them.
+The rule: a test sees only the exchange and the client's end of it, and not the implementation between them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.support.servers import serve
 
 
 class ClientEnd(Protocol):
-    """What an application may let its client do while it runs."""
+    """The actions of the client that an application can trigger while it runs."""
 
     async def send(self, piece: bytes) -> None:
         """Send one chunk of the request's body."""
@@ -41,10 +41,10 @@ class ClientEnd(Protocol):
         """End the request's body."""
 
     async def leave(self) -> None:
-        """Vanish."""
+        """Disconnect."""
 
     async def read(self) -> None:
-        """Begin to read the response, where the client did not from the start."""
+        """Start to read the response, if the client has not read from the start."""
 
 
 App = Callable[[Exchange, ClientEnd], Awaitable[None]]
@@ -52,11 +52,11 @@ App = Callable[[Exchange, ClientEnd], Awaitable[None]]
 
 @dataclass
 class Request:
-    """What the client begins with.
+    """The request that the client sends first.
 
     Attributes:
-        chunked: a chunked body follows, by the client's end.
-        reads: it reads the response from the start.
+        chunked: a chunked body follows, which the client's end sends.
+        reads: the client reads the response from the start.
     """
 
     method: str = "GET"
@@ -195,11 +195,10 @@ def _in_memory(observed: bool, app: App, request: Request) -> Response:
 
 
 class ASGIServer:
-    """A bare ASGI server with one request; it checks what it is sent by the order of the specification.
+    """A minimal ASGI server for one request; it checks that messages have the order of the specification.
 
     Attributes:
-        messages: for the application.
-        sent: by it.
+        sent: the messages from the application.
     """
 
     def __init__(self, request: Request) -> None:
@@ -293,7 +292,7 @@ class _ASGIEnd:
 
 @dataclass
 class _Bare:
-    """As much of a Servable as ASGI needs."""
+    """The part of a Servable that ASGI needs."""
 
     run: App
     end: ClientEnd
@@ -321,7 +320,7 @@ def _behind_asgi(app: App, request: Request) -> Response:
     return anyio.run(main)
 
 
-# ---- the tests' own ----
+# ---- the fake exchange of the tests ----
 
 
 class _FakeEnd:
@@ -371,10 +370,10 @@ IMPLEMENTATIONS = (*SOCKETS, "memory", "observed", "asgi", "fake")
 def converse(
     implementation: str, app: App, request: Request | None = None, logged: Sequence[str] = ()
 ) -> Response:
-    """Run one exchange of `app`; what the app raises, but for what the contract lets through, fails the test.
+    """Run one exchange of `app`. A failed assertion in the app fails the test.
 
     Args:
-        logged: parts of the warnings that a server over sockets logs.
+        logged: a part of each warning that a server over sockets logs.
     """
     request = request or Request()
     failures: list[BaseException] = []

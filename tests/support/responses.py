@@ -1,4 +1,4 @@
-"""The one reader of HTTP responses: h11, so that the engine is not its own judge."""
+"""The only reader of HTTP responses in the tests: h11, so that the engine does not check itself."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ MIB = 1024 * 1024
 
 @dataclass
 class Response:
-    """A response, as far as it has come.
+    """The part of a response that has arrived.
 
     Attributes:
-        status: of the final response; 0 before it has come.
-        fields: of its head, names in lower case.
-        chunks: the body as it was framed: one item a chunk, or all of it where it is not chunked.
-        trailers: fields after a chunked body.
-        informational: statuses of the 1xx before it.
-        complete: its end has come.
-        keep_alive: the connection may carry another one.
+        status: the status of the final response; 0 before its head has arrived.
+        fields: the fields of its head, names in lower case.
+        chunks: the body: one item per HTTP chunk, or one item per arrival if it is not chunked.
+        trailers: the fields after a chunked body.
+        informational: the statuses of the 1xx responses before it.
+        complete: the whole response has arrived.
+        keep_alive: the connection may carry another response.
     """
 
     status: int = 0
@@ -35,7 +35,7 @@ class Response:
 
     @property
     def headers(self) -> dict[bytes, bytes]:
-        """The fields of its head by name, where none comes twice."""
+        """The fields of its head by name; only for heads without repeated fields."""
         return dict(self.fields)
 
     @property
@@ -47,15 +47,15 @@ class Response:
 
 
 class ResponseReader:
-    """Reads the answer to one request from whatever pieces it comes in.
+    """Reads the response to one request, in whatever pieces it arrives.
 
     Attributes:
-        response: as far as it has come.
-        over: the response is complete, or the connection has ended in it.
+        response: the part that has arrived.
+        over: the response is complete, or the connection has ended.
     """
 
     def __init__(self, method: str = "GET", most: int = MIB) -> None:
-        """`most` bounds a head and the framing of a chunk, in bytes."""
+        """`most` is the limit for a head and for the framing of a chunk, in bytes."""
         self.response = Response()
         self.over = False
         self._in_chunk = False
@@ -64,9 +64,9 @@ class ResponseReader:
         self._h11.send(h11.EndOfMessage())
 
     def feed(self, data: bytes) -> None:
-        """Take what has come; an empty piece is the end of the connection.
+        """Take bytes of the connection; empty bytes mean its end.
 
-        Raises: h11.RemoteProtocolError: it is not HTTP. A response that is only cut raises nothing.
+        Raises: h11.RemoteProtocolError: the bytes are not HTTP. A truncated response does not raise.
         """
         self._h11.receive_data(data)
         try:
@@ -79,7 +79,7 @@ class ResponseReader:
 
     @property
     def rest(self) -> bytes:
-        """What came behind a complete response."""
+        """The bytes after a complete response."""
         return self._h11.trailing_data[0] if self.response.complete else b""
 
     def _take(self, event: object) -> None:
@@ -94,17 +94,17 @@ class ResponseReader:
                 response.chunks[-1] += event.data
             else:
                 response.chunks.append(bytes(event.data))
-            self._in_chunk = not event.chunk_end  # h11 does not always tell of a chunk's start
+            self._in_chunk = not event.chunk_end  # h11 does not always mark a chunk's start
         elif isinstance(event, h11.EndOfMessage):
             response.trailers, response.complete, self.over = list(event.headers), True, True
             response.keep_alive = self._h11.their_state is h11.DONE
 
 
 def responses(wire: bytes, methods: Iterable[str], eof: bool = True) -> Iterator[Response]:
-    """The responses on the wire to requests with these methods; all of the wire must be of them.
+    """The responses on the wire to requests with these methods; the wire may hold nothing else.
 
     Args:
-        eof: the connection has ended behind them.
+        eof: the connection has ended after them.
     """
     for method in methods:
         if not wire:

@@ -1,7 +1,7 @@
-"""The one way to serve in process: an app on any driver, over real sockets, in a thread with its own loop.
+"""The only way to serve in process: an app on any driver, over real sockets, in a thread with its own loop.
 
-What the server logs from warnings on, what tasks and sessions it leaves behind and how it ends are checked
-for every test: none of them may be a surprise. Readiness is an event, never a sleep.
+Each test also checks that the server logs no unexpected warning or error, leaves no tasks or sessions behind,
+and ends without an error. Readiness is an event, never a sleep.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ App = Callable[[Exchange], Awaitable[None]]
 
 
 def settings(driver: str, **given: Any) -> ServerConfig:
-    """A server's configuration for one of `DRIVERS`: a free port, and a grace that a test can wait for."""
+    """A server's configuration for one of `DRIVERS`: a free port, and a grace that a test can await."""
     name = "asyncio" if driver == "uvloop" else driver
     return ServerConfig(
         **{"port": 0, "driver": name, "uvloop": driver == "uvloop", "grace": PATIENCE / 3, **given}
@@ -48,7 +48,7 @@ def settings(driver: str, **given: Any) -> ServerConfig:
 
 
 def eventually(condition: Callable[[], object], what: str) -> None:
-    """Wait until something that nobody announces has come true."""
+    """Wait for a condition for which there is no event."""
     end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, f"not in time: {what}"
@@ -56,7 +56,7 @@ def eventually(condition: Callable[[], object], what: str) -> None:
 
 
 class Gate:
-    """Holds handlers, on whatever loop, until the test opens it.
+    """Blocks handlers, on any loop, until the test opens it.
 
     Attributes:
         reached: set once a handler waits here.
@@ -82,16 +82,16 @@ class Gate:
             self._open = True
             waiting, self._waiting = self._waiting, []
         for token, event in waiting:
-            # A loop that is closed has nobody left to wake.
+            # A closed loop has no handler left to wake.
             with contextlib.suppress(RuntimeError):
                 anyio.from_thread.run_sync(event.set, token=token)
 
     def until_reached(self) -> None:
-        assert self.reached.wait(PATIENCE), "no handler came to the gate"
+        assert self.reached.wait(PATIENCE), "no handler reached the gate"
 
 
 class _Watched(Lifespan):
-    """Passes everything on, tells where the server listens, and notes what tasks it leaves behind."""
+    """Forwards all calls, signals that the server listens, and records the tasks that it leaves behind."""
 
     def __init__(self, inner: Lifespan) -> None:
         self.inner = inner
@@ -121,7 +121,7 @@ class _Watched(Lifespan):
 
 
 class _Log(logging.Handler):
-    """Collects what is logged as a warning or worse, by anybody."""
+    """Collects all log messages of level WARNING or above."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -149,15 +149,15 @@ class Served:
 
     @property
     def sessions(self) -> int:
-        """Connections that are open."""
+        """The number of open connections."""
         return len(self.server._service.sessions)
 
     def connect(self, receive_buffer: int | None = None) -> Client:
-        """A new connection; `receive_buffer` bounds what the kernel takes for a client that does not read."""
+        """A new connection; `receive_buffer` limits what the kernel takes for a client that does not read."""
         return connect(*self.address, receive_buffer)
 
     def get(self, target: str = "/") -> Response:
-        """One GET on a connection of its own."""
+        """One GET on a new connection."""
         with self.connect() as client:
             client.send(get(target, "Connection: close"))
             return client.response()
@@ -171,7 +171,7 @@ class Served:
 
     def until_ended(self) -> None:
         self.thread.join(PATIENCE)
-        assert not self.thread.is_alive(), "the server does not end"
+        assert not self.thread.is_alive(), "the server did not end"
 
 
 @contextlib.contextmanager
@@ -188,16 +188,16 @@ def serve(
     """Serve a function of exchanges until the block ends.
 
     Args:
-        logged: a part of each message, of level WARNING or above, that must have been logged by the end, in
-            their order; there may be no others.
-        lifespan: what runs around the server.
-        observer: watches its exchanges.
-        send_buffer: bounds what the kernel takes from the server for a client that does not read.
-        config: of ServerConfig.
+        logged: a part of each message of level WARNING or above that the server must log, in order; it may
+            log no others.
+        lifespan: the hooks around the server.
+        observer: observes its exchanges.
+        send_buffer: limits what the kernel takes from the server for a client that does not read.
+        config: the arguments of ServerConfig.
 
     Raises:
-        AssertionError: it does not listen or stop; it logged something else; it left tasks behind.
-        BaseException: whatever `Server.run` raised.
+        AssertionError: the server does not listen or stop, logs other messages, or leaves tasks behind.
+        BaseException: any error of `Server.run`.
     """
     if send_buffer is not None:
         sock = socket.create_server(("127.0.0.1", 0))
@@ -215,13 +215,13 @@ def serve(
 
 @contextlib.contextmanager
 def serve_app(app: Any, driver: str = "asyncio") -> Iterator[str]:
-    """Serve an app or a site with its own settings until the block ends; what it logs is the test's affair.
+    """Serve an app or a site with its own settings until the block ends. Its log messages are not checked.
 
     Yields: its URL, such as `http://127.0.0.1:40123`.
 
     Raises:
-        AssertionError: it does not listen or stop; it left tasks behind.
-        BaseException: whatever `Server.run` raised.
+        AssertionError: the server does not listen or stop, or leaves tasks behind.
+        BaseException: any error of `Server.run`.
     """
     watched = _Watched(app.lifespan())
     config = app.server_config(port=0, driver=driver, grace=5)
@@ -243,12 +243,12 @@ def _running(server: Server, driver: str, watched: _Watched) -> Iterator[Served]
         finally:
             watched.ready.set()
 
-    # A server that hangs fails its test; it must not keep the whole run from ending as well.
+    # A server that hangs fails its test; as a daemon thread it does not also block the end of the run.
     thread = threading.Thread(target=run, name=f"server on {driver}", daemon=True)
     logging.getLogger().addHandler(log)
     try:
         thread.start()
-        assert watched.ready.wait(PATIENCE), "the server does not listen"
+        assert watched.ready.wait(PATIENCE), "the server did not start to listen"
         served = Served(server, driver, thread, failures, log.messages, watched.token)
         try:
             if not failures:
@@ -261,12 +261,12 @@ def _running(server: Server, driver: str, watched: _Watched) -> Iterator[Served]
         logging.getLogger().removeHandler(log)
     if failures:
         raise failures[0]
-    assert not watched.left, f"tasks are left: {watched.left}"
-    assert not served.sessions, "sessions are left"
+    assert not watched.left, f"the server left tasks behind: {watched.left}"
+    assert not served.sessions, "the server left sessions behind"
 
 
 async def echo(exchange: Exchange) -> None:
-    """Answers with the request's body, piece by piece."""
+    """Send the request's body back, piece by piece."""
     exchange.start(200, ())
     while (piece := await exchange.receive()) is not None:
         await exchange.write(piece)
@@ -274,5 +274,5 @@ async def echo(exchange: Exchange) -> None:
 
 
 async def hello(exchange: Exchange) -> None:
-    """Answers with the request's target, and reads nothing."""
+    """Respond with the request's target, and do not read the body."""
     exchange.respond(200, (), b"hello from " + exchange.head.target)

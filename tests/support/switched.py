@@ -1,4 +1,4 @@
-"""Applications that leave HTTP for a WebSocket."""
+"""Applications that switch from HTTP to a WebSocket."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def switch(
 
 
 async def receive(exchange: Exchange, websocket: WebSocket) -> str | bytes | None:
-    """The next message; `None` once it is closed."""
+    """The next message; `None` once the WebSocket is closed."""
     while (message := websocket.take()) is None:
         if websocket.closed:
             return None
@@ -42,7 +42,7 @@ async def receive(exchange: Exchange, websocket: WebSocket) -> str | bytes | Non
 
 
 async def echo(exchange: Exchange, settings: WebSocketSettings = SETTINGS) -> None:
-    """Sends every message back; answers what is no handshake with its error."""
+    """Send every message back; respond to an invalid handshake with its error."""
     if exchange.head.target == b"/http":
         exchange.respond(200, (), b"http")
         return

@@ -1,4 +1,4 @@
-"""Connections at a time that is a number, and what they wait for."""
+"""Connections in the states that have deadlines, with times given as numbers."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ def uploading(now: float, wire: bytes | None = None, timeouts: Timeouts = TIMES)
 
 
 def fails(connection: Connection) -> bool:
-    """Whether the reader of the body has been told of a timeout."""
+    """Whether the body has ended with a timeout error."""
     assert connection.inbound is not None
     return isinstance(connection.inbound.error, RequestTimeout)

@@ -1,4 +1,4 @@
-"""A client of an app's WebSockets, over real sockets: the websockets library."""
+"""A client for an app's WebSockets over real sockets, from the websockets library."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def open_(served: Served, target: str = "/", **options: Any) -> ClientConnection
 
 
 def code_of(client: ClientConnection) -> tuple[int, str]:
-    """With which code and reason the server closes; nothing may come before."""
+    """The code and reason with which the server closes; it may send no message before."""
     with pytest.raises(websockets.ConnectionClosed) as closed:
         client.recv(PATIENCE)
     assert closed.value.rcvd is not None

@@ -1,6 +1,6 @@
-"""Requests as bytes, and a small application to give them to, with no loop, no socket and no clock.
+"""Requests as bytes, and a small application that handles them without a loop, a socket or a clock.
 
-The only module of these tests that looks behind the engine's names: to count what a connection holds.
+Only this module of the tests reads private attributes of the engine: to count the bytes that it holds.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SMALL = Limits(
     drain_size=256,
     linger_size=1024,
 )
-"""Limits that a request of a few bytes can reach."""
+"""Limits that a small request can reach."""
 
 
 # ---- what a client sends ----
@@ -45,18 +45,18 @@ SMALL = Limits(
 def request(
     line: bytes = b"GET / HTTP/1.1", *fields: bytes, host: bytes | None = b"h", body: bytes = b""
 ) -> bytes:
-    """A request of these lines; `host=None` leaves Host out."""
+    """A request with these lines; `host=None` omits Host."""
     lines = [line, *([] if host is None else [b"Host: " + host]), *fields]
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
 def post(body: bytes, *fields: bytes) -> bytes:
-    """A request with a body framed by its length."""
+    """A request with a body framed by Content-Length."""
     return request(b"POST / HTTP/1.1", b"Content-Length: %d" % len(body), *fields, body=body)
 
 
 def upload(body: bytes, *fields: bytes) -> bytes:
-    """A request with a chunked body, given as it goes on the wire."""
+    """A request with a chunked body; `body` is already framed."""
     return request(b"POST / HTTP/1.1", CHUNKED, *fields, body=body)
 
 
@@ -72,7 +72,7 @@ def chunks(*pieces: bytes, trailers: bytes = b"", last: bytes = b"0") -> bytes:
 
 
 def cut(data: bytes, *positions: int) -> list[bytes]:
-    """The data in pieces, none of them empty."""
+    """The non-empty pieces of the data, cut at these positions."""
     ends = sorted({position for position in positions if 0 < position < len(data)})
     return [data[start:end] for start, end in zip([0, *ends], [*ends, len(data)], strict=True) if start < end]
 
@@ -83,9 +83,9 @@ def bytewise(data: bytes) -> list[bytes]:
 
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-"""What a client waits for that expects it."""
+"""The interim response for which a client with `Expect: 100-continue` waits."""
 EXPECTING = request(b"POST / HTTP/1.1", b"Content-Length: 5", b"Expect: 100-continue")
-"""The head of an upload whose client waits to be told to send it."""
+"""The head of an upload whose client waits for `CONTINUE` before it sends the body."""
 
 
 # ---- a connection ----
@@ -97,7 +97,7 @@ def connect(limits: Limits = DEFAULT, timeouts: Timeouts = TIMES, now: float = 0
 
 
 def serving(wire: bytes, limits: Limits = SMALL) -> Connection:
-    """A connection that has received this and serves the first request of it."""
+    """A connection that has received these bytes and serves their first request."""
     connection = connect(limits)
     connection.receive_data(wire, 0.0)
     (event,) = connection.events()
@@ -111,13 +111,13 @@ def respond(connection: Connection, body: bytes = b"ok", status: int = 200) -> N
 
 
 def done(connection: Connection, body: bytes = b"ok") -> None:
-    """Answer and end the exchange."""
+    """Respond and end the exchange."""
     respond(connection, body)
     connection.exchange_done(0.0)
 
 
 def no_wait(added: int) -> Ready:
-    """What is called after a write, for writers that never wait."""
+    """The callback after a write, for writers that never wait."""
     return READY
 
 
@@ -127,24 +127,24 @@ def start(connection: Connection, status: int = 200, *fields: tuple[bytes, bytes
 
 
 def take_all(inbound: Inbound) -> list[bytes]:
-    """Every piece that waits."""
+    """Take all waiting pieces."""
     return list(iter(inbound.take, None))
 
 
 def sent(connection: Connection) -> bytes:
-    """What the connection wants to send, in one."""
+    """All bytes that the connection has to send, joined."""
     return b"".join(connection.writer.data_to_send())
 
 
 def gathered(connection: Connection) -> bytes:
-    """The bytes of a head that are waiting for its end, or of requests that are waiting for their turn."""
+    """The bytes of an incomplete head, and those of pipelined requests that wait for their turn."""
     gate = connection._gate
     fields = b"" if gate._fields is None else bytes(gate._fields._buffer)
     return bytes(gate._line) + fields + connection._ahead
 
 
 def held(connection: Connection) -> int:
-    """All the peer's bytes that the connection holds."""
+    """The number of the peer's bytes that the connection holds."""
     body, size = connection._body, len(gathered(connection))
     for name in ("_line", "_last_line"):
         size += len(getattr(body, name, b""))
@@ -156,10 +156,10 @@ def held(connection: Connection) -> int:
 
 
 def most_held(limits: Limits, read: int) -> int:
-    """The most that a connection may hold while the peer's bytes come `read` at a time.
+    """The most bytes that a connection may hold while the peer's bytes arrive `read` at a time.
 
-    A whole body may wait, and behind it what came too early; each may be exceeded by a read, and by one
-    more that was on its way when reading was to pause.
+    A full buffer of the body may wait, and after it pipelined bytes. Each limit may be exceeded by one read,
+    and by one more that was on its way when reading was paused.
     """
     head = limits.request_line + limits.head_fields + 2
     body = limits.inbound_high + limits.chunk_extension + 32 + limits.trailer_fields
@@ -171,7 +171,7 @@ def most_held(limits: Limits, read: int) -> int:
 
 @dataclass
 class Seen:
-    """One request, as an application saw it."""
+    """One request, as the application received it."""
 
     head: RequestHead
     body: bytes = b""
@@ -182,12 +182,12 @@ class Seen:
 
 @dataclass
 class Peer:
-    """Plays both the driver and an application that answers each request once its body has ended.
+    """Acts as the driver and as an application that responds to each request once its body has ended.
 
     Attributes:
         seen: the requests.
-        rejected: status and reason of what the engine refused by itself.
-        sent: all that went on the wire.
+        rejected: status and reason of a request that the engine rejected.
+        sent: all bytes that went on the wire.
     """
 
     connection: Connection
@@ -204,7 +204,7 @@ class Peer:
         self.work(now)
 
     def work(self, now: float = 0.0) -> None:
-        """Take the events and serve what can be served."""
+        """Take the events and serve all complete requests."""
         connection = self.connection
         while True:
             for event in connection.events():
@@ -222,7 +222,7 @@ class Peer:
         self.sent += sent(connection)
 
     def _read(self, seen: Seen) -> bool:
-        """Read what has come of the body; tells whether nothing more will."""
+        """Read what has arrived of the body. Returns whether the body is over."""
         inbound = self.connection.inbound
         if inbound is None:
             seen.ended = True
@@ -238,7 +238,7 @@ class Peer:
 
 
 def feed(pieces: Iterable[bytes], limits: Limits = DEFAULT) -> Peer:
-    """Give the pieces to a new connection and its application."""
+    """Feed the pieces to a new connection and its application."""
     peer = Peer(connect(limits))
     for piece in pieces:
         peer.receive(piece)
@@ -246,5 +246,5 @@ def feed(pieces: Iterable[bytes], limits: Limits = DEFAULT) -> Peer:
 
 
 def ending(connection: Connection) -> bool:
-    """Whether nothing more of the peer's will be served."""
+    """Whether the connection will serve no more requests."""
     return connection.reader in (Reader.LINGER, Reader.CLOSED)
