@@ -50,8 +50,8 @@ class Sendable:
     begun: Exchange | None
 
     async def send(self, data: Any = None, end_stream: bool | None = None) -> None:
-        """Sends one chunk: text as UTF-8, bytes, or anything else as the text of its `str()`. Ends the body if
-        `end_stream` is true, or if called without arguments.
+        """Sends one chunk: text as UTF-8, bytes, or anything else as the text of its `str()`. Ends the body
+        if `end_stream` is true, or if called without arguments.
 
         Raises: RuntimeError: the response has not been begun; ClientDisconnected: the client is gone.
         """
