@@ -24,7 +24,18 @@ class Third(Second):
 def app(web):
     text, json = web.response.text, web.response.json
     app = web.App("arrangement", **flag(web.App, strict_slashes=True))
+    area = _middleware(app, json, text, web)
+    held, rooted, slashed = _slashes(app, area, text, web)
+    _exceptions(app, area, text, web)
+    marked = _views(app, text, web)
+    _composed_views(app, marked, text, web)
+    urls = _names(app, area, held, rooted, slashed, text)
+    settings = _settings_of_the_app(app, text, web)
+    app.urls, app.settings = urls, settings
+    return app
 
+
+def _middleware(app, json, text, web):
     # Middleware of the application and of a blueprint
     def before(name):
         return lambda request: request.setdefault("order", []).append(name)
@@ -78,6 +89,10 @@ def app(web):
     def behind(request, name):
         return text("handler %s" % request.get("matched"))
 
+    return area
+
+
+def _slashes(app, area, text, web):
     # Slashes and prefixes
     for uri in ("/slash/", "/plain", "", "bare"):
         area.route(uri)(named("area " + uri, text))
@@ -93,6 +108,10 @@ def app(web):
     def inside(request, who, n):
         return text("%s %r" % (who, n))
 
+    return held, rooted, slashed
+
+
+def _exceptions(app, area, text, web):
     # Exceptions
     @app.exception(First)
     def on_first(request, exception):
@@ -135,6 +154,8 @@ def app(web):
     def raise_it(request, name):
         raise raised[name]()
 
+
+def _views(app, text, web):
     # Views
     class View(web.views.HTTPMethodView):
         def get(self, request, n=None):
@@ -192,6 +213,10 @@ def app(web):
     async def decorated(request, name):
         return text(name)
 
+    return marked
+
+
+def _composed_views(app, marked, text, web):
     composed = web.views.CompositionView()
     composed.add(["GET", "POST"], lambda request, name: text("either " + name))
     composed.add(["DELETE"], marked(lambda request, name: text("delete " + name)))
@@ -213,6 +238,8 @@ def app(web):
     ):
         app.route(uri)(shown(text))
 
+
+def _names(app, area, held, rooted, slashed, text):
     # Names: of two routes with one name, and of two folders
     def twice(request):
         return text("twice")
@@ -253,6 +280,10 @@ def app(web):
         except Exception as error:
             return text("%s: %s" % (type(error).__name__, error))
 
+    return urls
+
+
+def _settings_of_the_app(app, text, web):
     # Settings
     made = os.path.join(mkdtemp(), "settings.py")
     with open(made, "w") as file:
@@ -290,8 +321,7 @@ def app(web):
         except Exception as error:
             return text("%s: %s" % (type(error).__name__, error))
 
-    app.urls, app.settings = urls, settings
-    return app
+    return settings
 
 
 def named(what, text):

@@ -55,6 +55,22 @@ def app(web):
 
         raisers[name] = function
 
+    _exceptions_of_the_flavour(base, exceptions, simple)
+    _exceptions_by_status(base, exceptions, raisers, raises)
+
+    @app.route("/raise/<name>", methods=["GET", "POST", "HEAD"])
+    def raise_it(request, name):
+        raisers[name]()
+
+    @app.route("/async/<name>")
+    async def raise_later(request, name):
+        raisers[name]()
+
+    _handlers(app, text, web)
+    return app
+
+
+def _exceptions_of_the_flavour(base, exceptions, simple):
     simple("not-found", lambda: exceptions.NotFound("not here"))
     simple("invalid-usage", lambda: exceptions.InvalidUsage("wrong"))
     simple("invalid-usage-status", lambda: exceptions.InvalidUsage("wrong", status_code=422))
@@ -94,6 +110,8 @@ def app(web):
     simple("forbidden", lambda: exceptions.Forbidden("no"))
     simple("unavailable", lambda: exceptions.ServiceUnavailable("later"))
 
+
+def _exceptions_by_status(base, exceptions, raisers, raises):
     @raises("own-status")
     def own_status():
         @exceptions.add_status_code(420)
@@ -117,14 +135,8 @@ def app(web):
     def abort_unknown():
         exceptions.abort(299, "odd")
 
-    @app.route("/raise/<name>", methods=["GET", "POST", "HEAD"])
-    def raise_it(request, name):
-        raisers[name]()
 
-    @app.route("/async/<name>")
-    async def raise_later(request, name):
-        raisers[name]()
-
+def _handlers(app, text, web):
     @app.exception(Custom)
     def on_custom(request, exception):
         return text("custom %s: %s" % (type(exception).__name__, exception), status=555)
@@ -160,8 +172,6 @@ def app(web):
     @app.exception(Text)
     def on_text(request, exception):
         return "text"
-
-    return app
 
 
 def handled(web):

@@ -8,7 +8,17 @@ def app(web):
     text, json = web.response.text, web.response.json
     app = web.App("parts")
     seen = []
+    _middleware(app, text, web)
+    _handlers(app, text, web)
+    area = _blueprints(app, text, web)
+    _prefixes_hosts_and_versions(app, text, web)
+    _views(app, text, web)
+    _listeners_and_tasks(app, area, json, seen, web)
+    _settings(app, text)
+    return app
 
+
+def _middleware(app, text, web):
     # Middleware, in the order in which it runs
     @app.middleware
     def first(request):
@@ -38,6 +48,8 @@ def app(web):
         if request.path == "/broken-response":
             raise RuntimeError("in response middleware")
 
+
+def _handlers(app, text, web):
     def handler(request):
         return text("handler " + request.get("user", "nobody"))
 
@@ -75,6 +87,8 @@ def app(web):
     def middleware_body(request):
         return text("handler sees %d" % len(request.body))
 
+
+def _blueprints(app, text, web):
     # Blueprints
     area = web.Blueprint("area", url_prefix="/area")
 
@@ -111,7 +125,10 @@ def app(web):
 
     area.add_route(lambda request: text("area added"), "/added/here")
     app.blueprint(area)
+    return area
 
+
+def _prefixes_hosts_and_versions(app, text, web):
     moved = web.Blueprint("moved", url_prefix="/never")
     moved.route("/x")(lambda request: text("moved"))
     app.blueprint(moved, url_prefix="/moved")
@@ -144,6 +161,8 @@ def app(web):
             web.Blueprint.group(one, web.Blueprint.group(two, url_prefix="/deep"), url_prefix="/group")
         )
 
+
+def _views(app, text, web):
     # Views
     def stamped(function):
         def wrapped(request, *args, **kwargs):
@@ -197,6 +216,8 @@ def app(web):
     composed.add(["POST", "PUT"], lambda request: text("composed " + request.method))
     app.add_route(composed, "/composed")
 
+
+def _listeners_and_tasks(app, area, json, seen, web):
     # Listeners, tasks, configuration
     events = []
 
@@ -236,6 +257,8 @@ def app(web):
     def tasks(request):
         return json(seen)
 
+
+def _settings(app, text):
     class Settings:
         DB_HOST = "localhost"
         db_port = 5
@@ -255,8 +278,6 @@ def app(web):
             return text(app.config.NOBODY)
         except AttributeError as error:
             return text("AttributeError: %s" % error)
-
-    return app
 
 
 CASES = [

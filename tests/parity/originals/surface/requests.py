@@ -10,6 +10,14 @@ def app(web):
     def on(uri, methods=("GET", "POST")):
         return app.route(uri, methods=list(methods))
 
+    _forms_and_bodies(json, on, text)
+    _heads(json, on, text)
+    _attributes(app, on, text)
+    return app
+
+
+def _forms_and_bodies(json, on, text):
+
     @on("/args")
     def args(request):
         return json(
@@ -59,6 +67,8 @@ def app(web):
     def token(request):
         return text(repr(request.token))
 
+
+def _heads(json, on, text):
     @on("/headers")
     def headers(request):
         return json(
@@ -107,6 +117,8 @@ def app(web):
     def content_type(request):
         return text(request.content_type)
 
+
+def _attributes(app, on, text):
     @on("/items")
     def items(request):
         request["user"] = "me"
@@ -128,7 +140,6 @@ def app(web):
         return text("late")
 
     app.add_route(late, "/any", methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"])
-    return app
 
 
 def limited(web):

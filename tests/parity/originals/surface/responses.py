@@ -18,6 +18,26 @@ def app(web):
         handlers[function.__name__] = function
         return function
 
+    _texts(answers, response)
+    _json_bodies(answers, response)
+    _bodies_and_statuses(answers, response)
+    _fields_and_redirects(answers, response)
+    _cookies(answers, response)
+    _cookies_changed(answers, response)
+    _cookies_refused(answers, response)
+    _files(answers, response)
+    _no_responses(answers, response)
+    _by_hand(answers, response)
+
+    @app.route("/<name>", methods=["GET", "HEAD"])
+    def dispatch(request, name):
+        return handlers[name](request)
+
+    app.handlers = handlers
+    return app
+
+
+def _texts(answers, response):
     @answers
     def text(request):
         return response.text("plain ä")
@@ -38,6 +58,8 @@ def app(web):
     def text_empty(request):
         return response.text("")
 
+
+def _json_bodies(answers, response):
     @answers
     def json(request):
         return response.json({"a": 1})
@@ -82,6 +104,8 @@ def app(web):
     def json_none(request):
         return response.json(None)
 
+
+def _bodies_and_statuses(answers, response):
     @answers
     def html(request):
         return response.html("<p>ä</p>")
@@ -134,6 +158,8 @@ def app(web):
     def status_599(request):
         return response.text("odder", status=599)
 
+
+def _fields_and_redirects(answers, response):
     @answers
     def headers(request):
         return response.text("x", headers={"X-Text": "a", "X-Number": 5, "X-None": None, "x-lower": "b"})
@@ -186,6 +212,8 @@ def app(web):
     def redirect_headers(request):
         return response.redirect("/text", headers={"X-One": "1"}, content_type="text/plain")
 
+
+def _cookies(answers, response):
     # Cookies
     @answers
     def cookie(request):
@@ -235,6 +263,8 @@ def app(web):
         answer.cookies["a"] = 'say "hi", \\ ä;'
         return answer
 
+
+def _cookies_changed(answers, response):
     @answers
     def cookie_two(request):
         answer = response.text("x")
@@ -269,6 +299,8 @@ def app(web):
         answer.cookies["a"] = 5
         return answer
 
+
+def _cookies_refused(answers, response):
     @answers
     def cookie_reserved(request):
         answer = response.text("x")
@@ -310,6 +342,8 @@ def app(web):
         answer.cookies["a"] = "1"
         return response.text(answer.cookies["a"].encode("utf-8").decode())
 
+
+def _files(answers, response):
     # Files
     @answers
     async def file(request):
@@ -345,6 +379,8 @@ def app(web):
     async def file_stream_missing(request):
         return await response.file_stream(os.path.join(FILES, "missing.txt"))
 
+
+def _no_responses(answers, response):
     # What is no response
     @answers
     def bad_none(request):
@@ -378,6 +414,8 @@ def app(web):
     def returned_coroutine(request):
         return awaited(request)
 
+
+def _by_hand(answers, response):
     # By hand
     @answers
     def output(request):
@@ -407,13 +445,6 @@ def app(web):
     def attributes(request):
         answer = response.json({"a": "/"}, status=201)
         return response.text("%d %s %r" % (answer.status, answer.content_type, answer.body))
-
-    @app.route("/<name>", methods=["GET", "HEAD"])
-    def dispatch(request, name):
-        return handlers[name](request)
-
-    app.handlers = handlers
-    return app
 
 
 SINCE = {

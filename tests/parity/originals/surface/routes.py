@@ -18,6 +18,18 @@ def app(web):
     def show(request, **values):
         return text(shown(**values) or "nothing")
 
+    _parameters(app, show, text)
+    _methods(app, text)
+    _several_methods(app, show, text)
+    _slashes_hosts_and_versions(app, show, text, web)
+    _refusals_of_the_router(app, show, text, web)
+    _removed_routes(app, show)
+    _names(app, text, web)
+    _urls_by_name(app, text, web)
+    return app
+
+
+def _parameters(app, show, text):
     for uri in (
         "/string/<name>",
         "/string/typed/<name:string>",
@@ -38,6 +50,8 @@ def app(web):
         app.route(uri)(partial_named(show))
     app.route("/ordered/fixed")(partial_named(lambda request: text("fixed")))
 
+
+def _methods(app, text):
     @app.route("/")
     async def index(request):
         return text("index")
@@ -74,6 +88,8 @@ def app(web):
     def handler_head(request):
         return text("head", headers={"X-Head": "yes"})
 
+
+def _several_methods(app, show, text):
     @app.route("/some", methods=["GET", "POST"])
     async def some(request):
         return text(request.method)
@@ -101,6 +117,8 @@ def app(web):
     bound.__name__ = "bound"
     app.add_route(bound, "/partial/<name>")
 
+
+def _slashes_hosts_and_versions(app, show, text, web):
     # Slashes
     app.route("/strict", strict_slashes=True)(partial_named(lambda request: text("strict")))
     app.route("/strict-slash/", strict_slashes=True)(partial_named(lambda request: text("strict slash")))
@@ -125,6 +143,8 @@ def app(web):
         app.route("/versioned/<n:int>", version=3)(partial_named(show))
         app.get("/versioned-get", version=1)(partial_named(lambda request: text("got")))
 
+
+def _refusals_of_the_router(app, show, text, web):
     # Registration, and what it refuses
     def refused(register):
         try:
@@ -171,6 +191,8 @@ def app(web):
     def refusal(request, name):
         return text(answers[name])
 
+
+def _removed_routes(app, show):
     # Removing
     app.route("/removed")(partial_named(show))
     app.route("/removed/<name>")(partial_named(show))
@@ -179,6 +201,8 @@ def app(web):
     app.remove_route("/removed/<name>")
     app.remove_route("/removed-host", host="one.example")
 
+
+def _names(app, text, web):
     # url_for
     @app.route("/built/<name>/<n:int>")
     def built(request, name, n):
@@ -204,6 +228,8 @@ def app(web):
 
     app.blueprint(blueprint)
 
+
+def _urls_by_name(app, text, web):
     urls = {
         "plain": lambda: app.url_for("index"),
         "values": lambda: app.url_for("built", name="a", n=5),
@@ -244,8 +270,6 @@ def app(web):
             return text(urls[name]())
         except Exception as error:
             return text("%s: %s" % (type(error).__name__, error))
-
-    return app
 
 
 def partial_named(function):

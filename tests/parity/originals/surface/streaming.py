@@ -42,6 +42,16 @@ def app(web):
 
         return register
 
+    _responses(out, write)
+    _failures_and_heads(app, out, sanic, text, web, write)
+    _responses_of_sanic(app, sanic, web)
+    _request_bodies(app, pieces, sanic, text, web, write)
+    _middleware_and_methods(app, pieces, sanic, text, web)
+    _blueprints_and_views(app, pieces, text, web)
+    return app
+
+
+def _responses(out, write):
     @out("/two")
     async def two(channel):
         await write(channel, b"one,")
@@ -91,6 +101,8 @@ def app(web):
     async def large(channel):
         await write(channel, b"x" * 100000)
 
+
+def _failures_and_heads(app, out, sanic, text, web, write):
     @out("/fails-first")
     async def fails_first(channel):
         raise ValueError("before the first byte")
@@ -146,6 +158,8 @@ def app(web):
         answer.cookies["b"] = "2"
         return answer
 
+
+def _responses_of_sanic(app, sanic, web):
     if sanic:
 
         @app.route("/sync-write")
@@ -160,6 +174,8 @@ def app(web):
         # Sanic streams requests from 0.6 on.
         return app
 
+
+def _request_bodies(app, pieces, sanic, text, web, write):
     @app.post("/body", stream=True)
     async def body(request):
         return text(repr(await pieces(request)))
@@ -194,6 +210,8 @@ def app(web):
 
         return web.response.stream(copy)
 
+
+def _middleware_and_methods(app, pieces, sanic, text, web):
     @app.middleware("request")
     async def before(request):
         if request.path == "/seen":
@@ -222,6 +240,8 @@ def app(web):
         await pieces(request)
         raise web.exceptions.InvalidUsage("after reading")
 
+
+def _blueprints_and_views(app, pieces, text, web):
     area = web.Blueprint("area", url_prefix="/area")
 
     @area.post("/body", stream=True)
@@ -253,7 +273,6 @@ def app(web):
     composed.add(["POST"], composed_post, stream=True)
     composed.add(["PUT"], composed_put)
     app.add_route(composed, "/composed")
-    return app
 
 
 def incoming(name, sent):

@@ -162,10 +162,43 @@ HEADERS = [
 
 
 def app(web):
-    response = web.response
-    text = response.text
+    response, text = web.response, web.response.text
     app = web.App("values")
+    _by_query(app, response, text)
+    made = {}
 
+    def makes(function):
+        made[function.__name__] = function
+        return function
+
+    _cookies(makes, response, text)
+    _redirects_and_bodies(makes, response, text)
+    _statuses_and_fields(makes, response, text)
+    _exceptions(makes, web)
+    for name, value in (
+        ("true", True),
+        ("dict", {}),
+        ("tuple", ("a", 200)),
+        ("bytes", b"x"),
+        ("zero", 0),
+        ("exception", ValueError("x")),
+        ("class", dict),
+        ("function", len),
+    ):
+        made["bad_" + name] = lambda request, value=value: value
+
+    @app.route("/made/<name>")
+    def make(request, name):
+        return made[name](request)
+
+    @app.route("/load", methods=["POST"])
+    def load(request):
+        return text(repr(request.json))
+
+    return app
+
+
+def _by_query(app, response, text):
     @app.route("/json/<number:int>")
     def json(request, number):
         return response.json(list(JSON.values())[number]())
@@ -208,12 +241,8 @@ def app(web):
     def headers(request, number):
         return text("four", headers=HEADERS[number][1])
 
-    made = {}
 
-    def makes(function):
-        made[function.__name__] = function
-        return function
-
+def _cookies(makes, response, text):
     @makes
     def cookie_deleted_and_set(request):
         answer = text("x")
@@ -270,6 +299,8 @@ def app(web):
         answer.cookies["a"] = "1"
         return answer
 
+
+def _redirects_and_bodies(makes, response, text):
     @makes
     def redirect_with_a_location(request):
         return response.redirect("/x", headers={"Location": "/y"})
@@ -326,6 +357,8 @@ def app(web):
         answer.body = "text"
         return answer
 
+
+def _statuses_and_fields(makes, response, text):
     @makes
     def status_assigned(request):
         answer = text("x")
@@ -364,6 +397,8 @@ def app(web):
         del answer.headers["X-A"]
         return answer
 
+
+def _exceptions(makes, web):
     @makes
     def raise_with_headers(request):
         error = web.exceptions.ServerError("x", status_code=503)
@@ -415,28 +450,6 @@ def app(web):
         task = asyncio.ensure_future(asyncio.sleep(60))
         task.cancel()
         await task
-
-    for name, value in (
-        ("true", True),
-        ("dict", {}),
-        ("tuple", ("a", 200)),
-        ("bytes", b"x"),
-        ("zero", 0),
-        ("exception", ValueError("x")),
-        ("class", dict),
-        ("function", len),
-    ):
-        made["bad_" + name] = lambda request, value=value: value
-
-    @app.route("/made/<name>")
-    def make(request, name):
-        return made[name](request)
-
-    @app.route("/load", methods=["POST"])
-    def load(request):
-        return text(repr(request.json))
-
-    return app
 
 
 MADE = """

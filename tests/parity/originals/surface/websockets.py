@@ -38,6 +38,18 @@ def sanic(web):
         await ws.close()
         await ws.close(1001)
 
+    _control_frames_and_ends(app, web)
+    area = web.Blueprint("area", url_prefix="/area")
+
+    @area.websocket("/echo")
+    async def area_echo(request, ws):
+        await ws.send(await ws.recv())
+
+    app.blueprint(area)
+    return app
+
+
+def _control_frames_and_ends(app, web):
     @app.websocket("/pings")
     async def pings(request, ws):
         waiter = await ws.ping("one")
@@ -59,15 +71,6 @@ def sanic(web):
     @app.websocket("/subprotocols", **flag(app.websocket, subprotocols=["b", "c"]))
     async def subprotocols(request, ws):
         await ws.send(repr(ws.subprotocol))
-
-    area = web.Blueprint("area", url_prefix="/area")
-
-    @area.websocket("/echo")
-    async def area_echo(request, ws):
-        await ws.send(await ws.recv())
-
-    app.blueprint(area)
-    return app
 
 
 def mach9(web):
