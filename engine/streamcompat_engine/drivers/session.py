@@ -165,7 +165,7 @@ class Session:
                 connection.ending is Ending.HALF_CLOSE or connection.idle
             ) and self.transport.untaken() + self.queued:
                 connection.deadlines.reading_resumed(now)  # the wait starts once the answer has left
-            self._look_at_peer(now)
+            self._check_peer(now)
             connection.handle_deadline(now)
             self.advance()
 
@@ -462,12 +462,12 @@ class Session:
         """Check once a second whether the peer takes the bytes that wait for it."""
         now = self.now()
         self.connection.deadlines.stalled(now, True)
-        look = now + _STALL_INTERVAL
-        if self._armed is None or look < self._armed:
-            self._armed = look
-            self.transport.set_timer(look)
+        check = now + _STALL_INTERVAL
+        if self._armed is None or check < self._armed:
+            self._armed = check
+            self.transport.set_timer(check)
 
-    def _look_at_peer(self, now: float) -> None:
+    def _check_peer(self, now: float) -> None:
         unsent = self.unsent()
         taken = self._handed + self.queued - unsent
         if not unsent or taken > self._taken:

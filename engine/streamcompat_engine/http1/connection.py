@@ -471,7 +471,7 @@ class Connection:
         answer, inbound = self._answer_deadline(), self.inbound
         if answer is not None and now >= answer:
             waits, taken = (False, 0) if inbound is None else (inbound.wake is not None, inbound.taken)
-            if self.deadlines.look_at_answer(now, waits, taken):
+            if self.deadlines.check_answer(now, waits, taken):
                 self._events.append(ResponseOverdue())
         deadline = self._read_deadline()
         if deadline is None or now < deadline:

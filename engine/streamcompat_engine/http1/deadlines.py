@@ -39,12 +39,12 @@ class Deadlines:
     """
 
     __slots__ = (
-        "_answer_looked",
+        "_answer_checked",
         "_answer_off",
         "_answer_since",
+        "_changed",
         "_gather_due",
         "_idle",
-        "_own",
         "_paused_at",
         "_rate",
         "_rate_since",
@@ -62,19 +62,19 @@ class Deadlines:
         self.since = self.began = self.headed = now
         self._stalled_since: float | None = None
         self._paused_at: float | None = None  # since when the driver does not read
-        self._own = True
+        self._changed = True
         self.exchange_over()
 
     def exchange_over(self) -> None:
         """Reset the deadlines that belong to one exchange."""
-        if self._own:
-            self._own = False  # nothing below has been changed
+        if self._changed:
+            self._changed = False  # whether an exchange has set one of the values below
             self._idle = self._timeouts.body_idle
             self._rate: int | None = None  # the minimum rate, if one applies
             self._rate_since = 0.0
             self._gather_due = math.inf
             self._answer_off = False
-            self._answer_since = self._answer_looked = -math.inf
+            self._answer_since = self._answer_checked = -math.inf
             self._taken = 0  # at the last check
             self._waited = False
 
@@ -87,7 +87,7 @@ class Deadlines:
             idle: seconds, in place of `body_idle`; `math.inf` for no limit, `None` to leave it.
             rate: the minimum bytes a second, also for a streamed body; 0 for no limit, `None` to leave it.
         """
-        self._own = True
+        self._changed = True
         if idle is not None:
             self._idle = None if idle == math.inf else idle
         if rate is not None:
@@ -96,7 +96,7 @@ class Deadlines:
 
     def gather(self, now: float) -> None:
         """The engine gathers this body: from now on a minimum rate applies too, besides the idle time."""
-        self._own = True
+        self._changed = True
         if self._rate is None:
             self._rate = self._timeouts.body_rate
         self._rate_since = now
@@ -176,10 +176,10 @@ class Deadlines:
             return None
         since = max(self.headed, self._answer_since)
         if more or self._waited or taken != self._taken:
-            return min(since + seconds, max(self.headed, self._answer_looked) + seconds / _ANSWER_CHECKS)
+            return min(since + seconds, max(self.headed, self._answer_checked) + seconds / _ANSWER_CHECKS)
         return since + seconds
 
-    def look_at_answer(self, now: float, waits: bool, taken: int) -> bool:
+    def check_answer(self, now: float, waits: bool, taken: int) -> bool:
         """A deadline of `answer` has passed: restart the time if the application reads the body.
 
         Args:
@@ -189,15 +189,15 @@ class Deadlines:
         """
         seconds = self._timeouts.response
         assert seconds is not None
-        self._own = True
+        self._changed = True
         if waits or self._waited or taken != self._taken:
             self._answer_since, self._taken = now, taken
-        self._answer_looked, self._waited = now, waits
+        self._answer_checked, self._waited = now, waits
         self._answer_off = now >= max(self.headed, self._answer_since) + seconds
         return self._answer_off
 
     def answer_begins(self, now: float, taken: int) -> None:
         """Start the application's time for its answer now; `taken` as for `answer`."""
-        self._own = True
+        self._changed = True
         self._answer_off = self._waited = False
         self._answer_since, self._taken = now, taken
