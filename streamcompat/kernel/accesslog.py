@@ -1,7 +1,8 @@
 """The access log: one record for each response, made by an observer of the server's exchanges.
 
-The rule: nothing is made where nobody listens, and a record costs little more than its handlers. A response
-that is cut is logged with its status and says so; a client that left early has 499, as in nginx.
+The rule: no record is made if the logger is off, and a record costs little more than its handlers. A response
+that was cut is logged with its status and the message `cut`; a client that left early is logged with 499, as
+in nginx.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ CLIENT_LEFT: Final = 499
 
 
 class AccessRecord(logging.LogRecord):
-    """A record without what an access log has no use for: the place in the code, the stack, the task.
+    """A record without what an access log does not need: the place in the code, the stack, the task.
 
     Args:
-        host: the client, as host:port.
+        host: the client's address, as host:port.
         request: method and URL.
-        status: of the response.
-        byte: of its body, without framing.
+        status: the response's status.
+        byte: bytes of the response's body, without framing.
     """
 
     def __init__(self, name: str, message: str, host: str, request: str, status: int, byte: int) -> None:
@@ -59,7 +60,7 @@ _SAME_FOR_ALL: Final[dict[str, Any]] = logging.LogRecord(
 
 
 class AccessFormatter(logging.Formatter):
-    """A formatter for `AccessRecord`: it makes each second's date once, and looks for no traceback."""
+    """A formatter for `AccessRecord`: it formats the date once per second, and skips tracebacks."""
 
     def __init__(self, fmt: str, datefmt: str, style: Literal["%", "{", "$"] = "%") -> None:
         super().__init__(fmt, datefmt, style)
@@ -85,15 +86,15 @@ class AccessLog(Observer):
     """Logs each exchange once it has ended, to the access log of the application that answered it.
 
     Args:
-        otherwise: the application whose access log has what no application answered, such as a 404 of a site.
+        fallback: the application whose access log gets what no application answered, such as a site's 404.
     """
 
-    def __init__(self, otherwise: App | None) -> None:
-        self._otherwise = otherwise
+    def __init__(self, fallback: App | None) -> None:
+        self._fallback = fallback
 
     def ended(self, exchange: Exchange, end: End, now: float) -> None:
         request = exchange.context
-        app = self._otherwise if request is None else request.app
+        app = self._fallback if request is None else request.app
         if app is None or not app.logs_access:
             return
         head, peer = exchange.head, exchange.peer

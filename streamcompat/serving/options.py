@@ -186,7 +186,7 @@ class RunOptions:
     driver: Driver = _on_command_line(
         Flag(
             _HOW,
-            "asyncio is the fast one, and uses uvloop where it is installed; anyio is the portable one on "
+            "asyncio is the fast one, and uses uvloop if it is installed; anyio is the portable one on "
             "asyncio; trio is the portable one on trio (default: %(default)s)",
             choices=("asyncio", "anyio", "trio"),
         ),

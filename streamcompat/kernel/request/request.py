@@ -34,7 +34,7 @@ DEFAULT_CONTENT_TYPE = "application/octet-stream"
 
 
 def decode(raw: bytes) -> str:
-    """A part of the request target as text: UTF-8, or Latin-1 where it is not UTF-8."""
+    """A part of the request target as text: UTF-8, or Latin-1 if it is not valid UTF-8."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
