@@ -81,7 +81,7 @@ def test_it_is_used_within_its_block() -> None:
     client = TestClient(sanic_app())
     with pytest.raises(RuntimeError, match="in a `with` block"):
         client.settle()
-    with client, pytest.raises(RuntimeError, match="in use already"):
+    with client, pytest.raises(RuntimeError, match="already in use"):
         client.__enter__()
 
 
