@@ -37,7 +37,7 @@ DIFFERENT = 1
 PATIENCE = 5.0
 """Real seconds that a handler may take to respond; the apps' own sleeps run in real time."""
 
-_REPEATS = 3
+_AGAIN = 3
 """How often a difference is checked again if the client leaves: how far a handler gets then may vary, for
 example if it waits for a thread."""
 
@@ -213,7 +213,7 @@ def _compare_route(
         after = portal.call(outcome, other, case)
         if _alike(before, after, case):
             return
-        for _ in range(_REPEATS if case.leaves_after is not None else 0):
+        for _ in range(_AGAIN if case.leaves_after is not None else 0):
             if _alike(portal.call(outcome, one, case), after, case):
                 return
             if _alike(before, portal.call(outcome, other, case), case):

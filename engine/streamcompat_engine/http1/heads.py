@@ -346,7 +346,7 @@ def checked_fields(
                 raise InvalidHeader(f"not a Content-Length: {value[:100]!r}")
             declared = value
         elif lower == b"transfer-encoding":
-            raise InvalidHeader("Transfer-Encoding is the server's to set")
+            raise InvalidHeader("only the server may set Transfer-Encoding")
         else:
             kept.append((name, value))
     if status == 204:  # RFC 9110 §8.6

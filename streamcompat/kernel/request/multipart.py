@@ -102,7 +102,7 @@ class PartsParser:
         if not kind.startswith("multipart/"):
             raise ValueError("the body is not multipart")
         if not boundary:
-            raise ValueError("a multipart content type without a boundary")
+            raise ValueError("the multipart content type has no boundary")
         if len(boundary) > BOUNDARY_SIZE:
             raise ValueError(f"a boundary of more than {BOUNDARY_SIZE} bytes")
         self._delimiter = b"\r\n--" + boundary
@@ -133,7 +133,7 @@ class PartsParser:
         """The body has ended; ValueError where its boundary is missing, or the last of them."""
         if self._state is not _State.END:
             which = "boundary" if self._state is _State.PREAMBLE else "last boundary"
-            raise ValueError(f"a multipart body without its {which}")
+            raise ValueError(f"the multipart body has no {which}")
 
     def _passed_by(self) -> bool:
         """Whether the first delimiter has come; RFC 2046 §5.1.1 has us ignore what stands before it."""
@@ -143,7 +143,7 @@ class PartsParser:
             start = held.find(delimiter, start + 1)
         certain = start if start >= 0 else len(held) - len(delimiter) + 1
         if certain - 2 > HEADER_SIZE:
-            raise ValueError("a multipart body that does not begin with its boundary")
+            raise ValueError("the multipart body does not begin with its boundary")
         if start < 0 or after == 0:
             return False
         self._begin(after)

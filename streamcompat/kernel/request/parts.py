@@ -127,7 +127,7 @@ class Parts:
     async def _content(self, part: Part) -> bytes | None:
         """The next piece of a part, `None` at its end."""
         if part is not self._current:
-            raise RuntimeError(f"{part!r} was passed by, when the next part was asked for")
+            raise RuntimeError(f"{part!r} was skipped when the next part was requested")
         event = await self._next_event()
         return event if isinstance(event, bytes) else None
 
