@@ -311,8 +311,9 @@ class Session:
         self._flushes = 0
         self.flow.forget()
         self.exchange = exchange = HTTPExchange(ConnectionSlot(self, head))
-        if self.service.observer is not None:
-            self.service.observer.begun(exchange)
+        observer = self.service.observer
+        if observer is not None and observer.tells_begun:
+            observer.begun(exchange)
         self.transport.spawn(self._serve(exchange, self.service.app))
 
     def _first_byte(self, exchange: HTTPExchange) -> None:
@@ -320,12 +321,14 @@ class Session:
         state = self.connection.writer.response.state
         if state is FINISHED or state is COMMITTED:
             exchange.first_byte = self.now()
-            if self.service.observer is not None:
-                self.service.observer.sent(exchange)
+            observer = self.service.observer
+            if observer is not None and observer.tells_sent:
+                observer.sent(exchange)
 
     def _observe_waiting(self, direction: Direction, on: bool) -> None:
-        if self.service.observer is not None and self.exchange is not None:
-            self.service.observer.waits(self.exchange, direction, on)
+        observer = self.service.observer
+        if observer is not None and observer.tells_waits and self.exchange is not None:
+            observer.waits(self.exchange, direction, on)
 
     def _on_overdue(self) -> None:
         """The application is late with its answer: cancel it; `_serve` answers in its place."""

@@ -80,10 +80,19 @@ class Observer:
 
 
 class Guarded(Observer):
-    """Passes every call on to an observer, and logs its exceptions."""
+    """Passes every call on to an observer, and logs its exceptions.
+
+    Attributes:
+        tells_begun, tells_sent, tells_waits: whether the observer has such a method of its own; a call that
+            does nothing would still cost each request.
+    """
 
     def __init__(self, observer: Observer) -> None:
         self.wants_chunks = observer.wants_chunks
+        kind = type(observer)
+        self.tells_begun = kind.begun is not Observer.begun
+        self.tells_sent = kind.sent is not Observer.sent
+        self.tells_waits = kind.waits is not Observer.waits
         self._observer = observer
         self._failed: set[str] = set()
 

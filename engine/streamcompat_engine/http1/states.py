@@ -23,6 +23,8 @@ from typing import Final
 class Reader(enum.Enum):
     """The state of the reading side."""
 
+    __hash__ = object.__hash__  # an enum's own is written in Python, and each request looks up steps
+
     HEAD = enum.auto()
     BODY = enum.auto()
     DRAIN = enum.auto()
@@ -34,6 +36,8 @@ class Reader(enum.Enum):
 
 class Step(enum.Enum):
     """Why the reading side moves."""
+
+    __hash__ = object.__hash__  # an enum's own is written in Python, and each request looks up steps
 
     BODY_FOLLOWS = enum.auto()
     """A head is complete, and a body follows."""

@@ -150,7 +150,8 @@ class Writer:
 
         Raises: InvalidHeader; ResponseStateError.
         """
-        request = self._replaceable(request)
+        if request is None or self.response is not NO_RESPONSE:
+            request = self._replaceable(request)
         head = self._head(request, status, fields, reason, None, can_drain)
         replace(self.response)
         self.response = self.outbound = Outbound(self.queue, head, written)
@@ -171,11 +172,13 @@ class Writer:
         Raises: InvalidHeader; BodyLengthError: the body does not have the declared Content-Length;
             ResponseStateError.
         """
-        request = self._replaceable(request)
+        if request is None or self.response is not NO_RESPONSE:
+            request = self._replaceable(request)
         head = self._head(request, status, fields, reason, len(body), can_drain)
         if head.framing is LENGTH:
             check_length(len(body), head.length)
-        replace(self.response)
+        if self.response is not NO_RESPONSE:
+            replace(self.response)
         self.response, self.outbound = WHOLE_RESPONSE, None
         self._persistence.answered(head.keep_alive)
         self.queue += (head.wire, body) if head.framing is not NONE and body else (head.wire,)
