@@ -50,7 +50,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def plan_for(options: argparse.Namespace, load: LoadClient) -> Plan:
     plan = Plan(load=load)
     if options.against:
-        plan = replace(plan, rounds=against.ROUNDS, seconds=against.SECONDS, warmup=against.WARMUP)
+        plan = replace(
+            plan, rounds=against.ROUNDS, seconds=against.SECONDS, warmup=against.WARMUP, restart=True
+        )
     if options.quick:
         plan = plan.quick()
     given = {name: getattr(options, name) for name in ("rounds", "seconds", "streams")}

@@ -5,7 +5,8 @@ run on the interpreter that runs the suite, with the packages installed there. A
 apps of its own tree, because they import the names of that tree; if the apps differ, the report says so.
 
 The run has many short rounds, not a few long ones: the two are measured directly one after the other, and a
-ratio is the median of the rounds' ratios. So a slow minute of the machine affects both.
+ratio is the median of the rounds' ratios. So a slow minute of the machine affects both. Each round starts new
+processes: two processes with the same code differ by up to 20 %, by their hash seeds and memory layouts.
 """
 
 import subprocess
@@ -26,7 +27,7 @@ from benchmarks.workloads import Workload
 
 SERVERS = "ours-sanic-uvloop,ours-mach9-uvloop,ours-sanic-anyio"
 WORKLOADS = "main,latency"
-ROUNDS, SECONDS, WARMUP = 15, 0.2, 0.05
+ROUNDS, SECONDS, WARMUP = 15, 0.2, 0.15
 BUSY_MACHINE = 0.03  # share of the time that a server waits for its core
 SLOWER = 0.98  # rows with a smaller ratio are listed below the tables
 

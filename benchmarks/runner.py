@@ -1,8 +1,8 @@
 """Runs the workloads in turns (A B C, C B A, ...), so that a slow minute of the machine affects all servers.
 
 In each round of a workload every server is measured once, one after the other. All servers stay up during the
-whole run, and are idle when it is not their turn; workloads with ``fresh`` start a new process for each
-measurement. A server that fails is reported, and the run continues.
+whole run, and are idle when it is not their turn; workloads with ``fresh``, and plans with ``restart``, start
+a new process for each measurement. A server that fails is reported, and the run continues.
 """
 
 import sys
@@ -106,7 +106,7 @@ class Runner:
             self._drop(spec)
 
     def _drop(self, spec: ServerSpec) -> None:
-        """Stop a server after a failure, so that the next workload gets a new process."""
+        """Stop a server, so that the next measurement gets a new process."""
         if server := self.running.pop(spec.key, None):
             server.stop()
 
@@ -119,6 +119,8 @@ class Runner:
         if first:
             cell.verified = workload.verify(server)
         cell.rounds.append(workload.measure(server, self.plan, cell))
+        if self.plan.restart:
+            self._drop(spec)
 
     def _measure_fresh(
         self, stack: ExitStack, spec: ServerSpec, workload: Workload, cell: Cell, first: bool

@@ -32,6 +32,7 @@ class Plan:
     stream_seconds: float = 3.0
     idle: int = 1000
     scale: tuple[int, ...] = (1, 10, 100, 1000)
+    restart: bool = False  # new processes for each measurement
     load: LoadClient = LoadClient(None)
 
     def quick(self) -> "Plan":
