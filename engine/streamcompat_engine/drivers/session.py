@@ -268,7 +268,9 @@ class Session:
         """Pause or resume reading, as the connection wants."""
         if self.connection.want_read == self.reading_paused and self.life < ENDED:
             self.reading_paused = not self.reading_paused
-            self._observe_waiting(Direction.IN, self.reading_paused)
+            observer = self.service.observer
+            if observer is not None and observer.tells_waits:
+                self._observe_waiting(Direction.IN, self.reading_paused)
             if self.reading_paused:
                 self.connection.deadlines.reading_paused(self.now())
                 self.transport.pause_reading()
@@ -309,7 +311,8 @@ class Session:
         self.service.requests += 1
         self._cancelled = False
         self._flushes = 0
-        self.flow.forget()
+        if self.flow.dropped:
+            self.flow.forget()
         self.exchange = exchange = HTTPExchange(ConnectionSlot(self, head))
         observer = self.service.observer
         if observer is not None and observer.tells_begun:
@@ -349,7 +352,8 @@ class Session:
                 self.connection.deadlines.answer_begins(self.now(), 0)
             if self.connection.lost is None:
                 await stepped(app(exchange), self)
-                if not exchange.finished and not self._is_abandoned():
+                responded = self.connection.writer.response.state is FINISHED
+                if not responded and not self._is_abandoned():
                     raise ResponseStateError("the application returned without finishing its response")
         except ClientDisconnected:
             pass  # nobody is left to answer
@@ -385,20 +389,20 @@ class Session:
     def _exchange_done(self) -> None:
         exchange, self.exchange = self.exchange, None
         assert exchange is not None
+        now, connection = self.now(), self.connection
         if self.service.observer is not None:
-            self.service.observer.ended(exchange, self._end_of_exchange(), self.now())
+            responded = connection.writer.response.state is FINISHED
+            whole = responded and connection.lost is None
+            end = End.WHOLE if whole else end_of(connection.lost, responded, connection.inbound)
+            self.service.observer.ended(exchange, end, now)
         exchange.end()
-        self.connection.exchange_done(self.now())
+        connection.exchange_done(now)
         self.advance()
         if self.life is LOST:
             outbound = self.connection.writer.outbound
             if outbound is not None:  # the "ignore" policy has ended: later writes raise
                 outbound.fail(ClientDisconnected())
             self.service.discard(self, running=False)
-
-    def _end_of_exchange(self) -> End:
-        connection = self.connection
-        return end_of(connection.lost, connection.writer.responded, connection.inbound)
 
     def disconnect_late(self) -> None:
         """The application has set `on_disconnect` after the client had already left."""

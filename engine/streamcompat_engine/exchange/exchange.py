@@ -8,7 +8,7 @@ behind them.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from ..errors import BodyTooLarge, ResponseStateError
 from ..events import Fields, RequestHead
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ..websocket.handshake import Accepted
 
 T = TypeVar("T")
+
+_OVER: Final = "the exchange is over"
 
 
 class Slot(Protocol):
@@ -242,9 +244,12 @@ class HTTPExchange:
             if inbound.error is not None:
                 raise inbound.error
             inbound.wake = self._wake_readers
-            try:
-                await self.changed()
+            wakeup = slot.wakeup()
+            self._readers.append(wakeup)
+            try:  # as `changed`, one coroutine less for each wait
+                await wakeup.wait()
             finally:
+                self._readers.remove(wakeup)
                 if not self._readers:
                     inbound.wake = None
         return piece
@@ -281,7 +286,7 @@ class HTTPExchange:
     def _own_slot(self) -> Slot:
         """The slot, while this exchange has it; a task that outlives its handler has none."""
         if self._slot.over:
-            raise ResponseStateError("the exchange is over")
+            raise ResponseStateError(_OVER)
         return self._slot
 
     @property
@@ -291,7 +296,10 @@ class HTTPExchange:
     def respond(
         self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, reason: bytes | None = None
     ) -> None:
-        self._own_slot().respond(status, headers, reason, body)
+        slot = self._slot
+        if slot.over:
+            raise ResponseStateError(_OVER)
+        slot.respond(status, headers, reason, body)
         self.status = status
         self._body, self._responded = None, len(body)
 

@@ -38,16 +38,17 @@ class Flow:
     Attributes:
         blocked: the peer is slow, so writers should wait. The owner knows how many bytes wait: it calls
             `block` above the high-water mark, and `unblock` below the low-water mark.
+        dropped: bytes of un-awaited writes since the peer is slow.
     """
 
-    __slots__ = ("_dropped", "_hard", "_wakeup", "_writable", "blocked")
+    __slots__ = ("_hard", "_wakeup", "_writable", "blocked", "dropped")
 
     def __init__(self, limits: Limits, wakeup: Callable[[], Wakeup]) -> None:
         self.blocked = False
         self._hard = limits.outbound_hard
         self._wakeup = wakeup
         self._writable: Wakeup | None = None
-        self._dropped = 0  # bytes of un-awaited writes since the peer is slow
+        self.dropped = 0
 
     def block(self) -> None:
         """The bytes that wait exceed the high-water mark."""
@@ -62,7 +63,7 @@ class Flow:
 
     def forget(self) -> None:
         """No un-awaited writes are waiting any more."""
-        self._dropped = 0
+        self.dropped = 0
 
     async def writable(self) -> None:
         """Wait until the peer has taken enough or has disconnected."""
@@ -81,12 +82,12 @@ class Flow:
         Raises: WriteBufferFull: too many bytes of un-awaited writes wait.
         """
         cost = added + CHUNK_COST
-        self._dropped += cost
-        if self._dropped > self._hard:
+        self.dropped += cost
+        if self.dropped > self._hard:
             raise WriteBufferFull(f"{self._hard} bytes wait for a slow client and the writes are not awaited")
         return wait(functools.partial(self._awaited, cost, drain))
 
     async def _awaited(self, cost: int, drain: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """The write is awaited after all: no longer count it as un-awaited, and wait."""
-        self._dropped = max(self._dropped - cost, 0)
+        self.dropped = max(self.dropped - cost, 0)
         await drain()

@@ -100,9 +100,12 @@ class Guarded(Observer):
         try:
             method(*args)
         except Exception:
-            if method.__name__ not in self._failed:
-                self._failed.add(method.__name__)
-                logger.exception("observer method %s failed; later failures are not logged", method.__name__)
+            self._log(method.__name__)
+
+    def _log(self, name: str) -> None:
+        if name not in self._failed:
+            self._failed.add(name)
+            logger.exception("observer method %s failed; later failures are not logged", name)
 
     def begun(self, exchange: Exchange) -> None:
         self._tell(self._observer.begun, exchange)
@@ -120,7 +123,10 @@ class Guarded(Observer):
         self._tell(self._observer.rejected, peer, status, reason)
 
     def ended(self, exchange: Exchange, end: End, now: float) -> None:
-        self._tell(self._observer.ended, exchange, end, now)
+        try:  # as `_tell`, one call less in every request
+            self._observer.ended(exchange, end, now)
+        except Exception:
+            self._log("ended")
 
 
 def end_of(lost: EngineError | None, responded: bool, inbound: Inbound | None) -> End:

@@ -340,7 +340,7 @@ class Connection:
         self.head = None
         if self.reader is CLOSED:
             return
-        if not self.writer.responded:
+        if self.writer.response.state is not FINISHED:
             self.cut(now)
         elif not self.persistence.lasts(self._can_drain()):
             self._close(now)
@@ -451,7 +451,9 @@ class Connection:
 
     def _answer_deadline(self) -> float | None:
         writer = self.writer
-        if self.head is None or writer.responded or writer.outbound is not None or self.lost is not None:
+        if self.head is None or writer.outbound is not None or self.lost is not None:
+            return None
+        if writer.response.state is FINISHED:
             return None
         inbound = self.inbound
         if inbound is None:

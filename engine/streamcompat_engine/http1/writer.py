@@ -175,12 +175,13 @@ class Writer:
         if request is None or self.response is not NO_RESPONSE:
             request = self._replaceable(request)
         head = self._head(request, status, fields, reason, len(body), can_drain)
-        if head.framing is LENGTH:
+        if head.framing is LENGTH and head.length != len(body):
             check_length(len(body), head.length)
         if self.response is not NO_RESPONSE:
             replace(self.response)
         self.response, self.outbound = WHOLE_RESPONSE, None
-        self._persistence.answered(head.keep_alive)
+        if not head.keep_alive:
+            self._persistence.end_after_response()
         self.queue += (head.wire, body) if head.framing is not NONE and body else (head.wire,)
 
     def switch(self, fields: Fields, written: Written) -> Outbound:
