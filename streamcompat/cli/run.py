@@ -158,7 +158,8 @@ def _run(arguments: argparse.Namespace) -> None:
     else:
         app = _imported(arguments)
         lifespan = DelegatingLifespan(
-            app.lifespan(options.access_log), lambda addresses: _print_addresses(addresses, options)
+            app.lifespan(options.access_log),
+            lambda addresses: _print_addresses(addresses, options, arguments),
         )
         _serve(app, lifespan, options, _config(app, options))
 
@@ -190,7 +191,7 @@ def _run_workers(arguments: argparse.Namespace, options: RunOptions) -> None:
     try:
         config = ServerConfig(**options.place(), backlog=options.backlog)
         with Workers(config, options.workers, work).bound() as workers:
-            _print_addresses(workers.addresses, options)
+            _print_addresses(workers.addresses, options, arguments)
             status = workers.run()
     except OSError as error:
         raise CommandError(_bind_failure(error, options)) from error
@@ -205,9 +206,21 @@ def _config(app: ServedApp | Site, options: RunOptions) -> ServerConfig:
         raise CommandError(f"invalid setting of the app: {error}") from error
 
 
-def _print_addresses(addresses: list[str], options: RunOptions) -> None:
-    workers = f", {options.workers} workers" if options.workers > 1 else ""
-    print(f"listening on {', '.join(addresses)} ({options.driver}{workers})", flush=True)
+def _print_addresses(addresses: list[str], options: RunOptions, arguments: argparse.Namespace) -> None:
+    """Says where it listens, what serves, the process that takes signals, and where each app is mounted."""
+    loop = ServerConfig(driver=options.driver, uvloop=options.uvloop).loop
+    how = [f"anyio on {loop}" if options.driver == "anyio" else loop]
+    if options.workers > 1:
+        how.append(f"{options.workers} workers")
+    lines = [f"listening on {', '.join(addresses)} ({', '.join(how)}, pid {os.getpid()})"]
+    mounts = [
+        ((host or "") + (prefix or "/" * (host is None)), target) for host, prefix, target in arguments.mount
+    ]
+    if mounts and arguments.target is not None:
+        mounts.append(("/", arguments.target))
+    width = max((len(place) for place, _ in mounts), default=0)
+    lines += [f"  {place:{width}}  {target}" for place, target in mounts]
+    print("\n".join(lines), flush=True)
 
 
 def _mounted(arguments: argparse.Namespace) -> ServedApp | Site:

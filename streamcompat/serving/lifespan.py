@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from streamcompat_engine import READY, Lifespan, drive, wait
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 STARTING = ("before_server_start", "after_server_start")
 STOPPING = ("before_server_stop", "after_server_stop")
+_NAMED: Final = 5
+"""The most requests named in the line that says which were cut."""
 
 
 class DelegatingLifespan(Lifespan):
@@ -62,6 +65,12 @@ class DelegatingLifespan(Lifespan):
     def listening(self, addresses: list[str]) -> None:
         self._listening(addresses)
 
+    def waiting(self, requests: int, number: int | None) -> None:
+        self._inner.waiting(requests, number)
+
+    def cut(self, requests: Sequence[str]) -> None:
+        self._inner.cut(requests)
+
     def needs_recycling(self) -> None:
         self._needs_recycling()
 
@@ -78,7 +87,7 @@ class AppLifespan(Lifespan):
             for app in self._apps:
                 app.started(loop, self._access_log)
                 await trigger(app, STARTING[0], loop)
-        except BaseException:
+        except Exception:
             # The server never ran, so after_stop will not be called.
             for app in self._apps:
                 app.stopped()
@@ -100,6 +109,19 @@ class AppLifespan(Lifespan):
     def listening(self, addresses: list[str]) -> None:
         for address in addresses:
             self._apps[0].log.info("Goin' Fast @ %s", address)
+
+    def waiting(self, requests: int, number: int | None) -> None:
+        again = "Ctrl-C again to end" if number == signal.SIGINT else "a second signal ends"
+        if requests:
+            what = f"{requests} request{'s' * (requests > 1)}, {again} {'them' if requests > 1 else 'it'}"
+        else:
+            what = f"the listeners of {STOPPING[0]}, {again} them"
+        self._apps[0].log.info("waiting for %s", what)
+
+    def cut(self, requests: Sequence[str]) -> None:
+        more = len(requests) - _NAMED
+        named = ", ".join(requests[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+        self._apps[0].log.warning("ended %s, which had not finished", named)
 
 
 async def trigger(app: App, event: str, loop: Any) -> None:

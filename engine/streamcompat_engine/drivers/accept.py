@@ -6,9 +6,11 @@ and pauses for a second; meanwhile the connections wait in the system's queue.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import socket
+from collections.abc import Iterator
 from typing import Final
 
 from .service import Service
@@ -16,6 +18,9 @@ from .service import Service
 BACK_OFF: Final = 1.0
 """Seconds of pause when the system has no descriptors or buffers left; as in asyncio."""
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+_QUEUED: Final = 4096
+"""The most connections that a server accepts after it was told to stop; twice the usual backlog."""
 
 logger: Final = logging.getLogger("streamcompat.engine")
 
@@ -41,3 +46,16 @@ def accept(sock: socket.socket, service: Service, now: float) -> socket.socket |
         raise Exhausted from error
     connection.setblocking(False)
     return connection
+
+
+def accept_rest(sock: socket.socket, service: Service, now: float) -> Iterator[socket.socket]:
+    """The connections that wait in the system's queue when the server stops; closing it would reset them.
+
+    Close the listening socket at the end, before the loop runs again.
+    """
+    with contextlib.suppress(Exhausted):
+        for _ in range(_QUEUED):
+            connection = accept(sock, service, now)
+            if connection is None:
+                return
+            yield connection

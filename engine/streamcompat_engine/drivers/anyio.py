@@ -21,7 +21,8 @@ from anyio.streams.tls import TLSStream
 
 from ..exchange.flow import Wakeup
 from ..http1.states import Ending
-from .accept import BACK_OFF, Exhausted, accept
+from ..limits import HURRY
+from .accept import BACK_OFF, Exhausted, accept, accept_rest
 from .service import Service
 from .session import HALF_CLOSED, Session
 from .timers import Timer, Timers
@@ -34,7 +35,7 @@ _SLICE: Final = 64 * 1024
 _CLOSE_NOTIFY_TIMEOUT: Final = 1.0
 """Seconds to wait for a TLS peer's close_notify."""
 _TURNS: Final = 8
-"""Turns of the loop after which an accepted connection surely has its session."""
+"""Turns of the loop after which an accepted connection surely has its session, and has been read once."""
 
 logger: Final = logging.getLogger("streamcompat.engine")
 
@@ -362,54 +363,73 @@ async def listen(
         group: runs the connections, also after the end of this context.
         ssl: for TLS; `None` for plain connections.
     """
-    timers = Timers()
-    group.start_soon(timers.run)
+    acceptor = _Acceptor(service, group, ssl)
+    group.start_soon(acceptor.timers.run)
     try:
         async with anyio.create_task_group() as accepting:
             for sock in sockets:
-                accepting.start_soon(_accept, sock, service, group, timers, ssl)
+                accepting.start_soon(acceptor.accept, sock)
             try:
                 yield
             finally:
                 accepting.cancel_scope.cancel()
-        for _ in range(_TURNS):
-            await anyio.lowlevel.checkpoint()
     finally:
         for sock in sockets:
-            sock.close()
+            acceptor.stop(sock)
+        for _ in range(_TURNS):
+            await anyio.lowlevel.checkpoint()
+        await acceptor.until_connected()
 
 
-async def _accept(
-    sock: socket.socket,
-    service: Service,
-    group: anyio.abc.TaskGroup,
-    timers: Timers,
-    context: tls.SSLContext | None,
-) -> None:
-    """Accept connections. Only the wait can be cancelled, not the accept, so no connection is lost."""
-    while True:
-        await anyio.wait_readable(sock)
+class _Acceptor:
+    """Accepts and serves connections in a task group; see `listen`."""
+
+    def __init__(self, service: Service, group: anyio.abc.TaskGroup, ssl: tls.SSLContext | None) -> None:
+        self.timers = Timers()
+        self._service = service
+        self._group = group
+        self._ssl = ssl
+        self._handshakes: dict[socket.socket, anyio.Event] = {}  # set at the end of each
+
+    async def accept(self, sock: socket.socket) -> None:
+        """Accept connections. Only the wait can be cancelled, not the accept, so no connection is lost."""
+        while True:
+            await anyio.wait_readable(sock)
+            try:
+                connection = accept(sock, self._service, anyio.current_time())
+            except Exhausted:
+                await anyio.sleep(BACK_OFF)
+            else:
+                if connection is not None:
+                    self._group.start_soon(self._serve, connection)
+
+    def stop(self, sock: socket.socket) -> None:
+        """Take the connections that wait, and close the socket."""
+        for connection in accept_rest(sock, self._service, anyio.current_time()):
+            self._group.start_soon(self._serve, connection)
+        sock.close()
+
+    async def until_connected(self) -> None:
+        """Wait until every connection has its session; a TLS handshake has only a moment for it."""
+        with anyio.move_on_after(HURRY):
+            for done in list(self._handshakes.values()):
+                await done.wait()
+
+    async def _serve(self, connection: socket.socket) -> None:
         try:
-            connection = accept(sock, service, anyio.current_time())
-        except Exhausted:
-            await anyio.sleep(BACK_OFF)
-        else:
-            if connection is not None:
-                group.start_soon(_serve, service, connection, timers, context)
-
-
-async def _serve(
-    service: Service, connection: socket.socket, timers: Timers, context: tls.SSLContext | None
-) -> None:
-    try:
-        with connection:
-            if connection.family in (socket.AF_INET, socket.AF_INET6):
-                with contextlib.suppress(OSError):  # the peer has already left
-                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            stream: anyio.abc.ByteStream | None = SocketByteStream(connection)
-            if context is not None:
-                stream = await _over_tls(connection, context, service)
-            if stream is not None:
-                await AnyioTransport(service, stream, timers).run()
-    except Exception:
-        logger.exception("a connection failed; the other connections go on")
+            with connection:
+                if connection.family in (socket.AF_INET, socket.AF_INET6):
+                    with contextlib.suppress(OSError):  # the peer has already left
+                        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                stream: anyio.abc.ByteStream | None = SocketByteStream(connection)
+                if self._ssl is not None:
+                    done = self._handshakes[connection] = anyio.Event()
+                    try:
+                        stream = await _over_tls(connection, self._ssl, self._service)
+                    finally:
+                        del self._handshakes[connection]
+                        done.set()
+                if stream is not None:
+                    await AnyioTransport(self._service, stream, self.timers).run()
+        except Exception:
+            logger.exception("a connection failed; the other connections go on")

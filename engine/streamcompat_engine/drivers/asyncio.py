@@ -14,7 +14,8 @@ from typing import Final
 
 import anyio.abc
 
-from .accept import BACK_OFF, Exhausted, accept
+from ..limits import HURRY
+from .accept import BACK_OFF, Exhausted, accept, accept_rest
 from .asyncio_transport import AsyncioTransport
 from .service import Service
 from .tls import TlsTransport
@@ -22,7 +23,7 @@ from .tls import TlsTransport
 _ACCEPTED: Final = 64
 """The most connections accepted in one turn of the loop."""
 _TURNS: Final = 8
-"""Turns of the loop after which an accepted connection surely has its session."""
+"""Turns of the loop after which an accepted connection surely has its session, and has been read once."""
 _NO_LIMIT: Final = 24 * 3600.0
 """Seconds for a TLS handshake when `Timeouts.head` is disabled."""
 
@@ -55,15 +56,18 @@ class _Acceptor:
         self._loop.add_reader(self._sock, self._accept)
 
     def stop(self) -> None:
+        """Take the connections that wait, and close the socket."""
         self._loop.remove_reader(self._sock)
         if self._retry is not None:
             self._retry.cancel()
+        for connection in accept_rest(self._sock, self._service, self._loop.time()):
+            self._begin(connection)
+        self._sock.close()
 
     async def until_connected(self) -> None:
-        """Wait until every plain connection has its session; TLS handshakes are not waited for."""
-        for _ in range(_TURNS):
-            if self._connecting:
-                await asyncio.sleep(0)
+        """Wait until every connection has its session; a TLS handshake has only a moment for it."""
+        if self._connecting:
+            await asyncio.wait(self._connecting, timeout=HURRY)
 
     def _accept(self) -> None:
         try:
@@ -71,15 +75,18 @@ class _Acceptor:
                 connection = accept(self._sock, self._service, self._loop.time())
                 if connection is None:
                     break
-                if self._ssl is not None:
-                    self._group.start_soon(self._connect_over_tls, connection)
-                    continue
-                task = self._loop.create_task(self._connect(connection))
-                self._connecting.add(task)
-                task.add_done_callback(self._connecting.discard)
+                self._begin(connection)
         except Exhausted:
             self._loop.remove_reader(self._sock)
             self._retry = self._loop.call_later(BACK_OFF, self.start)
+
+    def _begin(self, connection: socket.socket) -> None:
+        if self._ssl is not None:
+            self._group.start_soon(self._connect_over_tls, connection)
+            return
+        task = self._loop.create_task(self._connect(connection))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
 
     async def _connect(self, connection: socket.socket) -> None:
         try:
@@ -90,6 +97,9 @@ class _Acceptor:
             connection.close()
 
     async def _connect_over_tls(self, connection: socket.socket) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connecting.add(task)
         try:
             await self._loop.connect_accepted_socket(
                 lambda: TlsTransport(self._service, self._loop),
@@ -99,6 +109,8 @@ class _Acceptor:
             )
         except OSError:  # no TLS handshake, or not in time
             connection.close()
+        finally:
+            self._connecting.discard(task)
 
 
 @contextlib.asynccontextmanager
@@ -123,9 +135,7 @@ async def listen(
     finally:
         for acceptor in acceptors:
             acceptor.stop()
-        try:
-            for acceptor in acceptors:
-                await acceptor.until_connected()
-        finally:
-            for sock in sockets:
-                sock.close()
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        for acceptor in acceptors:
+            await acceptor.until_connected()

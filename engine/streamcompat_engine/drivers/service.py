@@ -108,6 +108,11 @@ class Service:
         if self._emptied is not None and not self.sessions and not self.outliving:
             self._emptied.set()
 
+    def busy(self) -> list[str]:
+        """The requests that are running, as `GET /path`; one whose answer has not left whole is."""
+        served = [session.served for session in self.sessions | self.outliving]
+        return [request for request in served if request is not None]
+
     async def until_empty(self) -> None:
         """Wait until every connection and every exchange has ended."""
         for session in self.sessions or self.outliving:

@@ -42,6 +42,8 @@ _STALL_INTERVAL: Final = 1.0
 """Seconds between two checks of how much a slow peer has taken."""
 _RUN: Final = 8
 """Flushes that a handler may cause without waiting before it must yield to the loop."""
+_NEW: Final = 0.25
+"""Seconds for which the first request of a new connection may be on its way when the server stops."""
 _PIECES: Final = 4096
 """Byte strings in the queue that cause a flush, however small they are; a chunk takes two."""
 
@@ -114,6 +116,13 @@ class Session:
         """Bytes that were written and have not left: those in the queue and those in the transport."""
         return self.transport.untaken() + self.queued
 
+    @property
+    def served(self) -> str | None:
+        """The request that is being served, as `GET /path` or a text that says as much; `None` if none is."""
+        if self.exchange is not None:
+            return _shown(self.exchange)
+        return "an answer that the client has not taken" if self.unsent() else None
+
     # ---- what a driver calls ----
 
     def on_data(self, data: bytes) -> None:
@@ -167,11 +176,17 @@ class Session:
                 connection.deadlines.reading_resumed(now)  # the wait starts once the answer has left
             self._check_peer(now)
             connection.handle_deadline(now)
+            if connection.closed and connection.websocket is not None and self.unsent():
+                connection.abort()  # the server stops, and the peer reads nothing
             self.advance()
 
     def on_shutdown(self) -> None:
         """The server stops: close now if idle, else after the answer."""
-        self.connection.shutdown(self.service.draining)
+        connection, now = self.connection, self.now()
+        is_new = not self._handed and now < connection.deadlines.began + _NEW
+        connection.shutdown(self.service.draining or is_new)
+        if not self.service.draining:
+            connection.hurry(now)
         if self.exchange is not None:
             self.exchange.server_stops()
         self.advance()

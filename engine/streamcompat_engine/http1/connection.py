@@ -372,14 +372,13 @@ class Connection:
 
     def _close(self, now: float) -> None:
         """End the connection so that the peer gets the queued bytes and not a reset."""
-        if (
-            self.ending is Ending.HALF_CLOSE
-        ):  # it was already ended, by a WebSocket before its handler returned
+        if self.ending is Ending.HALF_CLOSE:  # already, by a WebSocket before its handler returned
             return
         # A client that announced its last request sends no more; any other may have sent something
         # meanwhile, and a close with unread bytes would be a reset.
         quiet = self.persistence.client_closes and self.reader is AHEAD and not self._ahead
-        if self.at_eof or quiet:
+        left = self.deadlines.hurried and (self.reader is HEAD or self.reader is SWITCHED)
+        if self.at_eof or quiet or left:
             self._move(Step.ENDS)
         else:
             # RFC 9112 §9.6: close the sending side, read on for a while, then close.
@@ -422,6 +421,12 @@ class Connection:
         self.persistence.stop(drain)
         if self.idle and not drain:
             self._move(Step.ENDS)
+
+    def hurry(self, now: float) -> None:
+        """The server stops: wait only a moment for a peer that owes a head, or its answer to a Close."""
+        self.deadlines.hurry(now)
+        if self.websocket is not None:
+            self.websocket.hurry(now)
 
     # ---- time ----
 

@@ -10,7 +10,7 @@ import enum
 import math
 from typing import Final
 
-from ..limits import Timeouts
+from ..limits import HURRY, Timeouts
 
 _ANSWER_CHECKS: Final = 4
 """How often within `Timeouts.response` to check whether the application reads its request's body."""
@@ -44,6 +44,7 @@ class Deadlines:
         "_answer_since",
         "_changed",
         "_gather_due",
+        "_hurry_due",
         "_idle",
         "_paused_at",
         "_rate",
@@ -62,6 +63,7 @@ class Deadlines:
         self.since = self.began = self.headed = now
         self._stalled_since: float | None = None
         self._paused_at: float | None = None  # since when the driver does not read
+        self._hurry_due: float | None = None  # when a head is due at the latest
         self._changed = True
         self.exchange_over()
 
@@ -77,6 +79,16 @@ class Deadlines:
             self._answer_since = self._answer_checked = -math.inf
             self._taken = 0  # at the last check
             self._waited = False
+
+    @property
+    def hurried(self) -> bool:
+        """Whether the server stops."""
+        return self._hurry_due is not None
+
+    def hurry(self, now: float) -> None:
+        """The server stops: the time for a head is short from now on."""
+        if self._hurry_due is None:
+            self._hurry_due = now + HURRY
 
     # ---- the peer's sending ----
 
@@ -131,7 +143,6 @@ class Deadlines:
             received: bytes of the body so far.
         """
         timeouts = self._timeouts
-        seconds: float | None
         if awaited is None:
             return None
         if awaited is Awaited.BODY:
@@ -140,13 +151,12 @@ class Deadlines:
             if self._rate:
                 due = min(due, self._rate_since + timeouts.body_grace + received / self._rate)
             return None if due == math.inf else due
-        if awaited is Awaited.REQUEST:
-            seconds = timeouts.keep_alive
-        elif awaited is Awaited.HEAD:
-            seconds = timeouts.head
-        else:
-            seconds = timeouts.linger
-        return None if seconds is None else self.since + seconds
+        if awaited is Awaited.END:
+            return self.since + timeouts.linger
+        seconds = timeouts.keep_alive if awaited is Awaited.REQUEST else timeouts.head
+        if self._hurry_due is None:
+            return None if seconds is None else self.since + seconds
+        return self._hurry_due if seconds is None else min(self._hurry_due, self.since + seconds)
 
     # ---- the peer's taking ----
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import socket
 import ssl as tls
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Literal
 from ..limits import Limits, Timeouts
 
 Driver = Literal["asyncio", "anyio", "trio"]
+Loop = Literal["asyncio", "uvloop", "trio"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +52,12 @@ class ServerConfig:
     ssl: tls.SSLContext | None = None
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
+
+    @property
+    def loop(self) -> Loop:
+        """The event loop below the driver."""
+        if self.driver == "trio":
+            return "trio"
+        if self.uvloop is None:
+            return "uvloop" if importlib.util.find_spec("uvloop") is not None else "asyncio"
+        return "uvloop" if self.uvloop else "asyncio"

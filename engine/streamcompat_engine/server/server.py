@@ -12,17 +12,19 @@ import os
 import signal
 import socket
 import sys
-import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 
 from ..drivers.service import App, Service
 from ..exchange.observer import Observer
 from .config import ServerConfig
+from .signals import Signals
 from .sockets import bound_sockets, url
+from .stopping import Hook, Stopping
 
 logger: Final = logging.getLogger("streamcompat.engine")
 
@@ -30,28 +32,47 @@ _RECYCLING_INTERVAL: Final = 0.5
 """Seconds between two checks of `max_requests` and `max_memory`."""
 _RECYCLING_REPEAT: Final = 30.0
 """Seconds until a worker that was not replaced asks again."""
+_LEFT: Final = 1.0
+"""Seconds that tasks and threads of the application have to end after a stop that was forced."""
+_TURNS: Final = 8
+"""Turns of the loop within which it surely notices the signals that have come."""
+_SILENT: Final = 1.0
+"""Seconds that a stop may take before its owner is told what it waits for."""
 
 
 class Lifespan:
     """Hooks around a server's life; each method may be overridden.
 
-    `loop` is the asyncio event loop, or `None` on trio.
+    `loop` is the asyncio event loop, or `None` on trio. A server that is told to stop while it starts cancels
+    `before_start` or `after_start`; `before_stop` and `after_stop` run all the same.
     """
 
     async def before_start(self, loop: Any) -> None:
-        """Runs before the first connection is accepted; an exception ends the server."""
+        """Runs before the first connection is accepted; an exception ends the server, and no other hook
+        runs."""
 
     async def after_start(self, loop: Any) -> None:
-        """Runs once connections are accepted."""
+        """Runs once connections are accepted; after an exception `before_stop` does not run."""
 
     async def before_stop(self, loop: Any) -> None:
-        """Runs once the server was told to stop."""
+        """Runs once the server was told to stop, or is cancelled or interrupted; within the grace."""
 
     async def after_stop(self, loop: Any) -> None:
-        """Runs after the last connection has ended."""
+        """Runs after the last connection has ended; cancelled 4 s after the grace."""
 
     def listening(self, addresses: list[str]) -> None:
         """Called once the server listens; `addresses` are URLs such as `http://127.0.0.1:8000`."""
+
+    def waiting(self, requests: int, number: int | None) -> None:
+        """Called once while the server stops, unless it is done soon.
+
+        Args:
+            requests: those that are still running; 0 if only `before_stop` is.
+            number: the signal that stops it, or `None`.
+        """
+
+    def cut(self, requests: Sequence[str]) -> None:
+        """Called with the requests that the stopping server does not wait for any longer, as `GET /path`."""
 
     def needs_recycling(self) -> None:
         """Called once `max_requests` or `max_memory` is reached, and every half minute from then on."""
@@ -87,24 +108,26 @@ class Server:
         self.sockets: tuple[socket.socket, ...] = ()
         self._lifespan = lifespan or Lifespan()
         self._service = Service(app, self.config.limits, self.config.timeouts, overdue, observer)
-        self._stops = 0
-        self._drains = False
-        self._stop_asked: anyio.Event | None = None
-        self._forced: anyio.Event | None = None
-        self._call_soon: Callable[[Callable[[], object]], object] | None = None
-        self._thread = 0
+        self._stopping: Stopping | None = None
+        self._signals = Signals(
+            self.config.grace, self.config.drain_on_hangup, self._on_signal, self._is_starting
+        )
+        self._ended = False  # `after_stop` has been called
 
     def run(self) -> None:
-        """Serve until SIGINT or SIGTERM, or until `stop` is called. A second signal stops at once.
+        """Serve until SIGINT or SIGTERM, or until `stop` is called. A second signal waits for nothing, and
+        the first one not for a start. A process that does not stop is ended: see `Signals`.
 
         Raises: OSError: an address cannot be bound. Errors of `lifespan` are passed on.
         """
-        backend, options = "asyncio", {}
-        if self.config.driver == "trio":
-            backend = "trio"
-        elif self.config.uvloop is not False and (self.config.uvloop or _has_uvloop()):
-            options = {"use_uvloop": True}
-        anyio.run(self.serve, backend=backend, backend_options=options)
+        options = {"use_uvloop": True} if self.config.loop == "uvloop" else {}
+        backend = "trio" if self.config.loop == "trio" else "asyncio"
+        with self._handled_signals():
+            try:
+                anyio.run(self.serve, backend=backend, backend_options=options)
+            except KeyboardInterrupt:
+                if not self._signals.interrupted:
+                    raise
 
     async def serve(
         self, *, task_status: anyio.abc.TaskStatus[list[str]] = anyio.TASK_STATUS_IGNORED
@@ -113,76 +136,132 @@ class Server:
 
         Signals are handled only in the main thread, and only if the configuration says so.
         """
-        self._stop_asked, self._forced = anyio.Event(), anyio.Event()
-        self._stops, self._drains = 0, False
-        loop = _asyncio_loop()
-        self._thread, self._call_soon = threading.get_ident(), _from_threads(loop)
-        with bound_sockets(self.config) as sockets:
+        stopping = self._stopping = Stopping(self.config.grace, self._service.stop)
+        self._ended = False
+        with self._handled_signals(), bound_sockets(self.config) as sockets:
+            for _ in range(self._signals.count):  # they came before the loop ran
+                stopping.request()
             self.addresses = [url(sock, self.config.ssl is not None) for sock in sockets]
             self.sockets = tuple(sockets)
-            await self._lifespan.before_start(loop)
             try:
-                await self._serve(sockets, loop, task_status)
+                await self._live(stopping, sockets, task_status)
             except BaseExceptionGroup as group:
                 raise _only(group) from None
             finally:
                 self.sockets = ()
-                with anyio.CancelScope(shield=True):
-                    await self._lifespan.after_stop(loop)
+                if stopping.requests > 1:
+                    self._signals.end_within(_LEFT)
+
+    async def _live(
+        self,
+        stopping: Stopping,
+        sockets: list[socket.socket],
+        task_status: anyio.abc.TaskStatus[list[str]],
+    ) -> None:
+        """Run the hooks around `_serve`."""
+        try:
+            await self._start(stopping, self._lifespan.before_start)
+        except Exception:
+            self._ended = True  # it has never started
+            raise
+        except BaseException:
+            await self._end(stopping, self._lifespan.before_stop)
+            raise
+        else:
+            self._signals.install()
+            if stopping.asked.is_set():
+                await self._end(stopping, self._lifespan.before_stop)
+            else:
+                await self._serve(stopping, sockets, task_status)
+        finally:
+            await self._after_stop(stopping)
 
     async def _serve(
-        self, sockets: list[socket.socket], loop: Any, task_status: anyio.abc.TaskStatus[list[str]]
+        self,
+        stopping: Stopping,
+        sockets: list[socket.socket],
+        task_status: anyio.abc.TaskStatus[list[str]],
     ) -> None:
-        assert self._stop_asked is not None
         async with anyio.create_task_group() as group:
-            if self.config.handle_signals and threading.current_thread() is threading.main_thread():
-                await group.start(self._watch_signals)
             if self.config.max_requests is not None or self.config.max_memory is not None:
                 group.start_soon(self._watch_recycling)
             try:
                 async with self._listen(sockets, group):
                     self._lifespan.listening(self.addresses)
                     task_status.started(self.addresses)
-                    await self._lifespan.after_start(loop)
-                    await self._stop_asked.wait()
-                    await self._lifespan.before_stop(loop)
+                    try:
+                        await self._start(stopping, self._lifespan.after_start)
+                        await stopping.asked.wait()
+                    except Exception:
+                        raise
+                    except BaseException:
+                        await self._end(stopping, self._lifespan.before_stop)
+                        raise
+                    group.start_soon(self._tell_waiting, stopping)
+                    await self._end(stopping, self._lifespan.before_stop)
             finally:
-                await self._finish()
+                await self._finish(stopping)
+                if self._service.busy():  # an exchange that refuses to end keeps the group for ever
+                    await self._after_stop(stopping)
             group.cancel_scope.cancel()
+
+    async def _start(self, stopping: Stopping, hook: Hook) -> None:
+        try:
+            await stopping.start(hook)
+        except KeyboardInterrupt:
+            await self._after_interrupt()
+
+    async def _end(self, stopping: Stopping, hook: Hook, last: bool = False) -> None:
+        try:
+            await stopping.end(hook, last)
+        except KeyboardInterrupt:
+            await self._after_interrupt()
+
+    async def _after_interrupt(self) -> None:
+        """A hook has blocked the loop and was interrupted: let the loop notice the signals. Call within the
+        handling of the KeyboardInterrupt; any other one is passed on."""
+        if not self._signals.interrupted:
+            raise
+        with anyio.CancelScope(shield=True):
+            for _ in range(_TURNS):
+                await anyio.lowlevel.checkpoint()
+
+    async def _after_stop(self, stopping: Stopping) -> None:
+        if not self._ended:
+            self._ended = True
+            await self._end(stopping, self._lifespan.after_stop, last=True)
 
     def stop(self) -> None:
         """Stop gracefully; callable from any thread. A second call does not wait for running exchanges."""
-        if self._call_soon is None:
-            return
-        if threading.get_ident() == self._thread:
-            self._on_stop()
-        else:
-            with contextlib.suppress(RuntimeError):  # the loop has ended, and the server with it
-                self._call_soon(self._on_stop)
+        if self._stopping is not None:
+            self._stopping.loop.call(self._stopping.request)
 
-    def _on_stop(self, drain: bool = False) -> None:
-        assert self._stop_asked is not None
-        assert self._forced is not None
-        if drain:
-            self._drains = not self._stops
-            self._stop_asked.set()
-            return
-        self._stops += 1
-        if self._stops > 1:
-            self._forced.set()
-        elif self._drains:
-            self._drains = False
-            self._service.stop()
-        self._stop_asked.set()
+    def _handled_signals(self) -> contextlib.AbstractContextManager[None]:
+        return self._signals.installed() if self.config.handle_signals else contextlib.nullcontext()
 
-    async def _watch_signals(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-        watched: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
-        if self.config.drain_on_hangup:
-            watched += (signal.SIGHUP,)
-        with anyio.open_signal_receiver(*watched) as signals:
-            task_status.started()
-            async for number in signals:
-                self._on_stop(drain=number == signal.SIGHUP)
+    def _is_starting(self) -> bool:
+        return self._stopping is not None and self._stopping.starting
+
+    def _on_signal(self, number: int) -> None:
+        """A signal has arrived; this may interrupt any code of the main thread."""
+        stopping = self._stopping
+        if stopping is None:
+            return
+
+        def noticed() -> None:
+            self._signals.noticed()
+            if number in (signal.SIGINT, signal.SIGTERM):
+                stopping.request(number)
+            else:
+                stopping.drain()
+
+        stopping.loop.call_soon(noticed)
+
+    async def _tell_waiting(self, stopping: Stopping) -> None:
+        if not self._service.busy():
+            await anyio.sleep(_SILENT)
+        if not stopping.forced.is_set():
+            self._lifespan.waiting(len(self._service.busy()), stopping.number)
 
     async def _watch_recycling(self) -> None:
         """Check twice a second, which costs almost nothing, whether the server should be replaced."""
@@ -209,25 +288,26 @@ class Server:
         async with listen(self._service, sockets, group, self.config.ssl):
             yield
 
-    async def _finish(self) -> None:
+    async def _finish(self, stopping: Stopping) -> None:
         """Let running exchanges finish; cancel them after the grace period, then abort what is left."""
         service = self._service
-        service.stop(self._drains)
+        service.stop(stopping.drains)
         try:
-            await self._until_empty(self.config.grace)
+            await self._until_empty(stopping, stopping.left())
+            if cut := service.busy():
+                self._lifespan.cut(cut)
             service.cancel()
-            await self._until_empty(1.0)
+            await self._until_empty(stopping, 1.0)
         finally:
             service.abort()
             with anyio.move_on_after(1.0, shield=True):
                 await service.until_empty()
 
-    async def _until_empty(self, seconds: float) -> None:
+    async def _until_empty(self, stopping: Stopping, seconds: float) -> None:
         """Wait until every connection has ended, at most `seconds`, and not after a second signal."""
-        assert self._forced is not None
         with anyio.move_on_after(seconds):
             async with anyio.create_task_group() as group:
-                group.start_soon(_cancel_after, self._forced.wait, group.cancel_scope)
+                group.start_soon(_cancel_after, stopping.forced.wait, group.cancel_scope)
                 group.start_soon(_cancel_after, self._service.until_empty, group.cancel_scope)
 
 
@@ -253,29 +333,3 @@ def _only(error: BaseException) -> BaseException:
 async def _cancel_after(wait: Callable[[], Any], scope: anyio.CancelScope) -> None:
     await wait()
     scope.cancel()
-
-
-def _asyncio_loop() -> Any:
-    """The running asyncio loop, or `None` on another backend."""
-    import asyncio
-
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-
-def _from_threads(loop: Any) -> Callable[[Callable[[], object]], object]:
-    """A function that schedules a call in the running loop from any thread, without waiting for it."""
-    if loop is not None:
-        call_soon: Callable[[Callable[[], object]], object] = loop.call_soon_threadsafe
-        return call_soon
-    import trio
-
-    return trio.lowlevel.current_trio_token().run_sync_soon
-
-
-def _has_uvloop() -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec("uvloop") is not None

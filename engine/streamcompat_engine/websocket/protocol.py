@@ -24,7 +24,7 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, Tex
 from wsproto.extensions import Extension
 from wsproto.frame_protocol import CloseReason
 
-from ..limits import WebSocketSettings
+from ..limits import HURRY, WebSocketSettings
 from .frames import BINARY, PING, PONG, SHORT, TEXT, Header, frame, is_shortest, read_header, unmasked
 from .handshake import Accepted
 
@@ -79,6 +79,7 @@ class WebSocket:
         "_deflates",
         "_full",
         "_heard",
+        "_hurried_at",
         "_messages",
         "_names",
         "_owed",
@@ -136,6 +137,7 @@ class WebSocket:
         self._heard = 0.0
         self._pinged: float | None = None  # when a silent peer was sent a ping
         self._closing_since: float | None = None
+        self._hurried_at: float | None = None  # since when the server stops
 
     # ---- in ----
 
@@ -173,6 +175,10 @@ class WebSocket:
     def go_on(self) -> None:
         """Other tasks have run, as `later` asked; a call of `resumed` follows."""
         self._behind = False
+
+    def hurry(self, now: float) -> None:
+        """The server stops: the peer has only a moment for its answer to a Close."""
+        self._hurried_at = now
 
     def connection_lost(self) -> None:
         """The peer will send nothing more."""
@@ -398,7 +404,12 @@ class WebSocket:
         settings = self._settings
         if self.closing:
             since, timeout = self._closing_since, settings.close_timeout
-            return None if since is None or timeout is None else since + timeout
+            if since is None:
+                return None
+            due = math.inf if timeout is None else since + timeout
+            if self._hurried_at is not None:
+                due = min(due, max(since, self._hurried_at) + HURRY)
+            return None if due == math.inf else due
         if not self.want_read:
             return None  # the connection waits for the handler, not for the peer
         if self._pinged is not None:

@@ -1,0 +1,205 @@
+"""The signals that stop a server, and the end of a process that does not stop by itself.
+
+The rule: a signal is noticed even while the loop stands still, so nothing that the application does outlives
+a second signal, or the grace. The handlers of the loops are not used, as they wait for the loop.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import logging
+import math
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, Final
+
+from .stopping import AFTER_GRACE
+
+logger: Final = logging.getLogger("streamcompat.engine")
+
+_UNNOTICED: Final = 1.0
+"""Seconds that the loop has to notice a signal for which nothing is waited."""
+_INTERRUPTED: Final = 3.0
+"""Seconds from then on to the end of the process, and for all steps of a stop that is forced."""
+_LAST: Final = 1.0
+"""Seconds that threads of the application have at least to end, once the main thread has ended."""
+_LONGEST: Final = 1e6
+"""Seconds that the system can wait in any case."""
+_TELLING: Final = 0.2
+"""Seconds for the last line of the log: the process may hang on the log itself."""
+
+
+class Signals:
+    """Handles SIGINT and SIGTERM in the main thread while it is installed.
+
+    The first signal asks to stop. If the process has not ended 5 s after the grace, it is ended. The second
+    one asks again, and ends the process within seconds; the third one at once. If the loop does not notice a
+    signal in time, because code of the application blocks it, KeyboardInterrupt is raised in that code.
+
+    Args:
+        grace: see `ServerConfig`.
+        hangup: SIGHUP is handled too; it ends nothing.
+        tell: called with each signal, between any two instructions of the main thread.
+        is_urgent: whether even the first signal is one for which nothing is waited.
+
+    Attributes:
+        count: SIGINT and SIGTERM since it was installed.
+        interrupted: KeyboardInterrupt was raised.
+    """
+
+    def __init__(
+        self, grace: float, hangup: bool, tell: Callable[[int], None], is_urgent: Callable[[], bool]
+    ) -> None:
+        self.count = 0
+        self.interrupted = False
+        self._grace = grace
+        self._watched: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
+        if hangup:
+            self._watched += (signal.SIGHUP,)
+        self._tell = tell
+        self._is_urgent = is_urgent
+        self._watchdog: _Watchdog | None = None
+
+    @contextlib.contextmanager
+    def installed(self) -> Iterator[None]:
+        """Handle the signals within this context, unless an outer one does; only in the main thread."""
+        if self._watchdog is not None or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self.count, self.interrupted = 0, False
+        self._watchdog = _Watchdog()
+        before: list[Any] = [signal.getsignal(number) for number in self._watched]
+        self.install()
+        try:
+            yield
+        finally:
+            for number, handler in zip(self._watched, before, strict=True):
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            self._watchdog.stop()
+            self._watchdog = None
+
+    def install(self) -> None:
+        """Take the signals back from code that has set handlers of its own; nothing if not installed."""
+        if self._watchdog is not None:
+            for number in self._watched:
+                signal.signal(number, self._received)
+
+    def noticed(self) -> None:
+        """The loop has noticed every signal so far."""
+        if self._watchdog is not None:
+            self._watchdog.interrupt_at = math.inf
+
+    def end_within(self, seconds: float) -> None:
+        """End the process after so many seconds, unless no signal has come."""
+        if self._watchdog is not None and self.count:
+            self._watchdog.end_within(seconds)
+
+    def _received(self, number: int, frame: FrameType | None) -> None:
+        watchdog = self._watchdog
+        if watchdog is None:
+            return
+        if watchdog.interrupts:  # it has sent this signal
+            watchdog.interrupts = False
+            if watchdog.interrupt_at < math.inf:
+                watchdog.interrupt_at = math.inf
+                self.interrupted = True
+                raise KeyboardInterrupt
+            return
+        if number in (signal.SIGINT, signal.SIGTERM):
+            self.count += 1
+            if self.count > 2:
+                watchdog.watch(number, 0.0, 0.0)
+            elif self.count == 2:
+                watchdog.watch(number, _UNNOTICED, _UNNOTICED + _INTERRUPTED)
+            elif self._is_urgent():
+                watchdog.watch(number, _UNNOTICED, self._grace + AFTER_GRACE)
+            else:
+                watchdog.watch(number, self._grace + AFTER_GRACE - _UNNOTICED, self._grace + AFTER_GRACE)
+        self._tell(number)
+
+
+class _Watchdog:
+    """A thread that interrupts or ends the process in time; there is none before the first signal.
+
+    Attributes:
+        interrupt_at: when to interrupt the main thread, if the loop has not noticed the signal by then.
+        interrupts: the next signal is the watchdog's own.
+    """
+
+    def __init__(self) -> None:
+        self.interrupt_at = self._end_at = math.inf
+        self.interrupts = False
+        self._number = 0
+        self._runs = False
+        self._stopped = False
+        self._changed: queue.SimpleQueue[None] = queue.SimpleQueue()  # its `put` may be interrupted by itself
+
+    def watch(self, number: int, interrupt: float, end: float) -> None:
+        """Interrupt and end the process after so many seconds; called by the handler of a signal."""
+        self._number = number
+        self.interrupt_at = time.monotonic() + interrupt
+        self.end_within(end)
+
+    def end_within(self, seconds: float) -> None:
+        """End the process after so many seconds, or earlier if that was asked for."""
+        self._end_at = min(self._end_at, time.monotonic() + seconds)
+        if self._end_at < math.inf:
+            if not self._runs:
+                self._runs = True
+                # Not by `threading`, whose locks the interrupted code may hold.
+                _thread.start_new_thread(self._run, ())
+            self._changed.put(None)
+
+    def stop(self) -> None:
+        """The server has ended: the main thread may go on, but other threads must not outlive it for long."""
+        self._stopped = True
+        self._changed.put(None)
+
+    def _run(self) -> None:
+        while not self._stopped:
+            now = time.monotonic()
+            if now >= self._end_at:
+                self._end_process()
+            if now >= self.interrupt_at and not self.interrupts:
+                self.interrupts = True
+                _signal_main_thread(self._number)
+            due = self._end_at if self.interrupts else min(self.interrupt_at, self._end_at)
+            with contextlib.suppress(queue.Empty):
+                self._changed.get(timeout=min(max(due - now, 0.0), _LONGEST))
+        threading.main_thread().join()
+        time.sleep(min(max(self._end_at - time.monotonic(), _LAST), _LONGEST))
+        self._end_process()
+
+    def _end_process(self) -> None:
+        _thread.start_new_thread(_say_last, (_place_of_main_thread(),))
+        time.sleep(_TELLING)
+        os._exit(128 + self._number)  # as a shell says that a signal ended it
+
+
+def _signal_main_thread(number: int) -> None:
+    """Let the main thread handle a signal, and end its system call."""
+    if sys.platform == "win32":
+        _thread.interrupt_main(number)
+    else:
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+
+
+def _place_of_main_thread() -> str:
+    if not threading.main_thread().is_alive():
+        return "one of its threads is still running"
+    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    return "" if frame is None else f"its main thread is at {frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _say_last(why: str) -> None:
+    logger.critical("the process does not stop, so it is ended: %s", why)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()

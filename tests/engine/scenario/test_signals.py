@@ -1,0 +1,257 @@
+"""A process that was told to stop ends, whatever its hooks and handlers do, and runs its cleanup if it can.
+
+Each hang here would last for ten minutes, so a process that ends has not waited for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.support.clients import PATIENCE, Client, connect, get, parse_address
+from tests.support.commands import Program, serve_program
+from tests.support.servers import DRIVERS
+
+APP = """
+import asyncio, os, signal, sys, threading, time
+import anyio
+from streamcompat_engine import Lifespan, Server, ServerConfig
+
+name, hang, grace, handled = sys.argv[1], sys.argv[2], float(sys.argv[3]), sys.argv[4] == "handled"
+
+def say(what):
+    print(what, flush=True)
+
+async def run(step):
+    say(step)
+    try:
+        if hang == "hang " + step:
+            await anyio.sleep(600)
+        if hang == "block " + step:
+            time.sleep(600)
+    except BaseException:
+        say("left " + step)
+        raise
+
+class Says(Lifespan):
+    async def before_start(self, loop):
+        say("http://127.0.0.1:1")  # what a program says first
+        await run("before_start")
+    async def after_start(self, loop):
+        await run("after_start")
+        if hang == "own handler":
+            signal.signal(signal.SIGINT, interrupt)
+        say("serves")
+    async def before_stop(self, loop):
+        await run("before_stop")
+    async def after_stop(self, loop):
+        await run("after_stop")
+    def listening(self, addresses):
+        say(addresses[0])
+    def waiting(self, requests, number):
+        say(f"waiting for {requests} by {number}")
+    def cut(self, requests):
+        say(f"cut {', '.join(requests)}")
+
+def interrupt(number, frame):
+    raise KeyboardInterrupt
+
+async def app(exchange):
+    say("running")
+    if hang == "block":
+        time.sleep(600)
+    while hang == "spin":
+        pass
+    if hang == "thread":
+        await anyio.to_thread.run_sync(time.sleep, 600)
+    while hang == "refuse":
+        try:
+            await anyio.sleep(600)
+        except BaseException:
+            pass
+    await anyio.sleep(600)
+
+driver = "asyncio" if name == "uvloop" else name
+config = ServerConfig(port=0, driver=driver, uvloop=name == "uvloop", grace=grace, handle_signals=handled)
+try:
+    Server(app, config, lifespan=Says()).run()
+except KeyboardInterrupt:
+    say("interrupted")
+else:
+    say("returned")
+"""
+
+QUICK = [DRIVERS[1], DRIVERS[3]]
+"""A driver on each kind of loop, for what the driver has no part in."""
+
+
+def until(script: Program, line: str) -> list[str]:
+    """The lines up to this one, which must come."""
+    lines: list[str] = []
+    while not lines or lines[-1] != line:
+        lines.append(script.line())
+        assert lines[-1], f"{line!r} does not come after {lines}: {script.errors()}"
+    return lines
+
+
+def ask(script: Program, target: str = "/") -> Client:
+    """Send a request once the program serves, and wait until it runs."""
+    (url,) = (line for line in until(script, "serves")[-3:] if line.startswith("http"))
+    client = connect(*parse_address(url))
+    client.send(get(target))
+    until(script, "running")
+    return client
+
+
+def rest(script: Program) -> list[str]:
+    """The lines until the process ends."""
+    lines = []
+    while line := script.line():
+        lines.append(line)
+    return lines
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize(
+    ("step", "number"), [("before_start", signal.SIGTERM), ("after_start", signal.SIGINT)]
+)
+def test_a_signal_ends_the_wait_for_a_start(
+    driver: str, step: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    with serve_program(tmp_path, APP, driver, f"hang {step}", "600", "handled") as script:
+        until(script, step)
+        script.process.send_signal(number)
+        assert rest(script) == [f"left {step}", "before_stop", "after_stop", "returned"]
+        assert (script.process.wait(PATIENCE), script.errors()) == (0, "")
+
+
+@pytest.mark.parametrize("driver", QUICK)
+@pytest.mark.parametrize("step", ["before_start", "after_start"])
+def test_a_start_that_blocks_the_loop_is_interrupted(driver: str, step: str, tmp_path: Path) -> None:
+    with serve_program(tmp_path, APP, driver, f"block {step}", "600", "handled") as script:
+        until(script, step)
+        script.process.send_signal(signal.SIGTERM)
+        assert rest(script) == [f"left {step}", "before_stop", "after_stop", "returned"]
+        assert script.process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("step", ["before_stop", "after_stop"])
+def test_a_second_signal_ends_the_wait_for_a_hook_of_the_stop(driver: str, step: str, tmp_path: Path) -> None:
+    with serve_program(tmp_path, APP, driver, f"hang {step}", "600", "handled") as script:
+        until(script, "serves")
+        script.process.send_signal(signal.SIGINT)
+        until(script, step)
+        script.process.send_signal(signal.SIGTERM)
+        after = ["after_stop"] if step == "before_stop" else []
+        assert [line for line in rest(script) if "waiting" not in line] == [
+            f"left {step}",
+            *after,
+            "returned",
+        ]
+        assert script.process.wait(PATIENCE) == 0
+        assert f"{step} did not return in time" in script.errors()
+
+
+@pytest.mark.parametrize("driver", QUICK)
+@pytest.mark.parametrize("step", ["before_stop", "after_stop"])
+def test_a_hook_of_the_stop_has_the_grace(driver: str, step: str, tmp_path: Path) -> None:
+    with serve_program(tmp_path, APP, driver, f"hang {step}", "0.2", "handled") as script:
+        until(script, "serves")
+        script.process.send_signal(signal.SIGTERM)
+        lines = rest(script)
+        assert lines[-2:] == (
+            ["after_stop", "returned"] if step == "before_stop" else [f"left {step}", "returned"]
+        )
+        assert script.process.wait(PATIENCE) == 0
+        assert f"{step} did not return in time" in script.errors()
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("hang", ["block", "spin", "block before_stop"])
+def test_a_second_signal_interrupts_a_blocked_loop(driver: str, hang: str, tmp_path: Path) -> None:
+    """And the hooks of the stop run, even so."""
+    with (
+        serve_program(tmp_path, APP, driver, hang, "600", "handled") as script,
+        contextlib.ExitStack() as stack,
+    ):
+        if "stop" in hang:
+            until(script, "serves")
+            script.process.send_signal(signal.SIGINT)
+            until(script, "before_stop")
+        else:
+            stack.enter_context(ask(script))
+            script.process.send_signal(signal.SIGINT)
+        script.process.send_signal(signal.SIGTERM)
+        lines = [line for line in rest(script) if line.startswith(("before", "after", "returned"))]
+        assert lines[-2:] == ["after_stop", "returned"]
+        assert "stop" in hang or "before_stop" in lines
+        assert script.process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("hang", ["refuse", "thread"])
+def test_a_handler_that_does_not_end_is_ended_with_the_process(
+    driver: str, hang: str, tmp_path: Path
+) -> None:
+    """The handler swallows its cancellation, or waits for a thread. One signal is enough, and a second one is
+    faster."""
+    signals = 1 if driver in ("asyncio", "anyio") else 2
+    grace = "0.2" if signals == 1 else "600"
+    with serve_program(tmp_path, APP, driver, hang, grace, "handled") as script, ask(script, "/x?y=1"):
+        script.process.send_signal(signal.SIGTERM)
+        until(script, f"waiting for 1 by {int(signal.SIGTERM)}")
+        if signals == 2:
+            script.process.send_signal(signal.SIGTERM)
+        assert [line for line in rest(script) if line != "returned"] == ["cut GET /x?y=1", "after_stop"]
+        assert script.process.wait(PATIENCE) == 128 + signal.SIGTERM
+        assert "the process does not stop" in script.errors()
+
+
+@pytest.mark.parametrize("driver", QUICK)
+def test_a_blocked_loop_ends_after_the_grace(driver: str, tmp_path: Path) -> None:
+    """It is interrupted a second before that, and may get to its cleanup."""
+    with serve_program(tmp_path, APP, driver, "block", "0.2", "handled") as script, ask(script):
+        script.process.send_signal(signal.SIGTERM)
+        rest(script)
+        assert script.process.wait(PATIENCE) in (0, 128 + signal.SIGTERM)
+
+
+def test_a_third_signal_ends_the_process_at_once(tmp_path: Path) -> None:
+    with serve_program(tmp_path, APP, "asyncio", "refuse", "600", "handled") as script, ask(script):
+        for line in ("before_stop", "cut GET /", "after_stop"):
+            script.process.send_signal(signal.SIGINT)
+            if line != "after_stop":
+                until(script, line)
+        rest(script)
+        assert script.process.wait(PATIENCE) == 128 + signal.SIGINT
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("step", ["", "before_start", "after_start", "before_stop"])
+def test_an_interrupt_runs_both_hooks_of_the_stop(driver: str, step: str, tmp_path: Path) -> None:
+    """Where SIGINT is left to Python, which raises KeyboardInterrupt."""
+    with serve_program(tmp_path, APP, driver, f"hang {step}", "600", "not") as script:
+        until(script, step if "start" in step else "serves")
+        script.process.send_signal(signal.SIGINT)
+        if step == "before_stop":
+            until(script, step)
+            script.process.send_signal(signal.SIGINT)
+        lines = rest(script)
+        assert lines[-2:] == ["after_stop", "interrupted"]
+        assert step == "before_stop" or lines[-3] == "before_stop"
+        script.process.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("driver", DRIVERS[:3])
+@pytest.mark.parametrize("handled", ["handled", "not"])
+def test_a_handler_of_the_applications_own_that_raises(driver: str, handled: str, tmp_path: Path) -> None:
+    """Not on trio, which allows no signal handler to raise."""
+    with serve_program(tmp_path, APP, driver, "own handler", "600", handled) as script:
+        until(script, "serves")
+        script.process.send_signal(signal.SIGINT)
+        assert rest(script) == ["before_stop", "after_stop", "interrupted"]
+        script.process.wait(PATIENCE)
