@@ -107,21 +107,23 @@ class AppLifespan(Lifespan):
             app.stopped()
 
     def listening(self, addresses: list[str]) -> None:
-        for address in addresses:
-            self._apps[0].log.info("Goin' Fast @ %s", address)
+        for app in self._apps[:1]:
+            for address in addresses:
+                app.log.info("Goin' Fast @ %s", address)
 
     def waiting(self, requests: int, number: int | None) -> None:
-        again = "Ctrl-C again to end" if number == signal.SIGINT else "a second signal ends"
-        if requests:
-            what = f"{requests} request{'s' * (requests > 1)}, {again} {'them' if requests > 1 else 'it'}"
-        else:
-            what = f"the listeners of {STOPPING[0]}, {again} them"
-        self._apps[0].log.info("waiting for %s", what)
+        what = f"{requests} request{'s' * (requests > 1)}" if requests else f"the listeners of {STOPPING[0]}"
+        if number is not None:
+            again = "Ctrl-C again to end" if number == signal.SIGINT else "a second signal ends"
+            what += f", {again} {'it' if requests == 1 else 'them'}"
+        for app in self._apps[:1]:
+            app.log.info("waiting for %s", what)
 
     def cut(self, requests: Sequence[str]) -> None:
         more = len(requests) - _NAMED
         named = ", ".join(requests[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-        self._apps[0].log.warning("ended %s, which had not finished", named)
+        for app in self._apps[:1]:
+            app.log.warning("ended %s, which had not finished", named)
 
 
 async def trigger(app: App, event: str, loop: Any) -> None:

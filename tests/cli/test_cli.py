@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import signal
 import socket
@@ -14,6 +15,7 @@ import httpx
 import pytest
 
 from tests.support.commands import PATIENCE, environment, serve_command
+from tests.support.servers import eventually
 
 MACH9 = """
 from streamcompat.mach9_api import Mach9
@@ -193,6 +195,44 @@ def test_several_apps_by_path(folder: Path) -> None:
         assert httpx.get(f"{command.url}/shop/hello").text == "hello from sanic"
         assert httpx.get(f"{command.url}/old/hello").text == "hello from sanic"
         assert httpx.get(f"{command.url}/shop/nothing").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("driver", "loop"),
+    [("asyncio", "uvloop"), ("anyio", "anyio on uvloop"), ("trio", "trio")],
+)
+def test_the_first_line_says_what_serves_and_where(folder: Path, driver: str, loop: str) -> None:
+    if "uvloop" in loop and importlib.util.find_spec("uvloop") is None:
+        loop = loop.replace("uvloop", "asyncio")
+    with serve_command("one.py", "--driver", driver, cwd=folder) as command:
+        assert command.said == f"listening on {command.url} ({loop}, pid {command.process.pid})\n"
+        assert httpx.get(f"{command.url}/hello").status_code == 200
+
+
+def test_each_mount_is_said_in_a_line(folder: Path) -> None:
+    mounts = ("--mount", "/shop/=two.py:shop", "--mount", "m.example=one.py", "--mount", "s.example/x=two.py")
+    with serve_command("one.py", *mounts, cwd=folder) as command:
+        assert httpx.get(f"{command.url}/hello").status_code == 200
+    assert command.output[:4] == [
+        "  /shop        two.py:shop\n",
+        "  m.example    one.py\n",
+        "  s.example/x  two.py\n",
+        "  /            one.py\n",
+    ]
+
+
+def test_ctrl_c_during_a_request_says_what_it_waits_for_and_what_it_cuts(folder: Path) -> None:
+    with serve_command("waiting.py", cwd=folder) as command:
+        with socket.create_connection(urlsplit(command.url).netloc.split(":"), PATIENCE) as client:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 100")  # the handler reads
+            command.process.send_signal(signal.SIGINT)
+            eventually(lambda: any("waiting for" in line for line in command.errors), "it says so")
+            command.process.send_signal(signal.SIGINT)
+            command.process.wait(PATIENCE)
+    shown = [line.partition("] [INFO] ")[2] or line.partition("] [WARNING] ")[2] for line in command.errors]
+    assert "waiting for 1 request, Ctrl-C again to end it\n" in shown
+    assert "ended POST /, which had not finished\n" in shown
 
 
 def test_several_apps_by_host_name(folder: Path) -> None:

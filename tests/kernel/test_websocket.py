@@ -9,6 +9,7 @@ import anyio
 import pytest
 import websockets
 
+from streamcompat.mach9_api import Mach9
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api.response import text
 from streamcompat.sanic_api.websocket import (
@@ -17,6 +18,7 @@ from streamcompat.sanic_api.websocket import (
     WebSocketConnection,
     WebSocketProtocol,
 )
+from streamcompat_engine import Timeouts
 from tests.support.frames import handshake
 from tests.support.servers import PATIENCE, Gate, eventually
 from tests.support.websocket_clients import code_of, open_, serving
@@ -368,6 +370,31 @@ def test_a_client_that_does_not_answer_the_close_does_not_hold_the_server(app: S
         with served.connect() as client:
             client.send(handshake())
             assert client.receive()
+            served.server.stop()
+            served.until_ended()
+
+
+@pytest.mark.parametrize("kind", [Sanic, Mach9])
+@pytest.mark.parametrize("sends", [False, True])
+def test_a_peer_holds_a_stop_only_for_a_moment(kind: Any, sends: bool, driver: str) -> None:
+    """It answers no Close, or does not even read. The grace is long, and the peer's other times longer."""
+    app = kind("app", load_env=False)
+    app.config.WEBSOCKET_PING_INTERVAL = None
+
+    @app.websocket("/")
+    async def feed(request: Any, ws: Any, *rest: Any) -> None:
+        while sends:
+            await ws.send("x" * 100_000)
+        await ws.recv()
+
+    grace = 10 * PATIENCE
+    with serving(app, driver, grace=grace, timeouts=Timeouts(write_stall=grace, linger=grace)) as served:
+        with served.connect(4096) as client:
+            client.send(handshake())
+            assert client.receive()
+            if sends:
+                (session,) = served.server._service.sessions
+                eventually(lambda: session.blocked, "the peer is slow")
             served.server.stop()
             served.until_ended()
 

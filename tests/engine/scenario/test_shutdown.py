@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from streamcompat_engine import Exchange
+from streamcompat_engine import Exchange, Timeouts
 from tests.support.clients import get, post
 from tests.support.commands import Program, serve_program
 from tests.support.responses import Response
@@ -114,6 +115,45 @@ def test_a_large_answer_leaves_before_the_end(driver: str) -> None:
         client.until_closed()
         client.close()
         served.until_ended()
+
+
+@every_driver
+def test_half_a_head_holds_a_stop_only_for_a_moment(driver: str) -> None:
+    timeouts = Timeouts(head=10 * PATIENCE, linger=10 * PATIENCE)
+    with serve(hello, driver, grace=10 * PATIENCE, timeouts=timeouts) as served, served.connect() as client:
+        client.send(get("/late")[:10])
+        (session,) = until_some_sessions(served)
+        eventually(lambda: not session.connection.idle, "its head has begun")
+        served.server.stop()
+        assert client.response().status == 408
+        served.until_ended()
+
+
+@every_driver
+def test_connections_that_wait_to_be_accepted_are_served(driver: str) -> None:
+    """The system has accepted them already, and closing the listening socket would reset them."""
+    gate = threading.Event()
+    reached = threading.Event()
+
+    async def app(exchange: Exchange) -> None:
+        if exchange.head.target == b"/block":
+            reached.set()
+            gate.wait(PATIENCE)  # blocks the loop
+        exchange.respond(200, (), exchange.head.target)
+
+    with serve(app, driver) as served, contextlib.ExitStack() as stack:
+        blocking = stack.enter_context(served.connect())
+        blocking.send(get("/block"))
+        assert reached.wait(PATIENCE)
+        waiting = [stack.enter_context(served.connect()) for _ in range(200)]
+        for number, client in enumerate(waiting):
+            client.send(get(f"/{number}"))
+        served.server.stop()
+        gate.set()
+        assert blocking.response().body == b"/block"
+        for number, client in enumerate(waiting):
+            assert client.response().body == b"/%d" % number
+            client.until_closed()
 
 
 @every_driver

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import threading
 import time
 
 import pytest
@@ -109,6 +110,40 @@ def test_a_handshake_that_has_not_come_does_not_outlive_the_server(driver: str) 
             assert client.response().status == 200
     with silent:
         silent.until_closed()
+
+
+@every_driver
+def test_a_handshake_holds_a_stop_only_for_a_moment(driver: str) -> None:
+    context, _ = certified()
+    timeouts = Timeouts(head=10 * PATIENCE)
+    with serve(hello, driver, ssl=context, timeouts=timeouts, grace=10 * PATIENCE) as served:
+        with served.connect() as silent:
+            served.server.stop()
+            silent.until_closed()
+            served.until_ended()
+
+
+@every_driver
+def test_a_handshake_that_is_under_way_when_the_server_stops_is_finished(driver: str) -> None:
+    context, trusting = certified()
+    gate, reached = threading.Event(), threading.Event()
+
+    async def app(exchange: Exchange) -> None:
+        if exchange.head.target == b"/block":
+            reached.set()
+            gate.wait(PATIENCE)  # blocks the loop
+        exchange.respond(200, (), b"over tls")
+
+    with serve(app, driver, ssl=context) as served, over_tls(served, trusting) as blocking:
+        blocking.send(get("/block"))
+        assert reached.wait(PATIENCE)
+        waiting = served.connect().socket
+        served.server.stop()
+        threading.Timer(0.05, gate.set).start()
+        with Client(trusting.wrap_socket(waiting, server_hostname="127.0.0.1")) as client:
+            client.send(get())
+            assert client.response().body == b"over tls"
+        assert blocking.response().body == b"over tls"
 
 
 def unread(served: Served, trusting: ssl.SSLContext) -> Client:

@@ -10,10 +10,13 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from streamcompat_engine import Exchange, Limits, RequestTimeout, Timeouts
+from streamcompat_engine import Exchange, Limits, RequestTimeout, Timeouts, WebSocketSettings
 from streamcompat_engine.drivers.memory import MemoryTransport, VirtualClock
 from streamcompat_engine.drivers.service import Service
+from streamcompat_engine.limits import HURRY
 from tests.support.clients import get, post, request
+from tests.support.frames import handshake
+from tests.support.switched import switch
 
 MIB = 1024 * 1024
 
@@ -35,6 +38,75 @@ async def settle() -> None:
     """Let everybody run who can."""
     for _ in range(20):
         await anyio.lowlevel.checkpoint()
+
+
+async def at_once(exchange: Exchange) -> None:
+    exchange.respond(200, (), b"served")
+
+
+async def test_a_new_connection_brings_its_request_after_a_stop() -> None:
+    """Its client sends it as soon as it is connected, so it may be on its way."""
+    async with connected(at_once, Timeouts()) as (transport, clock):
+        clock.advance(0.2)
+        transport._service.stop()
+        assert not transport.client.at_eof
+        await transport.client.send(get())
+        await settle()
+        answer = await transport.client.receive(4096)
+        assert answer.startswith(b"HTTP/1.1 200") and b"Connection: close" in answer
+
+
+@pytest.mark.parametrize("age", [0.0, 0.3])
+async def test_a_connection_without_a_request_ends_soon_after_a_stop(age: float) -> None:
+    async with connected(at_once, Timeouts()) as (transport, clock):
+        clock.advance(age)
+        transport._service.stop()
+        assert transport.client.at_eof == (age > 0)
+        clock.advance(HURRY)
+        assert transport.client.at_eof
+        assert await transport.client.receive(4096) == b""
+
+
+async def test_half_a_head_is_answered_soon_after_a_stop_and_nothing_lingers() -> None:
+    async with connected(at_once, Timeouts()) as (transport, clock):
+        await transport.client.send(get()[:9])
+        clock.advance(1)
+        transport._service.stop()
+        clock.advance(HURRY - 0.01)
+        assert not transport.client.at_eof
+        clock.advance(0.01)
+        assert (await transport.client.receive(4096)).startswith(b"HTTP/1.1 408")
+        assert transport.client.at_eof
+        assert not transport._service.sessions
+
+
+@pytest.mark.parametrize("timeout", [10.0, None, 0.1])
+async def test_a_peer_that_does_not_answer_a_close_is_left_soon_after_a_stop(timeout: float | None) -> None:
+    """Whether the Close came after the stop or long before it."""
+    for early in (False, True):
+        closes = anyio.Event()
+
+        async def app(exchange: Exchange, early: bool = early, closes: anyio.Event = closes) -> None:
+            websocket = switch(exchange, WebSocketSettings(close_timeout=timeout), closes.set)
+            if not early:
+                await closes.wait()
+            websocket.close(1001, "")
+            exchange.proceed()
+            while not websocket.closed:
+                await exchange.changed()
+
+        async with connected(app, Timeouts()) as (transport, clock):
+            await transport.client.send(handshake())
+            await settle()
+            if early and timeout != 0.1:
+                clock.advance(5)
+            transport._service.stop()
+            await settle()
+            clock.advance(min(HURRY, timeout or HURRY) - 0.01)
+            assert not transport.client.at_eof
+            clock.advance(0.01)
+            await settle()
+            assert not transport._service.sessions
 
 
 async def large(exchange: Exchange) -> None:
