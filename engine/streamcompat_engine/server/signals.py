@@ -32,6 +32,8 @@ _LAST: Final = 1.0
 """Seconds that threads of the application have at least to end, once the main thread has ended."""
 _LONGEST: Final = 1e6
 """Seconds that the system can wait in any case."""
+_POKE: Final = 1.0
+"""Seconds between two pokes of the main thread by the watchdog."""
 _TELLING: Final = 0.2
 """Seconds for the last line of the log: the process may hang on the log itself."""
 
@@ -74,9 +76,12 @@ class Signals:
             yield
             return
         self.count, self.interrupted = 0, False
-        self._watchdog = _Watchdog()
+        pokes = sys.platform != "win32" and signal.getsignal(signal.SIGURG) in (signal.SIG_DFL, _poked)
+        self._watchdog = _Watchdog(pokes)
         before: list[Any] = [signal.getsignal(number) for number in self._watched]
         self.install()
+        if pokes:
+            signal.signal(signal.SIGURG, _poked)
         try:
             yield
         finally:
@@ -84,6 +89,7 @@ class Signals:
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
             self._watchdog.stop()
             self._watchdog = None
+            # SIGURG keeps its handler, which does nothing: a last poke may be on its way.
 
     def install(self) -> None:
         """Take the signals back from code that has set handlers of its own; nothing if not installed."""
@@ -128,12 +134,19 @@ class Signals:
 class _Watchdog:
     """A thread that interrupts or ends the process in time; there is none before the first signal.
 
+    A signal that comes just before a system call, or to another thread, does not end the call, and its
+    handler would wait for the call. So the watchdog pokes the main thread once a second.
+
+    Args:
+        pokes: SIGURG has a handler that does nothing.
+
     Attributes:
         interrupt_at: when to interrupt the main thread, if the loop has not noticed the signal by then.
         interrupts: the next signal is the watchdog's own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pokes: bool) -> None:
+        self._pokes = pokes
         self.interrupt_at = self._end_at = math.inf
         self.interrupts = False
         self._number = 0
@@ -171,8 +184,11 @@ class _Watchdog:
                 self.interrupts = True
                 _signal_main_thread(self._number)
             due = self._end_at if self.interrupts else min(self.interrupt_at, self._end_at)
-            with contextlib.suppress(queue.Empty):
-                self._changed.get(timeout=min(max(due - now, 0.0), _LONGEST))
+            try:
+                self._changed.get(timeout=min(max(due - now, 0.0), _POKE))
+            except queue.Empty:
+                if self._pokes and not self._stopped:
+                    _signal_main_thread(signal.SIGURG)
         threading.main_thread().join()
         time.sleep(min(max(self._end_at - time.monotonic(), _LAST), _LONGEST))
         self._end_process()
@@ -181,6 +197,10 @@ class _Watchdog:
         _thread.start_new_thread(_say_last, (_place_of_main_thread(),))
         time.sleep(_TELLING)
         os._exit(128 + self._number)  # as a shell says that a signal ended it
+
+
+def _poked(number: int, frame: FrameType | None) -> None:
+    pass
 
 
 def _signal_main_thread(number: int) -> None:
