@@ -14,7 +14,7 @@ from ..exchange.contract import Exchange
 from ..exchange.flow import Wakeup
 from ..exchange.observer import Guarded, Observer
 from ..limits import Limits, Timeouts
-from ..logs import LogBudget
+from ..logs import LINE, LogBudget, printable
 
 if TYPE_CHECKING:
     from .session import Session
@@ -110,8 +110,11 @@ class Service:
 
     def busy(self) -> list[str]:
         """The requests that are running, as `GET /path`; one whose answer has not left whole is."""
-        served = [session.served for session in self.sessions | self.outliving]
-        return [request for request in served if request is not None]
+        return [
+            "an answer that the client has not taken" if session.exchange is None else shown(session.exchange)
+            for session in self.sessions | self.outliving
+            if session.exchange is not None or session.unsent()
+        ]
 
     async def until_empty(self) -> None:
         """Wait until every connection and every exchange has ended."""
@@ -119,6 +122,11 @@ class Service:
             self._emptied = session.transport.wakeup()
             await self._emptied.wait()
             break
+
+
+def shown(exchange: Exchange) -> str:
+    """A request, as text for a log line."""
+    return printable(f"{exchange.head.method} {exchange.head.target.decode('latin-1')}", LINE // 2)
 
 
 async def _plain_503(exchange: Exchange) -> None:

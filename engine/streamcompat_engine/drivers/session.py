@@ -28,7 +28,7 @@ from ..exchange.suspension import READY, stepped, wait
 from ..http1.connection import Connection
 from ..http1.states import Ending, Reader
 from ..logs import LINE, printable
-from .service import App, Service
+from .service import App, Service, shown
 from .slot import ConnectionSlot
 from .transport import Transport
 
@@ -115,13 +115,6 @@ class Session:
     def unsent(self) -> int:
         """Bytes that were written and have not left: those in the queue and those in the transport."""
         return self.transport.untaken() + self.queued
-
-    @property
-    def served(self) -> str | None:
-        """The request that is being served, as `GET /path` or a text that says as much; `None` if none is."""
-        if self.exchange is not None:
-            return _shown(self.exchange)
-        return "an answer that the client has not taken" if self.unsent() else None
 
     # ---- what a driver calls ----
 
@@ -373,14 +366,14 @@ class Session:
         except ClientDisconnected:
             pass  # nobody is left to answer
         except (BodyTooLarge, ProtocolError, RequestTimeout) as error:
-            self._log(f"{error} in the body of {_shown(exchange)}")
+            self._log(f"{error} in the body of {shown(exchange)}")
             self._answer(exchange, error.status, f"{error}\n".encode())
         except BaseException as error:
             if not isinstance(error, Exception) and (
                 isinstance(error, _PASSED_ON) or self.transport.is_cancelled(error)
             ):
                 raise
-            logger.exception("the application failed on %s", _shown(exchange))
+            logger.exception("the application failed on %s", shown(exchange))
             self._answer(exchange, 500, _PLAIN_500)
         finally:
             overdue, self._overdue = self._overdue, False
@@ -497,8 +490,3 @@ class Session:
         self._taken = taken
         if unsent:
             self._watch_peer()
-
-
-def _shown(exchange: HTTPExchange) -> str:
-    """A request, as text for a log line."""
-    return printable(f"{exchange.head.method} {exchange.head.target.decode('latin-1')}", LINE // 2)

@@ -313,8 +313,7 @@ class Connection:
     def _end_websocket(self, now: float) -> None:
         """End the connection once the WebSocket is closed, even if its handler is still running."""
         websocket, outbound = self.websocket, self.writer.outbound
-        assert websocket is not None
-        assert outbound is not None
+        assert websocket is not None and outbound is not None
         if not websocket.closed:
             return
         if websocket.failure is not None:
@@ -374,8 +373,7 @@ class Connection:
         """End the connection so that the peer gets the queued bytes and not a reset."""
         if self.ending is Ending.HALF_CLOSE:  # already, by a WebSocket before its handler returned
             return
-        # A client that announced its last request sends no more; any other may have sent something
-        # meanwhile, and a close with unread bytes would be a reset.
+        # A client that announced its last request sends no more; unread bytes make a close a reset.
         quiet = self.persistence.client_closes and self.reader is AHEAD and not self._ahead
         left = self.deadlines.hurried and (self.reader is HEAD or self.reader is SWITCHED)
         if self.at_eof or quiet or left:
@@ -425,8 +423,8 @@ class Connection:
     def hurry(self, now: float) -> None:
         """The server stops: wait only a moment for a peer that owes a head, or its answer to a Close."""
         self.deadlines.hurry(now)
-        if self.websocket is not None:
-            self.websocket.hurry(now)
+        if (websocket := self.websocket) is not None:
+            websocket.hurry(now)
 
     # ---- time ----
 
