@@ -7,6 +7,7 @@ Everything that a library above it needs is exported here; the modules below are
 from .drivers.anyio import cancels
 from .drivers.memory import MemoryPeer, MemoryTransport, VirtualClock
 from .drivers.service import App, Service
+from .drivers.spill import Spill, SpillRoom
 from .errors import (
     BodyLengthError,
     BodyTooLarge,
@@ -20,6 +21,7 @@ from .errors import (
 )
 from .events import Fields, RequestHead
 from .exchange.contract import Address, Exchange, OnDisconnect, WebSocketCore
+from .exchange.deadlock import MOMENT, Deadlock
 from .exchange.exchange import HTTPExchange
 from .exchange.flow import CHUNK_COST, Flow, Wakeup
 from .exchange.inbound import Inbound
@@ -55,6 +57,7 @@ __all__ = [
     "Guarded",
     "HOPELESS",
     "LINE",
+    "MOMENT",
     "NO_BODY",
     "NO_RESPONSE",
     "READY",
@@ -67,6 +70,7 @@ __all__ = [
     "BodyLengthError",
     "BodyTooLarge",
     "ClientDisconnected",
+    "Deadlock",
     "Direction",
     "End",
     "EngineError",
@@ -91,6 +95,8 @@ __all__ = [
     "Server",
     "ServerConfig",
     "Service",
+    "Spill",
+    "SpillRoom",
     "Timeouts",
     "Unstreamed",
     "VirtualClock",

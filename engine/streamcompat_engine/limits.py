@@ -39,6 +39,11 @@ class Limits:
         outbound_low: waiting writers resume below this; 16 KiB as in asyncio.
         outbound_hard: un-awaited bytes that may wait when the engine cannot suspend the writer; 1 MiB,
             sixteen times the high-water mark.
+        spill_size: bytes of one response that may wait in a temporary file while it deadlocks with its own
+            request, see docs/reliability.md; 256 MiB, a quarter of nginx's proxy_max_temp_file_size. 0
+            switches it off.
+        spill_total: bytes of all such responses of a process; 1 GiB, what nginx allows one of them. 0
+            switches it off.
         flush_size: queued bytes that are written without waiting for the end of the loop's turn; 128 KiB,
             so that two writes of 64 KiB, the size most handlers use, leave in one system call.
         drain_size: bytes that are read and dropped of a body that the handler left unread, so that the
@@ -63,6 +68,8 @@ class Limits:
     outbound_high: int = 64 * 1024
     outbound_low: int = 16 * 1024
     outbound_hard: int = 1024 * 1024
+    spill_size: int = 256 * 1024 * 1024
+    spill_total: int = 1024 * 1024 * 1024
     flush_size: int = 128 * 1024
     drain_size: int = 256 * 1024
     linger_size: int = 1024 * 1024

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import anyio
 
+from streamcompat.asgi.outgoing import Spills
 from streamcompat.asgi.scope import SAFE, Receive, Scope, Send
 from streamcompat.asgi.slot import ASGISlot
 from streamcompat.asgi.websocket import HandshakeSlot
@@ -59,11 +60,16 @@ class ASGI:
         """Of all requests; made with the first one, when a site has its applications."""
         return Guarded(self.app.observer())
 
+    @functools.cached_property
+    def _spills(self) -> Spills:
+        """Of all requests; made with the first one, when the settings are final."""
+        return Spills(self.app.server_config().limits)
+
     async def _serve(self, kind: type[ASGISlot], scope: Scope, receive: Receive, send: Send) -> None:
         """One request; returns once its response is with the server, or without one for a cut one."""
         prefix = root_path = quote(scope.get("root_path", "").rstrip("/"), safe=SAFE)
         async with anyio.create_task_group() as group:
-            slot = kind(scope, receive, send, group, self._observer)
+            slot = kind(scope, receive, send, group, self._observer, self._spills)
             slot.exchange = exchange = HTTPExchange(slot)
             self._observer.begun(exchange)
             path = exchange.head.raw_path.decode("latin-1")
@@ -72,7 +78,7 @@ class ASGI:
             try:
                 with slot.cancels, urls.below(prefix):
                     await self._handle(exchange, root_path)
-                await slot.sent()
+                await slot.outgoing.sent()
             finally:
                 slot.ended()
             group.cancel_scope.cancel()

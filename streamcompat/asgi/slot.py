@@ -5,7 +5,6 @@ The rule: a chunk is one message. What waits to be sent is bounded, and a body i
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -13,9 +12,9 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
+from streamcompat.asgi.outgoing import Outgoing, Spills
 from streamcompat.asgi.scope import ASGIMessage, Receive, Scope, Send, Transport, request_head
 from streamcompat_engine import (
-    CHUNK_COST,
     CUT,
     FINISHED,
     NO_BODY,
@@ -113,12 +112,19 @@ class ASGISlot:
     Attributes:
         cancels: the scope that the application runs in.
         exchange: set by who makes it.
+        outgoing: the messages on their way to the server.
     """
 
     stopping = False
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, group: anyio.abc.TaskGroup, observer: Observer
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        group: anyio.abc.TaskGroup,
+        observer: Observer,
+        spills: Spills,
     ) -> None:
         self.observer: Observer | None = observer
         self.head = request_head(scope)
@@ -139,15 +145,11 @@ class ASGISlot:
         self._response: Response = NO_RESPONSE
         self._has_trailers = _TRAILERS in (scope.get("extensions") or {})
         self._receive = receive
-        self._send = send
         self._group = group
         self._reading = anyio.Lock(fast_acquire=True)  # not every server lets two read at once
         self._watched = False
         self._taken: anyio.Event | None = None  # of what was read ahead
-        self._queue: deque[tuple[ASGIMessage, int]] = deque()
-        self._queued = 0
-        self._work: anyio.Event | None = None  # for the task that sends, where there is one
-        self._sent = anyio.Event()
+        self.outgoing = Outgoing(self, send, group, spills)
 
     # ---- the client ----
 
@@ -167,12 +169,11 @@ class ASGISlot:
         elif self.exchange is not None and self.exchange.on_disconnect == "cancel":
             self._watch()
 
-    def _gone(self, error: EngineError | None = None) -> None:
+    def gone(self, error: EngineError | None = None) -> None:
+        """Nothing can be sent any more, by default because the client has left."""
         if self._lost is None:
             self._lost = error or ClientDisconnected()
-            self._queue.clear()
-            self._queued = 0
-            self._sent.set()
+            self.outgoing.clear()
             self._tell(self._lost)
 
     def _tell(self, error: EngineError) -> None:
@@ -196,6 +197,7 @@ class ASGISlot:
             end = end_of(self._lost, self.responded, self.inbound)
             self.observer.ended(exchange, end, anyio.current_time())
         exchange.end()
+        self.outgoing.clear()
         if self._lost is not None:
             self._tell(self._lost)
 
@@ -224,7 +226,7 @@ class ASGISlot:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 if not self.responded:  # a server says so too once the response is whole
-                    self._gone()
+                    self.gone()
             elif inbound is not None and not inbound.ended:
                 body = message.get("body", b"")
                 if body:
@@ -290,7 +292,8 @@ class ASGISlot:
         replace(self._response)
         body = Messages(self.put, start, bodiless, None if bodiless else declared, self.written)
         self._response = body
-        self._work_along()
+        self._watch()
+        self.outgoing.work_along()
         if self._lost is not None:
             body.fail(self._lost)
         return body
@@ -330,7 +333,7 @@ class ASGISlot:
             try:
                 return self.flow.wait(added, self._drain)
             except WriteBufferFull as error:
-                self._gone(error)
+                self.gone(error)
                 raise
         self.flow.forget()
         return READY
@@ -355,55 +358,17 @@ class ASGISlot:
     def put(self, message: ASGIMessage, size: int) -> None:
         """Queue a message with so many bytes."""
         if self._lost is None:
-            self._queue.append((message, size + CHUNK_COST))
-            self._queued += size + CHUNK_COST
-            if self._queued > _LIMITS.outbound_high and not self.flow.blocked:
-                self.flow.block()
-                self._tell_waiting(True)
-            if self._work is not None:
-                self._work.set()
+            self.outgoing.put(message, size)
 
-    def _work_along(self) -> None:
-        """The response is streamed: send what is written while the application goes on."""
-        self._watch()
-        if self._work is None:
-            self._work = anyio.Event()
-            self._group.start_soon(self._send_along)
+    def passed_on(self) -> None:
+        """The server has taken a message."""
+        exchange = self.exchange
+        if exchange is not None and exchange.first_byte is None:
+            exchange.first_byte = anyio.current_time()
+            if self.observer is not None:
+                self.observer.sent(exchange)
 
-    async def _send_along(self) -> None:
-        while self._lost is None:
-            assert self._work is not None
-            await self._work.wait()
-            self._work = anyio.Event()
-            await self._flush()
-
-    async def _flush(self) -> None:
-        while self._queue:
-            message, cost = self._queue.popleft()
-            try:
-                await self._send(message)
-            except OSError:  # since ASGI 2.4 this is how a server says that the client is gone
-                self._gone()
-                return
-            self._queued -= cost if self._queue else self._queued
-            if self.flow.blocked and self._queued <= _LIMITS.outbound_low:
-                self.flow.unblock()
-                self._tell_waiting(False)
-            exchange = self.exchange
-            if exchange is not None and exchange.first_byte is None:
-                exchange.first_byte = anyio.current_time()
-                if self.observer is not None:
-                    self.observer.sent(exchange)
-        self._sent.set()
-
-    def _tell_waiting(self, on: bool) -> None:
+    def tell_waiting(self, direction: Direction, on: bool) -> None:
+        """One side has begun, or has stopped, to wait for the other; see `Observer.waits`."""
         if self.observer is not None and self.exchange is not None:
-            self.observer.waits(self.exchange, Direction.OUT, on)
-
-    async def sent(self) -> None:
-        """Returns once all that is queued is with the server."""
-        if self._work is None:
-            await self._flush()
-        while self._queued:
-            self._sent = anyio.Event()
-            await self._sent.wait()
+            self.observer.waits(self.exchange, direction, on)

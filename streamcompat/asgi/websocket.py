@@ -13,6 +13,7 @@ from typing import Final, Self
 import anyio
 import anyio.abc
 
+from streamcompat.asgi.outgoing import Spills
 from streamcompat.asgi.scope import ASGIMessage, Receive, Scope, Send
 from streamcompat.asgi.slot import ASGISlot
 from streamcompat_engine import (
@@ -189,9 +190,15 @@ class HandshakeSlot(ASGISlot):
     """The slot of a handshake, and of the WebSocket that becomes of it."""
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, group: anyio.abc.TaskGroup, observer: Observer
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        group: anyio.abc.TaskGroup,
+        observer: Observer,
+        spills: Spills,
     ) -> None:
-        super().__init__(_handshake(scope), receive, send, group, observer)
+        super().__init__(_handshake(scope), receive, send, group, observer, spills)
         self.scheme = {"wss": "https"}.get(scope.get("scheme", "ws"), "http")
         self.inbound = None
         self._watched = True  # what is received are messages
@@ -218,7 +225,7 @@ class HandshakeSlot(ASGISlot):
             raise ResponseStateError("the connection cannot leave HTTP any more") from None
         core = self._core = MessageSocket(accepted, settings, wake, lambda message: self.put(message, 0))
         body = self._response = Frames(self, core)
-        self._work_along()
+        self.outgoing.work_along()
         body.commit()
         self._group.start_soon(self._listen)
         return core, body

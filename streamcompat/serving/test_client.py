@@ -185,7 +185,9 @@ def _httpx() -> Any:
 def _transport(named: httpx.URL, address: httpx.URL) -> Any:
     """A transport that connects to `address` for requests to `named`, and keeps their Host."""
     library = _httpx()
-    real = library.AsyncHTTPTransport(verify=False)
+    from streamcompat.serving.duplex import DuplexTransport
+
+    real = DuplexTransport()
 
     class Transport(library.AsyncBaseTransport):  # type: ignore[misc, name-defined]
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -21,6 +21,7 @@ from streamcompat_engine import (
     MemoryTransport,
     Observer,
     ResponseStateError,
+    ServerConfig,
     Service,
     Timeouts,
     VirtualClock,
@@ -133,6 +134,9 @@ class _Bare:
 
     def observer(self) -> Observer:
         return Observer()
+
+    def server_config(self) -> ServerConfig:
+        return ServerConfig()
 
     async def handle(self, exchange: Exchange, root_path: str = "") -> None:
         await self.app(exchange)

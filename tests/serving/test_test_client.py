@@ -282,3 +282,27 @@ def test_without_httpx_it_says_what_is_missing(app, monkeypatch):
         ImportError, match=r"app.test_client needs httpx: pip install 'streamcompat\[testing\]'"
     ):
         app.test_client.get("/")
+
+
+def test_it_reads_while_it_sends(flavour):
+    """So an echo is not held up, and nothing has to wait on disk until the client has sent everything."""
+    app, responses, _ = flavour
+    app.config.ENGINE_LIMIT_SPILL_SIZE = 0
+
+    @app.post("/", stream=True)
+    async def handler(request):
+        pieces = getattr(request.stream, "receive", None)
+
+        async def echo(channel):
+            if pieces is None:
+                while (piece := await request.stream.get()) is not None:
+                    await channel.write(piece)
+            else:
+                while (piece := await pieces())["more_content"] or piece["content"]:
+                    await channel.send(piece["content"])
+
+        return responses.stream(echo)
+
+    body = bytes(range(256)) * 64 * 1024
+    _, response = app.test_client.post("/", data=body)
+    assert response.body == body

@@ -21,6 +21,7 @@ from streamcompat_engine import (
     Limits,
     MemoryTransport,
     Observer,
+    ServerConfig,
     Service,
     Timeouts,
     VirtualClock,
@@ -299,6 +300,9 @@ class _Bare:
 
     def observer(self) -> Observer:
         return Observer()
+
+    def server_config(self) -> ServerConfig:
+        return ServerConfig()
 
     async def handle(self, exchange: Exchange, root_path: str = "") -> None:
         try:

@@ -6,6 +6,7 @@ The rule: the service knows its sessions and tells them to stop; each session de
 from __future__ import annotations
 
 import email.utils
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -15,9 +16,12 @@ from ..exchange.flow import Wakeup
 from ..exchange.observer import Guarded, Observer
 from ..limits import Limits, Timeouts
 from ..logs import LINE, LogBudget, printable
+from .spill import SpillRoom
 
 if TYPE_CHECKING:
     from .session import Session
+
+logger: Final = logging.getLogger("streamcompat.engine")
 
 App = Callable[[Exchange], Awaitable[None]]
 """An application: called for each exchange, it finishes the response before it returns."""
@@ -39,6 +43,7 @@ class Service:
         requests: the number of requests that have begun.
         log_budget: for lines that peers can cause.
         exhaustion_budget: for the line that no connection can be accepted; one a second.
+        spill_room: the room on disk for responses that deadlock with their requests.
         stacks: stacks of finished streaming functions, kept for reuse (see `suspension`).
     """
 
@@ -62,6 +67,7 @@ class Service:
         self.requests = 0
         self.log_budget = LogBudget()
         self.exhaustion_budget = LogBudget(burst=1)
+        self.spill_room = SpillRoom(limits.spill_total)
         self.stacks: list[Any] = []
         self._emptied: Wakeup | None = None
         self._second = -1
@@ -74,6 +80,18 @@ class Service:
             self._second = second
             self._date = email.utils.formatdate(second, usegmt=True).encode()
         return self._date
+
+    def log(self, line: str, now: float, level: int) -> None:
+        """Log what a peer has caused, unless too many lines were logged lately.
+
+        Args:
+            now: seconds on the driver's clock.
+        """
+        if logger.isEnabledFor(level):
+            suppressed = self.log_budget.spend(now)
+            if suppressed is not None:
+                more = f" (and {suppressed} lines before it that are not shown)" if suppressed else ""
+                logger.log(level, "%s%s", printable(line, LINE - len(more)), more)
 
     def stop(self, drain: bool = False) -> None:
         """Accept no further requests; close idle connections now, and busy ones after their answer.

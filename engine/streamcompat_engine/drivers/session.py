@@ -27,7 +27,7 @@ from ..exchange.response import COMMITTED, FINISHED
 from ..exchange.suspension import READY, stepped, wait
 from ..http1.connection import Connection
 from ..http1.states import Ending, Reader
-from ..logs import LINE, printable
+from .backlog import Backlog
 from .service import App, Service, shown
 from .slot import ConnectionSlot
 from .transport import Transport
@@ -38,8 +38,6 @@ _PLAIN_500: Final = b"500: the application failed\n"
 _TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 _PASSED_ON: Final = (BaseExceptionGroup, GeneratorExit, KeyboardInterrupt, SystemExit)
 _SWITCHED: Final = Reader.SWITCHED
-_STALL_INTERVAL: Final = 1.0
-"""Seconds between two checks of how much a slow peer has taken."""
 _RUN: Final = 8
 """Flushes that a handler may cause without waiting before it must yield to the loop."""
 _NEW: Final = 0.25
@@ -74,6 +72,9 @@ class Session:
         connection: the protocol state.
         flow: the back-pressure of the writing side.
         exchange: the exchange that is being served.
+        blocked: the transport holds too much; it calls `on_writable` once the peer has taken enough. The
+            writers wait meanwhile, but for those of a response that deadlocks (see `flow.blocked`).
+        handed: bytes given to the transport so far.
         queued: bytes that were added to the connection's queue since the last flush.
         reading_paused: the driver does not read.
         stepping: the application's code is running now, not waiting.
@@ -88,6 +89,8 @@ class Session:
         self.connection = Connection(service.limits, service.timeouts, now, service.date)
         self.flow = Flow(service.limits, transport.wakeup)
         self.exchange: HTTPExchange | None = None
+        self.blocked = False
+        self.handed = 0
         self.queued = 0
         self.reading_paused = False
         self.stepping = False
@@ -97,8 +100,7 @@ class Session:
         self._cancelled = False  # the exchange was cancelled because its client has left
         self._overdue = False  # the exchange was cancelled because it did not answer in time
         self._armed: float | None = None  # when the driver's timer is due
-        self._handed = 0  # bytes given to the transport so far
-        self._taken = 0  # how many of them the peer had taken at the last check
+        self._backlog: Backlog | None = None  # once bytes wait for the peer
 
     def begin(self) -> None:
         """The transport is connected: serve it."""
@@ -107,14 +109,9 @@ class Session:
             self.on_shutdown()
         self.advance()
 
-    @property
-    def blocked(self) -> bool:
-        """Whether the peer is slow, so that new writes wait in the queue."""
-        return self.flow.blocked
-
     def unsent(self) -> int:
-        """Bytes that were written and have not left: those in the queue and those in the transport."""
-        return self.transport.untaken() + self.queued
+        """Bytes that were written and have not left: in the queue, in the transport and in a file."""
+        return self.transport.untaken() + self.queued + (self._backlog.filed if self._backlog else 0)
 
     # ---- what a driver calls ----
 
@@ -143,11 +140,14 @@ class Session:
 
     def on_blocked(self) -> None:
         """The transmitted bytes that wait exceed the high-water mark."""
-        self.flow.block()
-        self._observe_waiting(Direction.OUT, True)
+        self.blocked = True
+        self.make_wait()
 
     def on_writable(self) -> None:
         """They have fallen below the low-water mark."""
+        self.blocked = False
+        if self._backlog is not None and self._backlog.send():
+            return
         self.flow.blocked = False
         self._observe_waiting(Direction.OUT, False)
         if self.connection.ending is Ending.HALF_CLOSE or self.connection.idle:
@@ -163,12 +163,13 @@ class Session:
         self._armed = None
         if self.life is not LOST:
             now, connection = self.now(), self.connection
-            if (
-                connection.ending is Ending.HALF_CLOSE or connection.idle
-            ) and self.transport.untaken() + self.queued:
+            if (connection.ending is Ending.HALF_CLOSE or connection.idle) and self.unsent():
                 connection.deadlines.reading_resumed(now)  # the wait starts once the answer has left
-            self._check_peer(now)
+            if self._backlog is not None:
+                self._backlog.check(now)
             connection.handle_deadline(now)
+            if connection.ending is Ending.ABORT:
+                self.log(f"cut the response to {self.shown()}: the client took nothing for too long")
             if connection.closed and connection.websocket is not None and self.unsent():
                 connection.abort()  # the server stops, and the peer reads nothing
             self.advance()
@@ -235,13 +236,32 @@ class Session:
         data = self.connection.writer.data_to_send()
         self.queued = 0
         if data and self.life < ENDED:
-            self._handed += sum(map(len, data))
+            if self._backlog is not None and self._backlog.file is not None:
+                if not self._backlog.store(data):
+                    self.connection.writer.queue[:0] = data
+                    self.queued = sum(map(len, data))
+                return self.flow.blocked
+            self.handed += sum(map(len, data))
             if self.exchange is not None and self.exchange.first_byte is None:
                 self._first_byte(self.exchange)
             self.transport.transmit(data)
             if self.transport.untaken():
-                self._watch_peer()
+                self._backlog = self._backlog or Backlog(self)
+                self._backlog.watch()
         return self.flow.blocked
+
+    def make_wait(self) -> None:
+        """Writers wait from now on."""
+        if not self.flow.blocked:
+            self.flow.block()
+            self._observe_waiting(Direction.OUT, True)
+
+    def let_write(self) -> None:
+        """Writers go on although the peer takes nothing."""
+        self.flow.blocked = False
+        self._observe_waiting(Direction.OUT, False)
+        if not self.flush():
+            self.flow.unblock()
 
     def suspended(self) -> None:
         """The application has begun to wait: send now what it wrote."""
@@ -297,13 +317,13 @@ class Session:
                 self._begin_exchange(event.head)
             elif type(event) is RequestRejected:
                 peer, observer = self.transport.peer, self.service.observer
-                self._log(f"rejected a request from {peer}: {event.status} {event.reason}")
+                self.log(f"rejected a request from {peer}: {event.status} {event.reason}")
                 if observer is not None:
                     observer.rejected(peer, event.status, event.reason)
             elif type(event) is ResponseOverdue and self.exchange is not None:
                 self._on_overdue()
             elif type(event) is WebSocketFailed:
-                self._log(f"closed a WebSocket of {self.transport.peer}: {event.code} {event.reason}")
+                self.log(f"closed a WebSocket of {self.transport.peer}: {event.code} {event.reason}")
         if connection.ending is Ending.ABORT:
             self._abort_now()
             return
@@ -366,7 +386,7 @@ class Session:
         except ClientDisconnected:
             pass  # nobody is left to answer
         except (BodyTooLarge, ProtocolError, RequestTimeout) as error:
-            self._log(f"{error} in the body of {shown(exchange)}")
+            self.log(f"{error} in the body of {shown(exchange)}")
             self._answer(exchange, error.status, f"{error}\n".encode())
         except BaseException as error:
             if not isinstance(error, Exception) and (
@@ -395,6 +415,8 @@ class Session:
             exchange.respond(status, _TEXT, body)
 
     def _exchange_done(self) -> None:
+        if self._backlog is not None and self._backlog.file is not None:
+            self.make_wait()  # the next exchange begins once this answer has left
         exchange, self.exchange = self.exchange, None
         assert exchange is not None
         now, connection = self.now(), self.connection
@@ -433,12 +455,14 @@ class Session:
         exchange, outbound = self.exchange, self.connection.writer.outbound
         if exchange is not None and exchange.on_disconnect == "ignore" and outbound is not None:
             outbound.ignore()  # `flush` drops what it writes
+        if self._backlog is not None:
+            self._backlog.drop()
         self.flow.unblock()
 
     def _end_if_due(self) -> None:
-        """Close, or half-close, if that is due and the queue is empty."""
+        """Close, or half-close, if that is due and nothing waits for the transport."""
         connection = self.connection
-        if self.life >= ENDED or connection.writer.queue:
+        if self.life >= ENDED or connection.writer.queue or (self._backlog and self._backlog.file):
             return
         if connection.closed:
             self.life = ENDED
@@ -456,37 +480,24 @@ class Session:
             self.transport.abort()
         self._connection_lost(ClientDisconnected())
 
-    def _log(self, line: str) -> None:
-        """Log a fault of a peer, unless too many lines were logged lately."""
-        if logger.isEnabledFor(logging.INFO):
-            suppressed = self.service.log_budget.spend(self.now())
-            if suppressed is not None:
-                more = f" (and {suppressed} lines before it that are not shown)" if suppressed else ""
-                logger.info("%s%s", printable(line, LINE - len(more)), more)
+    def log(self, line: str, level: int = logging.INFO) -> None:
+        """Log what a peer has caused, unless too many lines were logged lately."""
+        self.service.log(line, self.now(), level)
+
+    def shown(self) -> str:
+        """The running request, or the peer if none runs, as text for a log line."""
+        return shown(self.exchange) if self.exchange is not None else f"{self.transport.peer}"
 
     # ---- time ----
 
     def _arm(self) -> None:
         """Keep the timer at or before the next deadline; a timer that fires early is set again."""
         deadline = self.connection.next_deadline()
-        if deadline is not None and (self._armed is None or deadline < self._armed):
-            self._armed = deadline
-            self.transport.set_timer(deadline)
+        if deadline is not None:
+            self.wake_at(deadline)
 
-    def _watch_peer(self) -> None:
-        """Check once a second whether the peer takes the bytes that wait for it."""
-        now = self.now()
-        self.connection.deadlines.stalled(now, True)
-        check = now + _STALL_INTERVAL
-        if self._armed is None or check < self._armed:
-            self._armed = check
-            self.transport.set_timer(check)
-
-    def _check_peer(self, now: float) -> None:
-        unsent = self.unsent()
-        taken = self._handed + self.queued - unsent
-        if not unsent or taken > self._taken:
-            self.connection.deadlines.stalled(now, False)
-        self._taken = taken
-        if unsent:
-            self._watch_peer()
+    def wake_at(self, when: float) -> None:
+        """Call `on_timer` at `when` at the latest."""
+        if self._armed is None or when < self._armed:
+            self._armed = when
+            self.transport.set_timer(when)

@@ -39,12 +39,14 @@ class Flow:
         blocked: the peer is slow, so writers should wait. The owner knows how many bytes wait: it calls
             `block` above the high-water mark, and `unblock` below the low-water mark.
         dropped: bytes of un-awaited writes since the peer is slow.
+        waiting: how many tasks wait in `writable`.
     """
 
-    __slots__ = ("_hard", "_wakeup", "_writable", "blocked", "dropped")
+    __slots__ = ("_hard", "_wakeup", "_writable", "blocked", "dropped", "waiting")
 
     def __init__(self, limits: Limits, wakeup: Callable[[], Wakeup]) -> None:
         self.blocked = False
+        self.waiting = 0
         self._hard = limits.outbound_hard
         self._wakeup = wakeup
         self._writable: Wakeup | None = None
@@ -70,7 +72,11 @@ class Flow:
         while self.blocked:
             if self._writable is None:
                 self._writable = self._wakeup()
-            await self._writable.wait()
+            self.waiting += 1
+            try:
+                await self._writable.wait()
+            finally:
+                self.waiting -= 1
 
     def wait(self, added: int, drain: Callable[[], Coroutine[Any, Any, None]]) -> Awaitable[None]:
         """An awaitable for the writer of `added` bytes while the peer is slow.

@@ -1,0 +1,245 @@
+"""The messages of one exchange on their way to an ASGI server.
+
+The rule: what waits for the server is bounded, and its writers wait. A response that deadlocks with its own
+request (see the engine's `Deadlock`) waits in a file until the server takes messages again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.abc
+
+from streamcompat.asgi.scope import ASGIMessage, Send
+from streamcompat_engine import (
+    CHUNK_COST,
+    LINE,
+    MOMENT,
+    Deadlock,
+    Direction,
+    EngineError,
+    Inbound,
+    Limits,
+    LogBudget,
+    Spill,
+    SpillRoom,
+    Timeouts,
+    WriteBufferFull,
+    printable,
+)
+
+if TYPE_CHECKING:
+    from streamcompat.asgi.slot import ASGISlot
+
+_LIMITS: Final = Limits()
+_STALL: Final = Timeouts().write_stall or 0.0
+"""Seconds after which a deadlock is cut for which there is no room on disk, as on the engine."""
+_log: Final = logging.getLogger(__name__)
+
+
+class Spills:
+    """What the responses of one app that deadlock share: the room on disk and the budget of the log.
+
+    Args:
+        limits: the app's `spill_size` and `spill_total`.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.allowed = bool(limits.spill_size and limits.spill_total)
+        self._size = limits.spill_size
+        self._room = SpillRoom(limits.spill_total)
+        self._budget = LogBudget()
+
+    def open(self) -> Spill:
+        """A file for one response."""
+        return Spill(self._size, self._room)
+
+    def log(self, line: str, level: int) -> None:
+        """Log what became of a response, unless too many lines were logged lately."""
+        if _log.isEnabledFor(level) and self._budget.spend(anyio.current_time()) is not None:
+            _log.log(level, "%s", line)
+
+
+class Outgoing:
+    """The messages of one exchange on their way to the server; see the module.
+
+    Args:
+        slot: the exchange's place, which is told of what happens.
+    """
+
+    __slots__ = ("_file", "_group", "_looks", "_passed_on", "_queue", "_queued", "_send", "_sent", "_slot",
+                 "_spills", "_work")  # fmt: skip
+
+    def __init__(self, slot: ASGISlot, send: Send, group: anyio.abc.TaskGroup, spills: Spills) -> None:
+        self._slot = slot
+        self._send = send
+        self._group = group
+        self._spills = spills
+        self._queue: deque[tuple[ASGIMessage | None, int]] = deque()  # None: what is in the file
+        self._queued = 0
+        self._work: anyio.Event | None = None  # for the task that sends, where there is one
+        self._sent = anyio.Event()
+        self._passed_on = 0  # messages that the server has taken
+        self._looks = False  # for a deadlock
+        self._file: Spill | None = None
+
+    def put(self, message: ASGIMessage, size: int) -> None:
+        """Queue a message with so many bytes."""
+        if size and self._file is not None and self._store(message["body"]):
+            return
+        self._enqueue(message, size)
+        if self._queued > _LIMITS.outbound_high:
+            self._make_wait()
+
+    def _enqueue(self, message: ASGIMessage | None, size: int) -> None:
+        self._queue.append((message, size + CHUNK_COST))
+        self._queued += size + CHUNK_COST
+        if self._work is not None:
+            self._work.set()
+
+    def clear(self) -> None:
+        """Drop everything that waits."""
+        self._queue.clear()
+        self._queued = 0
+        self._drop_file()
+        self._sent.set()
+
+    def work_along(self) -> None:
+        """The response is streamed: send what is written while the application goes on."""
+        if self._work is None:
+            self._work = anyio.Event()
+            self._group.start_soon(self._send_along)
+
+    async def _send_along(self) -> None:
+        while not self._slot.disconnected:
+            assert self._work is not None
+            await self._work.wait()
+            self._work = anyio.Event()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        flow = self._slot.flow
+        while self._queue:
+            message, cost = self._queue.popleft()
+            if not await (self._send_file() if message is None else self._pass_on(message)):
+                return
+            self._queued -= cost if self._queue else self._queued
+            if flow.blocked and self._queued <= _LIMITS.outbound_low and self._file is None:
+                self._let_write()
+        self._sent.set()
+
+    async def _pass_on(self, message: ASGIMessage) -> bool:
+        """Hand a message to the server.
+
+        Returns: whether the client is still there.
+        """
+        try:
+            await self._send(message)
+        except OSError:  # since ASGI 2.4 this is how a server says that the client is gone
+            self._slot.gone()
+        if self._slot.disconnected:
+            return False
+        self._passed_on += 1
+        self._slot.passed_on()
+        return True
+
+    async def sent(self) -> None:
+        """Returns once all that is queued is with the server."""
+        if self._work is None:
+            await self._flush()
+        while self._queued:
+            self._sent = anyio.Event()
+            await self._sent.wait()
+
+    # ---- who writes ----
+
+    def _make_wait(self) -> None:
+        if not self._slot.flow.blocked:
+            self._slot.flow.block()
+            self._slot.tell_waiting(Direction.OUT, True)
+            if not self._looks and self._rest_of_body() is not None:
+                self._looks = True
+                self._group.start_soon(self._look_for_deadlock)
+
+    def _let_write(self) -> None:
+        self._slot.flow.unblock()
+        self._slot.tell_waiting(Direction.OUT, False)
+
+    def _rest_of_body(self) -> Inbound | None:
+        """The request's body if more of it is to come."""
+        inbound = self._slot.inbound
+        return inbound if inbound is not None and not inbound.ended and inbound.error is None else None
+
+    # ---- a response that deadlocks with its request ----
+
+    async def _look_for_deadlock(self) -> None:
+        """While the body is not complete, see whether the application and the client wait for each other."""
+        slot, deadlock = self._slot, Deadlock()
+        while self._rest_of_body() is not None and not slot.responded:
+            await anyio.sleep(MOMENT)
+            now = anyio.current_time()
+            body = self._rest_of_body() if slot.flow.waiting and slot.reading_paused else None
+            if not deadlock.holds(now, body, self._passed_on):
+                continue
+            if self._spills.allowed and (self._file is None or self._file.refusal is None):
+                self._spill()
+            elif deadlock.since is not None and now >= deadlock.since + _STALL:
+                self._log("it and its request have waited for each other for too long, and it is cut")
+                slot.gone(WriteBufferFull("the client takes nothing before it has sent its request"))
+
+    def _log(self, what: str, level: int = logging.ERROR) -> None:
+        head = self._slot.head
+        request = printable(f"{head.method} {head.target.decode('latin-1')}", LINE // 2)
+        self._spills.log(f"the response to {request}: {what}", level)
+
+    def _spill(self) -> None:
+        if self._file is None:
+            self._file = self._spills.open()
+            self._enqueue(None, 0)
+            self._log(
+                "the client sends its whole request before it reads, so it waits in a file", logging.INFO
+            )
+        self._let_write()
+
+    def _store(self, data: bytes) -> bool:
+        """Add a chunk to the file, unless an earlier one had no room there.
+
+        Returns: whether it was added.
+        """
+        assert self._file is not None
+        if self._file.refusal is not None:
+            return False
+        stored = self._file.write([data])
+        if not stored:
+            self._log(f"{self._file.refusal}; it is cut if its client reads nothing for {_STALL:.0f} s")
+        if not stored or self._rest_of_body() is None:
+            self._make_wait()  # a client that has sent its request reads
+        return stored
+
+    async def _send_file(self) -> bool:
+        """Hand what is in the file to the server.
+
+        Returns: whether the client is still there.
+        """
+        while self._file is not None:
+            try:
+                data = self._file.read()
+            except OSError as error:
+                self._log(f"{error}; it is cut")
+                self._slot.gone(EngineError(str(error)))
+                return False
+            if not data:
+                self._drop_file()
+            elif await self._pass_on({"type": "http.response.body", "body": data, "more_body": True}):
+                self._make_wait()  # the client reads, so the writers wait for it again
+            else:
+                return False
+        return not self._slot.disconnected
+
+    def _drop_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
