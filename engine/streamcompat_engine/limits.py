@@ -48,8 +48,8 @@ class Limits:
             so that two writes of 64 KiB, the size most handlers use, leave in one system call.
         drain_size: bytes that are read and dropped of a body that the handler left unread, so that the
             connection can be kept; 256 KiB as in Go's net/http.
-        linger_size: bytes that are read and dropped after the final answer of a connection; 1 MiB (nginx
-            limits only the time).
+        linger_size: bytes that are read and dropped after the final answer of a connection, none of them
+            kept; 1 GiB, so that only the time counts for uploads in use (nginx limits only the time).
 
     Raises: ValueError: a value is negative, or a low-water mark is above its high-water mark.
     """
@@ -72,7 +72,7 @@ class Limits:
     spill_total: int = 1024 * 1024 * 1024
     flush_size: int = 128 * 1024
     drain_size: int = 256 * 1024
-    linger_size: int = 1024 * 1024
+    linger_size: int = 1024 * 1024 * 1024
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -105,8 +105,9 @@ class Timeouts:
             60 s). It restarts while the application reads the request's body or waits for more of it, with
             the precision of a quarter of this time.
         write_stall: the peer takes no bytes while some wait for it; 30 s (nginx's send_timeout is 60 s).
-        linger: how long a closing connection is read, so that the peer gets the answer and not a reset;
-            2 s (nginx's lingering_timeout is 5 s).
+        linger: how long a closing connection is read in all, so that a peer that goes on sending gets the
+            answer and not a reset; 30 s, as nginx's lingering_time and Apache's MAX_SECS_TO_LINGER.
+        linger_idle: between two arrivals meanwhile; 5 s as nginx's lingering_timeout.
     """
 
     head: float | None = 10.0
@@ -118,7 +119,8 @@ class Timeouts:
     request: float | None = None
     response: float | None = None
     write_stall: float | None = 30.0
-    linger: float = 2.0
+    linger: float = 30.0
+    linger_idle: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)

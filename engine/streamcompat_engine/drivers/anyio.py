@@ -164,7 +164,7 @@ class AnyioTransport:
                     self.session.on_writable()
             elif self._closing:
                 return True
-            elif self.session.life >= HALF_CLOSED and not self._eof_sent:
+            elif self.session.life >= HALF_CLOSED and not self._eof_sent and self.scheme != "https":
                 self._eof_sent = True
                 await self._stream.send_eof()
             else:
@@ -227,10 +227,11 @@ class AnyioTransport:
             self._readable.set()
             self._readable = None
 
-    def half_close(self) -> None:
-        if self.scheme == "https":  # which closes both ways at once
-            self._closing = True
-        self._wake_writer()
+    def half_close(self, later: bool) -> None:
+        if self.scheme != "https":
+            self._wake_writer()
+        elif not later:  # TLS closes both ways at once
+            self.close()
 
     def close(self) -> None:
         self._closing = True

@@ -171,7 +171,7 @@ class AsyncioTransport(asyncio.Protocol):
     def resume_reading(self) -> None:
         self.exposed.resume_reading()
 
-    def half_close(self) -> None:
+    def half_close(self, later: bool) -> None:
         try:
             self.exposed.write_eof()
         except OSError:  # the peer has reset the connection, which asyncio's own loop does not handle

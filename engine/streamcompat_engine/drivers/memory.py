@@ -132,7 +132,7 @@ class MemoryTransport:
     def resume_reading(self) -> None:
         self.client.on_room()
 
-    def half_close(self) -> None:
+    def half_close(self, later: bool) -> None:
         self.client.take_eof()
 
     def close(self) -> None:

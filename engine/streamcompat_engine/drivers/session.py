@@ -177,7 +177,7 @@ class Session:
     def on_shutdown(self) -> None:
         """The server stops: close now if idle, else after the answer."""
         connection, now = self.connection, self.now()
-        is_new = not self._handed and now < connection.deadlines.began + _NEW
+        is_new = not self.handed and now < connection.deadlines.began + _NEW
         connection.shutdown(self.service.draining or is_new)
         if not self.service.draining:
             connection.hurry(now)
@@ -471,7 +471,7 @@ class Session:
             self.transport.close()
         elif connection.ending is Ending.HALF_CLOSE and self.life is OPEN:
             self.life = HALF_CLOSED
-            self.transport.half_close()
+            self.transport.half_close(connection.writer.can_close_later(connection.inbound))
 
     def _abort_now(self) -> None:
         if self.life is not LOST:

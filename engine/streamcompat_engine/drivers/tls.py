@@ -27,8 +27,8 @@ class TlsTransport(AsyncioTransport):
 
     asyncio's TLS transport does not report the bytes that it has handed to the socket transport below, even
     if the system has not taken them, and it drops them half a minute after `close`. So most waiting bytes are
-    kept here, and the close waits for them. TLS has no half-close here: the transport closes both ways and
-    waits for the peer's close_notify.
+    kept here, and the close waits for them. TLS has no half-close here: the transport closes both ways, at
+    once or after the peer has sent its request, and waits for the peer's close_notify.
     """
 
     scheme = "https"
@@ -90,8 +90,9 @@ class TlsTransport(AsyncioTransport):
         if self._closing:
             self.close()
 
-    def half_close(self) -> None:
-        self.close()
+    def half_close(self, later: bool) -> None:
+        if not later:
+            self.close()
 
     def close(self) -> None:
         self._closing = True

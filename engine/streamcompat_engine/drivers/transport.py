@@ -44,8 +44,13 @@ class Transport(Protocol):
 
     # ---- the end ----
 
-    def half_close(self) -> None:
-        """Close the sending side once all transmitted bytes have left."""
+    def half_close(self, later: bool) -> None:
+        """Close the sending side once all transmitted bytes have left.
+
+        Args:
+            later: the peer still sends and needs no close yet: a transport that can only close both ways
+                leaves it to `close`, since bytes that are not read would lose the peer the answer.
+        """
 
     def close(self) -> None:
         """Close once all transmitted bytes have left."""

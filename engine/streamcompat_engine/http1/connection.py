@@ -140,6 +140,7 @@ class Connection:
             self._end_websocket(now)
         elif reader is LINGER:
             self._discarded += len(data)
+            self.deadlines.heard = now
             if self._discarded > self._limits.linger_size and self.head is None:
                 self._move(Step.ENDS)
 
@@ -221,6 +222,7 @@ class Connection:
             error = broken
         if draining:  # the time to drain does not restart
             self._discarded += len(data)
+            self.deadlines.heard = now
         else:
             self.deadlines.since = now
             if pieces:

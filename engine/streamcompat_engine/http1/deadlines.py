@@ -34,6 +34,7 @@ class Deadlines:
 
     Attributes:
         since: when the current wait of the reading side began.
+        heard: when bytes arrived last that are read and dropped.
         began: when the head of the current request began to arrive.
         headed: when that head was complete.
     """
@@ -55,12 +56,13 @@ class Deadlines:
         "_waited",
         "began",
         "headed",
+        "heard",
         "since",
     )
 
     def __init__(self, timeouts: Timeouts, now: float) -> None:
         self._timeouts = timeouts
-        self.since = self.began = self.headed = now
+        self.since = self.began = self.headed = self.heard = now
         self._stalled_since: float | None = None
         self._paused_at: float | None = None  # since when the driver does not read
         self._hurry_due: float | None = None  # when a head is due at the latest
@@ -152,7 +154,7 @@ class Deadlines:
                 due = min(due, self._rate_since + timeouts.body_grace + received / self._rate)
             return None if due == math.inf else due
         if awaited is Awaited.END:
-            return self.since + timeouts.linger
+            return min(self.since + timeouts.linger, max(self.since, self.heard) + timeouts.linger_idle)
         seconds = timeouts.keep_alive if awaited is Awaited.REQUEST else timeouts.head
         if self._hurry_due is None:
             return None if seconds is None else self.since + seconds

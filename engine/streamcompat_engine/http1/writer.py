@@ -12,6 +12,7 @@ from typing import Final
 
 from ..errors import ResponseStateError
 from ..events import Fields, RequestHead
+from ..exchange.inbound import Inbound
 from ..exchange.response import (
     FINISHED,
     NO_RESPONSE,
@@ -76,6 +77,18 @@ class Writer:
     def responded(self) -> bool:
         """Whether a final response is queued in full."""
         return self.response.state is FINISHED
+
+    def can_close_later(self, inbound: Inbound | None) -> bool:
+        """Whether the peer still sends, and can tell the end of the last answer by itself.
+
+        Args:
+            inbound: the answered request's body; `None` if it has none, or if its head was rejected.
+        """
+        if inbound is None:
+            return self.response is NO_RESPONSE
+        outbound = self.outbound
+        delimited = outbound is None or outbound.head.framing is not UNTIL_CLOSE
+        return self.responded and delimited and not inbound.ended
 
     def next_request(self) -> None:
         """The exchange is over, and its response is complete."""

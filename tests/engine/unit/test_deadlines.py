@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from streamcompat_engine import ClientDisconnected, Timeouts
 from streamcompat_engine.events import RequestReceived, RequestRejected
 from streamcompat_engine.http1.states import Ending, Reader
 from tests.support.responses import responses
-from tests.support.timing import NEVER, fails, kept, uploading, waiting
+from tests.support.timing import NEVER, TIMES, fails, kept, uploading, waiting
 from tests.support.wire import EXPECTING, bytewise, post, request, sent, start, take_all, upload
 
 
@@ -298,6 +300,21 @@ def test_a_linger_has_one_time_that_no_byte_prolongs() -> None:
     connection.handle_deadline(5.0)
     assert connection.closed
     assert connection.next_deadline() is None
+
+
+def test_a_linger_ends_early_once_nothing_arrives() -> None:
+    """Its whole time is for a client that goes on sending."""
+    times = dataclasses.replace(TIMES, linger=30.0, linger_idle=5.0)
+    connection = waiting(0.0, times)
+    connection.receive_data(b"\0", 3.0)
+    assert connection.next_deadline() == 8.0
+    for now in range(4, 32, 2):
+        connection.receive_data(b"x", float(now))
+        assert connection.next_deadline() == min(now + 5.0, 33.0)
+    connection.handle_deadline(32.9)
+    assert not connection.closed
+    connection.handle_deadline(33.0)
+    assert connection.closed
 
 
 @pytest.mark.parametrize("how", ["overflow", "broken", "late"])

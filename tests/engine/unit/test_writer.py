@@ -300,8 +300,8 @@ def test_a_response_that_was_given_up_lingers_from_then_on() -> None:
     connection.cut(10.0)
     assert connection.inbound is not None
     assert isinstance(connection.inbound.error, ResponseStateError)  # whoever still reads is told
-    assert connection.next_deadline() == 12.0
+    assert connection.next_deadline() == 15.0
     connection.exchange_done(11.0)
-    assert connection.next_deadline() == 12.0
-    connection.handle_deadline(12.0)
+    assert connection.next_deadline() == 15.0
+    connection.handle_deadline(15.0)
     assert connection.closed
