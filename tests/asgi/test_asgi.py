@@ -288,6 +288,127 @@ class TestAStream:
         assert "WriteBufferFull" in caplog.text
 
 
+class SendsFirst(Peer):
+    """A client, or a server, that takes nothing of the response before it has sent the whole request."""
+
+    def __init__(self, pieces=40):
+        super().__init__("POST", body=[bytes([number]) * 65536 for number in range(pieces)])
+        self.all = b"".join(self.body)
+        self.takes = anyio.Event()
+
+    async def receive(self):
+        message = await super().receive()
+        if not self.body:
+            self.takes.set()
+        return message
+
+
+class TestADeadlock:
+    @pytest.fixture(params=["awaited", "dropped"])
+    def echo(self, request, flavour):
+        app, responses, _ = flavour
+
+        @app.post("/", stream=True)
+        async def handler(asked):
+            async def copy(out):
+                write = getattr(out, "write", None) or out.send
+                async for piece in asked.stream:
+                    waits = write(piece)
+                    if request.param == "awaited" or write.__name__ == "send":
+                        await waits
+
+            return responses.stream(copy)
+
+        return app
+
+    async def test_an_echo_ends(self, echo, caplog):
+        caplog.set_level("INFO")
+        served, peer = ASGI(echo), SendsFirst()
+        room = served._spills._room.left
+        with anyio.fail_after(PATIENCE):
+            await served(peer.scope, peer.receive, peer.send)
+        assert peer.whole
+        assert b"".join(peer.chunks) == peer.all
+        assert served._spills._room.left == room
+        lines = [record.getMessage() for record in caplog.records if "in a file" in record.getMessage()]
+        assert lines == [
+            "the response to POST /: the client sends its whole request before it reads, "
+            "so it waits in a file"
+        ]
+
+    @pytest.mark.parametrize("setting", ["SPILL_SIZE", "SPILL_TOTAL"])
+    @pytest.mark.parametrize("size", [0, 200_000])
+    async def test_without_room_it_is_cut(self, app, setting, size, monkeypatch, caplog):
+        """After as long as the engine bears a client that takes nothing; with an error in the log."""
+        monkeypatch.setattr("streamcompat.asgi.outgoing._STALL", 1.5)
+        app.config[f"ENGINE_LIMIT_{setting}"] = size
+
+        @app.post("/", stream=True)
+        async def handler(request):
+            async def copy(response):
+                async for piece in request.stream:
+                    await response.write(piece)
+
+            return stream(copy)
+
+        peer = await SendsFirst().ask(app)
+        assert not peer.whole
+        errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+        assert any("have waited for each other for too long, and it is cut" in line for line in errors)
+        assert any(f"{setting.lower()} is reached" in line for line in errors) == bool(size)
+
+    async def test_a_client_that_leaves_frees_the_room(self, app):
+        peer, ended = SendsFirst(100), []
+
+        @app.post("/", stream=True, on_disconnect="cancel")
+        async def handler(request):
+            async def copy(response):
+                try:
+                    taken = 0
+                    async for piece in request.stream:
+                        await response.write(piece)
+                        taken += 1
+                        if taken == 50:
+                            peer.gone.set()
+                            peer.takes.set()
+                            await anyio.sleep_forever()
+                except BaseException as error:
+                    ended.append(type(error))
+                    raise
+
+            return stream(copy)
+
+        peer.body.append(b"never")
+        served = ASGI(app)
+        room = served._spills._room.left
+        with anyio.fail_after(PATIENCE):
+            await served(peer.scope, peer.receive, peer.send)
+        assert len(ended) == 1
+        assert not peer.whole
+        assert served._spills._room.left == room
+
+    async def test_a_client_that_has_sent_all_is_waited_for(self, app, caplog):
+        """It only has to read, so nothing is written to disk for it."""
+        caplog.set_level("INFO")
+        peer = Peer("POST", body=[b"all"])
+        peer.takes = anyio.Event()
+
+        @app.post("/", stream=True)
+        async def handler(request):
+            async def produce(response):
+                for _ in range(100):
+                    await response.write(bytes(4096))
+
+            return stream(produce)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(peer.ask, app)
+            await anyio.sleep(2.5)
+            assert "in a file" not in caplog.text
+            peer.takes.set()
+        assert sum(map(len, peer.chunks)) == 100 * 4096
+
+
 class TestAClientThatLeaves:
     @pytest.fixture(params=["raise", "cancel", "ignore"])
     def policy(self, request):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import http.client
 import os
 import socket
 import threading
@@ -103,6 +104,24 @@ class TestUnderAServer:
             answer = httpx.post(url, content=body, timeout=PATIENCE)
         assert answer.content == body
         assert answer.headers["transfer-encoding"] == "chunked"
+
+    def test_an_echo_to_a_client_that_sends_first(self, app, server):
+        """http.client reads nothing before it has sent all of its 16 MiB."""
+
+        @app.post("/", stream=True)
+        async def handler(request):
+            async def copy(response):
+                while (piece := await request.stream.get()) is not None:
+                    response.write(piece)
+
+            return stream(copy)
+
+        body = bytes(range(256)) * 64 * 1024
+        with server(app) as url:
+            client = http.client.HTTPConnection(url.removeprefix("http://"), timeout=PATIENCE)
+            client.request("POST", "/", body)
+            assert client.getresponse().read() == body
+            client.close()
 
     def test_an_old_apps_plain_writes_wait_for_a_slow_client(self, app, server):
         written = []

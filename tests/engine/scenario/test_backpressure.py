@@ -30,7 +30,7 @@ CHUNK = {"awaited": 64 * 1024, "loop": 64 * 1024, "rows": 16 * 1024, "tiny": 10}
 APP = """
 import csv, json, sys
 import anyio
-from streamcompat_engine import Lifespan, Server, ServerConfig, Timeouts
+from streamcompat_engine import Lifespan, Limits, Server, ServerConfig, Timeouts
 
 CHUNK, ROW = bytes(64 * 1024), "x" * 1021
 counts = {}
@@ -112,7 +112,8 @@ class Says(Lifespan):
 name = sys.argv[1]
 driver = "asyncio" if name == "uvloop" else name
 timeouts = Timeouts(keep_alive=None)
-config = ServerConfig(port=0, driver=driver, uvloop=name == "uvloop", timeouts=timeouts)
+limits = Limits() if "spill" in sys.argv else Limits(spill_size=0)
+config = ServerConfig(port=0, driver=driver, uvloop=name == "uvloop", timeouts=timeouts, limits=limits)
 Server(app, config, lifespan=Says()).run()
 """
 

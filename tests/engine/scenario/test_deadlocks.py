@@ -22,8 +22,10 @@ from streamcompat_engine import (
     Timeouts,
     VirtualClock,
 )
+from tests.engine.scenario.test_backpressure import APP, ROOM, Sender, Watched, read_all
 from tests.engine.scenario.test_tls import certified
 from tests.support.clients import get, post, request
+from tests.support.commands import serve_program
 from tests.support.responses import ResponseReader
 from tests.support.servers import echo, every_driver, serve
 
@@ -91,7 +93,7 @@ async def twofold(exchange: Exchange) -> None:
 ECHOES = {"awaited": echo, "dropped": dropped, "drained": drained, "twofold": twofold}
 
 
-class Sender:
+class SendsFirst:
     """A client in memory that sends everything before it reads."""
 
     def __init__(self, transport: MemoryTransport, clock: VirtualClock, group: anyio.abc.TaskGroup) -> None:
@@ -140,13 +142,13 @@ class Sender:
 @asynccontextmanager
 async def connected(
     app: App, limits: Limits = SMALL, timeouts: Timeouts = PATIENT, observer: Observer | None = None
-) -> AsyncIterator[Sender]:
+) -> AsyncIterator[SendsFirst]:
     clock = VirtualClock()
     service = Service(app, limits, timeouts, observer=observer)
     with anyio.fail_after(30):
         async with anyio.create_task_group() as group:
             transport = MemoryTransport(service, clock, group, window=16 * KIB)
-            yield Sender(transport, clock, group)
+            yield SendsFirst(transport, clock, group)
             transport.client.disconnect()
             await settle()
     assert service.spill_room.left == limits.spill_total
@@ -430,6 +432,26 @@ def test_over_tls(driver: str) -> None:
         client.request("POST", "/", iter([body[start : start + MIB] for start in range(0, len(body), MIB)]))
         assert client.getresponse().read() == body
         client.close()
+
+
+@every_driver
+def test_the_memory_stays_flat(driver: str, tmp_path: Path) -> None:
+    """A client sends 128 MiB, and then reads them; they wait on disk."""
+    size = 128 * MIB
+    with serve_program(tmp_path, APP, driver, "spill") as script:
+        watched = Watched(script, driver)
+        try:
+            for first in (8 * MIB, size):  # the first is for what the process keeps for good
+                before = watched.memory()
+                with script.connect() as client:
+                    sender = Sender(client, "echo", first)
+                    sender.join()
+                    assert first < size or watched.memory() - before < ROOM
+                    assert read_all(client, watched if first == size else None) > first
+            assert watched.memory() - before < ROOM
+        finally:
+            watched.close()
+            script.process.terminate()
 
 
 @every_driver
