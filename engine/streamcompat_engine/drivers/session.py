@@ -5,7 +5,6 @@ The rule: the session decides, its transport acts. The interface for an exchange
 
 from __future__ import annotations
 
-import enum
 import logging
 from collections.abc import Awaitable
 from typing import Final
@@ -30,7 +29,7 @@ from ..http1.states import Ending, Reader
 from .backlog import Backlog
 from .service import App, Service, shown
 from .slot import ConnectionSlot
-from .transport import Transport
+from .transport import ENDED, HALF_CLOSED, LOST, OPEN, Transport
 
 logger: Final = logging.getLogger("streamcompat.engine")
 
@@ -46,21 +45,6 @@ _PIECES: Final = 4096
 """Byte strings in the queue that cause a flush, however small they are; a chunk takes two."""
 
 
-class Life(enum.IntEnum):
-    """How far the closing of a connection has come."""
-
-    OPEN = 0
-    HALF_CLOSED = 1
-    """The transport was told to close its sending side."""
-    ENDED = 2
-    """The transport was told to close."""
-    LOST = 3
-    """The transport is closed."""
-
-
-OPEN, HALF_CLOSED, ENDED, LOST = Life
-
-
 class Session:
     """One connection on a driver.
 
@@ -72,8 +56,7 @@ class Session:
         connection: the protocol state.
         flow: the back-pressure of the writing side.
         exchange: the exchange that is being served.
-        blocked: the transport holds too much; it calls `on_writable` once the peer has taken enough. The
-            writers wait meanwhile, but for those of a response that deadlocks (see `flow.blocked`).
+        blocked: the transport holds too much; unlike `flow.blocked` also while a deadlock lets writers go on.
         handed: bytes given to the transport so far.
         queued: bytes that were added to the connection's queue since the last flush.
         reading_paused: the driver does not read.
@@ -110,7 +93,7 @@ class Session:
         self.advance()
 
     def unsent(self) -> int:
-        """Bytes that were written and have not left: in the queue, in the transport and in a file."""
+        """Written bytes that have not left the queue, the transport or a file."""
         return self.transport.untaken() + self.queued + (self._backlog.filed if self._backlog else 0)
 
     # ---- what a driver calls ----

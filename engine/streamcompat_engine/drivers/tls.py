@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from .asyncio_transport import AsyncioTransport
 from .service import Service
-from .session import LOST
+from .transport import LOST
 
 _SLICE: Final = 64 * 1024
 """The most bytes handed to TLS at once, so that it hides no more than these."""

@@ -5,6 +5,7 @@ The rule: a transport moves bytes, wakes at deadlines and runs coroutines, and d
 
 from __future__ import annotations
 
+import enum
 import struct
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
@@ -13,6 +14,21 @@ from ..exchange.flow import Wakeup
 
 RESET: Final = struct.pack("ii", 1, 0)
 """The value of SO_LINGER that turns a close into a reset."""
+
+
+class Life(enum.IntEnum):
+    """How far the closing of a connection has come."""
+
+    OPEN = 0
+    HALF_CLOSED = 1
+    """The transport was told to close its sending side."""
+    ENDED = 2
+    """The transport was told to close."""
+    LOST = 3
+    """The transport is closed."""
+
+
+OPEN, HALF_CLOSED, ENDED, LOST = Life
 
 
 class Transport(Protocol):

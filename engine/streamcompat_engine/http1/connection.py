@@ -375,7 +375,7 @@ class Connection:
         """End the connection so that the peer gets the queued bytes and not a reset."""
         if self.ending is Ending.HALF_CLOSE:  # already, by a WebSocket before its handler returned
             return
-        # A client that announced its last request sends no more; unread bytes make a close a reset.
+        # unread bytes make a close a reset; a client whose last request this was sends no more
         quiet = self.persistence.client_closes and self.reader is AHEAD and not self._ahead
         left = self.deadlines.hurried and (self.reader is HEAD or self.reader is SWITCHED)
         if self.at_eof or quiet or left:
@@ -415,8 +415,7 @@ class Connection:
         """Accept no further request: close an idle connection now, and a busy one after its answer.
 
         Args:
-            drain: keep an idle connection for one more request, whose answer says that it is the last. So
-                no request is lost because it crosses the close on the network.
+            drain: keep an idle connection for one more request, which may be on its way.
         """
         self.persistence.stop(drain)
         if self.idle and not drain:
