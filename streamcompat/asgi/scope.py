@@ -6,7 +6,7 @@ case.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -33,9 +33,14 @@ class Transport:
         return default if value is None else tuple(value)
 
 
+def lowered(fields: Iterable[tuple[bytes, bytes]]) -> Fields:
+    """Fields with their names in lower case."""
+    return tuple((bytes(name).lower(), bytes(value)) for name, value in fields)
+
+
 def request_head(scope: Scope) -> RequestHead:
     """The head of a request, of the server's `scope`."""
-    headers: Fields = tuple((bytes(name).lower(), bytes(value)) for name, value in scope["headers"])
+    headers = lowered(scope["headers"])
     fields = dict(reversed(headers))
     raw_path = (scope.get("raw_path") or quote(scope["path"], safe=SAFE).encode()).partition(b"?")[0]
     query: bytes = scope.get("query_string", b"")

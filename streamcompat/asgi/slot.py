@@ -13,7 +13,7 @@ import anyio.abc
 import anyio.lowlevel
 
 from streamcompat.asgi.outgoing import Outgoing, Spills
-from streamcompat.asgi.scope import ASGIMessage, Receive, Scope, Send, Transport, request_head
+from streamcompat.asgi.scope import ASGIMessage, Receive, Scope, Send, Transport, lowered, request_head
 from streamcompat_engine import (
     CUT,
     FINISHED,
@@ -52,6 +52,8 @@ from streamcompat_engine import (
 _LIMITS: Final = Limits()
 _TRAILERS: Final = "http.response.trailers"
 """The extension of ASGI by which a response has trailers."""
+_REQUEST_TRAILERS: Final = "http.request.trailers"
+"""The same for a request: a server that offers it sends such a message, with `headers`, behind the body."""
 
 
 class Messages(Body):
@@ -143,7 +145,10 @@ class ASGISlot:
         self.exchange: HTTPExchange | None = None
         self._lost: EngineError | None = None
         self._response: Response = NO_RESPONSE
-        self._has_trailers = _TRAILERS in (scope.get("extensions") or {})
+        extensions = scope.get("extensions") or {}
+        self._has_trailers = _TRAILERS in extensions
+        self._trailers_follow = _REQUEST_TRAILERS in extensions
+        self._trailers: Fields = ()
         self._receive = receive
         self._group = group
         self._reading = anyio.Lock(fast_acquire=True)  # not every server lets two read at once
@@ -228,11 +233,20 @@ class ASGISlot:
                 if not self.responded:  # a server says so too once the response is whole
                     self.gone()
             elif inbound is not None and not inbound.ended:
-                body = message.get("body", b"")
-                if body:
-                    inbound.feed([body])
-                if not message.get("more_body", False):
-                    inbound.end(())
+                self._take(inbound, message)
+
+    def _take(self, inbound: Inbound, message: ASGIMessage) -> None:
+        """Takes a message of the request's body, or its trailers."""
+        if message["type"] == _REQUEST_TRAILERS:
+            self._trailers = (*self._trailers, *lowered(message["headers"]))
+            if not message.get("more_trailers", False):
+                inbound.end(self._trailers)
+            return
+        body = message.get("body", b"")
+        if body:
+            inbound.feed([body])
+        if not (message.get("more_body", False) or self._trailers_follow):
+            inbound.end(())
 
     def _watch(self) -> None:
         """Begin to look out for the client's leaving."""

@@ -188,7 +188,7 @@ class App(Registry, Tasks):
                 router = self.router
                 host = exchange.head.host if router.hosts else None
                 endpoint, values = router.resolve(request.path, request.method, host)
-                request.endpoint = endpoint
+                request._endpoint = endpoint
                 request._match_info = values
                 if endpoint.has_options:
                     endpoint.apply_options(exchange)
@@ -230,6 +230,16 @@ class App(Registry, Tasks):
     async def _read_body(self, exchange: Exchange, endpoint: Endpoint | None) -> bytes:
         limit = endpoint.body_limit if endpoint is not None else None
         return await exchange.read_body(int(self.config.REQUEST_MAX_SIZE) if limit is None else limit)
+
+    async def gather_body(self, request: BaseRequest) -> None:
+        """Reads what is left of a streamed body into `request.body`; at most as many bytes as the route
+        allows, or REQUEST_MAX_SIZE where it does not say."""
+        if request.stream is None or request.body:
+            return
+        exchange = request._exchange
+        limit = exchange.body_limit
+        request.body = await exchange.read_body(int(self.config.REQUEST_MAX_SIZE) if limit is None else limit)
+        request._form = None
 
     def _open_stream(self, request: BaseRequest, exchange: Exchange, endpoint: Endpoint) -> None:
         limit = endpoint.body_limit
@@ -393,6 +403,9 @@ class App(Registry, Tasks):
     def _cut(self, request: BaseRequest, exchange: Exchange, error: Exception) -> None:
         if isinstance(error, (BodyTooLarge, ProtocolError, RequestTimeout)):
             raise error  # the client's doing: the engine cuts the response, and bounds what is logged of it
+        if exchange.finished:
+            self.log.error("%s failed after its response was complete", describe(request), exc_info=error)
+            return
         self.log.error(
             "%s failed after %d bytes of its response, which is cut",
             describe(request),

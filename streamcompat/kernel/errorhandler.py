@@ -33,7 +33,7 @@ def describe(request: BaseRequest | None) -> str:
     """A request in a log message: its method, path and route."""
     if request is None:
         return "a request"
-    endpoint = request.endpoint
+    endpoint = request._endpoint
     route = f" on route {endpoint.label}" if endpoint is not None else ""
     return f"{request.method} {request.path}{route}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sized
 from typing import Any
 
 from streamcompat.kernel.request.streams import RequestStream
@@ -46,7 +46,8 @@ class ReplyChannel:
         self._write = exchange.write
 
     def send(self, content: bytes) -> Awaitable[None]:
-        """Sends one chunk of bytes, or of any buffer; an empty chunk sends nothing.
+        """Sends one chunk of bytes, or of any buffer; an empty chunk, or anything else without a length,
+        sends nothing.
 
         The chunk is queued at once; awaiting the result waits for a slow client.
 
@@ -58,6 +59,8 @@ class ReplyChannel:
 
 
 def _buffer(content: Any) -> bytes:
+    if isinstance(content, Sized) and not len(content):  # the original asked for the length first
+        return b""
     if isinstance(content, str):
         raise TypeError("channel.send() takes bytes, not str: pass text.encode()")
     try:

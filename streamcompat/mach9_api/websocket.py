@@ -83,11 +83,12 @@ class ReplyChannel:
         self._connection = connection
 
     async def send(self, content: str | bytes | None, close: bool = False) -> None:
-        """Sends one message, unless it is `None` or empty; closes the WebSocket if `close` is true.
+        """Sends one message, unless it is `None`, or empty with `close`; closes the WebSocket if `close` is
+        true.
 
         Raises: TypeError: `content` is neither text nor bytes; ConnectionClosed.
         """
-        if content:
+        if content or not (close or content is None):
             await self._connection.send(content)
         if close:
             await self._connection.close()

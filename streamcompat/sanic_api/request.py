@@ -44,6 +44,21 @@ class Request(kernel.BaseRequest):
     def _unserved_dialect(cls) -> Dialect:
         return chosen()
 
+    @property
+    def endpoint(self) -> str | None:
+        """The handler's name behind those of its app and its blueprint, `app.blueprint.handler`, as in Sanic
+        since 19.3; `None` while no route is chosen."""
+        return None if self._endpoint is None else f"{self.app.name}.{self._endpoint.name}"
+
+    async def receive_body(self) -> None:
+        """Reads what is left of a streamed body into `body`, as in Sanic since 20.3, so that `json`, `form`
+        and `files` are there too. Does nothing where the route does not stream.
+
+        Raises: as `stream.get`; BodyTooLarge (413): more than the route's `body_limit`, STREAM_MAX_SIZE or,
+            where neither says, REQUEST_MAX_SIZE.
+        """
+        await self.app.gather_body(self)
+
     async def respond(
         self,
         response: BaseHTTPResponse | None = None,

@@ -12,7 +12,8 @@ from streamcompat.kernel.response.makers import Makers
 from streamcompat.kernel.response.response import BaseHTTPResponse, GivenHeaders, to_bytes
 from streamcompat.kernel.statuses import COMMON_STATUS_CODES, STATUS_CODES
 from streamcompat.sanic_api import versions
-from streamcompat_engine import Exchange
+from streamcompat.sanic_api.exceptions import ServerError
+from streamcompat_engine import Exchange, ResponseStateError
 
 __all__ = [
     "ALL_STATUS_CODES",
@@ -48,26 +49,41 @@ class Sendable:
     __slots__ = ()
 
     begun: Exchange | None
+    body: Any
 
     async def send(self, data: Any = None, end_stream: bool | None = None) -> None:
         """Sends one chunk: text as UTF-8, bytes, or anything else as the text of its `str()`. Ends the body
         if `end_stream` is true, or if called without arguments.
 
-        Raises: RuntimeError: the response has not been begun; ClientDisconnected: the client is gone.
+        The first call sends the head, also without data. Where it has no data and the response was made
+        with a body, it sends that body and ends it. A second end does nothing.
+
+        Raises: RuntimeError: the response has not been begun; ServerError: the body has ended;
+            ClientDisconnected: the client is gone.
         """
-        if self.begun is None:
+        begun = self.begun
+        if begun is None:
             raise RuntimeError("send() works only on a response that `await request.respond(...)` has begun")
-        if data is not None:
-            await self.begun.write(to_bytes(data))
-        if end_stream or (data is None and end_stream is None):
-            await self.eof()
+        chunk = b"" if data is None else to_bytes(data)
+        ends = bool(end_stream) or (data is None and end_stream is None)
+        if not chunk:
+            if ends and begun.finished:
+                return
+            if self.body and not begun.committed:
+                chunk, ends = to_bytes(self.body), True
+        try:
+            await begun.write(chunk)
+        except ResponseStateError as error:
+            if begun.finished:
+                message = "Response stream was ended, no more response data is allowed to be sent."
+                raise ServerError(message) from error
+            raise
+        if ends:
+            begun.finish()
 
     async def eof(self) -> None:
-        """Ends the body; a second call does nothing. Raises the same as `send`."""
-        if self.begun is None:
-            raise RuntimeError("eof() works only on a response that `await request.respond(...)` has begun")
-        if not self.begun.finished:
-            self.begun.finish()
+        """Ends the body, as `send(end_stream=True)`; a second call does nothing."""
+        await self.send(end_stream=True)
 
 
 class HTTPResponse(Sendable, kernel.HTTPResponse):
@@ -89,9 +105,14 @@ class HTTPResponse(Sendable, kernel.HTTPResponse):
 
 
 class StreamingHTTPResponse(Sendable, BaseHTTPResponse):
-    """A response whose body `streaming_fn(response)` writes with `write` or `send` while it is sent."""
+    """A response whose body `streaming_fn(response)` writes with `write` or `send` while it is sent.
 
-    __slots__ = ("_write", "streaming_fn")
+    Attributes:
+        chunked: as given, since 19.12. It changes `get_headers` only: a body is sent by its Content-Length
+            where `headers` have one, and else in chunks to a client that knows them.
+    """
+
+    __slots__ = ("_write", "chunked", "streaming_fn")
 
     is_stream = True
 
@@ -101,9 +122,11 @@ class StreamingHTTPResponse(Sendable, BaseHTTPResponse):
         status: int = 200,
         headers: GivenHeaders = None,
         content_type: str | None = "text/plain",
+        chunked: bool = True,
     ) -> None:
         super().__init__(status, headers, content_type)
         self.streaming_fn = streaming_fn
+        self.chunked = chunked
         self._write: Callable[[bytes], Awaitable[None]] = _not_started
 
     def write(self, data: Any) -> Awaitable[None]:
@@ -129,7 +152,8 @@ class StreamingHTTPResponse(Sendable, BaseHTTPResponse):
     ) -> bytes:
         """The head as bytes, as Sanic's own server wrote it."""
         connection = _keep_alive(keep_alive, keep_alive_timeout)
-        return self.head_text(version, connection, ("Transfer-Encoding", "chunked"), b"UNKNOWN RESPONSE")
+        framing = ("Transfer-Encoding", "chunked") if self.chunked else None
+        return self.head_text(version, connection, framing, b"UNKNOWN RESPONSE")
 
 
 def _not_started(data: bytes) -> Awaitable[None]:
@@ -149,9 +173,10 @@ def stream(
     status: int = 200,
     headers: GivenHeaders = None,
     content_type: str = "text/plain; charset=utf-8",
+    chunked: bool = True,
 ) -> StreamingHTTPResponse:
     """A response that streams what `streaming_fn(response)` writes."""
-    return StreamingHTTPResponse(streaming_fn, status, headers, content_type)
+    return StreamingHTTPResponse(streaming_fn, status, headers, content_type, chunked)
 
 
 @versions.before_08("mime_type", "headers", "filename", "_range")
@@ -177,6 +202,8 @@ async def file_stream(
     headers: GivenHeaders = None,
     filename: str | None = None,
     _range: Any = None,
+    *,
+    chunked: bool = True,
 ) -> StreamingHTTPResponse:
     """A response that streams a file, `chunk_size` bytes at a time."""
     fields, kind = file_headers(location, mime_type, headers, filename, _range)
@@ -185,4 +212,4 @@ async def file_stream(
         async for piece in pieces(location, _range, chunk_size, announced(fields)):
             await response.write(piece)
 
-    return StreamingHTTPResponse(write, status, fields, kind)
+    return StreamingHTTPResponse(write, status, fields, kind, chunked)

@@ -32,7 +32,7 @@ class ClientResponse:
 
     Attributes:
         status, reason: the status code and its phrase.
-        headers: by case-insensitive name; `getall` returns every value.
+        headers: by case-insensitive name, spelled as they were sent; `getall` returns every value.
         body: bytes, decompressed.
         text: the body as text; `None` if it cannot be decoded.
         json: the body parsed as JSON; `None` if it is not JSON, or has no JSON content type.
@@ -44,7 +44,9 @@ class ClientResponse:
     def __init__(self, response: httpx.Response, history: Iterable[httpx.Response] = ()) -> None:
         self.status = response.status_code
         self.reason = response.reason_phrase
-        self.headers = Headers(response.headers.multi_items())
+        # httpx gives names in lower case; aiohttp gave them as they were sent.
+        charset = response.headers.encoding
+        self.headers = Headers([(n.decode(charset), v.decode(charset)) for n, v in response.headers.raw])
         self.body = response.content
         self.url = response.url
         self.history = tuple(ClientResponse(earlier) for earlier in history)
@@ -70,7 +72,7 @@ class SocketTestClient:
 
     `get`, `post`, `put`, `delete`, `patch`, `options` and `head` take:
 
-    - `uri`: a path, or a whole URL, which may be of another server.
+    - `uri`: a path, or a whole URL, which may be of another server; `localhost` with the port is this one.
     - `gather_request`: return (request, response) instead of the response alone; the request is the first
       one that the app saw, `None` if it saw none.
     - `debug`, `server_kwargs`: for `app.run`.
@@ -183,19 +185,21 @@ def _httpx() -> Any:
 
 
 def _transport(named: httpx.URL, address: httpx.URL) -> Any:
-    """A transport that connects to `address` for requests to `named`, and keeps their Host."""
+    """A transport that connects to `address` for requests to `named`, by any name that this has on this
+    machine, and keeps their Host."""
     library = _httpx()
     from streamcompat.serving.duplex import DuplexTransport
 
     real = DuplexTransport()
+    hosts = {named.host, HOST, "localhost"}
 
     class Transport(library.AsyncBaseTransport):  # type: ignore[misc, name-defined]
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             url = request.url
-            if (url.host, url.port) == (named.host, named.port):
+            if url.port == named.port and url.host in hosts:
                 request = library.Request(
                     request.method,
-                    url.copy_with(port=address.port),
+                    url.copy_with(host=address.host, port=address.port),
                     headers=request.headers,
                     stream=request.stream,
                     extensions=request.extensions,

@@ -181,3 +181,23 @@ class TestUnderAServer:
                 while b"\r\n\r\n1\r\nx" not in received:
                     received += connection.recv(4096)
             assert ended.wait(PATIENCE)
+
+    def test_the_head_leaves_before_the_body_is_there(self, app, server):
+        """A client may wait for the head before it sends its body."""
+
+        @app.post("/", stream=True)
+        async def handler(request):
+            response = await request.respond()
+            await response.send(end_stream=False)
+            async for piece in request.stream:
+                await response.send(piece)
+
+        with server(app) as url:
+            with closing(connect_to(url)) as connection:
+                connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n")
+                received = b""
+                while b"\r\n\r\n" not in received:
+                    received += connection.recv(4096)
+                connection.sendall(b"x")
+                while not received.endswith(b"1\r\nx\r\n0\r\n\r\n"):
+                    received += connection.recv(4096)

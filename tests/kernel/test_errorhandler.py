@@ -17,7 +17,7 @@ from streamcompat.sanic_api.handlers import ErrorHandler
 from streamcompat.sanic_api.response import text
 from tests.support.exchanges import ask
 
-REQUEST = SimpleNamespace(method="GET", path="/x", url="http://h/x", endpoint=None)
+REQUEST = SimpleNamespace(method="GET", path="/x", url="http://h/x", _endpoint=None)
 
 
 def test_the_first_that_fits_is_found_and_found_again():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import anyio
 import pytest
 
 from streamcompat.kernel import logs
@@ -10,7 +11,9 @@ from streamcompat.mach9_api.request import Request as Mach9Request
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api.exceptions import InvalidUsage as SanicInvalidUsage
 from streamcompat.sanic_api.request import Request as SanicRequest
+from streamcompat.testing import Client
 from streamcompat_engine.logs import LogBudget
+from tests.support.commands import PATIENCE
 from tests.support.exchanges import ask, request_to
 
 SANIC, MACH9 = Sanic("sanic"), Mach9("mach9")
@@ -177,3 +180,112 @@ class TestConstructors:
         assert exchange.text == f"by hand /x {app.name}"
         app.request_class = None
         app.request_middleware.clear()
+
+
+TRAILERS = b"0\r\nX-Sum: 1\r\nx-twice: a\r\nX-Twice: b\r\n\r\n"
+
+
+class TestTrailers:
+    """What comes behind a chunked body."""
+
+    @pytest.fixture
+    def answer(self, flavour):
+        """What a handler sees, by the way in which the body is read."""
+        app, responses, _ = flavour
+
+        def seen(request):
+            return responses.json([request.trailers.get("X-SUM"), request.trailers.getall("x-twice", [])])
+
+        @app.post("/gathered")
+        async def gathered(request):
+            assert "x-sum" not in request.headers
+            return seen(request)
+
+        @app.post("/streamed", stream=True)
+        async def streamed(request):
+            async for _ in request.stream:
+                pass
+            return seen(request)
+
+        @app.post("/words", stream=True)
+        async def words(request):
+            while (piece := await request.stream.get()) and (
+                isinstance(piece, bytes) or piece["more_content"]
+            ):
+                pass
+            return seen(request)
+
+        async def answer(path, *pieces):
+            async with Client(app) as client, client.connect() as connection:
+                head = b"POST %b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" % path
+                for piece in (head + pieces[0], *pieces[1:]):
+                    await connection.send(piece)
+                    await client.settle()
+                return (await connection.response("POST")).body
+
+        return answer
+
+    @pytest.mark.parametrize("path", [b"/gathered", b"/streamed", b"/words"])
+    async def test_however_they_are_cut(self, answer, path):
+        body = b"3\r\nabc\r\n" + TRAILERS
+        for cut in range(len(body)):
+            assert await answer(path, body[:cut], body[cut:]) == b'["1",["a","b"]]', cut
+
+    @pytest.mark.parametrize("path", [b"/gathered", b"/streamed", b"/words"])
+    async def test_of_no_body(self, answer, path):
+        assert await answer(path, TRAILERS) == b'["1",["a","b"]]'
+        assert await answer(path, b"0\r\n\r\n") == b"[null,[]]"
+
+    async def test_behind_asgi(self, flavour):
+        app, responses, _ = flavour
+
+        @app.post("/", stream=True)
+        async def handler(request):
+            async for _ in request.stream:
+                assert request.trailers == {}
+            return responses.json(list(request.trailers.items()))
+
+        def message(kind, **content):
+            return {"type": f"http.request{kind}", **content}
+
+        fields = [[b"X-Sum", b"1"]], [[b"X-More", b"2"]]
+        offered = {"http.request.trailers": {}}
+        for extensions, messages, expected in (
+            (
+                offered,
+                [
+                    message("", body=b"a", more_body=True),
+                    message("", body=b"b"),
+                    message(".trailers", headers=fields[0], more_trailers=True),
+                    message(".trailers", headers=fields[1]),
+                ],
+                b'[["x-sum","1"],["x-more","2"]]',
+            ),
+            (offered, [message("", body=b""), message(".trailers", headers=[])], b"[]"),
+            ({}, [message("", body=b"a")], b"[]"),
+            (None, [message("", body=b"a")], b"[]"),
+        ):
+            scope = {
+                "type": "http",
+                "http_version": "1.1",
+                "method": "POST",
+                "path": "/",
+                "headers": [(b"transfer-encoding", b"chunked")],
+                "extensions": extensions,
+            }
+            sent = []
+
+            async def receive(messages=messages):
+                if not messages:
+                    await anyio.sleep_forever()
+                return messages.pop(0)
+
+            async def send(message, sent=sent):
+                sent.append(message)
+
+            with anyio.fail_after(PATIENCE):
+                await app.asgi(scope, receive, send)
+            assert (sent[0]["status"], sent[1]["body"]) == (200, expected)
+
+    def test_a_request_made_by_hand(self):
+        assert SanicRequest(b"/", {}).trailers == {}

@@ -113,3 +113,24 @@ class TestMach9:
         with pytest.raises(TypeError, match=advice):
             ReplyChannel(exchange).send(data)
         assert exchange.chunks == []
+
+
+class TestReplyChannel:
+    @pytest.mark.parametrize("empty", ["", b"", bytearray(), memoryview(b""), [], (), {}])
+    async def test_what_has_no_length_sends_nothing(self, empty):
+        """The original asked for the length before it looked at the kind."""
+        exchange = request_to("GET", "/")
+        exchange.start(200, [])
+        channel = ReplyChannel(exchange)
+        await channel.send(b"a")
+        await channel.send(empty)
+        await channel.send(b"b")
+        assert exchange.chunks == [b"a", b"b"]
+        assert not exchange.finished
+
+    @pytest.mark.parametrize("wrong", ["text", ["a"], 1, 0, None, object()])
+    def test_what_is_no_buffer(self, wrong):
+        exchange = request_to("GET", "/")
+        exchange.start(200, [])
+        with pytest.raises(TypeError, match="channel.send.. takes bytes, not "):
+            ReplyChannel(exchange).send(wrong)

@@ -342,6 +342,41 @@ def test_mach9_messages_and_channel(mach9: Mach9, driver: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("closes", [False, True])
+@pytest.mark.parametrize("content", ["", b"", bytearray(), None])
+def test_mach9_an_empty_message_is_a_message(mach9: Mach9, closes: bool, content: Any) -> None:
+    """But not where it closes: the original's `send` cannot close without a content."""
+
+    @mach9.get("/", websocket=True)
+    async def feed(request: Any) -> Any:
+        async def serve_it(channel: Any) -> None:
+            await channel.send("first")
+            await channel.send(content, close=closes)
+            if not closes:
+                await channel.send("last")
+
+        return websocket(serve_it)
+
+    expected: list[Any] = [] if content is None or closes else [content if isinstance(content, str) else b""]
+    with serving(mach9) as served, open_(served, "/") as client:
+        assert list(client) == ["first", *expected, *([] if closes else ["last"])]
+
+
+@pytest.mark.parametrize("content", [0, False, [], {}])
+def test_mach9_what_is_no_message(mach9: Mach9, content: Any) -> None:
+    @mach9.get("/", websocket=True)
+    async def feed(request: Any) -> Any:
+        async def serve_it(channel: Any) -> None:
+            with pytest.raises(TypeError, match="a message is str or bytes, not "):
+                await channel.send(content)
+            await channel.send("refused")
+
+        return websocket(serve_it)
+
+    with serving(mach9) as served, open_(served, "/") as client:
+        assert client.recv() == "refused"
+
+
 def test_mach9_closes_by_the_channel_and_refuses(mach9: Mach9) -> None:
     @mach9.get("/close", websocket=True)
     async def close(request: Any) -> Any:

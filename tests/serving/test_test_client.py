@@ -10,7 +10,7 @@ import pytest
 
 from streamcompat.mach9_api.testing import Mach9TestClient
 from streamcompat.sanic_api.exceptions import ServerError
-from streamcompat.sanic_api.response import json, stream, text
+from streamcompat.sanic_api.response import json, redirect, stream, text
 from streamcompat.sanic_api.testing import HOST, PORT, SanicTestClient
 from tests.support.servers import serve_app
 
@@ -160,6 +160,29 @@ class TestWhatComesBack:
         _, response = app.test_client.get("/1", allow_redirects=False)
         assert (response.status, response.headers["Location"], response.history) == (302, "/2", ())
 
+    def test_header_names_as_they_were_sent(self, flavour):
+        """aiohttp gave them so, and old tests list or compare them."""
+        app, responses, _ = flavour
+        sent = {"X-ONE": "1", "x-two": "2", "X-Three-and-Four": "3"}
+        app.get("/")(lambda request: responses.text("", headers=sent))
+        app.get("/1")(lambda request: responses.redirect("/", headers={"X-Was": "1"}))
+        _, response = app.test_client.get("/1")
+        assert {name: value for name, value in response.headers.items() if name.lower() in "x-one x-two"} == {
+            "X-ONE": "1",
+            "x-two": "2",
+        }
+        assert {"X-Three-and-Four", "Content-Type", "Content-Length", "Date"} <= set(response.headers)
+        assert {"X-Was", "Location"} <= set(response.history[0].headers)
+        assert response.headers["x-ONE"] == "1" and "CONTENT-type" in response.headers
+
+    def test_a_header_that_is_repeated_or_not_ascii(self, app):
+        @app.get("/")
+        async def handler(request):
+            return text("", headers=[("X-A", "1"), ("x-a", "ä"), ("X-A", "3")])
+
+        _, response = app.test_client.get("/")
+        assert response.headers.getall("X-A") == ["1", "ä", "3"]
+
     def test_json_and_text_only_where_they_are(self, app):
         app.get("/json")(lambda request: json({"a": [1]}))
         app.get("/plain")(lambda request: text('{"a": 1}'))
@@ -171,6 +194,16 @@ class TestWhatComesBack:
         assert [response.json for response in found] == [{"a": [1]}, None, None]
         response = app.test_client.get("/bytes", gather_request=False)
         assert (response.text, response.body) == (None, b"\xff")
+
+    @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", HOST])
+    def test_the_server_by_its_other_name(self, app, host):
+        """The originals listened at the port that the address shows."""
+        app.get("/")(lambda request: text(request.host))
+        app.get("/away")(lambda request: redirect(f"http://{host}:{PORT}/"))
+        for uri in (f"http://{host}:{PORT}/", f"//{host}:{PORT}/", "/away"):
+            request, response = app.test_client.get(uri)
+            assert (response.status, response.text) == (200, f"{host.lower()}:{PORT}"), uri
+            assert response.url.host == host.lower()
 
     def test_another_server(self, app):
         app.get("/")(lambda request: text("this one"))

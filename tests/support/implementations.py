@@ -216,6 +216,11 @@ class ASGIServer:
             self._to_app.send_nowait({"type": "http.request", "body": request.body, "more_body": False})
 
     @property
+    def of_request(self) -> dict[str, Any]:
+        """The extension that promises a message with the request's trailers."""
+        return {"http.request.trailers": {}} if self.request.chunked else {}
+
+    @property
     def scope(self) -> dict[str, Any]:
         fields = [("Host", "test"), *self.request.headers]
         if self.request.chunked:
@@ -233,7 +238,7 @@ class ASGIServer:
             "headers": [(name.lower().encode(), value.encode()) for name, value in fields],
             "client": ("192.0.2.1", 5000),
             "server": ("192.0.2.2", 80),
-            "extensions": {"http.response.trailers": {}},
+            "extensions": {"http.response.trailers": {}} | self.of_request,
         }
 
     async def receive(self) -> dict[str, Any]:
@@ -289,6 +294,8 @@ class _ASGIEnd:
 
     async def end(self, trailers: Sequence[tuple[bytes, bytes]] = ()) -> None:
         await self.server._client(b"", False)
+        fields = [list(field) for field in trailers]
+        self.server._to_app.send_nowait({"type": "http.request.trailers", "headers": fields})
 
 
 @dataclass

@@ -24,9 +24,9 @@ from ..http1.states import Ending
 from ..limits import HURRY
 from .accept import BACK_OFF, Exhausted, accept, accept_rest
 from .service import Service
-from .session import HALF_CLOSED, Session
+from .session import Session
 from .timers import Timer, Timers
-from .transport import RESET
+from .transport import HALF_CLOSED, RESET
 
 _READ: Final = 64 * 1024
 """The most bytes of one read."""

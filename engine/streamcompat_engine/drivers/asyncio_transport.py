@@ -16,8 +16,8 @@ from typing import Any, Final, cast
 
 from ..exchange.flow import Wakeup
 from .service import Service
-from .session import ENDED, Session
-from .transport import RESET
+from .session import Session
+from .transport import ENDED, RESET
 
 _LARGE: Final = 32 * 1024
 """Bytes from which pieces are written without joining them; below this, joining costs less."""

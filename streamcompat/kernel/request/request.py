@@ -18,7 +18,7 @@ from streamcompat.kernel.request.forms import MOST as MOST_FIELDS
 from streamcompat.kernel.request.forms import parse_form
 from streamcompat.kernel.request.multipart import TooMuch
 from streamcompat.kernel.request.parts import MOST, Parts, Receive
-from streamcompat_engine import Address, Exchange, RequestHead
+from streamcompat_engine import Address, Exchange, Fields, RequestHead
 
 if TYPE_CHECKING:
     from streamcompat.kernel.app import App
@@ -58,6 +58,10 @@ class Origin(Protocol):
     def scheme(self) -> str: ...
     @property
     def transport(self) -> object: ...
+    @property
+    def body_complete(self) -> bool: ...
+    @property
+    def trailers(self) -> Fields: ...
 
 
 class Unserved:
@@ -65,6 +69,8 @@ class Unserved:
 
     peer: Final = None
     scheme: Final = "http"
+    body_complete: Final = True
+    trailers: Final = ()
 
     def __init__(self, target: bytes, query: bytes, transport: object) -> None:
         self.head = RequestHead(
@@ -104,6 +110,7 @@ class BaseRequest(dict[str, Any]):
         "_begun",
         "_cookies",
         "_ctx",
+        "_endpoint",
         "_exchange",
         "_origin",
         "_form",
@@ -112,7 +119,6 @@ class BaseRequest(dict[str, Any]):
         "_match_info",
         "app",
         "body",
-        "endpoint",
         "method",
         "path",
         "root_path",
@@ -127,7 +133,7 @@ class BaseRequest(dict[str, Any]):
     version: str
     body: bytes
     stream: RequestStream | None
-    endpoint: Endpoint | None
+    _endpoint: Endpoint | None  # of the route, once it is chosen
     _match_info: dict[str, object]  # once a route is chosen
     _begun: BaseHTTPResponse  # only where the handler has begun its response by itself
     _exchange: Exchange  # of a request that was served
@@ -181,7 +187,7 @@ class BaseRequest(dict[str, Any]):
 
     def _reset(self) -> None:
         self.body = b""
-        self.stream = self.endpoint = None
+        self.stream = self._endpoint = None
         self._headers = self._args = self._form = self._json = self._cookies = self._ctx = None
 
     def __bool__(self) -> bool:
@@ -294,7 +300,7 @@ class BaseRequest(dict[str, Any]):
     @property
     def uri_template(self) -> str | None:
         """The route as it was registered, `/post/<id>`; `None` while no route is chosen."""
-        return self.endpoint.uri if self.endpoint is not None else None
+        return self._endpoint.uri if self._endpoint is not None else None
 
     @property
     def match_info(self) -> dict[str, Any]:
@@ -314,6 +320,13 @@ class BaseRequest(dict[str, Any]):
         return self._ctx
 
     # The body
+
+    @property
+    def trailers(self) -> Headers:
+        """The fields that came behind a chunked body (RFC 9110 §6.5), by case-insensitive name; empty until
+        the body was read to its end. They are never among `headers`."""
+        origin = self._origin
+        return Headers.from_wire(origin.trailers if origin.body_complete else ())
 
     @property
     def json(self) -> Any:

@@ -116,7 +116,11 @@ class BaseHTTPResponse:
         return fields
 
     def head_text(
-        self, version: str, connection: Sequence[tuple[str, str]], framing: tuple[str, str], unknown: bytes
+        self,
+        version: str,
+        connection: Sequence[tuple[str, str]],
+        framing: tuple[str, str] | None,
+        unknown: bytes,
     ) -> bytes:
         """The head as bytes, for the originals' `output` and `get_headers`; the engine does not use it.
 
@@ -128,7 +132,7 @@ class BaseHTTPResponse:
         lines += [f"{name}: {value}".encode() for name, value in connection]
         lines += [b"%b: %b" % field for field in self.wire_headers()]
         headers = Headers(self._headers or {})
-        if framing[0] not in headers:
+        if framing is not None and framing[0] not in headers:
             own = len(lines) if "Content-Type" in headers or self.status == 304 else len(lines) - 1
             lines.insert(own, f"{framing[0]}: {framing[1]}".encode())
         return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -69,6 +69,7 @@ class Endpoint:
     """One handler for one method of one route, ready to be called as `call(request, **parameters)`.
 
     Attributes:
+        name: the handler's own, behind the name of its blueprint: `blueprint.handler`.
         request_stream: makes `request.stream`, with the API of the app's or blueprint's flavour.
     """
 
@@ -82,6 +83,7 @@ class Endpoint:
         "request_stream",
         "stream",
         "has_options",
+        "name",
         "uri",
     )
 
@@ -92,6 +94,8 @@ class Endpoint:
         self.handler = handler
         self.call = call
         self.uri = uri
+        name = getattr(handler, "__name__", type(handler).__name__)
+        self.name = f"{options.prefix}.{name}" if options.prefix else name
         self.stream = stream
         self.on_disconnect = options.on_disconnect
         self.body_limit = options.body_limit
