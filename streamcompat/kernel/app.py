@@ -220,12 +220,17 @@ class App(Registry, Tasks):
             await self._sending_failed(request, exchange, error)
 
     async def answer_overdue(self, request: BaseRequest, exchange: Exchange) -> None:
-        """Answers in the place of a handler that was cancelled, as it did not within RESPONSE_TIMEOUT."""
+        """Answers in the place of a handler that was cancelled, as it did not answer in its time."""
         if told_apart and self.dialect.name in told_apart:
             answering.set(self.dialect)
         late = self.dialect.service_unavailable("Response Timeout")
         with below(request.root_path):
-            await self._sending_failed(request, exchange, late)
+            response = await self._answer(request, exchange, late)
+            if response is None:
+                return
+            if response.status == 408:  # RFC 9110 §15.5.9
+                response.headers["Connection"] = "close"
+            await self._send_answer(request, exchange, response)
 
     async def _read_body(self, exchange: Exchange, endpoint: Endpoint | None) -> bytes:
         limit = endpoint.body_limit if endpoint is not None else None
@@ -383,12 +388,17 @@ class App(Registry, Tasks):
             self._cut(request, exchange, error)
         else:
             response = await self._answer(request, exchange, error)
-            if response is None:
-                return
-            try:
-                await self._send(request, exchange, response)
-            except Exception as second:
-                await self._error_page_failed(request, exchange, second)
+            if response is not None:
+                await self._send_answer(request, exchange, response)
+
+    async def _send_answer(
+        self, request: BaseRequest, exchange: Exchange, response: BaseHTTPResponse
+    ) -> None:
+        """Sends the answer to an exception."""
+        try:
+            await self._send(request, exchange, response)
+        except Exception as error:
+            await self._error_page_failed(request, exchange, error)
 
     async def _error_page_failed(self, request: BaseRequest, exchange: Exchange, error: Exception) -> None:
         """The answer to an exception could not be sent either."""

@@ -10,9 +10,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from streamcompat.kernel.dialect import Dialect
+
+RESPONSE_TIMEOUT: Final = 60
+"""The default of the setting of this name."""
 
 
 class Config(dict[str, Any]):
@@ -28,11 +31,13 @@ class Config(dict[str, Any]):
             end of a body that the server buffers; then 408. 60 as in the originals. The head must be
             complete within 10, and after those the body must arrive at 500 bytes a second. A body that a
             handler streams has no total limit, but at most 60 s between two arrivals, unless the route sets
-            `body_idle` or `body_rate`.
+            `body_idle` or `body_rate`. In Mach9, which reads it once, into `app.request_timeout`, and in
+            Sanic before 0.7 (`compat`) it is the time of the handler too.
         RESPONSE_TIMEOUT: seconds for a handler to begin its response, from the end of the request's head;
             then it is cancelled, and the answer is 503. 60 as in the originals. The time restarts with each
             piece that the handler reads, does not run while the handler waits for more, and ends when the
-            response begins.
+            response begins. Mach9 and Sanic before 0.7 had no such setting: there REQUEST_TIMEOUT is this
+            time unless another than 60 is set, and the answer is a 408, which closes the connection.
         KEEP_ALIVE: whether a connection is kept for the next request.
         KEEP_ALIVE_TIMEOUT: seconds that an idle connection is kept; 5 as in the originals.
         GRACEFUL_SHUTDOWN_TIMEOUT: seconds that running requests have when the server stops; 15 as in the
@@ -75,7 +80,7 @@ class Config(dict[str, Any]):
             STREAM_MAX_SIZE=None,
             FORM_MAX_FIELDS=1000,
             REQUEST_TIMEOUT=60,
-            RESPONSE_TIMEOUT=60,
+            RESPONSE_TIMEOUT=RESPONSE_TIMEOUT,
             KEEP_ALIVE=keep_alive,
             KEEP_ALIVE_TIMEOUT=5,
             GRACEFUL_SHUTDOWN_TIMEOUT=15.0,

@@ -42,6 +42,8 @@ class Dialect:
         body_before_middleware: request middleware sees the body on a route that does not stream.
         first_name_wins: if several routes have one name, `url_for` builds the first, not the last.
         ip_has_port: `request.ip` is a tuple of the address and the port.
+        request_timeout_for_answer: REQUEST_TIMEOUT is also the time of a handler, as there was no
+            RESPONSE_TIMEOUT.
         token: makes `request.token` from the value of the Authorization field, `None` if it is missing.
         error_handlers_by_keyword: an exception handler is called as `handler(request=, exception=)`.
         bad_response: the message of the 500 for a handler that does not return a response.
@@ -64,6 +66,7 @@ class Dialect:
     body_before_middleware: bool
     first_name_wins: bool
     ip_has_port: bool
+    request_timeout_for_answer: bool
     token: Callable[[str | None], str | None]
     error_handlers_by_keyword: bool
     bad_response: str

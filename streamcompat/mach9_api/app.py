@@ -22,6 +22,7 @@ from streamcompat.mach9_api.testing import Mach9TestClient
 from streamcompat.mach9_api.views import CompositionView
 from streamcompat.mach9_api.websocket import WebsocketResponse, messages
 from streamcompat.serving.options import RunOptions, takes
+from streamcompat.serving.settings import ServerSettings, server_settings
 
 __all__ = ["Mach9"]
 
@@ -47,7 +48,8 @@ class Mach9(Application):
     Attributes:
         composition_view_class: the class of the views that the router makes from several handlers on a path.
         server: the server that `run` made.
-        request_max_size, request_timeout, keep_alive: the settings of these names.
+        request_timeout: REQUEST_TIMEOUT as it was when the app was made; the server takes it from here.
+        request_max_size, keep_alive: the settings of these names.
     """
 
     dialect = MACH9
@@ -82,6 +84,7 @@ class Mach9(Application):
             log=log,
             access_log=netlog,
         )
+        self.request_timeout = self._request_timeout_read = self.config.REQUEST_TIMEOUT
         self.stream_http_response_class = stream_http_response_class or StreamHTTPResponse
         self.websocket_response_class = websocket_response_class or WebsocketResponse
         self.server: Server | None = None
@@ -114,8 +117,15 @@ class Mach9(Application):
     get = verb(route, "GET", "host", "strict_slashes", "websocket")
 
     request_max_size = _setting("REQUEST_MAX_SIZE")
-    request_timeout = _setting("REQUEST_TIMEOUT")
     keep_alive = _setting("KEEP_ALIVE")
+
+    def _server_settings(self) -> ServerSettings:
+        setting = self.config.REQUEST_TIMEOUT
+        if setting not in (self._request_timeout_read, self.request_timeout):
+            self.log.warning(
+                "REQUEST_TIMEOUT was set when Mach9 had read it: set app.request_timeout instead"
+            )
+        return server_settings(self.config, self.request_timeout, self.dialect.request_timeout_for_answer)
 
     def make_error_handler(self) -> ErrorHandler:
         return ErrorHandler(self.log)

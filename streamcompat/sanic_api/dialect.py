@@ -30,6 +30,7 @@ SANIC = Dialect(
     body_before_middleware=True,
     first_name_wins=False,
     ip_has_port=False,
+    request_timeout_for_answer=False,
     token=_token,
     error_handlers_by_keyword=False,
     bad_response="Invalid response type",
@@ -55,11 +56,12 @@ SANIC = Dialect(
 )
 
 _SANIC_07 = replace(SANIC, release=(0, 7))
-# Before 0.7 the loggers had other names, and a handler that was too slow got the client a 408.
+# Before 0.7 the loggers had other names, and one time was for the client and for the handler: a 408.
 _SANIC_06 = replace(
     _SANIC_07,
     release=(0, 6),
     ip_has_port=True,
+    request_timeout_for_answer=True,
     log="sanic",
     access_log="network",
     service_unavailable=lambda message: exceptions.RequestTimeout("Request Timeout"),

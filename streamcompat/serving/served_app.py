@@ -17,7 +17,8 @@ class ServedApp(App, Servable):
         return AppLifespan([self], access_log)
 
     def _server_settings(self) -> ServerSettings:
-        return server_settings(self.config)
+        config = self.config
+        return server_settings(config, config.REQUEST_TIMEOUT, self.dialect.request_timeout_for_answer)
 
     def observer(self) -> Observer:
         return AccessLog(self)

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
-from streamcompat.kernel.config import Config
+from streamcompat.kernel.config import RESPONSE_TIMEOUT, Config
 from streamcompat.serving.options import checked_limits
 from streamcompat_engine import Limits, Timeouts
 
@@ -26,20 +26,28 @@ class ServerSettings:
     limits: Limits
 
 
-def server_settings(config: Config) -> ServerSettings:
+def server_settings(
+    config: Config, request_timeout: float | str | None, request_timeout_for_answer: bool
+) -> ServerSettings:
     """The settings of one application.
+
+    Args:
+        request_timeout: the value of REQUEST_TIMEOUT that counts.
+        request_timeout_for_answer: see `Dialect`; a RESPONSE_TIMEOUT other than the default counts even so.
 
     Raises: ValueError: a time or limit is not a number, or a limit does not exist.
     """
     defaults = Timeouts()
-    request = _seconds(config.REQUEST_TIMEOUT)
+    request, answer = _seconds(request_timeout), _seconds(config.RESPONSE_TIMEOUT)
+    if request_timeout_for_answer and answer == RESPONSE_TIMEOUT:
+        answer = request
     timeouts = Timeouts(
         head=None if defaults.head is None else _shorter(defaults.head, request),
         keep_alive=_seconds(config.KEEP_ALIVE_TIMEOUT),
         tell_keep_alive=True,
         body_grace=_shorter(defaults.body_grace, request),
         request=request,
-        response=_seconds(config.RESPONSE_TIMEOUT),
+        response=answer,
     )
     limits = {
         name.removeprefix(LIMIT_PREFIX).lower(): int(value)

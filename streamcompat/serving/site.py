@@ -14,7 +14,7 @@ from streamcompat.kernel.routes import urls
 from streamcompat.serving.lifespan import AppLifespan
 from streamcompat.serving.servable import Servable
 from streamcompat.serving.served_app import ServedApp
-from streamcompat.serving.settings import ServerSettings, server_settings, shared_settings
+from streamcompat.serving.settings import ServerSettings, shared_settings
 from streamcompat_engine import Exchange, Lifespan, Observer
 
 _TEXT = ((b"Content-Type", b"text/plain; charset=utf-8"),)
@@ -82,7 +82,7 @@ class Site(Servable):
     def _server_settings(self) -> ServerSettings | None:
         """The longest times and the largest limits of the applications, because one connection may carry
         requests for each of them."""
-        return shared_settings([server_settings(app.config) for app in self.apps])
+        return shared_settings([app._server_settings() for app in self.apps])
 
     def observer(self) -> Observer:
         return AccessLog(self.apps[0] if self.apps else None)

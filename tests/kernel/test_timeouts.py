@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from typing import Any
 
 import anyio
@@ -11,7 +12,10 @@ import httpx
 import pytest
 
 from streamcompat.mach9_api import Mach9
-from streamcompat.sanic_api import Sanic
+from streamcompat.mach9_api import exceptions as mach9_exceptions
+from streamcompat.mach9_api.config import Config as Mach9Config
+from streamcompat.sanic_api import Sanic, compat
+from streamcompat.sanic_api import exceptions as sanic_exceptions
 from streamcompat.sanic_api import response as sanic_response
 from streamcompat.sanic_api.exceptions import (
     RequestTimeout,
@@ -31,6 +35,20 @@ HEAD = b"POST /%b HTTP/1.1\r\nHost: h\r\n"
 def client(app: Any) -> Client:
     """A client whose patience is that of a loaded machine."""
     return Client(app, patience=PATIENCE)
+
+
+def set_request_timeout(app: Any, seconds: float | None) -> None:
+    """Sets REQUEST_TIMEOUT where the flavour takes it from."""
+    app.config.REQUEST_TIMEOUT = seconds
+    if isinstance(app, Mach9):
+        app.request_timeout = seconds
+
+
+def late(app: Any) -> tuple[int, bytes]:
+    """The answer for a handler that is late."""
+    if isinstance(app, Mach9):
+        return 408, b"Error: Request Timeout"
+    return 503, b"Error: Response Timeout"
 
 
 def with_routes(flavour: tuple[Any, Any, Any]) -> Any:
@@ -73,11 +91,11 @@ class TestResponseTimeout:
             assert (stream.received.status, app.cancelled) == (0, 0)
             await ask.advance(0.2)
             response = await stream.response()
-            assert (response.status, response.body) == (503, b"Error: Response Timeout")
+            assert (response.status, response.body) == late(app)
             assert app.cancelled == 1
 
-    async def test_the_connection_is_kept_after_it(self, flavour):
-        app = with_routes(flavour)
+    async def test_the_connection_is_kept_after_a_503(self, app):
+        app.get("/hang")(lambda request: anyio.sleep_forever())
         async with client(app) as ask, ask.connect() as connection:
             for _ in range(2):
                 await connection.send(b"GET /hang HTTP/1.1\r\nHost: h\r\n\r\n")
@@ -141,7 +159,7 @@ class TestResponseTimeout:
             await ask.advance(59)
             assert (stream.received.status, app.cancelled) == (0, 0)
             await ask.advance(16)
-            assert (await stream.response()).status == 503
+            assert (await stream.response()).status == late(app)[0]
             assert app.cancelled == 1
 
     async def test_a_handler_that_leaves_the_body_is_late(self, app):
@@ -257,10 +275,121 @@ class TestResponseTimeout:
             assert [http.get(path).status_code for path in ("/hang", "/quick", "/hang")] == [503, 200, 503]
 
 
+OLD = ["0.5", "0.6", "mach9"]
+
+
+class TestRequestTimeoutForTheHandler:
+    """Mach9 and Sanic before 0.7 have one time, for the client and for the handler."""
+
+    def old(self, release, **settings):
+        """An app of that time; its handler takes as many seconds as its path says."""
+        flavour = Mach9 if release == "mach9" else Sanic
+        app = flavour("old", load_env=False)
+        app.config.update(settings)
+        if "REQUEST_TIMEOUT" in settings:
+            set_request_timeout(app, settings["REQUEST_TIMEOUT"])
+        if flavour is Sanic:
+            compat(release, app)
+
+        @app.get("/<seconds:int>")
+        async def handler(request, seconds):
+            await anyio.sleep_forever() if seconds > 999 else await app.due[seconds].wait()
+            return text("done")
+
+        app.due = defaultdict(anyio.Event)
+        return app
+
+    async def asked(self, app, seconds):
+        """The response to a handler of so many seconds, and whether its connection is kept."""
+        async with client(app) as ask, ask.connect() as connection:
+            await connection.send(b"GET /%d HTTP/1.1\r\nHost: h\r\n\r\n" % seconds)
+            for _ in range(min(seconds, 1000)):
+                await ask.advance(1)
+                if connection.unread:
+                    break
+            app.due[seconds].set()
+            response = await connection.response()
+            await ask.settle()
+            return response.status, response.body, connection.open
+
+    @pytest.mark.parametrize("release", OLD)
+    async def test_it_is_the_handlers_time(self, release):
+        too_late = (408, b"Error: Request Timeout", False)
+        done = (200, b"done", True)
+        assert await self.asked(self.old(release), 59) == done
+        assert await self.asked(self.old(release), 61) == too_late
+        assert await self.asked(self.old(release, REQUEST_TIMEOUT=90), 65) == done
+        assert await self.asked(self.old(release, REQUEST_TIMEOUT=90), 91) == too_late
+        assert await self.asked(self.old(release, REQUEST_TIMEOUT=1), 2) == too_late
+        assert await self.asked(self.old(release, REQUEST_TIMEOUT=None), 999) == done
+
+    @pytest.mark.parametrize("release", OLD)
+    async def test_a_response_timeout_that_is_set_counts(self, release):
+        assert (await self.asked(self.old(release, RESPONSE_TIMEOUT=3), 4))[0] == 408
+        assert (await self.asked(self.old(release, REQUEST_TIMEOUT=1, RESPONSE_TIMEOUT=None), 99))[0] == 200
+
+    @pytest.mark.parametrize("release", ["0.7", "0.8"])
+    async def test_later_releases_have_two_times(self, release):
+        assert (await self.asked(self.old(release, REQUEST_TIMEOUT=90), 65))[0] == 503
+        assert (await self.asked(self.old(release, REQUEST_TIMEOUT=1), 2))[0] == 200
+
+    @pytest.mark.parametrize("release", OLD)
+    async def test_the_apps_own_page_closes_too(self, release):
+        app = self.old(release)
+        errors = mach9_exceptions if release == "mach9" else sanic_exceptions
+
+        @app.exception(errors.RequestTimeout)
+        def page(request, exception):
+            return text("slow", 408, {"X-Own": "1"})
+
+        assert await self.asked(app, 61) == (408, b"slow", False)
+
+    @pytest.mark.parametrize("release", OLD)
+    async def test_a_stream_that_moves_is_not_cut(self, release):
+        app = self.old(release, REQUEST_TIMEOUT=3)
+
+        @app.post("/", stream=True)
+        async def handler(request):
+            return text(str(sum([len(piece) async for piece in request.stream])))
+
+        async with client(app) as ask, ask.stream("POST", "/") as stream:
+            for _ in range(10):
+                await stream.send(b"x")
+                await ask.advance(2)
+            await stream.finish()
+            assert (await stream.response()).body == b"10"
+
+    def test_mach9_reads_it_once(self, monkeypatch, caplog):
+        monkeypatch.setenv("MACH9_REQUEST_TIMEOUT", "4")
+        assert Mach9("app").server_config().timeouts.response == 4
+        monkeypatch.setattr(Mach9Config, "REQUEST_TIMEOUT", 5, raising=False)
+        assert Mach9("app").server_config().timeouts.response == 5
+        monkeypatch.undo()
+        app = Mach9("app", load_env=False)
+        app.config.REQUEST_TIMEOUT = 1
+        assert app.server_config().timeouts.response == 60
+        assert "set app.request_timeout instead" in caplog.text
+        caplog.clear()
+        app.request_timeout = 2
+        app.config.REQUEST_TIMEOUT = 2
+        assert app.server_config().timeouts.response == 2
+        app.config.REQUEST_TIMEOUT = 60
+        assert app.server_config().timeouts.response == 2
+        assert caplog.text == ""
+
+    def test_a_site_has_the_longest(self):
+        site = Site()
+        for place, seconds in enumerate((90, 1)):
+            site.mount(self.old("mach9", REQUEST_TIMEOUT=seconds), f"/{place}")
+        assert site.server_config().timeouts.response == 90
+        site.mount(Sanic("new", load_env=False))
+        assert site.server_config().timeouts.response == 90
+
+
 class TestRequestTimeout:
     async def test_a_head_that_does_not_arrive(self, flavour):
         app = with_routes(flavour)
-        app.config.REQUEST_TIMEOUT = 3
+        set_request_timeout(app, 3)
         async with client(app) as ask, ask.connect() as connection:
             await connection.send(HEAD % b"gather")
             await ask.advance(2.9)
@@ -270,7 +399,7 @@ class TestRequestTimeout:
 
     async def test_no_longer_than_ten_seconds_for_a_head(self, flavour):
         app = with_routes(flavour)
-        app.config.REQUEST_TIMEOUT = 100
+        set_request_timeout(app, 100)
         async with client(app) as ask, ask.connect() as connection:
             await connection.send(HEAD % b"gather")
             await ask.advance(10)
@@ -280,7 +409,7 @@ class TestRequestTimeout:
     async def test_a_gathered_body_has_the_whole_of_it(self, flavour, seconds, each):
         """From the first byte of the request, however fast it comes."""
         app = with_routes(flavour)
-        app.config.REQUEST_TIMEOUT = seconds
+        set_request_timeout(app, seconds)
         async with client(app) as ask, ask.connect() as connection:
             await connection.send(HEAD % b"gather")
             await ask.advance(1)

@@ -401,8 +401,9 @@ class TestMach9sServer:
         assert mach9.debug is True
 
     def test_settings_are_attributes(self, mach9):
+        assert mach9.request_timeout == mach9.config.REQUEST_TIMEOUT == 60
         mach9.request_timeout = 3
-        assert mach9.config.REQUEST_TIMEOUT == 3
+        assert mach9.server_config().timeouts.request == 3
         assert mach9.request_max_size == mach9.config.REQUEST_MAX_SIZE
         assert mach9.keep_alive is True
 
