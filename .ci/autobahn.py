@@ -1,6 +1,6 @@
-"""Runs the Autobahn test suite, the public one for WebSockets, against an echo on one of the drivers.
+"""Runs the Autobahn test suite, the public one for WebSockets, against an echo of ours on one of the drivers.
 
-    python .ci/autobahn.py [--driver trio] [--cases '1.*,2.*']
+    python .ci/autobahn.py [--flavour mach9] [--driver trio] [--cases '1.*,2.*']
 
 The suite needs Python 2.7, as `python2.7` on PATH, with pip; it is installed into `.venv/autobahn`, at the
 versions that it was made for. Ends with status 1 where a case is neither OK nor, where the suite itself
@@ -22,11 +22,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "engine")]
 
-from tests.conformance.echo import sanic_echo  # noqa: E402
+from tests.conformance.echo import mach9_echo, sanic_echo  # noqa: E402
 from tests.support.servers import serve  # noqa: E402
 
 SUITE = "autobahntestsuite==25.10.1"
 # What the suite calls is older than what it installs.
+ECHOES = {"sanic": sanic_echo, "mach9": mach9_echo}
 START = "import txaio; txaio.use_twisted(); from autobahntestsuite.wstest import run; run()"
 ALL = "1.*,2.*,3.*,4.*,5.*,6.*,7.*,9.*,10.*,12.*,13.*"
 MOST = 32 * 1024 * 1024
@@ -64,12 +65,13 @@ def run(python: str, folder: Path, url: str, cases: list[str], report: Path) -> 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Run the Autobahn test suite.")
     parser.add_argument("--driver", default="asyncio", choices=["asyncio", "uvloop", "anyio", "trio"])
+    parser.add_argument("--flavour", default="sanic", choices=ECHOES)
     parser.add_argument("--cases", default=ALL, help="separated by commas")
     parser.add_argument("--python", default="python2.7")
     given = parser.parse_args()
     folder = ROOT / ".venv" / "autobahn"
     install(given.python, folder)
-    app = sanic_echo(MOST)
+    app = ECHOES[given.flavour](MOST)
     with (
         tempfile.TemporaryDirectory() as report,
         serve(app.handle, given.driver, lifespan=app.lifespan()) as served,
@@ -77,7 +79,7 @@ def main() -> int:
         url = served.server.addresses[0].replace("http", "ws", 1)
         verdicts = run(given.python, folder, url, given.cases.split(","), Path(report))
     counts = Counter(verdict["behavior"] for verdict in verdicts.values())
-    print(f"{given.driver}: {len(verdicts)} cases,", dict(counts))
+    print(f"{given.flavour} on {given.driver}: {len(verdicts)} cases,", dict(counts))
     allowed = ("OK", "NON-STRICT", "INFORMATIONAL")
     failed = [
         number

@@ -116,9 +116,11 @@ class ErrorHandler:
         return self.default_page(request, exception)
 
     def default_page(self, request: BaseRequest, exception: BaseException) -> BaseHTTPResponse:
-        """The flavour's own error page."""
+        """The flavour's own error page; for OPTIONS that no route has, the methods of the path's routes."""
         if isinstance(exception, HTTPException):
             status = exception.status_code
+            if status == 405 and request.method == "OPTIONS" and request._endpoint is None:
+                return self._options(exception)
             if status >= 500:
                 self.log(f"{describe(request)} failed\n{_traceback(exception)}")
             return self.dialect.response(
@@ -127,6 +129,12 @@ class ErrorHandler:
         self.log(f"{describe(request)} failed\n{_traceback(exception)}")
         page = _debug_page(request, exception) if self.debug else INTERNAL_SERVER_ERROR_HTML
         return self.dialect.response(page, 500, content_type=_HTML)
+
+    def _options(self, refused: HTTPException) -> BaseHTTPResponse:
+        """The answer to OPTIONS in the place of a 405 (RFC 9110 §9.3.7)."""
+        methods = {"OPTIONS", *str(refused.headers.get("Allow", "")).split(", ")} - {""}
+        headers = {"Allow": ", ".join(sorted(methods))}
+        return self.dialect.response(status=204, headers=headers, content_type=None)
 
 
 def _traceback(error: BaseException) -> str:

@@ -11,6 +11,8 @@ from streamcompat.mach9_api import response as mach9_response
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api import response as sanic_response
 from streamcompat.sanic_api.response import text
+from streamcompat.site import Site
+from streamcompat.testing import Client
 from streamcompat_engine import ClientDisconnected
 from tests.support.exchanges import ask
 
@@ -265,3 +267,82 @@ class TestErrors:
         app.get("/", on_disconnect=policy)(lambda request: text("x"))
         assert (await ask(app, "GET", "/")).on_disconnect == policy
         assert (await ask(app, "GET", "/x")).on_disconnect == "raise"
+
+
+class TestOptions:
+    """OPTIONS of a path whose routes do not have it."""
+
+    async def asked(self, app, target="/", host="a"):
+        async with Client(app) as client:
+            response = await client.options(target, headers={"Host": host})
+            return response.status, response.headers.get("allow"), response.body
+
+    async def test_it_is_answered_with_the_methods_of_the_path(self, flavour, tmp_path):
+        app, responses, _ = flavour
+        (tmp_path / "a.txt").write_text("a")
+        app.get("/")(lambda request: responses.text("x"))
+        app.post("/")(lambda request: responses.text("x"))
+        app.put("/<name>/x", stream=True)(lambda request, name: responses.text("x"))
+        app.static("/s", str(tmp_path))
+        app.route("/any", methods=None)(lambda request: responses.text("any"))
+        assert await self.asked(app) == (204, "GET, OPTIONS, POST", b"")
+        assert await self.asked(app, "/a/x?q=1") == (204, "OPTIONS, PUT", b"")
+        assert await self.asked(app, "/s/a.txt") == (204, "GET, HEAD, OPTIONS", b"")
+        assert (await self.asked(app, "/any"))[2] == b"any"
+        assert (await self.asked(app, "/nowhere"))[0] == 404
+
+    async def test_of_a_host_and_of_a_site(self, flavour):
+        app, responses, _ = flavour
+        app.route("/", methods=["DELETE"], host="one.example")(lambda request: responses.text("x"))
+        app.get("/", host="two.example")(lambda request: responses.text("x"))
+        site = Site()
+        site.mount(app, "/shop")
+        for host, allow in (("one.example", "DELETE, OPTIONS"), ("two.example:80", "GET, OPTIONS")):
+            assert await self.asked(app, "/", host) == (204, allow, b"")
+            assert await self.asked(site, "/shop/", host) == (204, allow, b"")
+
+    async def test_a_route_of_its_own_is_called(self, flavour):
+        app, responses, _ = flavour
+        app.get("/")(lambda request: responses.text("x"))
+        app.route("/", methods=["OPTIONS"])(lambda request: responses.text("mine"))
+        assert await self.asked(app) == (200, None, b"mine")
+
+    async def test_a_405_of_a_routes_own_stays(self, flavour):
+        app, responses, exceptions = flavour
+
+        @app.route("/", methods=["OPTIONS"])
+        async def handler(request):
+            raise exceptions.InvalidUsage("no", status_code=405)
+
+        assert (await self.asked(app))[0] == 405
+
+    async def test_middleware_sees_it(self, flavour):
+        app, responses, _ = flavour
+        app.get("/")(lambda request: responses.text("x"))
+
+        @app.middleware("response")
+        def allow_origin(request, response):
+            response.headers["Access-Control-Allow-Origin"] = "*"
+
+        async with Client(app) as client:
+            response = await client.options("/")
+        assert (response.status, response.headers["access-control-allow-origin"]) == (204, "*")
+
+    async def test_an_exception_handler_of_the_apps_comes_first(self, flavour):
+        """Old apps answer preflights by it."""
+        app, responses, exceptions = flavour
+        app.get("/")(lambda request: responses.text("x"))
+        refused = getattr(exceptions, "MethodNotSupported", exceptions.InvalidUsage)
+
+        @app.exception(refused)
+        def preflight(request, exception):
+            return responses.text("mine")
+
+        assert await self.asked(app) == (200, None, b"mine")
+
+    async def test_of_a_websockets_path(self, app):
+        @app.websocket("/")
+        async def feed(request, ws):
+            pass
+
+        assert await self.asked(app) == (204, "GET, OPTIONS", b"")
