@@ -26,6 +26,7 @@ from streamcompat.kernel.response.response import BaseHTTPResponse, to_bytes
 from streamcompat.kernel.routes.endpoints import Endpoint
 from streamcompat.kernel.routes.router import Router
 from streamcompat.kernel.routes.urls import below
+from streamcompat.kernel.statuses import STATUS_CODES
 from streamcompat.kernel.tasks import Tasks
 from streamcompat.kernel.websocket.connection import WebSocketConnection
 from streamcompat.kernel.websocket.routes import WebSocketResponse
@@ -38,6 +39,8 @@ from streamcompat_engine import (
 )
 
 _CLOSE = (b"Connection", b"close")
+# The originals' phrases: the standard library has another for 418, and renamed four in Python 3.13.
+_reason = STATUS_CODES.get
 
 
 class App(Registry, Tasks):
@@ -299,7 +302,7 @@ class App(Registry, Tasks):
         if self._closes:
             headers = [*headers, _CLOSE]
         exchange = request._exchange
-        exchange.start(response.status, headers)
+        exchange.start(response.status, headers, _reason(response.status))
         response.begun = exchange
         request._begun = response
         return response
@@ -312,7 +315,7 @@ class App(Registry, Tasks):
             headers = [*headers, _CLOSE]
         if response.is_stream:
             if response.begun is not exchange:
-                exchange.start(response.status, headers)
+                exchange.start(response.status, headers, _reason(response.status))
             # Nobody would see what is produced for HEAD, and it may never end.
             if exchange.head.method != "HEAD" and not exchange.committed:
                 await exchange.run(_produce(response, exchange))
@@ -327,7 +330,7 @@ class App(Registry, Tasks):
                 if body is None:
                     raise TypeError("a response's body is None")
                 body = to_bytes(body)
-            exchange.respond(response.status, headers, body)
+            exchange.respond(response.status, headers, body, _reason(response.status))
 
     async def _run_response_middleware(
         self, request: BaseRequest, response: BaseHTTPResponse

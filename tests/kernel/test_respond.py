@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from streamcompat.kernel.statuses import STATUS_CODES
 from streamcompat.sanic_api import Blueprint
 from streamcompat.sanic_api import response as responses
 from streamcompat.sanic_api.exceptions import NotFound, ServerError
@@ -421,3 +422,24 @@ class TestChunked:
     def test_the_head_as_text(self):
         assert b"Transfer-Encoding" in responses.stream(None).get_headers()
         assert b"Transfer-Encoding" not in responses.stream(None, chunked=False).get_headers()
+
+
+async def test_the_reason_phrases_are_the_originals(flavour):
+    """On every Python: the standard library renamed some of them."""
+    app, responses, _ = flavour
+    app.get("/<status:int>")(lambda request, status: responses.text("", status))
+
+    async def nothing(out):
+        pass
+
+    app.get("/stream/<status:int>")(lambda request, status: responses.stream(nothing, status))
+    async with Client(app) as client:
+        for status, phrase in {**STATUS_CODES, 299: b"", 425: None}.items():
+            if status < 200:
+                continue
+            for path in (b"/%d", b"/stream/%d"):
+                async with client.connect() as connection:
+                    await connection.send(b"GET " + path % status + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+                    line = (await connection.receive()).partition(b"\r\n")[0]
+                expected = b"Too Early" if phrase is None else phrase
+                assert line == b"HTTP/1.1 %d %b" % (status, expected)
