@@ -24,16 +24,19 @@ FIND_PYTHON = for name in python3 python3.13 python3.12 python3.11 python3.14 py
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; \
 	done
 
-.PHONY: help setup run test test-all test-long fuzz soak lint format wheel bench clean
+.PHONY: help setup run test test-all test-lowest test-newest test-long audit fuzz soak lint format wheel bench clean
 
 help:
 	@echo "make run        serve the example site on http://$(HOST):$(PORT)/"
 	@echo "make test       run the test suite"
 	@echo "make test-all   run it on every installed Python of 3.11, 3.12, 3.13"
+	@echo "make test-lowest  run it with the lowest versions that pyproject.toml allows"
+	@echo "make test-newest  run it with the newest versions that there are"
 	@echo "make test-long  run the long tests, with ten thousand examples and more: about an hour"
 	@echo "make fuzz       fuzz the engine, guided by coverage, for SECONDS=$(SECONDS)"
 	@echo "make soak       run thousands of slow, vanishing and hostile clients: about five minutes"
 	@echo "make lint       check formatting, ruff, mypy --strict and the import rules"
+	@echo "make audit      ask pip-audit for known vulnerabilities of what we pin and allow"
 	@echo "make format     format the code with ruff"
 	@echo "make wheel      build the wheel into dist/ and check its content"
 	@echo "make bench      compare with other servers; ARGS='--against main': with our own at main"
@@ -68,6 +71,19 @@ test: $(READY)
 test-all:
 	@sh .ci/test-all $(ARGS)
 
+# Both change the versions in an environment of their own.
+test-lowest:
+	@$(MAKE) setup VENV=.venvs/lowest
+	@.venvs/lowest/bin/python .ci/bounds.py > .venvs/lowest.txt
+	@.venvs/lowest/bin/python -m pip --disable-pip-version-check --quiet install --requirement .venvs/lowest.txt
+	@$(MAKE) test VENV=.venvs/lowest ARGS="$(ARGS)"
+
+test-newest:
+	@$(MAKE) setup VENV=.venvs/newest
+	@.venvs/newest/bin/python -m pip --disable-pip-version-check --quiet install --no-build-isolation \
+		--upgrade --upgrade-strategy eager --editable '.[dev]'
+	@$(MAKE) test VENV=.venvs/newest ARGS="$(ARGS)"
+
 test-long: $(READY)
 	$(BIN)/python -m pytest -m long --hypothesis-profile=long -o timeout=3600 $(ARGS)
 
@@ -90,6 +106,13 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+# pip-audit is installed outside of the environment, so that it is not audited itself.
+audit: $(READY)
+	@$(PIP) install --upgrade --target $(VENV)/audit pip-audit || { \
+		echo "cannot install pip-audit: nothing was audited" >&2; exit 2; }
+	@$(BIN)/python .ci/bounds.py > $(VENV)/lowest.txt
+	@PYTHONPATH=$(VENV)/audit $(BIN)/python .ci/audit.py constraints.txt $(VENV)/lowest.txt
 
 wheel: $(READY)
 	rm -rf dist

@@ -108,3 +108,49 @@ def test_the_constraints_pin_every_requirement_of_the_project() -> None:
     ]
     names = {re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", one)[0]).lower() for one in wanted}  # type: ignore[index]
     assert names - {"streamcompat"} <= constraints().keys()
+
+
+def test_the_lowest_versions_are_those_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    spec = importlib.util.spec_from_file_location("bounds", ROOT / ".ci" / "bounds.py")
+    assert spec is not None and spec.loader is not None
+    bounds = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bounds)
+    assert bounds.lowest("h11>=0.16,<0.17") == "h11==0.16"
+    assert bounds.lowest("uvloop>=0.21; sys_platform != 'win32'") == "uvloop==0.21; sys_platform != 'win32'"
+    for without in ("h11", "h11<1", "h11==1"):
+        with pytest.raises(ValueError, match="has no lower bound"):
+            bounds.lowest(without)
+    bounds.main()
+    lines = capsys.readouterr().out.splitlines()
+    # Below it, an integer that a client sends leaks.
+    assert any(line.startswith("ujson==5.12;") for line in lines)
+    assert {"h11==0.16", "libcst==1.5", "httpx==0.28"} <= set(lines)
+
+
+@pytest.mark.parametrize(
+    ("answers", "status", "said"),
+    [
+        ([None], 2, "nothing was audited"),
+        ([[{"name": "a", "version": "1", "vulns": []}]], 2, "nothing was audited"),
+        (["known", []], 0, "0 packages, 0 known"),
+        (["known", "known"], 1, "a 1: CVE-1, mended in 2"),
+        (["known", None], 2, "was not audited"),
+    ],
+)
+def test_an_audit_says_what_it_asked(
+    answers: list[object],
+    status: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    spec = importlib.util.spec_from_file_location("audit", ROOT / ".ci" / "audit.py")
+    assert spec is not None and spec.loader is not None
+    audit = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(audit)
+    known = [{"name": "a", "version": "1", "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}]
+    given = [known if answer == "known" else answer for answer in answers]
+    monkeypatch.setattr(audit, "audit", lambda requirements: given.pop(0))
+    assert audit.main(["some.txt"]) == status
+    captured = capsys.readouterr()
+    assert said in captured.out + captured.err
