@@ -43,6 +43,7 @@ HELD_BY = {
     "streamcompat_engine.exchange.contract": "contract",
     "streamcompat_engine.limits": "engine/property/test_segmentation.py, conformance",
     "streamcompat_engine.server": "engine/scenario/test_server.py, serving/test_workers.py",
+    "streamcompat_engine.websocket.codes": "engine/unit/test_websocket.py",
     "streamcompat_engine.websocket.protocol": "engine/unit/test_websocket.py, conformance/test_websockets.py",
 }
 """A module, or a package for all of its modules without a mirror: the files or folders below `tests/`."""

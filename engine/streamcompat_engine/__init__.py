@@ -47,8 +47,9 @@ from .logs import LINE, LogBudget, printable
 from .server.config import ServerConfig
 from .server.server import Lifespan, Server
 from .server.workers import HOPELESS, Workers
+from .websocket.codes import REASONS, check_close, check_control
 from .websocket.handshake import Accepted, accept, read_handshake
-from .websocket.protocol import REASONS, WebSocket, check_close, check_control
+from .websocket.protocol import WebSocket
 
 __all__ = [
     "CHUNK_COST",

@@ -26,7 +26,7 @@ from .accept import BACK_OFF, Exhausted, accept, accept_rest
 from .service import Service
 from .session import Session
 from .timers import Timer, Timers
-from .transport import HALF_CLOSED, RESET
+from .transport import HALF_CLOSED, RESET, was_reset
 
 _READ: Final = 64 * 1024
 """The most bytes of one read."""
@@ -226,6 +226,10 @@ class AnyioTransport:
         if self._readable is not None:
             self._readable.set()
             self._readable = None
+
+    def was_reset(self) -> bool:
+        sock = self._stream.extra(anyio.abc.SocketAttribute.raw_socket, None)
+        return sock is not None and was_reset(sock)
 
     def half_close(self, later: bool) -> None:
         if self.scheme != "https":

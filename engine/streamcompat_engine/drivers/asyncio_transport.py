@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 from ..exchange.flow import Wakeup
 from .service import Service
 from .session import Session
-from .transport import ENDED, RESET
+from .transport import ENDED, RESET, was_reset
 
 _LARGE: Final = 32 * 1024
 """Bytes from which pieces are written without joining them; below this, joining costs less."""
@@ -170,6 +170,10 @@ class AsyncioTransport(asyncio.Protocol):
 
     def resume_reading(self) -> None:
         self.exposed.resume_reading()
+
+    def was_reset(self) -> bool:
+        sock = self.exposed.get_extra_info("socket")
+        return sock is not None and was_reset(sock)
 
     def half_close(self, later: bool) -> None:
         try:

@@ -132,6 +132,9 @@ class MemoryTransport:
     def resume_reading(self) -> None:
         self.client.on_room()
 
+    def was_reset(self) -> bool:
+        return False  # the session is told at once
+
     def half_close(self, later: bool) -> None:
         self.client.take_eof()
 

@@ -272,6 +272,8 @@ class Session:
         websocket = self.connection.websocket
         if websocket is not None and self.life is not LOST:
             websocket.go_on()
+            if self.transport.was_reset():
+                websocket.connection_lost()  # what has come is not worth its work
             self.connection.resume_websocket(self.now())
             self.advance()
 

@@ -6,6 +6,8 @@ The rule: a transport moves bytes, wakes at deadlines and runs coroutines, and d
 from __future__ import annotations
 
 import enum
+import select
+import socket
 import struct
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
@@ -14,6 +16,16 @@ from ..exchange.flow import Wakeup
 
 RESET: Final = struct.pack("ii", 1, 0)
 """The value of SO_LINGER that turns a close into a reset."""
+
+
+def was_reset(sock: socket.socket) -> bool:
+    """Whether the peer has reset the connection; a loop does not tell while reading is paused."""
+    descriptor = sock.fileno()
+    if descriptor < 0:
+        return True
+    poller = select.poll()
+    poller.register(descriptor, 0)  # errors are told always
+    return bool(poller.poll(0))
 
 
 class Life(enum.IntEnum):
@@ -57,6 +69,9 @@ class Transport(Protocol):
     def pause_reading(self) -> None: ...
 
     def resume_reading(self) -> None: ...
+
+    def was_reset(self) -> bool:
+        """Whether the peer has reset the connection, also where reading is paused and nobody was told."""
 
     # ---- the end ----
 

@@ -1,6 +1,7 @@
 """The short way for small frames: short unfragmented messages, pings and pongs, without wsproto.
 
-The rule: only frames that are plain in every bit take this way; wsproto judges all others.
+The rule: only frames that are plain in every bit, but that of compression, take this way; wsproto judges all
+others.
 """
 
 from __future__ import annotations
@@ -17,6 +18,14 @@ PING: Final = 0x89
 PONG: Final = 0x8A
 ENDLESS: Final = 1 << 64
 """The size of a frame that wsproto will refuse."""
+FIN: Final = 0x80
+"""The bit of the first byte that says that the message ends with this frame."""
+CONTROL: Final = 0x08
+"""The bit of the opcode that control frames have."""
+RESERVED: Final = 0x70
+"""The reserved bits of the first byte."""
+RSV1: Final = 0x40
+"""The reserved bit of a compressed message (RFC 7692 §6)."""
 
 _MASKED: Final = 0x80
 _LARGEST: Final = 125
@@ -62,6 +71,17 @@ def is_shortest(header: Header, at: int) -> bool:
     """Whether the length is in its shortest form, as RFC 6455 §5.2 requires."""
     width = header.start - at - 6
     return header.size <= _LARGEST if width == 0 else width == 2 and header.size > _LARGEST
+
+
+def is_data(header: Header, at: int, compressed: bool) -> bool:
+    """Whether this is the frame of a message, with nothing wrong that the header shows."""
+    reserved = header.first & RESERVED
+    return (
+        header.first & 0x0F <= 2
+        and header.size < ENDLESS >> 1  # RFC 6455 §5.2: the most significant bit is 0
+        and (not reserved or (compressed and reserved == RSV1))
+        and is_shortest(header, at)
+    )
 
 
 def unmasked(data: bytes, start: int, end: int) -> bytes:

@@ -25,27 +25,53 @@ from wsproto.extensions import Extension
 from wsproto.frame_protocol import CloseReason
 
 from ..limits import HURRY, WebSocketSettings
-from .frames import BINARY, PING, PONG, SHORT, TEXT, Header, frame, is_shortest, read_header, unmasked
+from .codes import (
+    ABNORMAL,
+    INTERNAL_ERROR,
+    INVALID_DATA,
+    NO_STATUS,
+    REASONS,
+    TOO_BIG,
+    check_close,
+    check_control,
+)
+from .frames import (
+    BINARY,
+    CONTROL,
+    FIN,
+    PING,
+    PONG,
+    RSV1,
+    SHORT,
+    TEXT,
+    Header,
+    frame,
+    is_data,
+    is_shortest,
+    read_header,
+    unmasked,
+)
 from .handshake import Accepted
 
-NORMAL: Final = 1000
-NO_STATUS: Final = 1005
-ABNORMAL: Final = 1006
-INVALID_DATA: Final = 1007
-TOO_BIG: Final = 1009
-INTERNAL_ERROR: Final = 1011
-
-REASONS: Final = {
-    INVALID_DATA: "text that is not UTF-8, or data that cannot be inflated",
-    TOO_BIG: "a message that is too big",
-}
-"""Used in place of wsproto's reasons, which name a position and depend on how the bytes were split."""
 _PONGS: Final = 64
 """Queued byte strings from which on a new pong replaces the pong before it (RFC 6455 §5.5.3)."""
-_AT_ONCE: Final = 128
-"""The most frames parsed in one turn of the loop: each takes wsproto 20 µs, and a read has thousands."""
-_MOST_REASON: Final = 123
-"""The most bytes of the reason in a Close (RFC 6455 §5.5)."""
+_TURN: Final = 128
+"""The work that is done in one turn of the loop, in small frames: a read has thousands, and each takes some
+4 µs until its handler has it."""
+_COST: Final = 3
+"""What a frame costs that wsproto parses, in small frames."""
+_PIECE: Final = 10
+"""What messages cost beside that where they may be compressed: one small frame for each 2 ** 10 bytes."""
+_RUN: Final = 16
+"""The most frames that wsproto is given at once."""
+_SHORT_DEFLATED: Final = 512
+"""Bytes of a compressed message up to which it takes the short way; each becomes 1032 at most."""
+_LEAST_INFLATED: Final = 256
+"""The bytes that wsproto is given at once of a compressed message."""
+_MOST_INFLATED: Final = 2048
+"""The same where the bytes before became little, since each call costs as much as a frame."""
+_LITTLE: Final = 16
+"""What is little, in KiB."""
 
 Message = str | bytes
 
@@ -67,8 +93,8 @@ class WebSocket:
         pings: the pings without an answer so far, in order: an object of its own for each payload.
         want_read: more bytes from the peer can be taken.
         wake: called after each change.
-        later: called when many frames have arrived at once, so that other tasks should run before `go_on`;
-            without it all frames are parsed at once.
+        later: called when as much was done as one turn of the loop may take, so that other tasks should run
+            before `go_on`; without it everything is parsed at once.
     """
 
     __slots__ = (
@@ -76,10 +102,13 @@ class WebSocket:
         "_behind",
         "_closing_since",
         "_count_high",
-        "_deflates",
+        "_deflate",
+        "_dropping",
         "_full",
         "_heard",
         "_hurried_at",
+        "_inflated",
+        "_left",
         "_messages",
         "_names",
         "_owed",
@@ -123,17 +152,20 @@ class WebSocket:
         self._messages: deque[tuple[Message, int]] = deque()
         self._waiting = 0  # bytes of these messages
         self._full = False  # too many messages wait; until half of them are taken
-        self._behind = False  # many frames arrived at once, and `go_on` must be called
+        self._left = _TURN  # work that may be done until others have a turn of the loop
+        self._behind = False  # it is done, and `go_on` must be called
         self._stopped = False  # received bytes are not parsed, for either reason
         self._rest = b""  # received bytes; those from `_at` on are not parsed
         self._at = 0
-        self._owed = 0  # bytes of the current frame that wsproto has not got yet
+        self._owed = 0  # bytes of the current frames that wsproto has not got yet
+        self._dropping = False  # nor gets: they are dropped
         self._within = False  # wsproto is within a fragmented message
-        self._deflates = bool(extensions)
+        self._deflate = accepted.deflate
+        self._inflated = _LEAST_INFLATED  # bytes that are inflated at once
         self._part = bytearray()  # the received part of a message, text as UTF-8
         self._queue: list[bytes] = []
         self._pong = b""  # the last one that was queued
-        self._names = itertools.count(1)  # for payloads of our own pings
+        self._names = map(struct.Struct("!Q").pack, itertools.count(1))  # payloads of our own pings
         self._heard = 0.0
         self._pinged: float | None = None  # when a silent peer was sent a ping
         self._closing_since: float | None = None
@@ -174,7 +206,7 @@ class WebSocket:
 
     def go_on(self) -> None:
         """Other tasks have run, as `later` asked; a call of `resumed` follows."""
-        self._behind = False
+        self._behind, self._left = False, _TURN
 
     def hurry(self, now: float) -> None:
         """The server stops: the peer has only a moment for its answer to a Close."""
@@ -199,38 +231,71 @@ class WebSocket:
         return message
 
     def _parse(self) -> None:
-        """Parse frames until no more messages are wanted; the rest stays unparsed in `_rest`."""
-        data, at, left = self._rest, self._at, _AT_ONCE
+        """Parse frames until no more messages are wanted or the work for one turn of the loop is done; the
+        rest stays unparsed in `_rest`."""
+        data, at = self._rest, self._at
         while at < len(data) and not self._full and not self.closed:
-            if not left and self.later is not None:
+            if self._left <= 0 and self.later is not None:
                 self._behind = True
                 self.later()
                 break
-            left -= 1
             if not self._owed:
                 header = read_header(data, at)
                 if header is None:
                     break
+                self._left -= 1
                 end = header.start + header.size
-                if end <= len(data) and self._take_short(header, at, data):
+                self._dropping = self.closing and is_data(header, at, self._deflate is not None)
+                if self._dropping:
+                    self._owed = end - at
+                elif end <= len(data) and self._take_short(header, at, data):
                     at = end
                     continue
-                self._owed = end - at
-                if not header.first & 0x08:
-                    self._within = not header.first & 0x80
-            handed = min(self._owed, len(data) - at)
-            self._owed -= handed
-            self._protocol.receive_data(data[at : at + handed])
-            at += handed
-            for event in self._protocol.events():
-                self._handle(event)
+                else:
+                    self._owed = self._end_of_run(header, data) - at
+            at += self._pass_on(data, at)
         self._at = at
         self._stopped = (self._full or self._behind) and not self.closed and at < len(data)
         if at == len(data) or self.closed:
             self._rest, self._at = b"", 0
 
+    def _end_of_run(self, header: Header, data: bytes) -> int:
+        """Where those frames end that wsproto is given at once, since each call costs as much as a frame: the
+        first, and what follows of the same message in whole frames."""
+        for _ in range(_RUN):
+            self._left -= _COST - 1
+            end = header.start + header.size
+            if not header.first & CONTROL:
+                self._within = not header.first & FIN
+            following = read_header(data, end) if self._within and end < len(data) else None
+            if following is None or following.start + following.size > len(data) or following.first & 0x7F:
+                break
+            header = following
+            self._left -= 1
+        return end
+
+    def _pass_on(self, data: bytes, at: int) -> int:
+        """Give wsproto what it is owed of the bytes from `at` on, or drop it.
+
+        Returns: how many bytes that were.
+        """
+        size = min(self._owed, len(data) - at)
+        if not self._dropping:
+            left, most = self._left, self._inflated
+            if self._deflate is not None and size > most:
+                size = most
+            self._protocol.receive_data(data[at : at + size])
+            for event in self._protocol.events():
+                self._handle(event)
+            if left - self._left > _LITTLE:
+                self._inflated = _LEAST_INFLATED
+            elif size == most:
+                self._inflated = min(most * 2, _MOST_INFLATED)
+        self._owed -= size
+        return size
+
     def _take_short(self, header: Header, at: int, data: bytes) -> bool:
-        """Take a ping, a pong or a small message in one plain frame.
+        """Take a ping, a pong or a small message in one frame, plain or compressed.
 
         Returns: whether the frame was one of these.
         """
@@ -238,15 +303,12 @@ class WebSocket:
         if first == PING or first == PONG:
             (self._answer if first == PING else self._acknowledge)(unmasked(data, start, start + size))
             return True
+        if self._within or self.closing or size > SHORT or not is_shortest(header, at):
+            return False
+        if first & RSV1:
+            return self._take_deflated(header, data)
         most = self._settings.message_size
-        if (
-            (first != BINARY and first != TEXT)
-            or size > SHORT
-            or self._within
-            or self.closing
-            or (most is not None and size > most)
-            or not is_shortest(header, at)
-        ):
+        if (first != BINARY and first != TEXT) or (most is not None and size > most):
             return False
         payload = unmasked(data, start, start + size)
         try:
@@ -256,9 +318,27 @@ class WebSocket:
         self._deliver(message, size)
         return True
 
+    def _take_deflated(self, header: Header, data: bytes) -> bool:
+        """Take a small compressed message, or fail for it; as `_take_short`."""
+        first, start, size = header
+        if self._deflate is None or size > _SHORT_DEFLATED or first & ~RSV1 not in (BINARY, TEXT):
+            return False
+        inflated = self._deflate.inflate(unmasked(data, start, start + size))
+        if isinstance(inflated, CloseReason):
+            self.fail(int(inflated), REASONS[inflated])
+            return True
+        self._left -= len(inflated) >> _PIECE
+        try:
+            self._deliver(inflated.decode() if first & ~RSV1 == TEXT else inflated, len(inflated))
+        except UnicodeDecodeError:
+            self.fail(INVALID_DATA, REASONS[INVALID_DATA])
+        return True
+
     def _handle(self, event: Event) -> None:
         if isinstance(event, (TextMessage, BytesMessage)):
-            if not self.closing:  # RFC 6455 §1.4: data after our Close is dropped
+            if self._deflate is not None:
+                self._left -= len(event.data) >> _PIECE
+            if not self.closing:  # of a frame that began before our Close
                 self._gather(event)
         elif isinstance(event, Ping):
             self._answer(bytes(event.payload))
@@ -277,7 +357,8 @@ class WebSocket:
     def _gather(self, event: TextMessage | BytesMessage) -> None:
         """Assemble a message, and deliver it once it is complete."""
         data, part = event.data, self._part
-        size = len(part) + (len(data) if not isinstance(data, str) or data.isascii() else len(data.encode()))
+        raw = data.encode() if isinstance(data, str) and not data.isascii() else data
+        size = len(part) + len(raw)
         most = self._settings.message_size
         if most is not None and size > most:
             self.fail(TOO_BIG, REASONS[TOO_BIG])
@@ -287,10 +368,12 @@ class WebSocket:
             message = data if isinstance(data, str) else bytes(data)
         else:
             # One buffer of bytes, so that a message in tiny frames takes no more memory than in one frame.
-            part += data.encode() if isinstance(data, str) else data
+            part += raw.encode() if isinstance(raw, str) else raw
             if not event.message_finished:
                 return
             message = part.decode() if isinstance(data, str) else bytes(part)
+            if self._deflate is not None:
+                self._left -= size >> _PIECE
             self._part = bytearray()
         self._deliver(message, size)
 
@@ -325,7 +408,7 @@ class WebSocket:
 
     def message(self, data: Message) -> bytes:
         """The frame of a message, for the wire; call only while `open`."""
-        if self._deflates:
+        if self._deflate is not None:
             return self._protocol.send(TextMessage(data) if isinstance(data, str) else BytesMessage(data))
         return frame(TEXT, data.encode()) if isinstance(data, str) else frame(BINARY, data)
 
@@ -335,7 +418,7 @@ class WebSocket:
         Raises: ValueError: the payload is longer than 125 bytes, or a ping with it waits for its answer.
         """
         if payload is None:
-            payload = next(name for name in map(self._name, self._names) if name not in self.pings)
+            payload = next(name for name in self._names if name not in self.pings)
         elif payload in self.pings:
             raise ValueError("a ping with this payload waits for its answer")
         check_control(payload)
@@ -374,10 +457,6 @@ class WebSocket:
             self._send(CloseConnection(code, reason))
             self.code, self.reason = code, reason
         self._end()
-
-    @staticmethod
-    def _name(number: int) -> bytes:
-        return struct.pack("!I", number & 0xFFFFFFFF)
 
     def _send(self, event: Event) -> None:
         self._queue.append(self._protocol.send(event))
@@ -428,27 +507,3 @@ class WebSocket:
         else:
             self._pinged = now
             self._queue.append(self.ping(None)[1])
-
-
-def check_control(payload: bytes) -> None:
-    """Check the payload of a ping or pong before it is sent. Raises ValueError."""
-    if len(payload) > 125:  # RFC 6455 §5.5
-        raise ValueError("a ping or pong has at most 125 bytes")
-
-
-def check_close(code: int, reason: str) -> None:
-    """Check the code and reason of a Close before it is sent.
-
-    Raises: ValueError.
-    """
-    if not (3000 <= code <= 4999 or code in _SENDABLE):
-        raise ValueError(f"not a close code that may be sent: {code}")
-    if len(reason.encode()) > _MOST_REASON:
-        raise ValueError(f"a close reason has at most {_MOST_REASON} bytes")
-    if reason and code == NO_STATUS:
-        raise ValueError("a close reason needs a code")
-
-
-_SENDABLE: Final = frozenset(
-    (1000, 1001, 1002, 1003, NO_STATUS, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014)
-)

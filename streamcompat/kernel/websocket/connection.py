@@ -11,12 +11,18 @@ from collections.abc import Generator
 from functools import lru_cache
 from typing import Any, Final, Self
 
+from anyio.lowlevel import checkpoint
+
 from streamcompat_engine import Address, EngineError, Exchange, WebSocketCore
 
 __all__ = ["ConnectionClosed", "InvalidHandshake", "PongWaiter", "WebSocketConnection"]
 
 NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
+_RUN: Final = 64 * 1024
+"""Bytes of messages that are received without a turn for other tasks: as many as wait for the handler."""
+_OVERHEAD: Final = 2 * 1024
+"""What a message counts beside its bytes: so 32 empty ones make a run."""
 _CODES: Final = {
     1000: "OK",
     1001: "going away",
@@ -85,6 +91,7 @@ class WebSocketConnection:
     def __init__(self, exchange: Exchange, core: WebSocketCore) -> None:
         self._exchange = exchange
         self._core = core
+        self._received = 0  # of the present run of messages
         self._running = False  # the handler runs
         self._stopping = False  # the server stops
 
@@ -132,15 +139,21 @@ class WebSocketConnection:
     # Messages
 
     async def recv(self) -> str | bytes:
-        """The next message: text as `str`, binary as `bytes`.
+        """The next message: text as `str`, binary as `bytes`. Lets other tasks run now and then, also while
+        messages wait.
 
         Raises: ConnectionClosed, after all earlier messages have been read.
         """
         core, exchange = self._core, self._exchange
+        if self._received >= _RUN:
+            self._received = 0
+            await checkpoint()
         while (message := core.take()) is None:
             if core.closed:
                 raise self._is_closed()
+            self._received = 0
             await exchange.changed()
+        self._received += len(message) + _OVERHEAD
         if exchange.reading_paused:
             exchange.proceed()
         return message

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import tracemalloc
 import zlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streamcompat_engine import WebSocketSettings, accept, read_handshake
 from streamcompat_engine.http1.heads import parse_head
@@ -21,6 +24,7 @@ from tests.support.frames import (
     frame,
     handshake,
 )
+from tests.support.wire import cut
 
 RSV1 = 4
 TAIL = b"\x00\x00\xff\xff"
@@ -53,6 +57,26 @@ def test_messages_are_inflated_with_the_context_of_those_before() -> None:
     assert len(second) < len(first)
     peer.receive(frame(TEXT, first, rsv=RSV1) + frame(BINARY, second, rsv=RSV1))
     assert peer.messages() == ["hello hello", b"hello hello"]
+
+
+@given(
+    st.lists(st.tuples(st.binary(max_size=3000), st.booleans(), st.integers(0, 3000)), max_size=5),
+    st.lists(st.integers(0, 6000), max_size=6),
+)
+def test_no_cut_and_no_fragment_changes_a_message(
+    sent: list[tuple[bytes, bool, int]], positions: list[int]
+) -> None:
+    """The short way, wsproto's, and both in turns on one context."""
+    deflate, wire = Deflater(), b""
+    for data, is_compressed, at in sent:
+        payload, rsv = (deflate(data), RSV1) if is_compressed else (data, 0)
+        if at < len(payload):
+            wire += frame(BINARY, payload[:at], fin=False, rsv=rsv) + frame(CONTINUATION, payload[at:])
+        else:
+            wire += frame(BINARY, payload, rsv=rsv)
+    peer = opened(settings=WebSocketSettings(waiting_messages=None, waiting_bytes=None))
+    peer.receive(*cut(wire, *positions))
+    assert peer.messages() == [data for data, _, _ in sent]
 
 
 def test_a_message_may_come_as_it_is() -> None:
@@ -117,6 +141,65 @@ def test_the_limit_is_of_a_message_not_of_a_frame_nor_of_all() -> None:
     compressed = deflate(bytes(1001))
     peer.receive(frame(BINARY, compressed[:2], fin=False, rsv=RSV1), frame(CONTINUATION, compressed[2:]))
     assert peer.sent()[0].payload[:2] == (1009).to_bytes(2, "big")
+
+
+def _ended(data: bytes) -> bytes:
+    """Compressed, with a final block at its end (RFC 7692 §7.2.3.4)."""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -12)
+    return compressor.compress(data) + compressor.flush()
+
+
+@pytest.mark.parametrize("read", [1, 1000])
+@pytest.mark.parametrize("size", [5, 5000])
+@pytest.mark.parametrize("padding", [b"", b"\0"])
+def test_a_message_may_end_with_a_final_block_and_so_may_the_next(
+    padding: bytes, size: int, read: int
+) -> None:
+    peer = opened()
+    first, second = random.Random(size).randbytes(size), b"second" * size
+    for message in (first, second, first):
+        wire = frame(BINARY, _ended(message) + padding, rsv=RSV1)
+        peer.receive(*(wire[start : start + read] for start in range(0, len(wire), read)))
+        assert peer.messages() == [message]
+    peer.receive(frame(BINARY, Deflater(12)(b"third"), rsv=RSV1))
+    assert peer.messages() == [b"third"]
+
+
+@pytest.mark.parametrize("read", [10, 1000, 100_000])
+@pytest.mark.parametrize("most", [None, 1000])
+def test_what_follows_a_final_block_is_refused_and_not_kept(most: int | None, read: int) -> None:
+    """Zlib would keep it, and copy it with each piece."""
+    peer = opened(settings=WebSocketSettings(message_size=most))
+    wire = frame(BINARY, _ended(b"x") + bytes(200_000), rsv=RSV1)
+    fed = 0
+    while fed < len(wire) and not peer.websocket.closed:
+        peer.receive(wire[fed : fed + read])
+        fed += read
+    assert peer.websocket.code == 1007 and peer.messages() == []
+    assert fed < 2 * read + 100
+
+
+@pytest.mark.parametrize("most", [1, 100, 2000])
+@pytest.mark.parametrize("read", [7, 100_000])
+@pytest.mark.parametrize("fragment", [3, 100_000])
+def test_a_limit_is_exact(most: int, read: int, fragment: int) -> None:
+    for size in (most, most + 1):
+        peer, deflate = opened(settings=WebSocketSettings(message_size=most)), Deflater()
+        for _ in range(2):
+            payload = deflate(random.Random(size).randbytes(size))
+            pieces = [payload[start : start + fragment] for start in range(0, len(payload), fragment)]
+            wire = b"".join(
+                frame(
+                    CONTINUATION if index else BINARY,
+                    piece,
+                    fin=index == len(pieces) - 1,
+                    rsv=0 if index else RSV1,
+                )
+                for index, piece in enumerate(pieces)
+            )
+            peer.receive(*(wire[start : start + read] for start in range(0, len(wire), read)))
+        assert [len(message) for message in peer.messages()] == ([most, most] if size == most else [])
+        assert peer.websocket.code == (None if size == most else 1009)
 
 
 def test_without_a_limit_there_is_none() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamcompat_engine import WebSocketSettings, check_close
+from tests.support.counting import calls
 from tests.support.frames import (
     BINARY,
     CLOSE,
@@ -243,6 +244,38 @@ def test_a_flood_of_frames_is_taken_in_turns(flood: bytes) -> None:
         count += 1
     assert count >= 5
     assert websocket.want_read and peer.messages()[-1] == "last"
+
+
+def test_what_comes_after_our_close_is_dropped_unread() -> None:
+    """Also what is compressed or cut anywhere, and as cheap as it can be; wsproto only sees the Close."""
+    wire = (text("x") * 500 + frame(TEXT, b"x", fin=False)) + frame(CONTINUATION, bytes(5000)) * 20
+    peer = Opened()
+    peer.receive(frame(BINARY, b"begun", fin=False))
+    peer.websocket.close(1000, "")
+    pieces = cut(wire, *range(50, len(wire), 1001))
+    assert calls(lambda: peer.receive(*pieces)) < 12 * 521 + 40 * len(pieces)
+    assert not peer.websocket.closed and peer.messages() == []
+    peer.receive(frame(CONTINUATION, b"of a message that nobody knows") + close(1000))
+    assert peer.websocket.closed and peer.websocket.failure is None
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        frame(3),
+        frame(TEXT, b"a", rsv=4),
+        frame(TEXT, b"a", rsv=2),
+        frame(TEXT, b"a", mask=None),
+        frame(BINARY, b"a", length=b"\x7e\x00\x01"),
+        frame(BINARY, b"a", length=b"\x7f" + (1 << 63).to_bytes(8, "big")),
+        frame(PING, bytes(126)),
+    ],
+)
+def test_what_is_broken_after_our_close_is_the_end(broken: bytes) -> None:
+    peer = Opened()
+    peer.websocket.close(1000, "")
+    peer.receive(text("dropped") + broken)
+    assert peer.websocket.closed and peer.sent() == [closing(1000)]
 
 
 def test_a_close_in_the_middle_of_a_flood_is_the_end_of_it() -> None:
