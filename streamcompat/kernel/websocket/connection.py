@@ -6,6 +6,7 @@ the others raise `ConnectionClosed`.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Generator
 from functools import lru_cache
@@ -62,7 +63,7 @@ class ConnectionClosed(Exception):
     def __str__(self) -> str:
         return str(self.args[0])
 
-    # Properties, because `_also` mixes in a class whose own may be read-only properties.
+    # Properties, because `_caught_by_library` mixes in a class whose own may be read-only properties.
     @property
     def code(self) -> int:
         return self._code
@@ -72,17 +73,28 @@ class ConnectionClosed(Exception):
         return self._reason
 
 
-@lru_cache(1)
-def _also(other: type[Exception]) -> type[ConnectionClosed]:
-    """A subclass of ConnectionClosed and of the websockets library's exception `other`."""
+@lru_cache(2)
+def _caught_by_library(normal: bool) -> type[ConnectionClosed]:
+    """A subclass of ConnectionClosed and of the websockets library's exception, `ConnectionClosedOK` or
+    `ConnectionClosedError` where that has these (since 7.0)."""
+    try:
+        # The library imports this module when a name of it is used: for the first exception, too late.
+        names = vars(importlib.import_module("websockets.exceptions"))
+    except ImportError:  # another module of that name
+        return ConnectionClosed
+    general = names.get("ConnectionClosed")
+    other = names.get("ConnectionClosedOK" if normal else "ConnectionClosedError", general)
+    if other is None:
+        return ConnectionClosed
     return type("ConnectionClosed", (ConnectionClosed, other), {"__module__": __name__})
 
 
 def closed(code: int, reason: str) -> ConnectionClosed:
     """The exception to raise. Many old apps import the exception from the websockets library: if that library
     has been imported, `except websockets.ConnectionClosed` catches this one too."""
-    other = getattr(sys.modules.get("websockets.exceptions"), "ConnectionClosed", None)
-    return (ConnectionClosed if other is None else _also(other))(code, reason)
+    if "websockets" not in sys.modules:
+        return ConnectionClosed(code, reason)
+    return _caught_by_library(code in (NORMAL, GOING_AWAY))(code, reason)
 
 
 class WebSocketConnection:
