@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from streamcompat.kernel.accesslog import AccessLog
 from streamcompat.kernel.app import App
+from streamcompat.kernel.standstills import ServerLog
 from streamcompat.serving.lifespan import AppLifespan
 from streamcompat.serving.servable import Servable
 from streamcompat.serving.settings import ServerSettings, server_settings
@@ -21,4 +21,4 @@ class ServedApp(App, Servable):
         return server_settings(config, config.REQUEST_TIMEOUT, self.dialect.request_timeout_for_answer)
 
     def observer(self) -> Observer:
-        return AccessLog(self)
+        return ServerLog(self)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
-from streamcompat.kernel.accesslog import AccessLog
 from streamcompat.kernel.routes import urls
+from streamcompat.kernel.standstills import ServerLog
 from streamcompat.serving.lifespan import AppLifespan
 from streamcompat.serving.servable import Servable
 from streamcompat.serving.served_app import ServedApp
@@ -85,7 +85,7 @@ class Site(Servable):
         return shared_settings([app._server_settings() for app in self.apps])
 
     def observer(self) -> Observer:
-        return AccessLog(self.apps[0] if self.apps else None)
+        return ServerLog(self.apps[0] if self.apps else None)
 
     def configure_logging(self, debug: bool = False) -> None:
         for app in self.apps:

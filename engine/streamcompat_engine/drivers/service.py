@@ -43,6 +43,7 @@ class Service:
         requests: the number of requests that have begun.
         log_budget: for lines that peers can cause.
         exhaustion_budget: for the line that no connection can be accepted; one a second.
+        awaken: called when a connection begins, by somebody who sleeps until then.
         spill_room: the room on disk for responses that deadlock with their requests.
         stacks: stacks of finished streaming functions, kept for reuse (see `suspension`).
     """
@@ -67,6 +68,7 @@ class Service:
         self.requests = 0
         self.log_budget = LogBudget()
         self.exhaustion_budget = LogBudget(burst=1)
+        self.awaken: Callable[[], None] | None = None
         self.spill_room = SpillRoom(limits.spill_total)
         self.stacks: list[Any] = []
         self._emptied: Wakeup | None = None

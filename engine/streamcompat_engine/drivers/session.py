@@ -88,6 +88,8 @@ class Session:
     def begin(self) -> None:
         """The transport is connected: serve it."""
         self.service.sessions.add(self)
+        if self.service.awaken is not None:
+            self.service.awaken()
         if self.service.stopping:
             self.on_shutdown()
         self.advance()

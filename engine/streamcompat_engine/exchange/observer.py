@@ -1,7 +1,8 @@
 """The interface for watching exchanges: for an access log, metrics or an inspector.
 
-The rule: an observer only watches. It is called in the event loop, so it must be quick. Its exceptions are
-logged, once for each method, and change nothing. Without an observer nothing is called.
+The rule: an observer only watches. It is called in the event loop, but for `stands_still`, so it must be
+quick. Its exceptions are logged, once for each method, and change nothing. Without an observer nothing is
+called.
 """
 
 from __future__ import annotations
@@ -78,6 +79,17 @@ class Observer:
             now: seconds on the clock of `exchange.began`.
         """
 
+    def stands_still(self, exchange: Exchange | None, place: str) -> None:
+        """The event loop has stood still for a second and still does. Only this is called in another thread.
+
+        Args:
+            exchange: the exchange whose own code runs; `None` if it is another task, or unknown.
+            place: the line of Python that runs, as `FILE:LINE in FUNCTION`.
+        """
+
+    def stood_still(self, exchange: Exchange | None, seconds: float) -> None:
+        """The event loop goes on; called in it once for each call of `stands_still`, `exchange` as there."""
+
 
 class Guarded(Observer):
     """Passes every call on to an observer, and logs its exceptions.
@@ -85,6 +97,7 @@ class Guarded(Observer):
     Attributes:
         tells_begun, tells_sent, tells_waits: whether the observer has such a method of its own; a call that
             does nothing would still cost each request.
+        tells_standstills: whether it has one for them.
     """
 
     def __init__(self, observer: Observer) -> None:
@@ -93,6 +106,9 @@ class Guarded(Observer):
         self.tells_begun = kind.begun is not Observer.begun
         self.tells_sent = kind.sent is not Observer.sent
         self.tells_waits = kind.waits is not Observer.waits
+        self.tells_standstills = (
+            kind.stands_still is not Observer.stands_still or kind.stood_still is not Observer.stood_still
+        )
         self._observer = observer
         self._failed: set[str] = set()
 
@@ -127,6 +143,12 @@ class Guarded(Observer):
             self._observer.ended(exchange, end, now)
         except Exception:
             self._log("ended")
+
+    def stands_still(self, exchange: Exchange | None, place: str) -> None:
+        self._tell(self._observer.stands_still, exchange, place)
+
+    def stood_still(self, exchange: Exchange | None, seconds: float) -> None:
+        self._tell(self._observer.stood_still, exchange, seconds)
 
 
 def end_of(lost: EngineError | None, responded: bool, inbound: Inbound | None) -> End:

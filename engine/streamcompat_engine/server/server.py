@@ -24,6 +24,7 @@ from ..exchange.observer import Observer
 from .config import ServerConfig
 from .signals import Signals
 from .sockets import bound_sockets, url
+from .standstill import watched
 from .stopping import Hook, Stopping
 
 logger: Final = logging.getLogger("streamcompat.engine")
@@ -138,7 +139,11 @@ class Server:
         """
         stopping = self._stopping = Stopping(self.config.grace, self._service.stop)
         self._ended = False
-        with self._handled_signals(), bound_sockets(self.config) as sockets:
+        with (
+            self._handled_signals(),
+            bound_sockets(self.config) as sockets,
+            watched(self._service, stopping.loop.call_soon),
+        ):
             for _ in range(self._signals.count):  # they came before the loop ran
                 stopping.request()
             self.addresses = [url(sock, self.config.ssl is not None) for sock in sockets]
