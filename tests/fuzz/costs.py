@@ -12,10 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from streamcompat_engine import WebSocket, WebSocketSettings, accept, read_handshake
+from streamcompat_engine.http1.heads import parse_head
 from tests.conformance.malformed_bodies import BODIES
 from tests.conformance.malformed_heads import HEADS
 from tests.conformance.smuggling import ATTACKS
 from tests.conformance.valid import SOUND
+from tests.support.floods import FLOODS, Flood
+from tests.support.frames import handshake
 from tests.support.wire import Peer, connect, request, take_all
 
 READ = 64 * 1024
@@ -98,6 +102,33 @@ def served(data: bytes) -> float:
     return (time.thread_time() - start) * SECOND
 
 
+def turns(flood: Flood) -> list[float]:
+    """Milliseconds of each turn that a read of a WebSocket takes, with a handler that only reads."""
+    offered = read_handshake(parse_head(handshake("Sec-WebSocket-Extensions: permessage-deflate")))
+    settings = WebSocketSettings()
+    websocket = WebSocket(accept(offered, None, True, settings.message_size), settings)
+    websocket.opened([], 0.0)
+    websocket.later = lambda: asked.append(True)
+    asked: list[bool] = []
+    times: list[float] = []
+    if flood.before:
+        websocket.receive_data(flood.before, 0.0)
+    if flood.closes:
+        websocket.close(1000, "")
+    start = time.thread_time()
+    websocket.receive_data(flood.wire, 0.0)
+    while True:
+        while websocket.take() is not None:
+            websocket.resumed(0.0)
+        times.append((time.thread_time() - start) * SECOND)
+        if not asked:
+            return times
+        asked.clear()
+        start = time.thread_time()
+        websocket.go_on()
+        websocket.resumed(0.0)
+
+
 def percentile(values: list[float], share: float) -> float:
     """The value that this share of them does not exceed."""
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
@@ -117,6 +148,10 @@ def main(say: Callable[[str], None]) -> None:
     middle = percentile(times, 0.5)
     name = "the corpora, 5,000 feeds"
     say(f"{name:45} {middle:6.2f} ms {percentile(times, 0.999):6.2f} ms {middle / READ * 1e6:6.1f} ns")
+    say(f"{'a WebSocket, 64 KiB of':45} {'all':>9} {'a turn':>9}")
+    for name, flood in FLOODS.items():
+        times = turns(flood)
+        say(f"{name:45} {sum(times):6.2f} ms {max(times):6.2f} ms")
 
 
 if __name__ == "__main__":
