@@ -1,4 +1,4 @@
-"""Accepting connections, for every driver.
+"""Accepting connections, for every driver, and what is said of those that bring no TLS.
 
 The rule: a server that runs out of descriptors or buffers neither spins nor floods its log. It logs one line
 and pauses for a second; meanwhile the connections wait in the system's queue.
@@ -10,6 +10,7 @@ import contextlib
 import errno
 import logging
 import socket
+import ssl as tls
 from collections.abc import Iterator
 from typing import Final
 
@@ -17,6 +18,8 @@ from .service import Service
 
 BACK_OFF: Final = 1.0
 """Seconds of pause when the system has no descriptors or buffers left; as in asyncio."""
+_NO_TLS: Final = ("HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "WRONG_VERSION_NUMBER")
+"""What OpenSSL says of plain HTTP: the first for a GET and the like, the last for a DELETE."""
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 _QUEUED: Final = 4096
@@ -59,3 +62,13 @@ def accept_rest(sock: socket.socket, service: Service, now: float) -> Iterator[s
             if connection is None:
                 return
             yield connection
+
+
+def log_failed_handshake(service: Service, error: OSError, now: float) -> None:
+    """Log a client that speaks plain HTTP to a port for TLS; other failures are the peers' own affair.
+
+    Args:
+        now: seconds on the driver's clock.
+    """
+    if isinstance(error, tls.SSLError) and error.reason in _NO_TLS:
+        service.log("a client speaks plain HTTP to the port for TLS: it must use https://", now, logging.INFO)

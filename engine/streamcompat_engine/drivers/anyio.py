@@ -22,7 +22,7 @@ from anyio.streams.tls import TLSStream
 from ..exchange.flow import Wakeup
 from ..http1.states import Ending
 from ..limits import HURRY
-from .accept import BACK_OFF, Exhausted, accept, accept_rest
+from .accept import BACK_OFF, Exhausted, accept, accept_rest, log_failed_handshake
 from .service import Service
 from .session import Session
 from .timers import Timer, Timers
@@ -327,11 +327,13 @@ class _OneAtATime(SocketByteStream):
 
 async def _over_tls(connection: socket.socket, context: tls.SSLContext, service: Service) -> TLSStream | None:
     """The connection after the TLS handshake; `None` if the handshake fails, which is the peer's fault."""
-    with (
-        contextlib.suppress(OSError, anyio.BrokenResourceError, anyio.EndOfStream),
-        anyio.move_on_after(service.timeouts.head),
-    ):
-        return await TLSStream.wrap(_OneAtATime(connection), server_side=True, ssl_context=context)
+    try:
+        with anyio.move_on_after(service.timeouts.head):
+            return await TLSStream.wrap(_OneAtATime(connection), server_side=True, ssl_context=context)
+    except OSError as error:
+        log_failed_handshake(service, error, anyio.current_time())
+    except (anyio.BrokenResourceError, anyio.EndOfStream):
+        pass
     return None
 
 

@@ -15,7 +15,7 @@ from typing import Final
 import anyio.abc
 
 from ..limits import HURRY
-from .accept import BACK_OFF, Exhausted, accept, accept_rest
+from .accept import BACK_OFF, Exhausted, accept, accept_rest, log_failed_handshake
 from .asyncio_transport import AsyncioTransport
 from .service import Service
 from .tls import TlsTransport
@@ -107,8 +107,9 @@ class _Acceptor:
                 ssl=self._ssl,
                 ssl_handshake_timeout=self._service.timeouts.head or _NO_LIMIT,
             )
-        except OSError:  # no TLS handshake, or not in time
+        except OSError as error:  # no TLS handshake, or not in time
             connection.close()
+            log_failed_handshake(self._service, error, self._loop.time())
         finally:
             self._connecting.discard(task)
 

@@ -5,6 +5,7 @@ What asyncio's and anyio's TLS do by themselves is not tested again.
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 import threading
@@ -55,6 +56,21 @@ def test_requests_and_answers_and_both_ways_to_leave(driver: str) -> None:
                 gone.sendall(post(b"x" * 1000)[:-1])
                 leave(gone)
                 served.until_empty()
+
+
+@every_driver
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "CONNECT"])
+def test_plain_http_on_a_port_for_tls_is_one_line(
+    driver: str, method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    context, _ = certified()
+    caplog.set_level(logging.INFO, "streamcompat.engine")
+    with serve(hello, driver, ssl=context) as served, served.connect() as plain:
+        plain.send(f"{method} / HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        plain.until_closed()
+        eventually(lambda: bool(caplog.records), "a line")
+    said = [record.getMessage() for record in caplog.records if record.name == "streamcompat.engine"]
+    assert said == ["a client speaks plain HTTP to the port for TLS: it must use https://"]
 
 
 @every_driver
