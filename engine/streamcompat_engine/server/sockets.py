@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import stat
@@ -76,8 +77,10 @@ def _bind_unix(path: str, backlog: int) -> socket.socket:
         sock.bind(path)
         sock.listen(backlog)
     except OSError as error:
-        error.filename = path
         sock.close()
+        if error.errno is None:  # Python's own check of the length
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path) from error
+        error.filename = path
         raise
     return sock
 

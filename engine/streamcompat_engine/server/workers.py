@@ -38,7 +38,11 @@ _FIRST_DELAY: Final = 0.1
 _LONGEST_DELAY: Final = 30.0
 _READY: Final = b"1"
 _RECYCLE: Final = b"2"
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
+_BALANCES: Final = sys.platform == "linux"
+"""Whether the system spreads connections over the sockets of one address (SO_REUSEPORT). macOS and the BSDs
+give all of them to one of the sockets, so there the workers share one socket."""
+if sys.platform != "win32":
+    _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 
 
 class _Worker:
@@ -74,8 +78,8 @@ class Workers:
     parent dies, its workers stop as after SIGTERM.
 
     Args:
-        config: where to listen; each worker has its own sockets for the address (SO_REUSEPORT), or all
-            share the Unix socket.
+        config: where to listen; on Linux each worker has its own sockets for the address (SO_REUSEPORT), else
+            all share one, as they share a Unix socket.
         count: the number of workers.
         serve: called in each worker, with its sockets.
 
@@ -104,7 +108,7 @@ class Workers:
         """
         config = self._config
         with contextlib.ExitStack() as stack:
-            own = config.uds is None and not config.sockets and self._count > 1
+            own = _BALANCES and config.uds is None and not config.sockets and self._count > 1
             config = dataclasses.replace(config, reuse_port=own or config.reuse_port)
             first = tuple(stack.enter_context(bound_sockets(config)))
             self.addresses = [url(sock, config.ssl is not None) for sock in first]

@@ -34,8 +34,9 @@ LARGE = 1024 * 1024
 """Files of this many bytes and more are sent in pieces; the threshold of the originals."""
 _ATTEMPTS = 3  # at a path that changes between being resolved and being opened
 
-# A folder that may be entered need not be readable.
-_FOLDER = os.O_DIRECTORY | (os.O_PATH if sys.platform == "linux" else os.O_RDONLY)
+if sys.platform != "win32":
+    # A folder that may be entered need not be readable.
+    _FOLDER = os.O_DIRECTORY | (os.O_PATH if sys.platform == "linux" else os.O_RDONLY)
 
 
 def file_handler(
@@ -133,6 +134,8 @@ def _open_below(root: str, names: list[str]) -> OpenFile:
     """Opens a file below a folder, through no link: OSError where there is one."""
 
     def opener(_path: str, flags: int) -> int:
+        if sys.platform == "win32":  # has no open relative to a folder; the caller has resolved the links
+            return os.open(os.path.join(root, *names), flags)
         folder = os.open(root, _FOLDER)
         try:
             for name in names[:-1]:
@@ -147,6 +150,8 @@ def _open_below(root: str, names: list[str]) -> OpenFile:
 
 
 def _opened(path: str, flags: int, folder: int | None = None) -> int:
+    if sys.platform == "win32":
+        return os.open(path, flags)
     # Not waiting: else a FIFO waits for a writer, which may never come.
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY, dir_fd=folder)
 
