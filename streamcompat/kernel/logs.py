@@ -5,6 +5,7 @@ The rule: an application that has configured logging keeps what it configured.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -127,8 +128,23 @@ def listen(logger: logging.Logger, access: logging.Logger, debug: bool = False) 
         access.propagate = False
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    """Says once that it cannot write, where logging would print a traceback for each record."""
+
+    _failed = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._failed:
+            self._failed = True
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.write(f"cannot write the log any more: {error.strerror or error}\n")
+
+
 def _attach(logger: logging.Logger, formatter: logging.Formatter, stream: TextIO, level: int) -> None:
-    handler = logging.StreamHandler(stream)
+    handler = _Handler(stream)
     handler.setFormatter(formatter)
     logger.addHandler(handler)
     if logger.level == logging.NOTSET or logger.parent is None:

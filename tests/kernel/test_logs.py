@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import logging
 import logging.config
 
@@ -8,7 +9,7 @@ import pytest
 
 from streamcompat.kernel import accesslog
 from streamcompat.kernel.accesslog import AccessRecord
-from streamcompat.kernel.logs import listen
+from streamcompat.kernel.logs import _attach, listen
 from streamcompat.mach9_api import Mach9
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api import response as sanic_response
@@ -17,6 +18,18 @@ from streamcompat.sanic_api.response import text
 from streamcompat.site import Site
 from streamcompat.testing import Client
 from tests.support.exchanges import ask
+
+
+def test_a_log_that_cannot_be_written_is_said_once(capsys):
+    class Full(io.StringIO):
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+    logger = logging.Logger("full")
+    _attach(logger, logging.Formatter(), Full(), logging.INFO)
+    for _ in range(3):
+        logger.info("one")
+    assert capsys.readouterr().err == "cannot write the log any more: No space left on device\n"
 
 
 async def test_a_record_for_each_response(app, caplog):
