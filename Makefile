@@ -19,9 +19,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
+IS_NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+VERSION := -c 'import sys; print("%d.%d" % sys.version_info[:2])'
+
 # The first Python on PATH that is new enough. Each is tried, because a name on PATH may be a stub that fails.
-FIND_PYTHON = for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
-	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; \
+FIND_PYTHON = for name in python3 python3.13 python3.12 python3.11 python3.14 python3.15 python; do \
+	"$$name" $(IS_NEW_ENOUGH) 2>/dev/null && { echo "$$name"; break; }; \
 	done
 
 .PHONY: help setup run test test-all test-lowest test-newest test-long audit fuzz soak lint format wheel bench clean
@@ -29,7 +32,7 @@ FIND_PYTHON = for name in python3 python3.13 python3.12 python3.11 python3.14 py
 help:
 	@echo "make run        serve the example site on http://$(HOST):$(PORT)/"
 	@echo "make test       run the test suite"
-	@echo "make test-all   run it on every installed Python of 3.11, 3.12, 3.13"
+	@echo "make test-all   run it on every installed Python of 3.11 to 3.15"
 	@echo "make test-lowest  run it with the lowest versions that pyproject.toml allows"
 	@echo "make test-newest  run it with the newest versions that there are"
 	@echo "make test-long  run the long tests, with ten thousand examples and more: about an hour"
@@ -44,14 +47,19 @@ help:
 	@echo "make clean      remove everything that these commands have created"
 
 setup: $(READY)
+	@test -z "$(PYTHON)" || test "$$("$(PYTHON)" $(VERSION))" = "$$("$(BIN)/python" $(VERSION))" || { \
+		echo "$(VENV) was made with $$("$(BIN)/python" --version): make clean first, or give VENV=" >&2; exit 1; }
 
 # hatchling is installed first and the project is built without isolation, so that the constraints also
-# apply to the build, with every version of pip.
+# apply to the build, with every version of pip. The Python is judged before anything is made of it, and an
+# environment of one that is too old is replaced.
 $(READY): pyproject.toml constraints.txt
 	@python="$(PYTHON)"; test -n "$$python" || python="$$($(FIND_PYTHON))"; \
-	test -n "$$python" || { echo "streamcompat needs Python 3.11 or newer: make PYTHON=/path/to/python3" >&2; exit 1; }; \
-	test -x "$(BIN)/python" || { echo "making $(VENV) with $$("$$python" --version)"; \
-		"$$python" -m venv "$(VENV)" || { rm -rf "$(VENV)"; exit 1; }; }
+	"$$python" $(IS_NEW_ENOUGH) 2>/dev/null || { \
+		echo "streamcompat needs Python 3.11 or newer$${python:+, which $$python is not}:" \
+			"make PYTHON=/path/to/python3" >&2; exit 1; }; \
+	"$(BIN)/python" $(IS_NEW_ENOUGH) 2>/dev/null || { echo "making $(VENV) with $$("$$python" --version)"; \
+		"$$python" -m venv --clear "$(VENV)" || { rm -rf "$(VENV)"; exit 1; }; }
 	@echo "installing into $(VENV)"
 	@$(PIP) install --constraint constraints.txt hatchling editables
 	@$(PIP) install --constraint constraints.txt --no-build-isolation --editable '.[dev]'
