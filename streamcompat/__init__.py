@@ -3,3 +3,7 @@
 Import a flavour from `streamcompat.sanic_api` or `streamcompat.mach9_api`, and `streamcompat.site.Site`
 to serve several apps at once.
 """
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__"]

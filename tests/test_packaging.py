@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
+import subprocess
 import tomllib
 import zipfile
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from types import ModuleType
 
 import pytest
 
+import streamcompat
 from tests.support.commands import ROOT
 
 WHEEL = "streamcompat-0.0.0-py3-none-any.whl"
@@ -87,6 +89,79 @@ def test_it_wants_exactly_one_wheel(
     shutil.copy(folder / WHEEL, folder / "streamcompat-0.0.1-py3-none-any.whl")
     assert check.main([str(folder)]) == 1
     assert "expected one wheel, found 2" in capsys.readouterr().err
+
+
+def test_the_version_is_one() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["hatch"]["version"] == {"path": "streamcompat/__init__.py"}
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*", streamcompat.__version__)
+
+
+def test_the_pythons_are_the_same_everywhere() -> None:
+    """Those that are declared are those that `make test-all` runs, and those that the pages name."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = re.findall(r"Python :: (\d+\.\d+)", "\n".join(project["classifiers"]))
+    assert declared == ["3.11", "3.12", "3.13", "3.14", "3.15"]
+    assert f"for version in {' '.join(declared)}; do" in (ROOT / ".ci" / "test-all").read_text()
+    for page in ("Makefile", "README.md", "CONTRIBUTING.md", ".ci/test-all"):
+        assert "3.11 to 3.15" in (ROOT / page).read_text(), page
+    assert all(f"python{version}" in (ROOT / "Makefile").read_text() for version in declared)
+
+
+STUB = """#!/bin/sh
+# A Python of which only what `make setup` asks is there.
+case "$1" in
+--version) echo "Python {version}" ;;
+-m) [ "$2" = venv ] && {{ mkdir -p "$4/bin" && cp "$0" "$4/bin/python"; }} ;;
+-c) case "$2" in *print*) echo {version} ;; *) exit {status} ;; esac ;;
+esac
+exit 0
+"""
+
+
+def stub(folder: Path, version: str) -> Path:
+    path = folder / f"python{version}"
+    path.write_text(STUB.format(version=version, status=int(int(version.split(".")[1]) < 11)))
+    path.chmod(0o755)
+    return path
+
+
+def make_setup(python: Path, venv: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", "setup", f"PYTHON={python}", f"VENV={venv}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", ["python3.10", "python3.99"])
+def test_a_python_that_is_too_old_or_missing_leaves_nothing_behind(tmp_path: Path, name: str) -> None:
+    if name == "python3.10":
+        stub(tmp_path, "3.10")
+    ended = make_setup(tmp_path / name, tmp_path / "venv")
+    assert ended.returncode != 0
+    assert f"streamcompat needs Python 3.11 or newer, which {tmp_path / name} is not" in ended.stderr
+    assert not (tmp_path / "venv").exists()
+
+
+def test_an_environment_of_a_python_that_is_too_old_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    shutil.copy(stub(tmp_path, "3.10"), tmp_path / "venv" / "bin" / "python")
+    ended = make_setup(stub(tmp_path, "3.12"), tmp_path / "venv")
+    assert ended.returncode == 0, ended.stderr
+    assert "with Python 3.12" in ended.stdout
+    assert "3.12" in (tmp_path / "venv" / "bin" / "python").read_text()
+
+
+def test_an_environment_of_another_python_is_not_taken_for_the_one_that_is_asked_for(tmp_path: Path) -> None:
+    assert make_setup(stub(tmp_path, "3.12"), tmp_path / "venv").returncode == 0
+    ended = make_setup(stub(tmp_path, "3.13"), tmp_path / "venv")
+    assert ended.returncode != 0
+    assert "was made with Python 3.12: make clean first, or give VENV=" in ended.stderr
 
 
 def constraints() -> dict[str, str]:

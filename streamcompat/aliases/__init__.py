@@ -1,5 +1,23 @@
 """Lets `import sanic` and `import mach9` find the facades, so that apps run unedited."""
 
-from streamcompat.aliases.finder import FACADES, AliasError, install, installed, uninstall
+from streamcompat.aliases.finder import (
+    FACADES,
+    STAND_INS,
+    AliasError,
+    install,
+    installed,
+    real_package,
+    stand_in,
+    uninstall,
+)
 
-__all__ = ["FACADES", "AliasError", "install", "installed", "uninstall"]
+__all__ = [
+    "FACADES",
+    "STAND_INS",
+    "AliasError",
+    "install",
+    "installed",
+    "real_package",
+    "stand_in",
+    "uninstall",
+]

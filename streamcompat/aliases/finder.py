@@ -13,21 +13,34 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
+from importlib.abc import InspectLoader, Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
 from pkgutil import iter_modules
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Final
 
 from streamcompat.aliases.moved_names import INSTEAD
 
-__all__ = ["AliasError", "install", "installed", "uninstall"]
+__all__ = ["STAND_INS", "AliasError", "install", "installed", "real_package", "stand_in", "uninstall"]
 
 FACADES: Final = {"sanic": "streamcompat.sanic_api", "mach9": "streamcompat.mach9_api"}
 
 
+STAND_INS: Final = Path(__file__).parent / "stand_ins"
+"""A folder for PYTHONPATH: importing one of the packages in it installs the aliases."""
+
+
 class AliasError(ImportError):
-    """The aliases cannot be installed, because the real package is imported or installed."""
+    """The aliases cannot be installed, because the real package is imported or installed.
+
+    Attributes:
+        installed: what is installed and where, if `force` would hide it.
+    """
+
+    def __init__(self, message: str, *, name: str, installed: str | None = None) -> None:
+        super().__init__(message, name=name)
+        self.installed = installed
 
 
 def install(*, force: bool = False) -> None:
@@ -53,13 +66,19 @@ def install(*, force: bool = False) -> None:
                 "call streamcompat.aliases.install() before anything imports it",
                 name=alias,
             )
-        if not force and (origin := _real_package(alias)) is not None:
+        if not force and (origin := real_package(alias)) is not None:
+            found = f"a real package {alias} is installed, at {origin}"
             raise AliasError(
-                f"a real package {alias} is installed, at {origin}: "
-                "uninstall it, or hide it with install(force=True)",
-                name=alias,
+                f"{found}: uninstall it, or hide it with install(force=True)", name=alias, installed=found
             )
     sys.meta_path.insert(0, _AliasFinder())
+
+
+def stand_in(name: str) -> None:
+    """Puts a facade in the place of the package that is being imported, which was found in `STAND_INS`."""
+    sys.modules.pop(name)
+    install(force=True)
+    importlib.import_module(name)
 
 
 def installed() -> bool:
@@ -100,7 +119,9 @@ class _AliasFinder(MetaPathFinder):
             real = f"{facade}.{rest}" if rest else facade
             if rest and _spec_under_parent(real) is None:
                 raise _missing(fullname, ModuleNotFoundError)
-            return ModuleSpec(fullname, _AliasLoader(self, real), is_package=True)
+            # `python -m sanic` executes `sanic.__main__`, which must not look like a package.
+            is_package = not fullname.endswith(".__main__")
+            return ModuleSpec(fullname, _AliasLoader(self, real), is_package=is_package)
         for alias, facade in FACADES.items():
             if fullname.startswith(f"{facade}."):
                 if PathFinder.find_spec(fullname, path) is not None:
@@ -125,6 +146,12 @@ class _AliasLoader(Loader):
         # After this the import system returns the entry of sys.modules, not the module that it made.
         sys.modules[module.__name__] = facade
         self.finder.loaded.add(module.__name__)
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """The code of the facade's module, for `python -m`."""
+        spec = importlib.util.find_spec(self.real)
+        assert spec is not None and isinstance(spec.loader, InspectLoader), self.real
+        return spec.loader.get_code(self.real)
 
 
 def _spec_under_parent(real: str) -> ModuleSpec | None:
@@ -155,10 +182,15 @@ def _offered(module: ModuleType) -> list[str]:
     return sorted(name for name in names if not name.startswith("_"))
 
 
-def _real_package(name: str) -> str | None:
-    """The location of a real package, or `None`; a namespace package does not count."""
-    spec = importlib.util.find_spec(name)
-    return None if spec is None else spec.origin
+def real_package(name: str, path: Sequence[str] | None = None) -> str | None:
+    """The location of a real package, or `None`; a namespace package and our own stand-in do not count.
+
+    Args:
+        path: where to look; `sys.path` by default.
+    """
+    spec = importlib.util.find_spec(name) if path is None else PathFinder.find_spec(name, list(path))
+    origin = None if spec is None else spec.origin
+    return None if origin is None or STAND_INS in Path(origin).parents else origin
 
 
 def _origin(module: ModuleType) -> str:

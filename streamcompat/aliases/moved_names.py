@@ -18,7 +18,6 @@ _HEADERS = "`streamcompat.datastructures.Headers`, which holds several values pe
 _ROUTER_CACHE = "nothing: the router keeps no cache"
 
 INSTEAD: Final = {
-    "__main__": _COMMAND,
     "app.LOGGING": "`config.LOGGING`",
     "app.ReplyChannelProxy": "`http.ReplyChannel`",
     "app.WebSocketReplyChannelProxy": "`websocket.ReplyChannel`",

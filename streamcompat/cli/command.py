@@ -1,19 +1,30 @@
-"""The command `streamcompat`: serve, port and probe apps from the command line.
+"""The command `streamcompat`: serve, execute, port and probe apps from the command line.
 
 The rule: an error of the user is one line on standard error and exit status 3, without a traceback; a
-misspelt option is argparse's own message and status 2.
+misspelt option is one line below the usage, with a guess, and status 2.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
-from collections.abc import Sequence
+import contextlib
+import errno
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
 
+from streamcompat import __version__
+from streamcompat.cli import exec as execute
 from streamcompat.cli import port, probe, run
-from streamcompat.cli.errors import ERRORS, report
+from streamcompat.cli.errors import ERRORS, FAILED, OutputError, report
 
 __all__ = ["main"]
+
+_UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EPIPE, errno.EIO)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,24 +40,68 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: with 0 after `--help` and `--version`, with 2 for a command line that is not valid.
     """
-    options = _parser().parse_args(argv)
     try:
-        return int(options.carry_out(options) or 0)
-    except ERRORS as error:
-        return report(error, options.traceback)
+        with _written():
+            options = _parsed(sys.argv[1:] if argv is None else argv)
+            try:
+                return int(options.carry_out(options) or 0)
+            except ERRORS as error:
+                can_force = options.name == "exec" or "--force-alias" in options.parser.format_help()
+                return report(error, options.traceback, can_force)
+    except (OSError, OutputError) as failure:
+        cause = failure.reason if isinstance(failure, OutputError) else failure
+        if cause.errno not in _UNWRITABLE or cause.filename is not None:
+            raise
+        _close_output()
+        if cause.errno != errno.EPIPE:  # else the reader has enough, as in `| head`
+            print(f"streamcompat: cannot write to standard output: {cause.strerror}", file=sys.stderr)
+        return FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parsed(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="streamcompat", description=run.DESCRIPTION)
-    parser.add_argument("--version", action="version", version=f"streamcompat {_version()}")
+    parser.add_argument("--version", action="version", version=f"streamcompat {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, port, probe):
+    for command in (run, execute, port, probe):
         command.add_parser(commands)
-    return parser
+    for name, one in commands.choices.items():
+        one.set_defaults(parser=one, name=name)
+    if argv and not argv[0].startswith("-") and argv[0] not in commands.choices:
+        parser.error(f"there is no command {argv[0]!r}{_meant(argv[0], list(commands.choices))}")
+    options, unknown = parser.parse_known_args(argv)
+    if unknown:
+        guesses = [_option(one, options.parser.format_help()) for one in unknown]
+        guess = next((f": did you mean {one}?" for one in guesses if one is not None), "")
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}{guess}")
+    return options
 
 
-def _version() -> str:
+def _meant(word: str, commands: list[str]) -> str:
+    """What was meant by a word that is no command."""
+    if word.endswith(".py") or ":" in word or Path(f"{word}.py").is_file():
+        return f": did you mean `streamcompat run {word}`?"
+    near = get_close_matches(word, commands, 1)
+    return f": did you mean {near[0]!r}?" if near else f": there are {', '.join(commands)}"
+
+
+def _option(word: str, text: str) -> str | None:
+    """The option nearest to a word, of those that a help text shows."""
+    near = get_close_matches(word.partition("=")[0], re.findall(r"--[a-z][\w-]*", text), 1)
+    return near[0] if word.startswith("-") and near else None
+
+
+@contextlib.contextmanager
+def _written() -> Iterator[None]:
+    """Writes out at the end, so that a failure to do so is ours to report."""
     try:
-        return importlib.metadata.version("streamcompat")
-    except importlib.metadata.PackageNotFoundError:
-        return "(not installed)"
+        yield
+    finally:
+        sys.stdout.flush()
+
+
+def _close_output() -> None:
+    """Lets what is still buffered go nowhere: the interpreter would write it at its end, and complain."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

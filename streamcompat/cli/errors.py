@@ -19,12 +19,28 @@ class CommandError(Exception):
     """The command cannot be carried out; its text is one line that says why."""
 
 
+class OutputError(Exception):
+    """The standard output cannot be written, for the reason of an OSError."""
+
+    def __init__(self, reason: OSError) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 ERRORS: Final = (AliasError, TargetError, CommandError)
 
 
-def report(error: Exception, with_traceback: bool) -> int:
-    """Prints the error; returns the exit status."""
+def report(error: Exception, with_traceback: bool, can_force: bool = True) -> int:
+    """Prints the error; returns the exit status.
+
+    Args:
+        can_force: the command has the option `--force-alias`.
+    """
     if with_traceback and error.__cause__ is not None:
         traceback.print_exception(error.__cause__)
-    print(f"streamcompat: {error}", file=sys.stderr)
+    line = str(error)
+    if isinstance(error, AliasError) and error.installed is not None:
+        how = "--force-alias" if can_force else "`streamcompat exec --force-alias -m streamcompat ...`"
+        line = f"{error.installed}: uninstall it, or hide it with {how}"
+    print(f"streamcompat: {line}", file=sys.stderr)
     return FAILED

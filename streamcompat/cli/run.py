@@ -14,19 +14,23 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from ssl import SSLContext
 from typing import Any, Final
 
 from streamcompat import aliases
-from streamcompat.cli.errors import ERRORS, CommandError, report
+from streamcompat.cli import defaults
+from streamcompat.cli.defaults import OwnRun
+from streamcompat.cli.errors import ERRORS, CommandError, OutputError, report
 from streamcompat.sanic_api import compat
 from streamcompat.sanic_api.versions import RELEASES
 from streamcompat.serving import targets
 from streamcompat.serving.lifespan import DelegatingLifespan
-from streamcompat.serving.options import Flag, RunOptions
-from streamcompat.serving.servable import worker_config
+from streamcompat.serving.options import WHERE, Flag, RunOptions
+from streamcompat.serving.servable import NEEDS_POSIX, worker_config
 from streamcompat.serving.served_app import ServedApp
 from streamcompat.serving.site import Site
+from streamcompat.serving.tls import tls_context
 from streamcompat_engine import ServerConfig, Workers
 
 DESCRIPTION: Final = "Serve apps written for the streaming APIs of old Sanic and of Mach9."
@@ -39,6 +43,9 @@ examples:
                                                 several apps in one server, of either flavour
   streamcompat run --mount shop.example=shop.py --mount blog.example=blog.py
                                                 the same by host name
+
+What the app's own `app.run(...)` says of host, port, ssl, workers and so on are the
+defaults of these options, where it can be read; a line says what was taken.
 """
 _FLAGS: Final = [
     (field, flag)
@@ -67,14 +74,16 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=_mount,
         action="append",
         default=[],
-        help="serve another app below a path (/shop), on a host (shop.example) or both "
-        "(shop.example/api); repeatable. TARGET, if given, serves all other requests",
+        help="serve another app below a path (/shop), on a host (shop.example, or shop/ for a name without "
+        "a dot) or both (shop.example/api); repeatable. TARGET, if given, serves all other requests",
     )
     for title in dict.fromkeys(flag.group for _, flag in _FLAGS):
         group = run.add_argument_group(title)
         for field, flag in _FLAGS:
             if flag.group == title:
                 _add_flag(group, field, flag)
+            if title == WHERE and field.name == "uds":
+                _add_certificate(group)
     imports = run.add_argument_group("how to import")
     imports.add_argument(
         "--alias",
@@ -92,6 +101,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         f"{', '.join(RELEASES)} (default: the last)",
     )
     imports.add_argument(
+        "--ignore-run",
+        action="store_true",
+        help="take no defaults from the app's own `app.run(...)`",
+    )
+    imports.add_argument(
         "--traceback",
         action="store_true",
         help="show the whole traceback if an app fails to import or to start",
@@ -99,22 +113,28 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     run.set_defaults(usage_error=run.error, carry_out=_run)
 
 
+def _add_certificate(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--cert", metavar="FILE", help="the certificate for TLS, and those that vouch for it")
+    group.add_argument("--key", metavar="FILE", help="its key")
+
+
 def _add_flag(group: argparse._ArgumentGroup, field: dataclasses.Field[Any], flag: Flag) -> None:
-    name = "--" + (flag.name or field.name).replace("_", "-")
+    text = flag.help.replace("%(default)s", str(field.default))
+    # What is not given has no value, since the app's own `run` may have one.
     if field.type in ("bool", "bool | None"):
         group.add_argument(
-            name,
+            flag.option(field),
             dest=field.name,
-            default=field.default,
-            help=flag.help,
+            default=argparse.SUPPRESS,
+            help=text,
             action=argparse.BooleanOptionalAction,
         )
     else:
         group.add_argument(
-            name,
+            flag.option(field),
             dest=field.name,
-            default=field.default,
-            help=flag.help,
+            default=argparse.SUPPRESS,
+            help=text,
             metavar=flag.metavar,
             type=str if flag.read is None else _reader(flag.read),
             choices=flag.choices,
@@ -140,38 +160,93 @@ def _mount(text: str) -> tuple[str | None, str, str]:
     if not equals or not place or not target:
         raise argparse.ArgumentTypeError(f"{text!r} is not PREFIX=TARGET, such as /shop=shop.py:app")
     host, slash, path = place.partition("/")
+    if not slash and not any(mark in host for mark in ".:") and host != "localhost":
+        raise argparse.ArgumentTypeError(
+            f"{text!r} may mean a path or a host: write /{host}={target} for the path, {host}/={target} for "
+            "the host"
+        )
     return host or None, (slash + path).rstrip("/"), target
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    if sys.platform == "win32":
+        raise CommandError(NEEDS_POSIX)
     if arguments.target is None and not arguments.mount:
         arguments.usage_error("give a TARGET, or at least one --mount PREFIX=TARGET")
-    given = {field.name: getattr(arguments, field.name) for field, _ in _FLAGS}
-    options = RunOptions(**given | {"limits": dict(arguments.limits) if arguments.limits else None})
-    if options.driver == "trio" and importlib.util.find_spec("trio") is None:
-        raise CommandError("--driver trio needs trio: pip install trio")
+    given = _given(arguments)
     # Before the aliases: a vendored copy of the real package in the current folder counts as installed.
     if (here := os.getcwd()) not in sys.path:
         sys.path.insert(0, here)
+    # How many processes serve must be known before the app is imported: each imports it by itself.
+    declared = _own_runs(arguments, {})
+    options = _options(declared, given)
     if options.is_supervised:
+        defaults.say(declared, given)
         _run_workers(arguments, options)
-    else:
-        app = _imported(arguments)
-        lifespan = DelegatingLifespan(
-            app.lifespan(options.access_log),
-            lambda addresses: _print_addresses(addresses, options, arguments),
-        )
-        _serve(app, lifespan, options, _config(app, options))
+        return
+    app, loaded = _imported(arguments)
+    own = [one.without(defaults.OF_SUPERVISOR) for one in _own_runs(arguments, loaded)]
+    options = _options(own, given)
+    defaults.say(own, given)
+    app.prepare(options)
+    lifespan = DelegatingLifespan(
+        app.lifespan(options.access_log),
+        lambda addresses: _print_addresses(addresses, options, arguments),
+    )
+    _serve(app, lifespan, options, _config(app, options))
 
 
-def _imported(arguments: argparse.Namespace) -> ServedApp | Site:
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options of `RunOptions` that the command line has."""
+    words = vars(arguments)
+    given = {field.name: words[field.name] for field, _ in _FLAGS if field.name in words}
+    if "limits" in given:
+        given["limits"] = dict(given["limits"])
+    if (arguments.cert is None) != (arguments.key is None):
+        arguments.usage_error("give --cert and --key together")
+    if arguments.cert is not None:
+        given["ssl"] = {"cert": arguments.cert, "key": arguments.key}
+    return given
+
+
+def _own_runs(arguments: argparse.Namespace, loaded: Mapping[str, targets.Loaded]) -> list[OwnRun]:
+    """How the apps serve themselves. Nothing of it is taken for those that are mounted."""
+    if arguments.ignore_run:
+        return []
+    mounted = [target for _, _, target in arguments.mount]
+    own = (
+        [] if arguments.target is None else [defaults.own_run(arguments.target, loaded.get(arguments.target))]
+    )
+    own += [defaults.own_run(target, loaded.get(target), mounted=True) for target in mounted]
+    return [one for one in own if one is not None]
+
+
+def _options(own: Sequence[OwnRun], given: Mapping[str, Any]) -> RunOptions:
+    options = RunOptions(**defaults.merged(own, given))
+    if options.driver == "trio" and importlib.util.find_spec("trio") is None:
+        raise CommandError("--driver trio needs trio: pip install trio")
+    return options
+
+
+def _imported(arguments: argparse.Namespace) -> tuple[ServedApp | Site, dict[str, targets.Loaded]]:
+    """What is to be served, and each TARGET as it was imported."""
     if arguments.alias or arguments.force_alias:
         aliases.install(force=arguments.force_alias)
     if arguments.compat is not None:
         compat(arguments.compat)
-    app = _mounted(arguments)
-    app.configure_logging()
-    return app
+    if not arguments.mount:
+        loaded = {arguments.target: targets.load_module(arguments.target)}
+        return loaded[arguments.target].app, loaded
+    site, loaded = Site(), {}
+    mounts = [*arguments.mount, *([] if arguments.target is None else [(None, "", arguments.target)])]
+    for host, prefix, target in mounts:
+        if target not in loaded:
+            loaded[target] = targets.load_module(target)
+        try:
+            site.mount(loaded[target].app, prefix=prefix, host=host)
+        except ValueError as error:
+            raise CommandError(f"cannot mount {target}: {error}") from error
+    return site, loaded
 
 
 def _run_workers(arguments: argparse.Namespace, options: RunOptions) -> None:
@@ -181,15 +256,17 @@ def _run_workers(arguments: argparse.Namespace, options: RunOptions) -> None:
         sockets: tuple[socket.socket, ...], ready: Callable[[], None], recycle: Callable[[], None]
     ) -> int:
         try:
-            app = _imported(arguments)
+            app, _ = _imported(arguments)
+            app.prepare(options)
             lifespan = DelegatingLifespan(app.lifespan(options.access_log), lambda _: ready(), recycle)
             _serve(app, lifespan, options, worker_config(_config(app, options), sockets))
         except ERRORS as error:
             return report(error, arguments.traceback)
         return 0
 
+    ssl = _tls(options)
     try:
-        config = ServerConfig(**options.place(), backlog=options.backlog)
+        config = ServerConfig(**options.place(), backlog=options.backlog, ssl=ssl)
         with Workers(config, options.workers, work).bound() as workers:
             _print_addresses(workers.addresses, options, arguments)
             status = workers.run()
@@ -200,10 +277,24 @@ def _run_workers(arguments: argparse.Namespace, options: RunOptions) -> None:
 
 
 def _config(app: ServedApp | Site, options: RunOptions) -> ServerConfig:
+    options = dataclasses.replace(options, ssl=_tls(options))
     try:
         return app.server_config(**options.of_server())
     except ValueError as error:
         raise CommandError(f"invalid setting of the app: {error}") from error
+
+
+def _tls(options: RunOptions) -> SSLContext | None:
+    try:
+        return None if options.ssl is None else tls_context(options.ssl)
+    except (OSError, ValueError) as error:
+        given = options.ssl
+        files = (
+            [str(given)]
+            if not isinstance(given, Mapping)
+            else [given[name] for name in sorted(given) if name != "password"]
+        )
+        raise CommandError(f"cannot serve TLS with {' and '.join(files)}: {error}") from error
 
 
 def _print_addresses(addresses: list[str], options: RunOptions, arguments: argparse.Namespace) -> None:
@@ -220,18 +311,10 @@ def _print_addresses(addresses: list[str], options: RunOptions, arguments: argpa
         mounts.append(("/", arguments.target))
     width = max((len(place) for place, _ in mounts), default=0)
     lines += [f"  {place:{width}}  {target}" for place, target in mounts]
-    print("\n".join(lines), flush=True)
-
-
-def _mounted(arguments: argparse.Namespace) -> ServedApp | Site:
-    if not arguments.mount:
-        return targets.load(arguments.target)
-    site = Site()
-    for host, prefix, target in arguments.mount:
-        site.mount(targets.load(target), prefix=prefix, host=host)
-    if arguments.target is not None:
-        site.mount(targets.load(arguments.target), prefix="")
-    return site
+    try:
+        print("\n".join(lines), flush=True)
+    except OSError as error:
+        raise OutputError(error) from error
 
 
 def _serve(
@@ -239,6 +322,8 @@ def _serve(
 ) -> None:
     try:
         app.make_server(config, lifespan).run()
+    except OutputError:
+        raise
     except OSError as error:
         if not lifespan.begun:
             raise CommandError(_bind_failure(error, options)) from error
@@ -248,7 +333,13 @@ def _serve(
 
 
 def _bind_failure(error: OSError, options: RunOptions) -> str:
-    where = options.uds or f"{options.host}:{options.port}"
+    bare = options.host.strip("[]")
+    host = f"[{bare}]" if ":" in bare else bare
+    where = options.uds or f"{host}:{options.port}"
+    if error.errno == errno.ENAMETOOLONG:
+        return (
+            f"cannot listen on {where}: this is too long for a Unix socket: choose a shorter path with --uds"
+        )
     if error.errno != errno.EADDRINUSE:
         return f"cannot listen on {where}: {error.strerror or error}"
     if options.uds is None:

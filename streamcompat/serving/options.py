@@ -12,6 +12,7 @@ import inspect
 import os
 import socket
 import ssl as tls
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
@@ -86,6 +87,10 @@ class Flag:
     repeatable: bool = False
     name: str | None = None
 
+    def option(self, of: dataclasses.Field[Any]) -> str:
+        """As it is typed: `--access-log`."""
+        return "--" + (self.name or of.name).replace("_", "-")
+
 
 def _whole(what: str, least: int, most: float) -> Callable[[str], int]:
     """A reader of a whole number between two bounds; the error says that the text is not `what`."""
@@ -126,7 +131,17 @@ def _limit(text: str) -> tuple[str, int]:
     return name, _size(value)
 
 
-_WHERE: Final = "where to listen"
+def _host(text: str) -> str:
+    """A name or an address, which may stand in brackets; says so where more was given."""
+    host, colon, port = text.rpartition(":")
+    if colon and port.isdigit() and (":" not in host or host.endswith("]")):
+        raise ValueError(f"{text!r} has a port: give --host {host} --port {port}")
+    if not text or "/" in text:
+        raise ValueError(f"{text!r} is not a name or an address, such as 127.0.0.1 or ::1")
+    return text
+
+
+WHERE: Final = "where to listen"
 _HOW: Final = "how to serve"
 
 
@@ -161,10 +176,12 @@ class RunOptions:
         register_sys_signals: whether SIGINT and SIGTERM stop the server; several workers always obey them.
     """
 
-    host: str = _on_command_line(Flag(_WHERE, "a name or an address (default: %(default)s)"), _ENGINE.host)
+    host: str = _on_command_line(
+        Flag(WHERE, "a name or an address (default: %(default)s)", read=_host), _ENGINE.host
+    )
     port: int = _on_command_line(
         Flag(
-            _WHERE,
+            WHERE,
             "0 lets the system choose one (default: %(default)s)",
             "PORT",
             _whole("a valid port: a number from 0 to 65535", 0, 65535),
@@ -172,11 +189,11 @@ class RunOptions:
         _ENGINE.port,
     )
     uds: str | None = _on_command_line(
-        Flag(_WHERE, "a Unix socket, instead of a host and a port", "PATH"), None
+        Flag(WHERE, "a Unix socket, instead of a host and a port", "PATH"), None
     )
     backlog: int = _on_command_line(
         Flag(
-            _WHERE,
+            WHERE,
             "connections that may wait to be accepted (default: %(default)s)",
             "N",
             _whole("a valid number of connections", 1, 2**31 - 1),
@@ -249,7 +266,7 @@ class RunOptions:
     sock: socket.socket | None = None
     ssl: tls.SSLContext | Mapping[str, str] | str | os.PathLike[str] | None = None
     uvloop: bool | None = None
-    debug: bool = False
+    debug: bool = _on_command_line(Flag(_HOW, "show tracebacks in error pages (default: no)"), False)
     log_config: dict[str, Any] | None = None
     register_sys_signals: bool = True
 
@@ -306,7 +323,13 @@ class RunOptions:
             return {"sockets": (self.sock,)}
         if self.uds is not None:
             return {"uds": self.uds}
-        return {"host": self.host, "port": self.port}
+        # A user writes [::1] as in a URL; the system wants ::1.
+        return {"host": self.host.removeprefix("[").removesuffix("]"), "port": self.port}
+
+    def given(self) -> dict[str, Any]:
+        """The options that differ from their defaults."""
+        values = {one.name: (getattr(self, one.name), one.default) for one in fields(self)}
+        return {name: value for name, (value, default) in values.items() if value != default}
 
     def of_server(self) -> dict[str, Any]:
         """The fields of the engine's `ServerConfig`; the application's settings apply to those left out."""
@@ -386,7 +409,7 @@ def merged_limits(base: Limits, given: Limits | Mapping[str, int] | None) -> Lim
 
 def _processors() -> int:
     """The number of processors that this process may use."""
-    try:
+    if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
+    else:
         return os.cpu_count() or 1

@@ -13,13 +13,19 @@ import socket
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+from streamcompat.serving.importing import may_serve
 from streamcompat.serving.lifespan import DelegatingLifespan
 from streamcompat.serving.options import OF_PROCESS, RunOptions, merged_limits, takes
 from streamcompat.serving.running import RunningServer
 from streamcompat.serving.settings import ServerSettings
 from streamcompat_engine import Exchange, Lifespan, Limits, Observer, Server, ServerConfig, Workers
+
+NEEDS_POSIX: Final = (
+    "serving needs Linux or another POSIX system: on Windows, use WSL for it; "
+    "`streamcompat port`, `streamcompat probe` and streamcompat.testing work there"
+)
 
 
 class Servable(ABC):
@@ -93,7 +99,9 @@ class Servable(ABC):
         self._serve(options)
 
     def _serve(self, options: RunOptions) -> None:
-        self._prepare(options)
+        if not may_serve(self, options, waits=False):
+            return
+        self.prepare(options)
         config = self.server_config(**options.of_server())
         lifespan = self.lifespan(options.access_log)
         if options.is_supervised:
@@ -116,12 +124,19 @@ class Servable(ABC):
         return await self._serve_within(options)
 
     async def _serve_within(self, options: RunOptions) -> RunningServer:
-        self._prepare(options)
+        may_serve(self, options, waits=True)
+        self.prepare(options)
         config = self.server_config(**options.of_server() | {"handle_signals": False})
         self._server = server = self.make_server(config, self.lifespan(options.access_log))
         return await RunningServer.start(server)
 
-    def _prepare(self, options: RunOptions) -> None:
+    def prepare(self, options: RunOptions) -> None:
+        """Sets what the options say of error pages and of logging.
+
+        Raises: OSError: the system is one that this library cannot serve on.
+        """
+        if sys.platform == "win32":
+            raise OSError(NEEDS_POSIX)
         self.set_debug(options.debug)
         if options.log_config:
             logging.config.dictConfig(options.log_config)

@@ -1,7 +1,8 @@
 """Finds the app that a TARGET of the command line names: `package.module:app` or `path/to/file.py:app`.
 
 The rule: every failure here is a `TargetError` with one line for the user. If the user's module raises while
-it is imported, that line has the `file:line` of the exception.
+it is imported, that line has the `file:line` of the exception. An app that serves itself does not do so while
+it is imported here; see `importing`.
 """
 
 from __future__ import annotations
@@ -12,62 +13,129 @@ import os
 import sys
 import sysconfig
 import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 
 from streamcompat.aliases.finder import FACADES
+from streamcompat.serving.importing import SelfRun, importing
 from streamcompat.serving.served_app import ServedApp
 from streamcompat.serving.site import Site
 
-__all__ = ["TargetError", "describe", "load"]
+__all__ = ["Loaded", "TargetError", "describe", "load", "load_module", "shown", "source_file"]
 
 
 class TargetError(Exception):
     """A TARGET that cannot be served; its text is one line that says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a TARGET names.
+
+    Attributes:
+        app: the app or site.
+        module: the module that was imported for it.
+        runs: what would have served itself during the import, in this order.
+    """
+
+    app: ServedApp | Site
+    module: ModuleType
+    runs: Sequence[SelfRun]
+
+
 def load(target: str) -> ServedApp | Site:
+    """The app or site that TARGET names; see `load_module`."""
+    return load_module(target).app
+
+
+def load_module(target: str) -> Loaded:
     """Imports the module that TARGET names and returns the app or site in it.
 
     A file finds its imports as with `python path/to/file.py`: its folder (or the folder above its outermost
-    package) is put at the front of `sys.path`. For a dotted module it is the current folder.
+    package) is put at the front of `sys.path`. For a dotted module it is the current folder. A file in a
+    package finds its neighbours by their bare names too.
 
     Args:
         target: `package.module:app` or `path/to/file.py:app`. `:app` may be a dotted path of attributes,
-            and may be left out if the module has just one site, or no site and just one app.
+            and may be left out if the module has just one site, or no site and just one app, or if just one
+            app serves itself.
 
     Raises:
         TargetError: there is no such module, it cannot be imported, or the named object is not an app.
     """
-    place, _, attribute = target.partition(":")
-    is_file = place.endswith(".py") or os.sep in place or Path(place).is_file()
+    place, attribute, is_file = _split(target)
     if not place or (place.startswith(".") and not is_file):
         raise TargetError(
             f"{target!r} does not name a module: give package.module:app or path/to/file.py:app"
         )
-    module = _import_file(place) if is_file else _import_module(place)
-    return _named(module, place, attribute) if attribute else _only(module, place)
+    with importing() as runs:
+        module = _import_file(place, runs) if is_file else _import_module(place, runs)
+        app = _named(module, place, attribute) if attribute else _only(module, place, runs)
+    return Loaded(app, module, runs)
 
 
-def _import_module(name: str) -> ModuleType:
+def _split(target: str) -> tuple[str, str, bool]:
+    """The module or file of a TARGET, its attribute, and whether it is a file."""
+    place, _, attribute = target.partition(":")
+    return place, attribute, place.endswith(".py") or os.sep in place or Path(place).is_file()
+
+
+def source_file(target: str) -> Path | None:
+    """The file that TARGET's module is made of, found without importing anything; `None` if there is none."""
+    place, _, is_file = _split(target)
+    if is_file:
+        return Path(place) if Path(place).is_file() else None
+    path, found = [os.getcwd(), *sys.path], None
+    for end in range(1, place.count(".") + 2):
+        spec = PathFinder.find_spec(".".join(place.split(".")[:end]), path)
+        if spec is None:
+            return None
+        path = list(spec.submodule_search_locations or ())
+        found = spec.origin if spec.has_location else None
+    return None if found is None or not found.endswith(".py") else Path(found)
+
+
+def _import_module(name: str, runs: Sequence[SelfRun]) -> ModuleType:
     _search_first(Path.cwd())
     try:
-        return importlib.import_module(name)
+        return _imported(name, lambda: importlib.import_module(name), runs)
     except ModuleNotFoundError as error:
         # Only for the target itself or a package above it: for an import inside the module the message has
         # its place.
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
-            raise TargetError(f"there is no module {error.name}") from error
+            raise TargetError(f"there is no module {error.name}{_app_in_a_module(name)}") from error
         raise _import_failure(name, error) from error
     except (Exception, SystemExit) as error:
         raise _import_failure(name, error) from error
 
 
-def _import_file(place: str) -> ModuleType:
+def _app_in_a_module(name: str) -> str:
+    """The hint for `module.app` where `module:app` is meant."""
+    parent, _, last = name.rpartition(".")
+    if parent in sys.modules and hasattr(sys.modules[parent], last):
+        return f": did you mean {parent}:{last}?"
+    return ""
+
+
+def _imported(name: str, load: Callable[[], ModuleType], runs: Sequence[SelfRun]) -> ModuleType:
+    """The module that `load` imports; also one whose import was ended, once its app was to serve."""
+    try:
+        return load()
+    except SystemExit as leave:
+        if not runs or leave.code or name not in runs[-1].modules:
+            raise
+        return sys.modules.setdefault(name, runs[-1].modules[name])
+
+
+def _import_file(place: str, runs: Sequence[SelfRun]) -> ModuleType:
     path = Path(place)
     if not path.is_file():
         what = "is a folder, not a Python file" if path.is_dir() else "does not exist"
-        raise TargetError(f"{place} {what}")
+        hint = f": did you mean {place}.py?" if Path(f"{place}.py").is_file() else ""
+        raise TargetError(f"{place} {what}{hint}")
     if path.suffix != ".py":
         raise TargetError(f"{place} is not a Python file")
     path = path.resolve()
@@ -78,13 +146,17 @@ def _import_file(place: str) -> ModuleType:
     _search_first(root)
     try:
         if len(names) > 1:
-            return importlib.import_module(".".join(names if path.stem != "__init__" else names[:-1]))
-        return _import_script(path)
+            # As under `python package/file.py`, but behind all else: no neighbour hides another module.
+            if (folder := str(path.parent)) not in sys.path:
+                sys.path.append(folder)
+            name = ".".join(names if path.stem != "__init__" else names[:-1])
+            return _imported(name, lambda: importlib.import_module(name), runs)
+        return _import_script(path, runs)
     except (Exception, SystemExit) as error:
         raise _import_failure(place, error) from error
 
 
-def _import_script(path: Path) -> ModuleType:
+def _import_script(path: Path, runs: Sequence[SelfRun]) -> ModuleType:
     """Imports a file outside of any package by its own name, or with a number added if the name is taken."""
     name = path.stem
     taken = 1
@@ -95,14 +167,18 @@ def _import_script(path: Path) -> ModuleType:
         name = f"{path.stem}_{taken}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None, path
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+    loader, module = spec.loader, importlib.util.module_from_spec(spec)
+
+    def load() -> ModuleType:
+        sys.modules[name] = module
+        try:
+            loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+        return module
+
+    return _imported(name, load, runs)
 
 
 def _search_first(folder: Path) -> None:
@@ -119,7 +195,9 @@ def _import_failure(place: str, error: BaseException) -> TargetError:
 
 def describe(error: BaseException) -> str:
     """An exception in one line, with its place if it is known: `file:line: Type: message`."""
-    reason = " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())
+    # The text of a SyntaxError repeats the place.
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    reason = " ".join(f"{type(error).__name__}: {text}".rstrip(": ").split())
     place = _place_of(error)
     return f"{place}: {reason}" if place else reason
 
@@ -127,7 +205,7 @@ def describe(error: BaseException) -> str:
 def _place_of(error: BaseException) -> str | None:
     """`file:line` of the last frame in the app's code, or in a library if the app has none."""
     if isinstance(error, SyntaxError) and error.filename is not None:
-        return f"{_shown(error.filename)}:{error.lineno}"
+        return f"{shown(error.filename)}:{error.lineno}"
     ours = str(Path(__file__).parent.parent)
     frames = [
         frame
@@ -136,10 +214,11 @@ def _place_of(error: BaseException) -> str | None:
     ]
     libraries = tuple({sysconfig.get_path(key) for key in ("stdlib", "purelib", "platlib")})
     frames = [frame for frame in frames if not frame.filename.startswith(libraries)] or frames
-    return f"{_shown(frames[-1].filename)}:{frames[-1].lineno}" if frames else None
+    return f"{shown(frames[-1].filename)}:{frames[-1].lineno}" if frames else None
 
 
-def _shown(filename: str) -> str:
+def shown(filename: str) -> str:
+    """A file as it is shown to the user: relative to the current folder, if it is below it."""
     path = Path(filename)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else filename
 
@@ -163,12 +242,15 @@ def _named(module: ModuleType, place: str, attribute: str) -> ServedApp | Site:
     raise TargetError(line)
 
 
-def _only(module: ModuleType, place: str) -> ServedApp | Site:
-    """The only site of the module or, if it has none, its only app."""
+def _only(module: ModuleType, place: str, runs: Sequence[SelfRun]) -> ServedApp | Site:
+    """The only site of the module or, if it has none, its only app; else the only one that serves itself."""
     apps = _apps(module)
     candidates = {name: app for name, app in apps.items() if isinstance(app, Site)} or apps
     if len(candidates) == 1:
         return next(iter(candidates.values()))
+    served = {id(run.app): run.app for run in runs if isinstance(run.app, ServedApp | Site)}
+    if len(served) == 1:
+        return next(iter(served.values()))
     if not candidates:
         raise TargetError(f"{place} has no app: a global name must be a Mach9, a Sanic or a Site")
     first = next(iter(candidates))

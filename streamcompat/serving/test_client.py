@@ -14,6 +14,7 @@ from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any, Final
 
 from streamcompat.datastructures import Headers
+from streamcompat.serving.importing import serving_anyway
 from streamcompat.serving.served_app import ServedApp
 
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ class SocketTestClient:
         given: dict[str, Any] = {"host": HOST, "port": 0 if self.port == PORT else self.port, "debug": debug}
         given |= server_kwargs or {}
         try:
-            app.run(**given)
+            with serving_anyway():
+                app.run(**given)
         finally:
             asking.remove(ask)
             if gather_request:

@@ -1,4 +1,5 @@
-"""Fixtures for pytest: an in-memory client of the app under test, and a server on a real socket.
+"""The plugin for pytest: an in-memory client of the app under test, a server on a real socket, and the option
+`--streamcompat-alias` for the tests of an old app.
 
 The rule: a test suite defines its app in its own fixture `streamcompat_app`. anyio runs the asynchronous
 fixture, on each backend that the tests run on.
@@ -18,6 +19,36 @@ if TYPE_CHECKING:
 
 _PATIENCE = 30.0
 """Real seconds that a server may take to start or to stop."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    what = "let `import sanic` and `import mach9` find streamcompat: for the tests of an old app, unedited"
+    parser.getgroup("streamcompat").addoption("--streamcompat-alias", action="store_true", help=what)
+    parser.addini("streamcompat_alias", what, type="bool", default=False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    _install_aliases(early_config, early_config.known_args_namespace.streamcompat_alias)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Where this plugin is loaded too late for the hook above.
+    _install_aliases(config, config.option.streamcompat_alias)
+
+
+def _install_aliases(config: pytest.Config, wanted: bool) -> None:
+    """Installs the aliases until pytest ends, if that is wanted and somebody else has not done so."""
+    from streamcompat import aliases
+
+    if aliases.installed() or not (wanted or config.getini("streamcompat_alias")):
+        return
+    try:
+        aliases.install()
+    except aliases.AliasError as error:
+        how = "uninstall it, or hide it with `streamcompat exec --force-alias -m pytest`"
+        raise pytest.UsageError(f"{error.installed}: {how}" if error.installed else str(error)) from error
+    config.add_cleanup(aliases.uninstall)
 
 
 class AppServer(NamedTuple):

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import trustme
 
 from tests.support.commands import PATIENCE, environment, serve_command
 from tests.support.servers import eventually
@@ -265,6 +266,7 @@ def test_the_alias_gives_way_to_a_real_package_unless_forced(folder: Path) -> No
     (folder / "sanic" / "__init__.py").write_text("")
     line = refused("old.py", "--alias", cwd=folder)
     assert "a real package sanic is installed" in line
+    assert line.endswith("uninstall it, or hide it with --force-alias")
     with serve_command("old.py", "--force-alias", cwd=folder) as command:
         assert httpx.get(f"{command.url}/hello").text == "hello from an old app"
 
@@ -286,6 +288,9 @@ def test_a_line_for_each_request_unless_unwanted(folder: Path, option: tuple[str
         ("nothing", "there is no module nothing"),
         (".", "'.' does not name a module: give package.module:app or path/to/file.py:app"),
         ("web.nothing:app", "there is no module web.nothing"),
+        ("one.app", "there is no module one.app: did you mean one:app?"),
+        ("web.main.shop", "there is no module web.main.shop: did you mean web.main:shop?"),
+        ("web/main", "web/main does not exist: did you mean web/main.py?"),
         (":app", "':app' does not name a module: give package.module:app or path/to/file.py:app"),
         ("one.py:ap", "one.py has no 'ap': its apps are app"),
         ("one.py:hello", "one.py:hello is a function, not an app"),
@@ -311,6 +316,11 @@ def test_a_target_that_cannot_be_served_is_one_line(folder: Path, target: str, l
         ("\n1 / 0\n", "cannot import broken.py: broken.py:2: ZeroDivisionError: division by zero"),
         ("import json\njson.loads('{')\n", "cannot import broken.py: broken.py:2: JSONDecodeError: "),
         ("def f(:\n    pass\n", "cannot import broken.py: broken.py:1: SyntaxError: invalid syntax"),
+        ("if 1:\n\tx\n        y\n", "cannot import broken.py: broken.py:3: TabError: inconsistent use of"),
+        (
+            "x = '\n",
+            "cannot import broken.py: broken.py:1: SyntaxError: unterminated string literal (detected",
+        ),
         (
             "import absent\n",
             "cannot import broken.py: broken.py:1: ModuleNotFoundError: No module named 'absent'",
@@ -329,6 +339,7 @@ def test_an_exception_of_the_users_module_says_where_and_why(folder: Path, sourc
     (folder / "broken.py").write_text(source)
     said = refused("broken.py", cwd=folder)
     assert said.startswith(line)
+    assert said.count("broken.py") <= 2  # a SyntaxError has its place in its text, too
     assert refused("broken", cwd=folder) == said.replace("import broken.py", "import broken")
 
 
@@ -377,6 +388,80 @@ def test_a_unix_socket_in_use_or_out_of_reach_is_one_line(folder: Path) -> None:
     assert (folder / "precious").read_text() == "not a socket"
 
 
+def test_a_path_that_is_too_long_for_a_unix_socket_is_one_line(folder: Path) -> None:
+    path = folder / ("x" * 150)
+    for workers in ((), ("--workers", "2")):
+        line = refused("one.py", "--uds", str(path), *workers, cwd=folder)
+        assert line == (
+            f"cannot listen on {path}: this is too long for a Unix socket: choose a shorter path with --uds"
+        )
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]"])
+def test_an_address_may_stand_in_brackets(folder: Path, host: str) -> None:
+    with serve_command("one.py", "--host", host, cwd=folder) as command:
+        assert command.url.startswith("http://[::1]:")
+        assert httpx.get(f"{command.url}/hello").text == "hello from mach9"
+        port = command.url.rpartition(":")[2]
+        assert refused("one.py", "--host", host, "--port", port, cwd=folder).startswith(
+            f"[::1]:{port} is in use"
+        )
+
+
+@pytest.mark.parametrize(
+    ("mounts", "line"),
+    [
+        (("/a=one.py", "/a=two.py"), "cannot mount two.py: /a already has an application"),
+        (("/a/=one.py", "/a=one.py"), "cannot mount one.py: /a already has an application"),
+        (
+            ("a.example=one.py", "A.example=two.py"),
+            "cannot mount two.py: a.example/ already has an application",
+        ),
+        (("/=one.py", "/=two.py"), "cannot mount two.py: / already has an application"),
+    ],
+)
+def test_two_apps_at_one_place_are_one_line(folder: Path, mounts: tuple[str, ...], line: str) -> None:
+    assert refused(*(word for one in mounts for word in ("--mount", one)), cwd=folder) == line
+
+
+def test_a_host_without_a_dot(folder: Path) -> None:
+    with serve_command("one.py", "--mount", "shop/=two.py", cwd=folder) as command:
+        assert httpx.get(f"{command.url}/hello", headers={"Host": "shop"}).text == "hello from sanic"
+        assert httpx.get(f"{command.url}/hello").text == "hello from mach9"
+
+
+@pytest.mark.parametrize("target", ["web/sib.py", "web.sib"])
+def test_a_file_of_a_package_finds_its_neighbour_by_its_bare_name(folder: Path, target: str) -> None:
+    (folder / "web" / "sibling.py").write_text("WORD = 'hello from a sibling'\n")
+    (folder / "web" / "json.py").write_text("raise AssertionError('hides the standard library')\n")
+    (folder / "web" / "sib.py").write_text(
+        MACH9.replace("hello from mach9", "{WORD}")
+        .replace('text("', 'text(f"')
+        .replace("app = ", "from sibling import WORD\nfrom . import names\nimport json\njson.dumps\napp = ")
+    )
+    if target == "web.sib":
+        assert "No module named 'sibling'" in refused(target, cwd=folder)
+        return
+    with serve_command(target, cwd=folder) as command:
+        assert httpx.get(f"{command.url}/hello").text == "hello from a sibling"
+
+
+def test_a_certificate_on_the_command_line(folder: Path) -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    issued.private_key_pem.write_to_path(str(folder / "key.pem"))
+    issued.cert_chain_pems[0].write_to_path(str(folder / "cert.pem"))
+    for workers in ((), ("--workers", "2")):
+        with serve_command(
+            "one.py", "--cert", "cert.pem", "--key", "key.pem", *workers, cwd=folder
+        ) as command:
+            url = command.said.split()[2].rstrip(",")
+            assert url.startswith("https://")
+            assert httpx.get(f"{url}/hello", verify=False).text == "hello from mach9"
+        line = refused("one.py", "--cert", "cert.pem", "--key", "notes.txt", *workers, cwd=folder)
+        assert line.startswith("cannot serve TLS with cert.pem and notes.txt: ")
+
+
 def test_a_host_that_is_not_ours_is_one_line(folder: Path) -> None:
     assert "192.0.2.1" in refused("one.py", "--host", "192.0.2.1", cwd=folder)
 
@@ -400,7 +485,26 @@ def test_a_listener_that_fails_before_the_start_is_one_line(folder: Path) -> Non
         (("one.py", "--grace", "nan"), "'nan' is not a valid number of seconds"),
         (("one.py", "--mount", "two.py"), "'two.py' is not PREFIX=TARGET, such as /shop=shop.py:app"),
         (("one.py", "--driver", "curio"), "invalid choice: 'curio'"),
-        (("one.py", "--workrs", "2"), "unrecognized arguments: --workrs 2"),
+        (("one.py", "--workrs", "2"), "unrecognized arguments: --workrs 2: did you mean --workers?"),
+        (("one.py", "--alis"), "unrecognized arguments: --alis: did you mean --alias?"),
+        (
+            ("one.py", "--no-acess-log"),
+            "unrecognized arguments: --no-acess-log: did you mean --no-access-log?",
+        ),
+        (("one.py", "--prt=9"), "unrecognized arguments: --prt=9: did you mean --port?"),
+        (("one.py", "--qqqqqq"), "unrecognized arguments: --qqqqqq\n"),
+        (("one.py", "two.py"), "unrecognized arguments: two.py\n"),
+        (("one.py", "--host", "localhost:9"), "'localhost:9' has a port: give --host localhost --port 9"),
+        (("one.py", "--host", "[::1]:9"), "'[::1]:9' has a port: give --host [::1] --port 9"),
+        (
+            ("one.py", "--host", "http://a"),
+            "'http://a' is not a name or an address, such as 127.0.0.1 or ::1",
+        ),
+        (("one.py", "--cert", "a.pem"), "give --cert and --key together"),
+        (
+            ("one.py", "--mount", "shop=two.py"),
+            "'shop=two.py' may mean a path or a host: write /shop=two.py for the path, shop/=two.py for the",
+        ),
     ],
 )
 def test_a_command_line_that_is_not_one_ends_with_status_2(
@@ -410,6 +514,79 @@ def test_a_command_line_that_is_not_one_ends_with_status_2(
     assert ended.returncode == 2
     assert message in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("one.py",), "there is no command 'one.py': did you mean `streamcompat run one.py`?"),
+        (("one:app", "--alias"), "there is no command 'one:app': did you mean `streamcompat run one:app`?"),
+        (("one",), "there is no command 'one': did you mean `streamcompat run one`?"),
+        (("rn", "one.py"), "there is no command 'rn': did you mean 'run'?"),
+        (("zzz",), "there is no command 'zzz': there are run, exec, port, probe"),
+        (
+            ("probe", "one.py", "--rout", "/", "--alis"),
+            "unrecognized arguments: --alis: did you mean --alias?",
+        ),
+        (("port", ".", "--wrte"), "unrecognized arguments: --wrte: did you mean --write?"),
+    ],
+)
+def test_a_misspelt_command_or_option_is_guessed(
+    folder: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    ended = run(*arguments, cwd=folder)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.endswith(f"error: {message}\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is full")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--version",),
+        ("--help",),
+        ("run", "--help"),
+        ("exec", "--help"),
+        ("run", "one.py", "--port", "0"),
+        ("run", "one.py", "--port", "0", "--workers", "2"),
+        ("probe", "waiting.py", "--examples", "1"),
+        ("port", "old.py"),
+        ("port", "--verify", "one.py", "one.py", "--requests", "1"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_one_line(folder: Path, arguments: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "streamcompat", *arguments],
+            cwd=folder,
+            # Buffered, as it is for users: a failure shows when the command ends.
+            env={name: value for name, value in environment().items() if name != "PYTHONUNBUFFERED"},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE * 3,
+            check=False,
+        )
+    assert ended.returncode == 3
+    last = ended.stderr.splitlines()[-1]
+    assert last == "streamcompat: cannot write to standard output: No space left on device"
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_reader_that_has_enough_is_no_error(folder: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamcompat", "run", "--help"],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    process.wait(PATIENCE)
 
 
 def test_the_script_and_the_module_are_the_same_command(tmp_path: Path) -> None:

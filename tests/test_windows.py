@@ -1,0 +1,132 @@
+"""What works on Windows, shown without one: in an interpreter without the names that Windows does not have.
+
+The rule: the package imports there, and all of it but serving works. Serving says in one line what it lacks.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import PATIENCE, environment
+
+POSIX_ONLY = """
+import functools, importlib, os, pkgutil, signal, socket, sys
+
+# What is not ours chose its system when it was imported.
+import anyio._backends._asyncio, asyncio, concurrent.futures.process, h11, httpx, hypothesis, libcst
+import logging.handlers, multiprocessing.context, pytest, rich.console, rich.progress, ssl, subprocess, trio
+import ujson, wsproto
+
+for name in ("SIGALRM", "SIGCHLD", "SIGCONT", "SIGHUP", "SIGKILL", "SIGPIPE", "SIGQUIT", "SIGSTOP", "SIGTSTP",
+             "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIG_BLOCK", "SIG_SETMASK", "SIG_UNBLOCK", "pthread_kill",
+             "pthread_sigmask", "alarm", "setitimer", "sigwait"):
+    delattr(signal, name)
+for name in ("O_CLOEXEC", "O_DIRECTORY", "O_NOCTTY", "O_NOFOLLOW", "O_NONBLOCK", "O_PATH", "WNOHANG", "fork",
+             "getuid", "killpg", "mkfifo", "posix_fadvise", "pread", "pwrite", "readv", "sched_getaffinity",
+             "sendfile", "setsid", "sysconf", "uname", "wait4", "writev"):
+    delattr(os, name)
+socket.socketpair = functools.partial(socket.socketpair, socket.AF_UNIX)  # of the system below
+for name in ("AF_UNIX", "SO_REUSEPORT", "MSG_DONTWAIT", "MSG_NOSIGNAL"):
+    delattr(socket, name)
+for name in ("fcntl", "grp", "pwd", "resource", "termios", "uvloop"):
+    sys.modules[name] = None
+sys.platform = "win32"
+"""
+IMPORTS = """
+import streamcompat, streamcompat_engine
+found = []
+for package in (streamcompat, streamcompat_engine):
+    for entry in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not entry.name.endswith("__main__"):
+            importlib.import_module(entry.name)
+            found.append(entry.name)
+assert len(found) > 150, len(found)
+"""
+COMMAND = """
+from streamcompat.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+TESTING = """
+from app import app
+from streamcompat.testing import Request, TestClient
+with TestClient(app) as client:
+    assert client.send(Request("POST", "/length", body=b"1234")).body == b"4"
+    assert client.send(Request("GET", "/files/app.py")).body == open("app.py", "rb").read()
+    assert client.send(Request("GET", "/files/../../secret")).status in (400, 404)
+"""
+APP = """
+from streamcompat.sanic_api import Sanic
+from streamcompat.sanic_api.response import text
+app = Sanic("a")
+app.static("/files", ".")
+@app.stream("/length")
+async def length(request):
+    size = 0
+    while (body := await request.stream.get()) is not None:
+        size += len(body)
+    return text(str(size))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "app.py").write_text(APP)
+    return tmp_path
+
+
+def execute(program: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Executes a program on a system that has only what Windows has."""
+    return subprocess.run(
+        [sys.executable, "-c", POSIX_ONLY + program, *arguments],
+        cwd=cwd,
+        env=environment() | {"PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE * 3,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("program", [IMPORTS, TESTING], ids=["every module imports", "the client in memory"])
+def test_it_works(folder: Path, program: str) -> None:
+    ended = execute(program, cwd=folder)
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("--version",), 0, "streamcompat "),
+        (("probe", "app.py", "--examples", "2"), 0, "POST /length"),
+        (("port", "app.py", "--check"), 1, "would be ported: app.py"),
+        (("port", "--verify", "app.py", "app.py", "--requests", "2"), 0, "POST /length"),
+    ],
+)
+def test_a_command_that_needs_no_server_works(
+    folder: Path, arguments: tuple[str, ...], status: int, said: str
+) -> None:
+    ended = execute(COMMAND, *arguments, cwd=folder)
+    assert (ended.returncode, said in ended.stdout) == (status, True), ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2")])
+def test_run_says_in_one_line_what_is_missing(folder: Path, options: tuple[str, ...]) -> None:
+    ended = execute(COMMAND, "run", "app.py", *options, cwd=folder)
+    assert (ended.returncode, ended.stdout) == (3, "")
+    assert ended.stderr.splitlines() == [
+        "streamcompat: serving needs Linux or another POSIX system: on Windows, use WSL for it; "
+        "`streamcompat port`, `streamcompat probe` and streamcompat.testing work there"
+    ]
+
+
+@pytest.mark.parametrize(
+    "call", ["app.run(port=0)", "import asyncio; asyncio.run(app.create_server(port=0))"]
+)
+def test_a_program_that_serves_says_so_too(folder: Path, call: str) -> None:
+    ended = execute(f"from app import app\n{call}", cwd=folder)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith("OSError: serving needs Linux or another POSIX system")
