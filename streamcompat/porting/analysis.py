@@ -6,7 +6,7 @@ import libcst as cst
 
 from streamcompat.porting.model import FileFacts, Seeds
 from streamcompat.porting.objects import scan_objects
-from streamcompat.porting.outline import is_of_interest, outline
+from streamcompat.porting.outline import imports_dynamically, is_of_interest, outline
 from streamcompat.porting.patches import scan_patches
 from streamcompat.porting.reads import scan_reads
 from streamcompat.porting.respond import scan_responds
@@ -19,7 +19,7 @@ from streamcompat.porting.writes import Writes
 
 def analyse(path: str, data: bytes, seeds: Seeds) -> FileFacts:
     """All facts about a file; a file that is not valid Python has only an `error`."""
-    facts = FileFacts(path, data)
+    facts = FileFacts(path, data, dynamic=imports_dynamically(data))
     facts.error = fault(data)
     if facts.error is not None:
         return facts

@@ -107,9 +107,13 @@ def refer(path: str, key: str) -> str:
 
 
 class Linker:
-    """Connects the facts of all files and makes the decisions."""
+    """Connects the facts of all files and makes the decisions.
 
-    def __init__(self, files: Mapping[str, FileFacts], forced: frozenset[str] = frozenset()) -> None:
+    Args:
+        pins: files that stay as they are, each with the place of what keeps it.
+    """
+
+    def __init__(self, files: Mapping[str, FileFacts], pins: Mapping[str, str] | None = None) -> None:
         self.files = files
         self.modules = Modules(files)
         self.units: dict[str, tuple[str, Unit]] = {
@@ -128,7 +132,7 @@ class Linker:
         self._objects = self._find_objects()
         self.decisions = Decisions()
         self._causes: dict[str, tuple[Kind, str]] = {}
-        self._decide(forced)
+        self._decide(pins or {})
 
     def _edges(self) -> None:
         for reference, (path, unit) in self.units.items():
@@ -212,25 +216,25 @@ class Linker:
 
     # ---- deciding ----
 
-    def _decide(self, forced: frozenset[str]) -> None:
+    def _decide(self, pins: Mapping[str, str]) -> None:
         stays, causes = self.decisions.stays, self._causes
-        everywhere: dict[str, str] = {}
+        everywhere: dict[str, str] = dict(pins)
         for path, facts in self.files.items():
             for finding in facts.findings:
                 if finding.kind == "note":
                     continue
                 where = f"{path}:{finding.line}"
                 if finding.everywhere:
-                    everywhere |= dict.fromkeys(self._connected(path), where)
+                    everywhere |= dict.fromkeys(self.connected(path), where)
                 for reference in [refer(path, finding.owner)] if finding.owner else []:
                     stays.add(reference)
                     causes.setdefault(reference, (finding.kind, where))
         self._registered_bases()
         reached = self._reached(set())
         for reference, (path, unit) in self.units.items():
-            if path in everywhere or reference in forced:
+            if path in everywhere:
                 stays.add(reference)
-                causes.setdefault(reference, ("left", everywhere.get(path, f"{path}:{unit.line}")))
+                causes.setdefault(reference, ("unknown" if path in pins else "left", everywhere[path]))
             elif unit.streams and unit.kind == "function" and not self._is_for_an_app(reference, reached):
                 stays.add(reference)
                 if causes.setdefault(reference, ("unknown", ""))[1]:
@@ -342,13 +346,19 @@ class Linker:
                     users[found[0]].add(path)
         return users
 
-    def _connected(self, path: str) -> set[str]:
-        """All files that are connected with a file by imports, directly or indirectly."""
+    def connected(self, path: str) -> set[str]:
+        """All files that are connected with a file by imports, directly or indirectly; with one that imports
+        modules by names that cannot be seen, every file is."""
         beside: dict[str, set[str]] = defaultdict(set)
         for used, users in self._users.items():
             for user in users:
                 beside[used].add(user)
                 beside[user].add(used)
+        for one, facts in self.files.items():
+            if facts.dynamic:
+                for other in self.files:
+                    beside[one].add(other)
+                    beside[other].add(one)
         found, stack = {path}, [path]
         while stack:
             for other in beside[stack.pop()] - found:

@@ -176,6 +176,7 @@ class FileFacts:
         names: every name that occurs, so that a new one can be chosen.
         helpers: names of `streamcompat.ported` and others that the edits use, with the owner of the edit.
         insert_at: the offset for a new import.
+        dynamic: it imports modules whose names cannot be seen, so that it may use any other file.
         error: line and reason if the file cannot be parsed.
     """
 
@@ -195,4 +196,5 @@ class FileFacts:
     helpers: set[tuple[str, str]] = field(default_factory=set)
     insert_at: int = 0
     newline: str = "\n"
+    dynamic: bool = False
     error: tuple[int, str] | None = None

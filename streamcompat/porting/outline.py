@@ -14,6 +14,14 @@ from streamcompat.porting.model import FileFacts, Seeds
 from streamcompat.porting.source import decode
 
 _OF_INTEREST = re.compile(rb"sanic|\.stream\s*\.\s*(get|read)\b")
+_DYNAMIC = re.compile(
+    rb"\b(import_module|__import__|import_string|runpy|pkgutil|spec_from_file_location|SourceFileLoader|exec)\b"
+)
+
+
+def imports_dynamically(data: bytes) -> bool:
+    """Whether the file may import modules by names that only a run shows."""
+    return _DYNAMIC.search(data) is not None
 
 
 def is_of_interest(data: bytes, seeds: Seeds) -> bool:
@@ -23,7 +31,7 @@ def is_of_interest(data: bytes, seeds: Seeds) -> bool:
 
 def outline(path: str, data: bytes) -> FileFacts:
     """The functions, classes and imports of a valid Python file."""
-    facts = FileFacts(path, data)
+    facts = FileFacts(path, data, dynamic=imports_dynamically(data))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tree = ast.parse(decode(data)[0])

@@ -6,10 +6,11 @@ The rule: a file whose new text would not compile is left unchanged, together wi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from streamcompat.porting.analysis import analyse
+from streamcompat.porting.audit.check import unexplained
 from streamcompat.porting.imports import ImportEdits
 from streamcompat.porting.link import Decisions, Linker, refer
 from streamcompat.porting.model import Edit, FileFacts, Finding, Handed, Seeds
@@ -20,6 +21,7 @@ Analysis = tuple[str, bytes, Seeds]
 Run = Callable[[Iterable[Analysis]], Iterable[FileFacts]]
 
 _ROUNDS = 8
+_REMEDY = "write it so that its use can be seen where it is made, or port the app by hand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,32 +117,70 @@ def _seeds(files: Mapping[str, FileFacts], sanic: bool) -> dict[str, Seeds]:
 
 
 def _apply(files: Mapping[str, FileFacts]) -> Result:
-    forced: frozenset[str] = frozenset()
-    broken: dict[str, str] = {}
+    pins: dict[str, str] = {}
+    told: list[tuple[str, Finding]] = []
     while True:
-        decisions = Linker(files, forced).decisions
+        linker = Linker(files, pins)
+        decisions = linker.decisions
         root = _root(files)
         texts = {path: _text(facts, decisions, root) for path, facts in files.items()}
-        wrong = {}
-        for path, after in texts.items():
-            if after != files[path].source and (wrongness := fault(after)) is not None:
-                wrong[path] = wrongness[1]
-        if not wrong or wrong.keys() <= broken.keys():
+        found = [*_broken(files, texts), *_audited(files, texts, linker)]
+        fresh = {path: (where, told) for path, where, told in found if path not in pins}
+        if not fresh:
             break
-        broken |= wrong
-        forced |= {refer(path, key) for path in wrong for key in files[path].units}
-    ported = []
-    for path, facts in files.items():
-        findings = tuple(decisions.findings[path])
-        after = texts[path]
-        if path in broken:
-            after = facts.source
-            remedy = "port it by hand, and report this to the maintainers of streamcompat"
-            findings += (
-                Finding(1, "unknown", f"the ported file did not compile ({broken[path]})", remedy, ""),
+        for path, (where, finding) in fresh.items():
+            told.append((path, finding))
+            pins |= {one: where for one in linker.connected(path) if one not in pins}
+    for path, finding in told:
+        decisions.findings[path].append(finding)
+        decisions.findings[path].sort(key=lambda one: (one.line, one.kind, one.reason))
+    return Result(
+        tuple(
+            Ported(
+                path,
+                facts.source,
+                facts.source if path in pins else texts[path],
+                tuple(decisions.findings[path]),
+                facts.error,
             )
-        ported.append(Ported(path, facts.source, after, findings, facts.error))
-    return Result(tuple(ported), decisions.counts)
+            for path, facts in files.items()
+        ),
+        decisions.counts,
+    )
+
+
+_Found = Iterator[tuple[str, str, Finding]]
+"""What pins a file: its path, the place for the report, and the finding."""
+
+
+def _broken(files: Mapping[str, FileFacts], texts: Mapping[str, bytes]) -> _Found:
+    """Files that would not compile."""
+    remedy = "port it by hand, and report this to the maintainers of streamcompat"
+    for path, after in texts.items():
+        if after != files[path].source and (wrong := fault(after)) is not None:
+            yield (
+                path,
+                f"{path}:1",
+                Finding(1, "unknown", f"the ported file did not compile ({wrong[1]})", remedy, ""),
+            )
+
+
+def _audited(files: Mapping[str, FileFacts], texts: Mapping[str, bytes], linker: Linker) -> _Found:
+    """What the check after the edit cannot explain, for each set of connected files that changed."""
+    seen: set[str] = set()
+    for path, facts in files.items():
+        if path in seen or texts[path] == facts.source:
+            continue
+        group = linker.connected(path)
+        seen |= group
+        known = [
+            one for one in sorted(group) if fault(files[one].source) is None and fault(texts[one]) is None
+        ]
+        before = {one: decode(files[one].source)[0] for one in known}
+        after = {one: decode(texts[one])[0] for one in known}
+        for one in unexplained(before, after, linker.modules.resolve):
+            reason = f"{one.reason}; so its app stays as it was"
+            yield one.path, f"{one.path}:{one.line}", Finding(one.line, "unknown", reason, _REMEDY, "")
 
 
 def _root(files: Mapping[str, FileFacts]) -> str:

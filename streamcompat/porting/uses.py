@@ -125,6 +125,8 @@ def _use(scan: Scan, node: cst.BaseExpression, symbol: str) -> None:
     helper = _RESPONSES.get(below) if _is_asked_for(scan, inner) else None
     if below in names.HERE and isinstance(inner, cst.Attribute):
         helper = inner.attr.value
+    if below in _RESPONSES and helper is not None:
+        owner = FILE  # the class is right for both flavours, so that a handler that stays can ask as well
     if helper is not None:
         scan.replace(inner, scan.helper(helper, owner), owner)
         role = "replaced"

@@ -3,7 +3,7 @@ import csv
 from mach9 import Mach9, exceptions as mach9_exceptions
 from sanic import exceptions
 from mach9.response import text
-from sanic.response import HTTPResponse, stream
+from sanic.response import stream
 from streamcompat.ported import WholeResponse, abort
 
 app = Mach9("errors", load_env=False)
@@ -16,7 +16,7 @@ def found(name):
 @app.get("/left/<name>")
 async def left(request, name):
     row = found(name)
-    if isinstance(row, HTTPResponse):
+    if isinstance(row, WholeResponse):
         return row
     if name == "no":
         exceptions.abort(404)
