@@ -25,13 +25,6 @@ CASES: dict[str, dict[str, str]] = {
         "class Csv(Export):\n    async def body(self, response):\n        response.write('1,2')\n"
         "app.add_route(Csv(), '/p')\n"
     },
-    "a hook of a base class in another file": {
-        "base.py": "from sanic.response import stream\nclass Export:\n    async def run(self, request):\n"
-        "        async def w(response):\n            await self.body(response, 1)\n        return stream(w)\n",
-        "app.py": HEAD
-        + "from base import Export\nclass Csv(Export):\n    async def body(self, out, n):\n        out.write(n)\n"
-        "@app.get('/p')\nasync def p(request):\n    return await Csv().run(request)\n",
-    },
     "an app that comes by a star": {"core.py": APP, "app.py": "from core import *\n" + TEXT + READ},
     "an app that comes by two stars": {
         "core.py": APP,

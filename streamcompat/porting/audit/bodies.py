@@ -19,7 +19,6 @@ from streamcompat.porting.audit.sources import (
     flavour,
     is_static,
     parameter,
-    references,
 )
 
 OBJECTS = {"Sanic", "app.Sanic", "Mach9", "app.Mach9", "Blueprint", "blueprints.Blueprint", "app.Blueprint"}
@@ -224,16 +223,8 @@ class Bodies:
     def _referred(
         self, source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
     ) -> Iterator[str]:
-        is_method = isinstance(source.scope(function), ast.ClassDef)
-        for other in self.sources.files.values():
-            for node in references(other, function.name):
-                places = self.sources.targets(other, node)
-                if places is None:
-                    if is_method != isinstance(node, ast.Attribute) or other.symbol(node) is not None:
-                        continue
-                elif not any(place.node is function for place in places):
-                    continue
-                yield from self._argument(other, node)
+        for other, node in self.sources.references(source, function):
+            yield from self._argument(other, node)
 
     def _argument(self, source: Source, node: ast.expr) -> Iterator[str]:
         """The flavours for one place where a function is named."""
@@ -359,9 +350,9 @@ class Bodies:
                 if binder.value is not None:
                     found |= self.of(place.source, binder.value, depth + 1)
         for other in self.sources.files.values():
-            for one in other.attributes.get(node.attr, ()):
-                above = other.parents[one]
-                if isinstance(one.ctx, ast.Store):
+            for stored in other.attributes.get(node.attr, ()):
+                above = other.parents[stored]
+                if isinstance(stored.ctx, ast.Store):
                     value = above.value if isinstance(above, ast.Assign | ast.AnnAssign) else None
                     found |= self.of(other, value, depth + 1) if value is not None else {UNKNOWN}
         return found or {UNKNOWN}

@@ -19,9 +19,7 @@ from streamcompat.porting.audit.sources import (
     decorated,
     flavour,
     is_static,
-    last_name,
     parameter,
-    references,
 )
 
 STREAMS = {"response.stream", "response.StreamHTTPResponse"}
@@ -243,26 +241,16 @@ class Channels:
         if isinstance(function, ast.Lambda):
             return
         owner = source.class_of(function)
-        name = owner.name if owner is not None and function.name == "__init__" else function.name
-        for other in self.sources.files.values():
-            for node in references(other, name):
-                if not self._is_target(other, node, function, owner):
-                    continue
-                if node in self._explained or isinstance(other.parents[node], ast.Attribute):
-                    continue
-                call = other.parents[node]
-                if not isinstance(call, ast.Call) or call.func is not node:
-                    if not isinstance(call, ast.Compare | ast.arg | ast.AnnAssign):
-                        self._doubt(other, node, f"`{name}` takes a channel, and is used here as a value")
-                elif not self._gives(other, call, source, function, at):
-                    self._doubt(other, call, f"`{name}` takes a channel, and gets something else here")
-
-    def _is_target(
-        self, source: Source, node: ast.expr, function: Function, owner: ast.ClassDef | None
-    ) -> bool:
-        places = self.sources.targets(source, node)
-        wanted: ast.AST = function if owner is None or last_name(node) != owner.name else owner
-        return any(place.node is wanted for place in places or ())
+        wanted = owner if owner is not None and function.name == "__init__" else function
+        for other, node in self.sources.references(source, wanted):
+            if node in self._explained or isinstance(other.parents[node], ast.Attribute):
+                continue
+            call = other.parents[node]
+            if not isinstance(call, ast.Call) or call.func is not node:
+                if not isinstance(call, ast.Compare | ast.arg | ast.AnnAssign):
+                    self._doubt(other, node, f"`{wanted.name}` takes a channel, and is used here as a value")
+            elif not self._gives(other, call, source, function, at):
+                self._doubt(other, call, f"`{wanted.name}` takes a channel, and gets something else here")
 
     def _gives(
         self, source: Source, call: ast.Call, where: Source, function: Function, at: int | str

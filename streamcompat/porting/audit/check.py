@@ -10,7 +10,7 @@ from typing import NamedTuple
 from streamcompat.porting.audit.bodies import MACH9, Bodies
 from streamcompat.porting.audit.channels import STREAMS, Channels, Doubt
 from streamcompat.porting.audit.identities import split_identities
-from streamcompat.porting.audit.sources import Resolve, Source, Sources, flavour, last_name, references
+from streamcompat.porting.audit.sources import Resolve, Source, Sources, flavour, last_name
 
 _BY_NAME = {
     "getattr",
@@ -137,11 +137,8 @@ def _takes(sources: Sources, user: Source, given: Source, name: str) -> bool:
             for one in binders:
                 if one.kind == "import" and sources.leads(user, one.symbol) == (given.path, name):
                     return True
-    if any(sources.leads(user, module) == (given.path, "") for module in user.stars):
-        if any(
-            user.lookup(name, one)[0] is None for one in references(user, name) if isinstance(one, ast.Name)
-        ):
-            return True
+    if any(sources.leads(user, module) == (given.path, "") for module in user.stars) and user.unbound(name):
+        return True
     return any(
         sources.leads(user, symbol) == (given.path, name)
         for one in user.attributes.get(name, ())

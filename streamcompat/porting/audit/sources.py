@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -58,9 +59,17 @@ class Source:
         self.tree = ast.parse(text)
         self.parents: dict[ast.AST, ast.AST] = {}
         self.nodes: list[ast.AST] = [self.tree]
+        self._scopes: dict[ast.AST, Scope] = {self.tree: self.tree}
         for node in self.nodes:
+            own = (
+                node
+                if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+                else None
+            )
+            inside = _inside(node)
             for child in ast.iter_child_nodes(node):
                 self.parents[child] = node
+                self._scopes[child] = own if own is not None and child in inside else self._scopes[node]
                 self.nodes.append(child)
         self.bound: dict[Scope, dict[str, list[Binder]]] = defaultdict(lambda: defaultdict(list))
         self.stars: list[str] = []
@@ -86,16 +95,7 @@ class Source:
 
     def scope(self, node: ast.AST) -> Scope:
         """The scope in which the node is evaluated; a decorator or a default is outside of its function."""
-        inner = node
-        for one in self.above(node):
-            if isinstance(one, ast.Module):
-                return one
-            if isinstance(one, ast.Lambda) and inner is one.body:
-                return one
-            if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and inner in one.body:
-                return one
-            inner = one
-        return self.tree
+        return self._scopes.get(node, self.tree)
 
     def function(self, node: ast.AST) -> Function | None:
         """The function that the node is evaluated in."""
@@ -187,11 +187,35 @@ class Source:
 
     def uses(self, name: str, scope: Scope) -> list[ast.Name]:
         """Where a variable is read."""
-        return [
-            one
-            for one in self.names.get(name, [])
-            if isinstance(one.ctx, ast.Load) and self.lookup(name, one)[0] is scope
-        ]
+        return self._read.get((scope, name), [])
+
+    @cached_property
+    def _read(self) -> dict[tuple[Scope | None, str], list[ast.Name]]:
+        found: dict[tuple[Scope | None, str], list[ast.Name]] = defaultdict(list)
+        for name, nodes in self.names.items():
+            for node in nodes:
+                if isinstance(node.ctx, ast.Load):
+                    found[self.lookup(name, node)[0], name].append(node)
+        return found
+
+    def unbound(self, name: str) -> bool:
+        """Whether the file reads the name and binds it nowhere."""
+        return (None, name) in self._read
+
+    def elsewhere(self, name: str) -> Iterator[ast.Name]:
+        """Where a name is read that another file may define."""
+        for scope, binders in [
+            (None, []),
+            *((one, self.bound[one].get(name, [])) for one in list(self.bound)),
+        ]:
+            if (
+                scope is None
+                and not self.stars
+                or scope is not None
+                and not any(one.kind == "import" for one in binders)
+            ):
+                continue
+            yield from self._read.get((scope, name), [])
 
     def symbol(self, node: ast.AST) -> str | None:
         """The full name of an imported name or of an attribute of one; None if it may be anything else."""
@@ -320,6 +344,23 @@ class Sources:
         # Of an object that is not known, any method of that name.
         return [one for one in self.functions.get(node.attr, ()) if one.source.class_of(one.node)] or None
 
+    def references(
+        self, source: Source, function: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    ) -> Iterator[tuple[Source, ast.Name | ast.Attribute]]:
+        """Where code reads a name or an attribute that may be this function or class."""
+        for use in source.uses(function.name, source.scope(function)):
+            yield source, use
+        for other in self.files.values():
+            for name in other.elsewhere(function.name):
+                if self._refers(other, name, function):
+                    yield other, name
+            for attribute in other.attributes.get(function.name, ()):
+                if isinstance(attribute.ctx, ast.Load) and self._refers(other, attribute, function):
+                    yield other, attribute
+
+    def _refers(self, source: Source, node: ast.expr, function: ast.AST) -> bool:
+        return any(place.node is function for place in self.targets(source, node) or ())
+
     def methods(self, classes: Iterable[Place], name: str) -> list[Place]:
         return [
             Place(place.source, one)
@@ -367,8 +408,10 @@ class Sources:
             places = [Place(where, one.node)] if one.kind == "def" else None
             if isinstance(made, ast.Name):
                 places = self._named(where, made)
-            for place in places or [None]:
-                if place is None or not isinstance(place.node, ast.ClassDef):
+            if not places:
+                return None
+            for place in places:
+                if not isinstance(place.node, ast.ClassDef):
                     return None
                 found += self.related(place.node)
         return found or None
@@ -402,8 +445,10 @@ def decorated(node: ast.AST) -> bool:
     )
 
 
-def references(source: Source, name: str) -> Iterator[ast.Name | ast.Attribute]:
-    """Where a file reads a name, or an attribute of that name."""
-    for node in [*source.names.get(name, ()), *source.attributes.get(name, ())]:
-        if isinstance(node.ctx, ast.Load):
-            yield node
+def _inside(node: ast.AST) -> set[ast.AST]:
+    """The children of a function or a class that are evaluated in its own scope."""
+    if isinstance(node, ast.Lambda):
+        return {node.body}
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return set(node.body)
+    return set()
