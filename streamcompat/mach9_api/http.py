@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sized
-from typing import Any
+from typing import Any, NoReturn
 
 from streamcompat.kernel.request.streams import RequestStream
 from streamcompat_engine import ClientDisconnected, Exchange
@@ -11,6 +11,11 @@ from streamcompat_engine import ClientDisconnected, Exchange
 __all__ = ["BodyChannel", "ReplyChannel"]
 
 ChannelMessage = dict[str, Any]
+
+_SANICS = (
+    "request.stream.{}() is Sanic's: write `message = await request.stream.receive()` in an app of Mach9; "
+    "the body ends where message['more_content'] is False"
+)
 
 
 class BodyChannel(RequestStream):
@@ -32,9 +37,13 @@ class BodyChannel(RequestStream):
             return {"content": b"", "closed": False, "more_content": False}
         return {"content": content, "closed": False, "more_content": True}
 
-    async def get(self) -> ChannelMessage:
-        """The same as `receive`."""
-        return await self.receive()
+    def get(self) -> NoReturn:
+        """RuntimeError: it is Sanic's word, and who reads for Sanic waits for a `None` that never comes."""
+        raise RuntimeError(_SANICS.format("get"))
+
+    def read(self) -> NoReturn:
+        """RuntimeError, as `get`."""
+        raise RuntimeError(_SANICS.format("read"))
 
 
 class ReplyChannel:
@@ -56,6 +65,10 @@ class ReplyChannel:
         if content.__class__ is not bytes:
             content = _buffer(content)
         return self._write(content)
+
+    def write(self, content: object) -> NoReturn:
+        """RuntimeError: it is Sanic's word."""
+        raise RuntimeError("channel.write() is Sanic's: write `await channel.send(bytes)` in an app of Mach9")
 
 
 def _buffer(content: Any) -> bytes:

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import anyio.lowlevel
+
 from streamcompat.kernel.request.streams import RequestStream
 from streamcompat.kernel.routes.views import Handler
 from streamcompat.kernel.websocket.connection import ConnectionClosed, WebSocketConnection
@@ -52,6 +54,7 @@ class MessageChannel(RequestStream):
         try:
             data = await self._connection.recv()
         except ConnectionClosed as closed:
+            await anyio.lowlevel.checkpoint()  # a loop that reads on must not hold up the whole server
             return self._message("websocket.disconnect", code=closed.code)
         return self._message(
             "websocket.receive",

@@ -12,6 +12,7 @@ from streamcompat.porting.reads import scan_reads
 from streamcompat.porting.respond import scan_responds
 from streamcompat.porting.scan import Scan
 from streamcompat.porting.source import decode, fault
+from streamcompat.porting.texts import scan_texts
 from streamcompat.porting.tree import Tree
 from streamcompat.porting.uses import scan_uses
 from streamcompat.porting.writes import Writes
@@ -43,6 +44,7 @@ def analyse(path: str, data: bytes, seeds: Seeds) -> FileFacts:
     scan_objects(scan)
     scan_patches(scan)
     scan_uses(scan)
+    scan_texts(scan)
     scan.find_mixed()
     scan.find_users()
     scan.exports()

@@ -22,10 +22,14 @@ class ImportEdits:
     Args:
         decide: whether the code of an owner is ported.
         root: Mach9's package, used if the file's own imports do not determine it.
+        taken: the names that other files import from this one, or `*` for all.
     """
 
-    def __init__(self, facts: FileFacts, decide: Decide, root: str) -> None:
+    def __init__(
+        self, facts: FileFacts, decide: Decide, root: str, taken: frozenset[str] = frozenset()
+    ) -> None:
         self.facts = facts
+        self._public = taken | facts.public
         self.edits: list[Edit] = []
         self._decide = decide
         self._source = decode(facts.source)[0].encode()
@@ -63,9 +67,11 @@ class ImportEdits:
         for name in statement.names:
             mine = [use for use in uses[name.binding] if _is_of(use, name)]
             going = [use for use in mine if self._moves(use)]
-            staying = len(going) < len(mine)
             target = self._target(statement, name)
-            if mine and not staying and all(use.role == "replaced" for use in mine):
+            gone = all(use.role == "replaced" for use in mine)
+            public = self._is_public(statement, name, target, gone and bool(mine))
+            staying = len(going) < len(mine) or public
+            if mine and not staying and gone:
                 dropped.append(name)
             elif target is None or (not mine and not self._decide(FILE)):
                 kept.append(name)
@@ -79,6 +85,16 @@ class ImportEdits:
             self._plain_import(moved)
         elif moved or (dropped and kept):
             self._from_import(statement, moved, kept, bool(dropped))
+
+    def _is_public(
+        self, statement: ImportStatement, name: ImportedName, target: str | None, gone: bool
+    ) -> bool:
+        """Whether other files take the name from this one, and it would be another after the port, or gone."""
+        if target is None or not self._public & {name.binding, "*"}:
+            return False
+        if gone:
+            return True
+        return name.alias is None and (statement.module is None or not target.endswith(f".{name.binding}"))
 
     def _target(self, statement: ImportStatement, name: ImportedName) -> str | None:
         """The full name in Mach9, as this kind of import spells it."""

@@ -171,6 +171,7 @@ class FileFacts:
     Attributes:
         imports: the modules and names that it imports, as written, to find out which file uses which.
         bindings: the full name behind each imported name.
+        public: the names in its `__all__`.
         exports: its own apps and blueprints by name, with reference and kind.
         defines: the qualified names of its functions and classes.
         names: every name that occurs, so that a new one can be chosen.
@@ -189,6 +190,7 @@ class FileFacts:
     sanic_imports: list[ImportStatement] = field(default_factory=list)
     imports: set[str] = field(default_factory=set)
     bindings: dict[str, str] = field(default_factory=dict)
+    public: set[str] = field(default_factory=set)
     exports: dict[str, tuple[str, str]] = field(default_factory=dict)
     defines: set[str] = field(default_factory=set)
     handed: set[Handed] = field(default_factory=set)

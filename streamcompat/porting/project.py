@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from streamcompat.porting.analysis import analyse
 from streamcompat.porting.audit.check import unexplained
 from streamcompat.porting.imports import ImportEdits
-from streamcompat.porting.link import Decisions, Linker, refer
+from streamcompat.porting.link import Decisions, Linker, Modules, refer
 from streamcompat.porting.model import Edit, FileFacts, Finding, Handed, Seeds
 from streamcompat.porting.outline import is_of_interest
 from streamcompat.porting.source import decode, encode, fault
@@ -118,12 +118,13 @@ def _seeds(files: Mapping[str, FileFacts], sanic: bool) -> dict[str, Seeds]:
 
 def _apply(files: Mapping[str, FileFacts]) -> Result:
     pins: dict[str, str] = {}
+    taken = _taken(files)
     told: list[tuple[str, Finding]] = []
     while True:
         linker = Linker(files, pins)
         decisions = linker.decisions
         root = _root(files)
-        texts = {path: _text(facts, decisions, root) for path, facts in files.items()}
+        texts = {path: _text(facts, decisions, root, taken[path]) for path, facts in files.items()}
         found = [*_broken(files, texts), *_audited(files, texts, linker)]
         fresh = {path: (where, told) for path, where, told in found if path not in pins}
         if not fresh:
@@ -194,7 +195,19 @@ def _root(files: Mapping[str, FileFacts]) -> str:
     return "streamcompat.mach9_api" if sum(named) * 2 > len(named) else "mach9"
 
 
-def _text(facts: FileFacts, decisions: Decisions, root: str) -> bytes:
+def _taken(files: Mapping[str, FileFacts]) -> Mapping[str, frozenset[str]]:
+    """The names that other files take from each file; `*` for all of them."""
+    modules = Modules(files)
+    found: dict[str, set[str]] = defaultdict(set)
+    for path, facts in files.items():
+        for symbol in facts.imports:
+            origin = modules.resolve(path, symbol)
+            if origin is not None and origin[0] != path and origin[1]:
+                found[origin[0]].add(origin[1].partition(".")[0])
+    return defaultdict(frozenset, {path: frozenset(names) for path, names in found.items()})
+
+
+def _text(facts: FileFacts, decisions: Decisions, root: str, taken: frozenset[str] = frozenset()) -> bytes:
     if facts.error is not None:
         return facts.source
 
@@ -202,7 +215,7 @@ def _text(facts: FileFacts, decisions: Decisions, root: str) -> bytes:
         return decisions.ported(facts.path, owner)
 
     edits = [edit for edit in facts.edits if decide(edit.owner)]
-    edits += ImportEdits(facts, decide, root).edits
+    edits += ImportEdits(facts, decide, root, taken).edits
     if not edits:
         return facts.source
     text, encoding = decode(facts.source)

@@ -51,7 +51,7 @@ def _import(scan: Scan, node: cst.Import | cst.ImportFrom) -> None:
     if isinstance(node, cst.ImportFrom):
         module = "." * len(node.relative) + _dotted(node.module)
         if isinstance(node.names, cst.ImportStar):
-            scan.facts.imports.add(module)
+            scan.facts.imports |= {module, f"{module}.*"}
             if names.split(module) is not None:
                 scan.say(
                     node,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, NoReturn
 
 from streamcompat.kernel.request.streams import RequestStream
 
@@ -34,3 +34,10 @@ class StreamQueue(RequestStream):
 
     # Sanic's name for it since 18.12.
     read = get
+
+    def receive(self) -> NoReturn:
+        """RuntimeError: it is Mach9's word, and who reads for Mach9 expects a message."""
+        raise RuntimeError(
+            "request.stream.receive() is Mach9's: write `body = await request.stream.get()` in an app of "
+            "Sanic; the body ends where it is None"
+        )

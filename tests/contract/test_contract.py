@@ -244,6 +244,32 @@ def test_a_body_at_once(implementation: str) -> None:
     assert converse(implementation, app, POST).complete
 
 
+@pytest.mark.parametrize("end", ["no body", "the end", "an error"])
+def test_who_reads_past_the_end_does_not_hold_up_the_others(implementation: str, end: str) -> None:
+    async def app(exchange: Exchange, client: ClientEnd) -> None:
+        others = anyio.Event()
+        if end == "an error":
+            exchange.body_limit = 0
+            await client.send(b"a")
+        elif end == "the end":
+            await client.end()
+
+        async def other() -> None:
+            others.set()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(other)
+            with anyio.fail_after(5):
+                while not others.is_set():
+                    try:
+                        assert await exchange.receive() is None
+                    except BodyTooLarge:
+                        continue
+        exchange.respond(200, FIELDS, b"")
+
+    assert converse(implementation, app, Request() if end == "no body" else POST).complete
+
+
 def test_a_body_that_is_too_large(implementation: str) -> None:
     async def app(exchange: Exchange, end: ClientEnd) -> None:
         exchange.body_limit = 3

@@ -43,6 +43,26 @@ class TestQueue:
         assert repr(stream) == f"<{type(stream).__name__} open>"
 
 
+class TestTheOtherFlavoursWords:
+    @pytest.mark.parametrize("word", ["get", "read"])
+    def test_sanics_words_on_a_body_of_mach9s_say_what_to_write(self, word):
+        channel = BodyChannel(request_to("POST", "/", b"a"))
+        with pytest.raises(
+            RuntimeError, match=rf"{word}\(\) is Sanic's: write `message = await request.stream.rec"
+        ):
+            getattr(channel, word)()
+
+    def test_mach9s_words_on_a_body_of_sanics_say_what_to_write(self):
+        with pytest.raises(
+            RuntimeError, match=r"receive\(\) is Mach9's: write `body = await request.stream.get"
+        ):
+            StreamQueue(request_to("POST", "/", b"a")).receive()
+
+    def test_sanics_words_on_a_channel_say_what_to_write(self):
+        with pytest.raises(RuntimeError, match=r"write\(\) is Sanic's: write `await channel.send"):
+            ReplyChannel(request_to("GET", "/")).write(b"a")
+
+
 class TestSanic:
     async def test_pieces_and_then_none_every_time(self):
         stream = StreamQueue(request_to("POST", "/", b"a", b"b"))
@@ -76,7 +96,6 @@ class TestMach9:
             END,
             END,
         ]
-        assert await channel.get() == END
 
     async def test_a_client_that_leaves(self):
         channel = BodyChannel(request_to("POST", "/", b"a", ClientDisconnected()))

@@ -16,6 +16,18 @@ WRITE = (
 )
 TEXT = "from sanic.response import text\n"
 
+FIXED = "class Fixed:\n    def __init__(self): self.stream = self\n    async def get(self): return b'x'\n"
+WRITES = WRITE.format("response.write('x')")
+
+
+def made_by(name: str) -> str:
+    return WRITES.replace("return stream", f"return {name}")
+
+
+def under(decorator: str) -> str:
+    return WRITES.replace("    async def w", f"    @{decorator}\n    async def w")
+
+
 CASES: dict[str, dict[str, str]] = {
     "a method that a subclass overrides": {
         "app.py": HEAD
@@ -47,14 +59,11 @@ CASES: dict[str, dict[str, str]] = {
         "        await response.event('a')\n    return Sse(w)\n"
     },
     "a streaming function under a decorator": {
-        "app.py": HEAD
-        + "def framed(f):\n    async def inner(response):\n        response.write('<')\n"
-        "        await f(response)\n    return inner\n" + WRITE.format("response.write('x')").replace("    async def w", "    @framed\n    async def w")
+        "app.py": HEAD + "def framed(f):\n    async def inner(response):\n        response.write('<')\n"
+        "        await f(response)\n    return inner\n" + under("framed")
     },
     "a decorator of the library": {
-        "app.py": "import contextlib\n"
-        + HEAD
-        + WRITE.format("response.write('x')").replace("    async def w", "    @contextlib.asynccontextmanager\n    async def w")
+        "app.py": "import contextlib\n" + HEAD + under("contextlib.asynccontextmanager")
     },
     "a response in a named tuple": {
         "app.py": "from typing import NamedTuple\n"
@@ -75,17 +84,19 @@ CASES: dict[str, dict[str, str]] = {
         "        self.out.write(x)\nT(sys.stdout)\n" + WRITE.format("T(response).say('x')")
     },
     "a response through *args": {
-        "app.py": HEAD
-        + "async def call(fn, *a):\n    return await fn(*a)\nasync def emit(response, x):\n    response.write(x)\n"
+        "app.py": HEAD + "async def call(fn, *a):\n    return await fn(*a)\n"
+        "async def emit(response, x):\n    response.write(x)\n"
         + WRITE.format("await call(emit, response, 'a')")
     },
     "a response through **kwargs": {
-        "app.py": HEAD
-        + "async def call(fn, **k):\n    return await fn(**k)\nasync def emit(response):\n    response.write('x')\n"
+        "app.py": HEAD + "async def call(fn, **k):\n    return await fn(**k)\n"
+        "async def emit(response):\n    response.write('x')\n"
         + WRITE.format("await call(emit, response=response)")
     },
     "a helper that a test calls with a fake": {
-        "app.py": HEAD + "async def emit(response, n):\n    response.write(n)\n" + WRITE.format("await emit(response, 1)"),
+        "app.py": HEAD
+        + "async def emit(response, n):\n    response.write(n)\n"
+        + WRITE.format("await emit(response, 1)"),
         "test_app.py": "from app import emit\nclass Fake:\n    def write(self, x): self.x = x\n"
         "async def test_emit():\n    f = Fake()\n    await emit(f, 3)\n    assert f.x == 3\n",
     },
@@ -93,53 +104,62 @@ CASES: dict[str, dict[str, str]] = {
         "app.py": HEAD + READ,
         "test_app.py": "from app import p\nclass Fake:\n    pass\nasync def test_p():\n    await p(Fake())\n",
     },
-    "stream by another name": {"app.py": HEAD + "st = stream\n" + WRITE.format("response.write('x')").replace("return stream", "return st")},
+    "stream by another name": {"app.py": HEAD + "st = stream\n" + made_by("st")},
     "stream of the package by another name": {
-        "app.py": "import sanic.response\n" + HEAD + "st = sanic.response.stream\n" + WRITE.format("response.write('x')").replace("return stream", "return st")
+        "app.py": "import sanic.response\n" + HEAD + "st = sanic.response.stream\n" + made_by("st")
     },
     "the module as a value": {
-        "app.py": "from sanic import response as mod\n" + HEAD
+        "app.py": "from sanic import response as mod\n"
+        + HEAD
         + "def helper(m, fn):\n    return m.stream(fn)\n"
-        + WRITE.format("response.write('x')").replace("return stream(w)", "return helper(mod, w)")
+        + WRITES.replace("return stream(w)", "return helper(mod, w)")
     },
     "stream in a partial": {
-        "app.py": "from functools import partial\n" + HEAD + "csv = partial(stream, content_type='text/csv')\n"
-        + WRITE.format("response.write('x')").replace("return stream", "return csv")
+        "app.py": "from functools import partial\n"
+        + HEAD
+        + "csv = partial(stream, content_type='text/csv')\n"
+        + made_by("csv")
     },
     "stream as an attribute of a class": {
-        "app.py": HEAD + "class Kinds:\n    make = staticmethod(stream)\n"
-        + WRITE.format("response.write('x')").replace("return stream", "return Kinds.make")
+        "app.py": HEAD + "class Kinds:\n    make = staticmethod(stream)\n" + made_by("Kinds.make")
     },
-    "a lambda as a handler": {"app.py": HEAD + "app.add_route(lambda request: stream(lambda r: r.write('x')), '/p')\n"},
-    "the stream by getattr": {"app.py": HEAD + READ.replace("request.stream.get", "getattr(request, 'stream').get")},
+    "a lambda as a handler": {
+        "app.py": HEAD + "app.add_route(lambda request: stream(lambda r: r.write('x')), '/p')\n"
+    },
+    "the stream by getattr": {
+        "app.py": HEAD + READ.replace("request.stream.get", "getattr(request, 'stream').get")
+    },
     "the stream by attrgetter": {
-        "app.py": "from operator import attrgetter\n" + HEAD
+        "app.py": "from operator import attrgetter\n"
+        + HEAD
         + READ.replace("request.stream.get", "attrgetter('stream')(request).get")
     },
     "an attribute whose name is made": {
         "app.py": HEAD + READ.replace("request.stream.get", "getattr(request, 'str' + 'eam').get")
     },
     "a write by methodcaller": {
-        "app.py": "from operator import methodcaller\n" + HEAD + WRITE.format("methodcaller('write', 'x')(response)")
+        "app.py": "from operator import methodcaller\n"
+        + HEAD
+        + WRITE.format("methodcaller('write', 'x')(response)")
     },
     "a request that is something else": {
-        "app.py": HEAD + "class Fixed:\n    def __init__(self): self.stream = self\n    async def get(self): return b'x'\n"
-        + READ.replace("    return", "    request = Fixed()\n    return")
+        "app.py": HEAD + FIXED + READ.replace("    return", "    request = Fixed()\n    return")
     },
     "a request that a loop names": {
-        "app.py": HEAD + "class Fixed:\n    def __init__(self): self.stream = self\n    async def get(self): return b'x'\n"
+        "app.py": HEAD
+        + FIXED
         + READ.replace("    return", "    for request in [Fixed()]:\n        pass\n    return")
     },
     "middleware that takes the streaming function": {
         "app.py": HEAD + "@app.middleware('response')\nasync def end(request, response):\n"
         "    fn = getattr(response, 'streaming_fn', None)\n    if fn:\n        async def both(r):\n"
         "            await fn(r)\n            await r.write('|end')\n        response.streaming_fn = both\n"
-        + WRITE.format("response.write('x')")
+        + WRITES
     },
     "a class that is asked for by its name": {
         "app.py": HEAD + READ + "assert type(app).__name__ == 'Sanic'\n"
     },
-}  # fmt: skip
+}
 
 
 def ported(files: dict[str, str]) -> Result:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from streamcompat import aliases
 from streamcompat.porting.project import Result, port
+from streamcompat.verification import load
 
 MAIN = 'from sanic import Sanic\n\napp = Sanic("main", load_env=False)\n'
 ECHO = """
@@ -171,8 +177,8 @@ def test_what_does_not_compile_is_left_with_its_unit(monkeypatch) -> None:  # ty
 
     real = project._text
 
-    def broken(facts, decisions, root):  # type: ignore[no-untyped-def]
-        made = real(facts, decisions, root)
+    def broken(facts, *given):  # type: ignore[no-untyped-def]
+        made = real(facts, *given)
         return made + b"(" if facts.path == "main.py" and made != facts.source else made
 
     monkeypatch.setattr(project, "_text", broken)
@@ -180,3 +186,86 @@ def test_what_does_not_compile_is_left_with_its_unit(monkeypatch) -> None:  # ty
     result = ported(main=MAIN, routes=source)
     assert after(result) == {"main": MAIN, "routes": source}
     assert ("main.py", 1, "unknown") in kinds(result)
+
+
+IMPORTS = {
+    "a name that is only handed on": ("from sanic import Sanic\n", "from base import Sanic\n"),
+    "an exception": ("from sanic.exceptions import SanicException\n", "from base import SanicException\n"),
+    "by attribute": ("from sanic import Sanic\n", "import base\nmade = base.Sanic('b', load_env=False)\n"),
+    "by the module's attribute": ("import sanic\n", "import base\nassert base.sanic.response\n"),
+    "by a star": ("from sanic import Sanic\n", "from base import *\nmade = Sanic('b', load_env=False)\n"),
+    "by a star and __all__": (
+        "from sanic import Sanic\n__all__ = ['Sanic', 'app']\n",
+        "from base import *\n",
+    ),
+    "the logger": ("from sanic.log import logger\n", "from base import logger\nlogger.debug('x')\n"),
+    "a class that is asked for": (
+        "from sanic.response import HTTPResponse, StreamingHTTPResponse\n"
+        "def kind(r):\n    return isinstance(r, (HTTPResponse, StreamingHTTPResponse))\n",
+        "from base import HTTPResponse, StreamingHTTPResponse, kind\n",
+    ),
+    "in a function": ("from sanic import Sanic\n", "def later():\n    from base import Sanic\nlater()\n"),
+    "through a third file": ("from sanic import Sanic\n", "from middle import Sanic\n"),
+}
+
+
+@pytest.mark.parametrize("name", IMPORTS)
+def test_names_that_other_files_take_stay_importable(name: str, tmp_path: Path) -> None:
+    given, taken = IMPORTS[name]
+    base = given + "from sanic import Sanic as _Sanic\napp = _Sanic('m', load_env=False)\n"
+    middle = "from base import Sanic\n" if "middle" in taken else ""
+    result = ported(base=base, user=f"from base import app\n{taken}", middle=middle)
+    for file in result.files:
+        (tmp_path / file.path).write_bytes(file.after)
+    assert "mach9" in after(result)["base"]
+    aliases.install()
+    try:
+        assert type(load(f"{tmp_path / 'user.py'}:app")).__name__ == "Mach9"
+    finally:
+        aliases.uninstall()
+
+
+HINTS = """import dataclasses
+import typing
+from sanic import Sanic
+from sanic.request import Request
+from sanic.response import stream, StreamingHTTPResponse
+
+app = Sanic("hints", load_env=False)
+
+
+def typed(request: "Request", how: 'typing.Dict[str, "StreamingHTTPResponse"]') -> "StreamingHTTPResponse":
+    kept: "typing.Optional[StreamingHTTPResponse]" = None
+    return typing.cast("StreamingHTTPResponse", kept)
+
+
+def older(request, made=None):
+    # type: (Request, StreamingHTTPResponse) -> typing.Optional[StreamingHTTPResponse]
+    note = "StreamingHTTPResponse"  # StreamingHTTPResponse in words
+    return note
+
+
+@dataclasses.dataclass
+class Context:
+    app: "Sanic"
+    made: typing.Optional["StreamingHTTPResponse"] = None
+
+
+for one in (typed, Context):
+    typing.get_type_hints(one)
+"""
+
+
+def test_annotations_in_texts_follow_their_imports(tmp_path: Path) -> None:
+    new = after(ported(hints=HINTS))["hints"]
+    for name, renamed in (("Sanic", "Mach9"), ("StreamingHTTPResponse", "StreamHTTPResponse")):
+        assert f'"{name}"' not in new.replace('note = "StreamingHTTPResponse"', "")
+        assert renamed in new
+    assert 'note = "StreamingHTTPResponse"  # StreamingHTTPResponse in words' in new
+    assert "# type: (Request, StreamHTTPResponse) -> typing.Optional[StreamHTTPResponse]" in new
+    (tmp_path / "hints.py").write_text(new)
+    aliases.install()
+    try:
+        load(str(tmp_path / "hints.py"))
+    finally:
+        aliases.uninstall()

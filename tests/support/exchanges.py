@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import anyio
+import anyio.lowlevel
 
 from streamcompat_engine import (
     Accepted,
@@ -171,6 +172,7 @@ class FakeExchange:
             raise BodyTooLarge(self.body_limit)
 
     async def receive(self) -> bytes | None:
+        await anyio.lowlevel.checkpoint()
         self._check_limit()
         while not self.pieces:
             if not self._open:

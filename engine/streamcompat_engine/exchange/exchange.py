@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+import anyio.lowlevel
+
 from ..errors import BodyTooLarge, ResponseStateError
 from ..events import Fields, RequestHead
 from .contract import OnDisconnect, WebSocketCore
@@ -131,7 +133,7 @@ class HTTPExchange:
 
     __slots__ = (
         "_body", "_flow", "_inbound", "_on_disconnect", "_on_stop", "_readers", "_responded", "_slot",
-        "_watcher", "began", "context", "first_byte", "head", "status", "write",
+        "_told_the_end", "_watcher", "began", "context", "first_byte", "head", "status", "write",
     )  # fmt: skip
 
     def __init__(self, slot: Slot) -> None:
@@ -145,6 +147,7 @@ class HTTPExchange:
         self._body: Body | None = None
         self._on_disconnect: OnDisconnect = "raise"
         self._readers: list[Wakeup] = []
+        self._told_the_end = False
         self._responded = 0
         self._on_stop: Callable[[], None] | None = None
         self.began = slot.began
@@ -224,6 +227,7 @@ class HTTPExchange:
     async def receive(self) -> bytes | None:
         inbound = self._inbound
         if inbound is None:
+            await self._let_others_run()
             return None
         piece = inbound.take()
         if piece is None:
@@ -240,8 +244,10 @@ class HTTPExchange:
             slot.send_continue()
         while (piece := inbound.take()) is None:
             if inbound.ended:
+                await self._let_others_run()
                 return None
             if inbound.error is not None:
+                await self._let_others_run()
                 raise inbound.error
             inbound.wake = self._wake_readers
             wakeup = slot.wakeup()
@@ -253,6 +259,12 @@ class HTTPExchange:
                 if not self._readers:
                     inbound.wake = None
         return piece
+
+    async def _let_others_run(self) -> None:
+        """A loop that reads past the end must not hold up the whole server; the first end costs nothing."""
+        if self._told_the_end:
+            await anyio.lowlevel.checkpoint()
+        self._told_the_end = True
 
     def _wake_readers(self) -> None:
         for reader in self._readers:
