@@ -31,4 +31,10 @@ def _port(options: argparse.Namespace) -> int:
         if extra is None:
             raise
         raise CommandError(f"this needs {package}: pip install 'streamcompat[{extra}]'") from error
-    return command.run(options.paths, origin=options.origin, mode=options.mode, form=options.report)
+    return command.run(
+        options.paths,
+        origin=options.origin,
+        mode=options.mode,
+        form=options.report,
+        statistics=options.statistics,
+    )

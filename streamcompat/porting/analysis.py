@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import libcst as cst
 
+from streamcompat.porting.deep import DEPTH, apart, deepest
 from streamcompat.porting.model import FileFacts, Seeds
 from streamcompat.porting.objects import scan_objects
 from streamcompat.porting.outline import imports_dynamically, is_of_interest, outline
@@ -20,19 +21,25 @@ from streamcompat.porting.writes import Writes
 
 def analyse(path: str, data: bytes, seeds: Seeds) -> FileFacts:
     """All facts about a file; a file that is not valid Python has only an `error`."""
-    facts = FileFacts(path, data, dynamic=imports_dynamically(data))
-    facts.error = fault(data)
-    if facts.error is not None:
-        return facts
+    error = fault(data)
+    if error is not None:
+        return FileFacts(path, data, error=error)
     if not is_of_interest(data, seeds):
         return outline(path, data)
+    depth, line = deepest(data)
+    return apart(path, data, seeds, line) if depth > DEPTH else examine(path, data, seeds)
+
+
+def examine(path: str, data: bytes, seeds: Seeds) -> FileFacts:
+    """The facts about a valid file that uses Sanic."""
+    facts = FileFacts(path, data, dynamic=imports_dynamically(data))
     try:
         tree = Tree(decode(data)[0])
     except cst.ParserSyntaxError as error:
         facts.error = (error.raw_line, error.message.splitlines()[0])
         return facts
     except RecursionError:
-        facts.error = (1, "its expressions are nested too deeply")
+        facts.error = (deepest(data)[1], "its expressions are nested too deeply")
         return facts
     facts.newline = tree.newline
     facts.names = frozenset(tree.names_below(tree.module))

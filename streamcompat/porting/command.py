@@ -1,11 +1,12 @@
 """The command `streamcompat port`: reads files, ports them together, and shows, checks or writes the result.
 
-The rule: a file is written completely or not at all: a new file beside the old one replaces it by a rename.
+The rule: files are written completely or not at all, and all of them or none.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import multiprocessing
 import os
 import sys
@@ -18,18 +19,21 @@ from rich.console import Console
 from rich.progress import Progress
 
 from streamcompat.porting import report
-from streamcompat.porting.files import python_files
+from streamcompat.porting.files import NOTEBOOK, python_files
 from streamcompat.porting.model import FileFacts
 from streamcompat.porting.project import Analysis, Ported, Result, analyse_one, port
+from streamcompat.porting.settings import SettingsError, settings_of
 
 CHANGES = 1
+USAGE = 2
 FAILED = 3
+UNKNOWN = 4
 STDIN = "-"
 _MANY = 40
 """Number of files from which the command uses several processes and shows a progress bar."""
 
 
-def run(paths: Sequence[str], *, origin: str, mode: str, form: str) -> int:
+def run(paths: Sequence[str], *, origin: str, mode: str, form: str, statistics: bool = False) -> int:
     """Run the command.
 
     Args:
@@ -37,15 +41,22 @@ def run(paths: Sequence[str], *, origin: str, mode: str, form: str) -> int:
         origin: `auto` for files that import Sanic, `sanic` for every file with a `request`.
         mode: `diff`, `check` or `write`.
         form: the format of the report: `text`, `json` or `github`.
+        statistics: also count the findings by their reason.
 
     Returns:
-        0; 1 if `check` finds something to port; 3 if a file cannot be read or parsed.
+        0; 1 if `check` finds something to port; 2 for wrong settings; 3 if a file cannot be read, parsed or
+        written; 4 if `check` or `write` changes something and something is unknown.
     """
-    if list(paths) == [STDIN]:
+    is_filter = list(paths) == [STDIN]
+    if is_filter:
         sources = {"<stdin>": sys.stdin.buffer.read()}
         failed: list[str] = []
     else:
-        sources, failed = _read(paths)
+        try:
+            sources, failed = _read(paths)
+        except SettingsError as error:
+            sys.stderr.write(f"streamcompat: {error}\n")
+            return USAGE
         if not sources and not failed:
             where = ", ".join(paths)
             sys.stderr.write(
@@ -54,30 +65,39 @@ def run(paths: Sequence[str], *, origin: str, mode: str, form: str) -> int:
     with _runner(len(sources)) as runner:
         result = port(sources, runner, sanic=origin == "sanic")
     changed = [file for file in result.files if file.before != file.after]
-    if list(paths) == [STDIN] and mode == "write":
+    if is_filter and mode == "write":
         sys.stdout.buffer.write(result.files[0].after)
         sys.stdout.buffer.flush()
     elif mode == "write":
-        failed += [fault for file in changed if (fault := _write(file)) is not None]
-    _show(result, mode, form, is_filter=list(paths) == [STDIN] and mode == "write")
+        refused = write(changed)
+        failed += refused
+        changed = [] if refused else changed
     for fault in failed:
         sys.stderr.write(f"streamcompat: {fault}\n")
-    if failed or any(file.error is not None for file in result.files):
+    _show(result, changed, mode, form, is_filter and mode == "write", statistics)
+    if failed or any(file.error is not None and file.concerned for file in result.files):
         return FAILED
-    return CHANGES if mode == "check" and changed else 0
+    if not changed or mode == "diff":
+        return 0
+    if any(one.kind == "unknown" for file in result.files for one in file.findings):
+        return UNKNOWN
+    return CHANGES if mode == "check" else 0
 
 
-def _show(result: Result, mode: str, form: str, is_filter: bool) -> None:
-    changed = [file for file in result.files if file.before != file.after]
+def _show(
+    result: Result, changed: Sequence[Ported], mode: str, form: str, is_filter: bool, statistics: bool
+) -> None:
     if form == "json":
         text = report.as_json(result, with_diff=mode == "diff")
     else:
         text = report.REPORTS[form](result)
         if mode == "diff":
-            sys.stdout.write("".join(map(report.diff, changed)))
+            report.show_diff(changed)
         else:
             said = "would be ported" if mode == "check" else "ported"
             text = "".join(f"{said}: {file.path}\n" for file in changed) + text
+        if statistics:
+            text += report.statistics(result)
     # Standard output carries only the diff, so that `patch` can read it.
     sys.stdout.flush()
     (sys.stderr if is_filter or (form == "text" and mode == "diff") else sys.stdout).write(text)
@@ -87,9 +107,15 @@ def _read(paths: Sequence[str]) -> tuple[dict[str, bytes], list[str]]:
     sources: dict[str, bytes] = {}
     failed: list[str] = []
     for given in paths:
+        settings = settings_of(Path(given) if Path(given).is_dir() else Path(given).parent)
         try:
             for path in python_files([Path(given)]):
-                sources[str(path)] = path.read_bytes()
+                if settings is not None and settings.excludes(path):
+                    continue
+                if path.suffix == NOTEBOOK:
+                    sys.stderr.write(f"streamcompat: {path} is a notebook, and notebooks are not ported\n")
+                else:
+                    sources[str(path)] = path.read_bytes()
         except FileNotFoundError as error:
             failed.append(f"{error.filename or given} does not exist")
         except OSError as error:
@@ -97,23 +123,50 @@ def _read(paths: Sequence[str]) -> tuple[dict[str, bytes], list[str]]:
     return sources, failed
 
 
-def _write(file: Ported) -> str | None:
-    path = Path(file.path)
-    place = None
-    try:
-        mode = path.stat().st_mode
-        target = path.resolve()
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{path.name}.", delete=False) as new:
-            place = new.name
-            new.write(file.after)
-        os.chmod(place, mode)
-        os.replace(place, target)
-    except OSError as error:
-        if place is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(place)
-        return f"cannot write {file.path}: {error.strerror}"
-    return None
+def write(files: Sequence[Ported]) -> list[str]:
+    """Write the files, all or none: each new one is made beside the old one first, and then replaces it.
+
+    Returns: why nothing was written.
+    """
+    made: list[tuple[Ported, Path, str]] = []
+    replaced: list[tuple[Ported, Path]] = []
+    for file in files:
+        try:
+            target = Path(file.path).resolve()
+            if not os.access(target, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            made.append((file, target, _beside(target, file.after)))
+        except OSError as error:
+            _drop(place for _, _, place in made)
+            return [f"cannot write {file.path}: {error.strerror}", *_nothing(files)]
+    for file, target, place in made:
+        try:
+            os.replace(place, target)
+        except OSError as error:
+            _drop(place for _, _, place in made)
+            for earlier, path in replaced:
+                os.replace(_beside(path, earlier.before), path)
+            return [f"cannot write {file.path}: {error.strerror}", *_nothing(files)]
+        replaced.append((file, target))
+    return []
+
+
+def _nothing(files: Sequence[Ported]) -> list[str]:
+    return ["nothing was written, so that no app is ported in half"] if len(files) > 1 else []
+
+
+def _beside(target: Path, data: bytes) -> str:
+    """A file with the new content and the old one's mode, in the same folder."""
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as new:
+        new.write(data)
+    os.chmod(new.name, target.stat().st_mode)
+    return new.name
+
+
+def _drop(places: Iterable[str]) -> None:
+    for place in places:
+        with contextlib.suppress(OSError):
+            os.unlink(place)
 
 
 @contextlib.contextmanager

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
+NOTEBOOK = ".ipynb"
 Rules = list[tuple[Path, GitIgnoreSpec]]
 
 
 def python_files(paths: Iterable[Path]) -> Iterator[Path]:
-    """The given files, and the Python files below the given folders, each once and in order.
+    """The given files, and the Python files and notebooks below the given folders, each once and in order.
 
     Below a folder, the search skips everything that a `.gitignore` of the repository excludes, as well as
     `.git`, links to folders, and virtual environments.
@@ -69,7 +70,7 @@ def _below(folder: Path, rules: Rules) -> Iterator[Path]:
     for entry in ordered:
         path = Path(folder, entry.name)
         is_folder = entry.is_dir(follow_symlinks=False)
-        if not is_folder and not entry.name.endswith(".py"):
+        if not is_folder and not entry.name.endswith((".py", NOTEBOOK)):
             continue
         if _ignored(folder.resolve() / entry.name, rules, is_folder):
             continue

@@ -89,7 +89,7 @@ class ImportEdits:
     def _is_public(
         self, statement: ImportStatement, name: ImportedName, target: str | None, gone: bool
     ) -> bool:
-        """Whether other files take the name from this one, and it would be another after the port, or gone."""
+        """Whether other files take the name from this one, and it would be renamed by the port, or gone."""
         if target is None or not self._public & {name.binding, "*"}:
             return False
         if gone:

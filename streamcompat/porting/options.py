@@ -16,9 +16,13 @@ examples:
   streamcompat port . --write               change the files
   streamcompat port . --check               exit with 1 if something would change
   streamcompat port - --write < old.py      from standard input to standard output
+  streamcompat port . --statistics          count the findings by their reason
   streamcompat port --verify old.py new.py --alias
                                             search for a request to which the
                                             two apps respond differently
+
+exit status: 0 nothing to do, 1 something would change (--check) or differs
+(--verify), 2 usage, 3 a file failed, 4 something changes and something is unknown
 """
 
 
@@ -42,6 +46,7 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         metavar="PATH",
         nargs="*",
         help="files and folders to port together, without files that a .gitignore excludes; "
+        "and without what `exclude` in [tool.streamcompat.port] of pyproject.toml names; "
         "`-` for standard input",
     )
     parser.add_argument(
@@ -67,6 +72,9 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         choices=["text", "json", "github"],
         default="text",
         help="format of the report; github prints annotations for a workflow (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--statistics", action="store_true", help="also count the findings of the report by their reason"
     )
     verify = parser.add_argument_group("verification")
     verify.add_argument(

@@ -1,10 +1,13 @@
-"""Finds code that changes or extends Sanic itself: patches, subclasses of apps, decorators of extensions.
+"""Finds code that changes or extends Sanic itself: patches, subclasses of apps, decorators of extensions; and
+what a comment says to leave.
 
 The rule: such code is never ported, and everything that it affects stays, because a patch or a subclass may
 change any behaviour of an app.
 """
 
 from __future__ import annotations
+
+import re
 
 import libcst as cst
 
@@ -14,12 +17,34 @@ from streamcompat.porting.roles import OBJECT_ROLES, OBJECTS
 from streamcompat.porting.scan import Scan
 from streamcompat.porting.tree import literal
 
+_LEAVE = re.compile(rb"#\s*streamcompat:\s*leave\b")
+
 
 def scan_patches(scan: Scan) -> None:
-    """Report all three."""
+    """Report all of these."""
+    _left(scan)
     _patches(scan)
     _subclasses(scan)
     _decorators(scan)
+
+
+def _left(scan: Scan) -> None:
+    """Leave what a comment says to leave: above a handler, at its `def`, or at a decorator of it."""
+    tree = scan.tree
+    if _LEAVE.search(tree.source) is None:
+        return
+    lines = tree.source.splitlines()
+    for one in tree.all(cst.FunctionDef, cst.ClassDef):
+        first = tree.line(one.decorators[0] if one.decorators else one)
+        until = tree.line(one.body)
+        if isinstance(one.body, cst.IndentedBlock) and one.body.body:
+            until = max(tree.line(one.name), tree.line(one.body.body[0]) - 1)
+        above = lines[first - 2 : first - 1] if first > 1 else []
+        if any(
+            _LEAVE.search(line)
+            for line in [*(a for a in above if a.lstrip().startswith(b"#")), *lines[first - 1 : until]]
+        ):
+            scan.say(one, "left", "a comment says to leave it", "take the comment out", scan.unit_of(one))
 
 
 def _patches(scan: Scan) -> None:

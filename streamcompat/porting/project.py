@@ -32,6 +32,7 @@ class Ported:
         before, after: its bytes; the same if nothing is ported.
         findings: the messages of the report, sorted by line.
         error: line and reason if the file cannot be parsed.
+        concerned: it has to do with Sanic, so that an error in it matters.
     """
 
     path: str
@@ -39,6 +40,7 @@ class Ported:
     after: bytes
     findings: tuple[Finding, ...] = ()
     error: tuple[int, str] | None = None
+    concerned: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def port(sources: Mapping[str, bytes], run: Run | None = None, sanic: bool = Fal
         for one in run([(path, sources[path], wanted[path]) for path in changed]):
             facts[one.path] = one
             seeds[one.path] = wanted[one.path]
-    return _apply(facts)
+    return _apply(facts, seeds)
 
 
 def _seeds(files: Mapping[str, FileFacts], sanic: bool) -> dict[str, Seeds]:
@@ -116,7 +118,7 @@ def _seeds(files: Mapping[str, FileFacts], sanic: bool) -> dict[str, Seeds]:
     }
 
 
-def _apply(files: Mapping[str, FileFacts]) -> Result:
+def _apply(files: Mapping[str, FileFacts], seeds: Mapping[str, Seeds]) -> Result:
     pins: dict[str, str] = {}
     taken = _taken(files)
     told: list[tuple[str, Finding]] = []
@@ -143,6 +145,7 @@ def _apply(files: Mapping[str, FileFacts]) -> Result:
                 facts.source if path in pins else texts[path],
                 tuple(decisions.findings[path]),
                 facts.error,
+                is_of_interest(facts.source, seeds[path]),
             )
             for path, facts in files.items()
         ),

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Iterator
+import os
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
 
 from streamcompat.porting.project import Ported, Result
 from streamcompat.porting.source import decode
@@ -12,16 +20,68 @@ from streamcompat.porting.source import decode
 LABELS = {"left": "left alone", "unknown": "unknown", "note": "note"}
 
 
+_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
 def diff(file: Ported) -> str:
-    """The change of a file in the format of `diff -u`; empty if there is none."""
+    """The change of a file in the format of `diff -u`, for `git apply`; empty if there is none."""
     if file.before == file.after:
         return ""
-    before, after = (decode(data)[0].splitlines(keepends=True) for data in (file.before, file.after))
-    name = file.path.removeprefix("/")
+    before, after = (_lines(decode(data)[0]) for data in (file.before, file.after))
+    name = _name(file.path)
     lines = []
-    for line in difflib.unified_diff(before, after, f"a/{name}", f"b/{name}"):
+    for line in difflib.unified_diff(before, after, _quoted(f"a/{name}"), _quoted(f"b/{name}")):
         lines.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
     return "".join(lines)
+
+
+def _lines(text: str) -> list[str]:
+    """The lines as `patch` takes them: only a line feed ends one."""
+    return [one for one in re.split(r"(?<=\n)", text) if one]
+
+
+def _name(path: str) -> str:
+    """The path below the top of its repository, or below the working directory."""
+    whole = Path(os.path.abspath(path))
+    tops = [one for one in whole.parents if (one / ".git").exists()]
+    for top in [*tops[:1], Path.cwd()]:
+        if whole.is_relative_to(top):
+            return whole.relative_to(top).as_posix()
+    return path.removeprefix("/")
+
+
+def _quoted(name: str) -> str:
+    """The name as git writes it: in quotes if it has a sign that ends or hides it."""
+    if not any(sign in name for sign in '\\"\n\t\r'):
+        return name
+    for sign, text in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\t", "\\t"), ("\r", "\\r")):
+        name = name.replace(sign, text)
+    return f'"{name}"'
+
+
+def show_diff(files: Iterable[Ported]) -> None:
+    """Write the diffs to standard output; in colours if that is a terminal."""
+    console = Console(soft_wrap=True, highlight=False)
+    for file in files:
+        if not console.is_terminal:
+            sys.stdout.write(diff(file))
+            continue
+        for line in _lines(diff(file)):
+            style = "bold" if line.startswith(("+++", "---")) else _COLOURS.get(line[0], "")
+            console.print(Text(line, style), end="")
+
+
+def statistics(result: Result) -> str:
+    """How often each reason was given, the most frequent first; code in a reason is left out."""
+    counted = Counter(
+        (LABELS[one.kind], re.sub(r"`[^`]*`", "`...`", one.reason))
+        for file in result.files
+        for one in file.findings
+    )
+    changed = sum(file.before != file.after for file in result.files)
+    lines = [f"files: {len(result.files)}, {changed} of them to change"]
+    lines += [f"{count:5} {label}: {reason}" for (label, reason), count in counted.most_common()]
+    return "\n".join(lines) + "\n"
 
 
 def counted(result: Result) -> str:
