@@ -76,6 +76,12 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--statistics", action="store_true", help="also count the findings of the report by their reason"
     )
+    _add_verification(parser)
+    parser.set_defaults(mode="diff", traceback=False, usage_error=parser.error)
+    return parser
+
+
+def _add_verification(parser: argparse.ArgumentParser) -> None:
     verify = parser.add_argument_group("verification")
     verify.add_argument(
         "--verify",
@@ -92,5 +98,3 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help="requests to each route (default: %(default)s)",
     )
     verify.add_argument("--alias", action="store_true", help="as for `streamcompat run`")
-    parser.set_defaults(mode="diff", traceback=False, usage_error=parser.error)
-    return parser
