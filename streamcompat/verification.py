@@ -9,13 +9,19 @@ A pytest test is one line: `assert_alike(before, after)`.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
+import re
 import sys
-from collections.abc import Iterator, Sized
-from dataclasses import dataclass, field
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence, Sized
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -34,8 +40,15 @@ from streamcompat_engine import ClientDisconnected
 __all__ = ["Case", "Difference", "ComparedRoute", "Comparison", "assert_alike", "compare", "load"]
 
 DIFFERENT = 1
+UNFINISHED = 4
 PATIENCE = 5.0
 """Real seconds that a handler may take to respond; the apps' own sleeps run in real time."""
+
+BUDGET = 600.0
+"""Real seconds that a whole comparison may take; what was not compared then is said not to have been."""
+
+_ENDLESS = 3
+"""Requests to a route after which one whose answers do not end within `PATIENCE` is left."""
 
 _AGAIN = 3
 """How often a difference is checked again if the client leaves: how far a handler gets then may vary, for
@@ -107,6 +120,7 @@ class Answer:
         complete: the body was received to its end.
         handled: the handler has returned.
         unseen: bytes that the handler wrote, if the client left before it saw any of them.
+        endless: the body did not end within `PATIENCE`; only its first chunks are there.
         fault: the type of the error that kept the client from an answer, or an empty text.
     """
 
@@ -116,6 +130,7 @@ class Answer:
     complete: bool = False
     handled: bool = True
     unseen: int = 0
+    endless: bool = False
     fault: str = ""
 
 
@@ -159,10 +174,16 @@ class Comparison:
     Attributes:
         routes: the routes that both apps have.
         differences: the smallest one for each route, and one for each route that only one app has.
+        succeeded: how many answers of each route had a status of 2xx on both sides.
+        endless: how many answers of each route did not end.
+        unfinished: routes for which the budget was too small.
     """
 
     routes: list[ComparedRoute] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
+    succeeded: Counter[ComparedRoute] = field(default_factory=Counter)
+    endless: Counter[ComparedRoute] = field(default_factory=Counter)
+    unfinished: set[ComparedRoute] = field(default_factory=set)
 
 
 def assert_alike(before: ServedApp, after: ServedApp, *, requests: int = 100) -> None:
@@ -171,11 +192,23 @@ def assert_alike(before: ServedApp, after: ServedApp, *, requests: int = 100) ->
         raise difference
 
 
-def compare(before: ServedApp, after: ServedApp, *, requests: int = 100) -> Comparison:
+def compare(
+    before: ServedApp,
+    after: ServedApp,
+    *,
+    requests: int = 100,
+    headers: Sequence[tuple[str, str]] = (),
+    budget: float = BUDGET,
+) -> Comparison:
     """Send both apps the same requests, `requests` of them to each route.
 
     Each app is started and stopped once, so that both carry the same state from one request to the next.
+
+    Args:
+        headers: header fields of every request.
+        budget: real seconds after which no further request is sent.
     """
+    until = time.monotonic() + budget
     comparison = Comparison()
     ours, theirs = {route: route for route in routes(before)}, set(routes(after))
     comparison.routes = [route for route in ours if route in theirs]
@@ -189,14 +222,21 @@ def compare(before: ServedApp, after: ServedApp, *, requests: int = 100) -> Comp
         portal.wrap_async_context_manager(Client(after, patience=PATIENCE)) as other,
     ):
         for route in comparison.routes:
-            difference = _compare_route(portal, one, other, route, requests)
+            difference = _compare_route(portal, one, other, route, requests, headers, comparison, until)
             if difference is not None:
                 comparison.differences.append(difference)
     return comparison
 
 
 def _compare_route(
-    portal: BlockingPortal, one: Client, other: Client, route: ComparedRoute, requests: int
+    portal: BlockingPortal,
+    one: Client,
+    other: Client,
+    route: ComparedRoute,
+    requests: int,
+    headers: Sequence[tuple[str, str]],
+    comparison: Comparison,
+    until: float,
 ) -> Difference | None:
     @settings(
         max_examples=requests,
@@ -207,10 +247,17 @@ def _compare_route(
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
-    @given(cases(route))
+    @given(cases(route, tuple(headers)))
     def check(case: Case) -> None:
+        if time.monotonic() > until:
+            comparison.unfinished.add(route)
+            return
+        if comparison.endless[route] >= _ENDLESS:
+            return
         before = portal.call(outcome, one, case)
         after = portal.call(outcome, other, case)
+        comparison.succeeded[route] += 200 <= before.status < 300 and 200 <= after.status < 300
+        comparison.endless[route] += before.endless and after.endless
         if _alike(before, after, case):
             return
         for _ in range(_AGAIN if case.leaves_after is not None else 0):
@@ -236,6 +283,10 @@ def _compare_route(
 def _alike(before: Answer, after: Answer, case: Case) -> bool:
     if before == after:
         return True
+    if before.endless and after.endless:
+        heads = [(one.status, one.headers) for one in (before, after)]
+        alike = all(x == y for x, y in zip(before.chunks, after.chunks, strict=False))
+        return heads[0] == heads[1] and alike and bool(before.chunks) == bool(after.chunks)
     if case.leaves_after is None:
         return False
     # How far a handler got when the client disconnected depends on the scheduling of the event loop.
@@ -264,35 +315,55 @@ def routes(app: ServedApp) -> Iterator[ComparedRoute]:
 
 def _words(handler: Any) -> Iterator[str]:
     """Short string literals in a handler, such as names that it looks for in the query."""
-    stack = [getattr(handler, "__code__", None)]
+    called = handler if hasattr(handler, "__code__") else type(handler).__call__
+    stack = [getattr(called, "__code__", None)]
     while stack:
         code = stack.pop()
         for constant in getattr(code, "co_consts", ()):
-            if isinstance(constant, str) and 0 < len(constant) <= 16 and constant.isidentifier():
+            if isinstance(constant, str) and (
+                0 < len(constant) <= 16 and constant.isidentifier() or _TYPE.fullmatch(constant)
+            ):
                 yield constant
             elif hasattr(constant, "co_consts"):
                 stack.append(constant)
 
 
+_TYPE = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,40}")
+
+
 @st.composite
-def cases(draw: st.DrawFn, route: ComparedRoute) -> Case:
+def cases(draw: st.DrawFn, route: ComparedRoute, headers: tuple[tuple[str, str], ...] = ()) -> Case:
     """Requests for a route: parameters, query, body, framing, segmentation, a client that leaves."""
     target = PARAMETER.sub(lambda found: draw(_value(found[1])), route.uri)
     word = st.text(_SAFE, min_size=1, max_size=5)
-    names = st.sampled_from(route.words) | word if route.words else word
+    known = [one for one in route.words if one.isidentifier()]
+    names = st.sampled_from(known) | word if known else word
     query = draw(st.lists(st.tuples(names, st.integers(0, 20).map(str) | word), max_size=2))
     if query:
         target += "?" + "&".join(f"{name}={value}" for name, value in query)
-    headers = (("Host", route.host),) if route.host else ()
+    fields = ((("Host", route.host),) if route.host else ()) + headers
+    fields += draw(st.just(()) | _fields(route, {name.lower() for name, _ in headers}))
     body = b""
     chunks = None
     if route.method not in ("GET", "HEAD", "OPTIONS", "DELETE") or draw(st.integers(0, 9)) == 9:
         body = draw(strategies.bodies() | _LARGE)
         chunks = draw(strategies.chunkings(body))
-    request = Request(route.method, target, headers, body, chunks)
+    request = Request(route.method, target, fields, body, chunks)
     cuts = draw(strategies.segmentations(request.framed()))
     leaves = draw(st.none() | st.none() | st.none() | st.integers(1, 4))
     return Case(request, cuts, leaves)
+
+
+_CONTENT_TYPES = ("application/json", "application/x-www-form-urlencoded", "text/plain")
+_CREDENTIALS = ("Basic dXNlcjpwYXNzd29yZA==", "Bearer token")
+
+
+def _fields(route: ComparedRoute, given: set[str]) -> st.SearchStrategy[tuple[tuple[str, str], ...]]:
+    """A content type or credentials, those first that the code's own literals name."""
+    kinds = (*(one for one in route.words if _TYPE.fullmatch(one)), *_CONTENT_TYPES)
+    choices = [("Content-Type", kind) for kind in kinds] + [("Authorization", one) for one in _CREDENTIALS]
+    fields: list[tuple[tuple[str, str], ...]] = [(one,) for one in choices if one[0].lower() not in given]
+    return st.sampled_from(fields or [()])
 
 
 def _value(parameter: str) -> st.SearchStrategy[str]:
@@ -312,8 +383,11 @@ async def outcome(client: Client, case: Case) -> Answer:
     try:
         if case.leaves_after is None:
             async with client.start(case.request, case.cuts) as stream:
-                response = await stream.response()
-                return _seen(response)
+                with anyio.move_on_after(PATIENCE) as waited:
+                    return _seen(await stream.response())
+                if waited.cancelled_caught and stream.received.status:
+                    return replace(_seen(stream.received), endless=True)
+                return Answer(fault=TimeoutError.__name__)
         return await _leaving(client, case)
     except (TimeoutError, ClientDisconnected, AssertionError) as error:
         return Answer(fault=type(error).__name__)
@@ -353,8 +427,18 @@ def _seen(response: Response, handled: bool = True, unseen: int = 0) -> Answer:
 # ---- the command ----
 
 
-def run(before: str, after: str, *, requests: int, alias: bool) -> int:
-    """`streamcompat port --verify BEFORE AFTER`: returns 0 if every request is answered alike, else 1.
+def run(
+    before: str,
+    after: str,
+    *,
+    requests: int,
+    alias: bool,
+    headers: Sequence[tuple[str, str]] = (),
+    budget: float = BUDGET,
+) -> int:
+    """`streamcompat port --verify BEFORE AFTER`.
+
+    Returns: 0 if every request is answered alike; 1 for a difference; 4 if the budget was too small.
 
     Raises: TargetError: a TARGET cannot be loaded, or is not an app.
     """
@@ -363,19 +447,33 @@ def run(before: str, after: str, *, requests: int, alias: bool) -> int:
     apps = [load(target) for target in (before, after)]
     logging.disable(logging.CRITICAL)  # keep the handlers' logged errors out of the report
     try:
-        comparison = compare(*apps, requests=requests)
+        with contextlib.redirect_stdout(io.StringIO()):  # the apps' own prints
+            comparison = compare(*apps, requests=requests, headers=headers, budget=budget)
     finally:
         logging.disable(logging.NOTSET)
     by_route = {difference.route: difference for difference in comparison.differences}
     for route in comparison.routes:
-        sys.stdout.write(f"{by_route.get(route) or f'{route}: {requests} requests, answered alike'}\n")
+        sys.stdout.write(f"{by_route.get(route) or _verdict(comparison, route, requests)}\n")
     for difference in comparison.differences:
         if difference.route not in comparison.routes:
             sys.stdout.write(f"{difference}\n")
     sys.stdout.write(
         f"{_count(comparison.routes, 'route')}, {_count(comparison.differences, 'difference')}\n"
     )
-    return DIFFERENT if comparison.differences else 0
+    if comparison.differences:
+        return DIFFERENT
+    return UNFINISHED if comparison.unfinished else 0
+
+
+def _verdict(comparison: Comparison, route: ComparedRoute, requests: int) -> str:
+    if route in comparison.unfinished:
+        return f"{route}: not checked to the end: the budget was too small"
+    if comparison.endless[route] >= _ENDLESS:
+        return f"{route}: {_ENDLESS} requests, whose answers do not end, began alike"
+    text = f"{route}: {requests} requests, answered alike"
+    if not comparison.succeeded[route]:
+        text += "; warning: none was answered with a 2xx, so try --header or by hand"
+    return text
 
 
 def _count(items: Sized, name: str) -> str:

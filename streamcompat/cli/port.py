@@ -23,7 +23,13 @@ def _port(options: argparse.Namespace) -> int:
         if options.verify:
             from streamcompat import verification
 
-            return verification.run(*options.verify, requests=options.requests, alias=options.alias)
+            return verification.run(
+                *options.verify,
+                requests=options.requests,
+                alias=options.alias,
+                headers=options.headers,
+                budget=options.budget,
+            )
         from streamcompat.porting import command
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]

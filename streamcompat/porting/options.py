@@ -29,7 +29,14 @@ exit status: 0 nothing to do, 1 something would change (--check) or differs
 def _count(text: str) -> int:
     if text.isascii() and text.isdigit() and int(text) > 0:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a valid number of requests")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if colon and name.strip():
+        return name.strip(), value.strip()
+    raise argparse.ArgumentTypeError(f"{text!r} is not a header field: write 'Name: value'")
 
 
 def add_parser(commands: Any) -> argparse.ArgumentParser:
@@ -96,5 +103,21 @@ def _add_verification(parser: argparse.ArgumentParser) -> None:
         type=_count,
         default=100,
         help="requests to each route (default: %(default)s)",
+    )
+    verify.add_argument(
+        "--header",
+        metavar="'NAME: VALUE'",
+        dest="headers",
+        type=_header,
+        action="append",
+        default=[],
+        help="a header field of every request; may be given several times",
+    )
+    verify.add_argument(
+        "--budget",
+        metavar="SECONDS",
+        type=_count,
+        default=600,
+        help="seconds after which no further request is sent (default: %(default)s)",
     )
     verify.add_argument("--alias", action="store_true", help="as for `streamcompat run`")

@@ -222,3 +222,66 @@ def test_paths_or_apps(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as stopped:
             main(["port", *arguments])
         assert stopped.value.code == 2
+
+
+def test_answers_that_do_not_end_are_compared_over_their_first_chunks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamcompat.verification.PATIENCE", 0.1)
+
+    def events(word: str) -> Sanic:
+        app = Sanic("events")
+
+        @app.get("/events")
+        async def ticks(request):
+            async def ticking(response):
+                while True:
+                    await response.write(word)
+                    await anyio.sleep(0.02)
+
+            return stream(ticking)
+
+        return app
+
+    verdict = compare(events("a"), events("a"), requests=20)
+    assert verdict.differences == [] and verdict.endless.total() == 3
+    assert compare(events("a"), events("b"), requests=20).differences
+
+
+def guarded(fault: bool) -> Sanic:
+    app = Sanic("guarded")
+
+    @app.post("/in")
+    async def enter(request):
+        if not request.headers.get("content-type", "").startswith("application/vnd.own+json"):
+            return text("own type, please", 415)
+        return text("wrong" if fault else "right")
+
+    return app
+
+
+def test_content_types_that_the_code_names_are_sent() -> None:
+    assert compare(guarded(False), guarded(True), requests=60).differences
+    verdict = compare(guarded(False), guarded(False), requests=60)
+    assert verdict.succeeded.total() > 0
+
+
+def test_a_header_of_ones_own_and_what_had_no_success() -> None:
+    def keyed(fault: bool) -> Sanic:
+        app = Sanic("keyed")
+
+        @app.get("/in")
+        async def enter(request):
+            if request.headers.get("x-key") != "open":
+                return text("no", 403)
+            return text("wrong" if fault else "right")
+
+        return app
+
+    assert compare(keyed(False), keyed(True), requests=20).succeeded.total() == 0
+    assert compare(keyed(False), keyed(True), requests=20, headers=[("X-Key", "open")]).differences
+
+
+def test_a_budget_ends_the_comparison() -> None:
+    verdict = compare(original(), ported(), requests=20, budget=0.0)
+    assert {str(route) for route in verdict.unfinished} == {"POST /echo"}
