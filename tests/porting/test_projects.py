@@ -1,0 +1,110 @@
+"""Generated projects of several files: each is ported, both are served, and a client sees no difference."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from streamcompat import aliases
+from streamcompat.porting.project import port
+from streamcompat.verification import compare, load
+
+SLOW = settings(deadline=None, suppress_health_check=list(HealthCheck))
+WAYS = (
+    "from core import app\n",
+    "from core import *\n",
+    "import core\napp = core.app\n",
+    "import importlib\napp = importlib.import_module('core').app\n",
+    "from middle import app\n",
+)
+STREAMS = (
+    ("from sanic.response import stream, text\n", "stream"),
+    ("from sanic.response import stream, text\nst = stream\n", "st"),
+    ("from sanic import response\nfrom sanic.response import text\n", "response.stream"),
+    ("from functools import partial\nfrom sanic.response import stream, text\nst = partial(stream)\n", "st"),
+)
+WRITERS = (
+    ("", "response.write('x')"),
+    ("def emit(out, x):\n    out.write(x)\n", "emit(response, 'x')"),
+    (
+        "async def call(fn, *a):\n    fn(*a)\ndef emit(out):\n    out.write('x')\n",
+        "await call(emit, response)",
+    ),
+    ("class Box:\n    def __init__(self, out):\n        self.out = out\n", "Box(response).out.write('x')"),
+    (
+        "class Base:\n    async def body(self, out):\n        pass\n    async def run(self, out):\n"
+        "        await self.body(out)\nclass Own(Base):\n    async def body(self, out):\n        out.write('x')\n",
+        "await Own().run(response)",
+    ),
+    ("", "box = [response]; box[0].write('x')"),
+)
+READS = (
+    "await request.stream.get()",
+    "await getattr(request, 'stream').get()",
+    "await read(request)",
+    "await (lambda r: r.stream.get())(request)",
+)
+DECORATED = (
+    "",
+    "def framed(f):\n    async def inner(response):\n        response.write('<')\n        await f(response)\n"
+    "    return inner\n",
+)
+
+
+@st.composite
+def projects(draw: st.DrawFn) -> dict[str, str]:
+    """The files of an app: its core, a file that hands it on, and handlers that write and read."""
+    imports, stream = draw(st.sampled_from(STREAMS))
+    helper, write = draw(st.sampled_from(WRITERS))
+    decorator = draw(st.sampled_from(DECORATED))
+    handler = (
+        "@app.get('/w')\nasync def w(request):\n"
+        + ("    @framed\n" if decorator else "")
+        + f"    async def writes(response):\n        {write}\n    return {stream}(writes)\n"
+    )
+    reader = (
+        "async def read(request):\n    return await request.stream.get()\n"
+        "@app.post('/r', stream=True)\nasync def r(request):\n"
+        f"    return text(repr({draw(st.sampled_from(READS))}))\n"
+    )
+    parts = draw(st.lists(st.sampled_from([handler, reader]), min_size=1, max_size=2, unique=True))
+    way = draw(st.sampled_from(WAYS))
+    return {
+        "core.py": "from sanic import Sanic\napp = Sanic('core', load_env=False)\n",
+        "middle.py": "from core import app, Sanic\n",
+        "main.py": imports + way + helper + decorator + "".join(parts),
+    }
+
+
+def check(files: dict[str, str]) -> None:
+    result = port({path: text.encode() for path, text in files.items()})
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("before", "after"):
+            Path(folder, name).mkdir()
+        for file in result.files:
+            Path(folder, "before", file.path).write_bytes(file.before)
+            Path(folder, "after", file.path).write_bytes(file.after)
+        aliases.install()
+        try:
+            before, after = (load(f"{folder}/{name}/main.py:app") for name in ("before", "after"))
+        finally:
+            aliases.uninstall()
+        differences = [str(one) for one in compare(before, after, requests=4).differences]
+    assert differences == [], files["main.py"]
+
+
+@given(projects())
+@settings(SLOW, max_examples=25)
+def test_no_project_is_ported_in_half(files: dict[str, str]) -> None:
+    check(files)
+
+
+@pytest.mark.long
+@given(projects())
+@settings(SLOW, max_examples=10_000)
+def test_no_project_is_ported_in_half_at_length(files: dict[str, str]) -> None:
+    check(files)
