@@ -37,7 +37,8 @@ WRITERS = (
     ("class Box:\n    def __init__(self, out):\n        self.out = out\n", "Box(response).out.write('x')"),
     (
         "class Base:\n    async def body(self, out):\n        pass\n    async def run(self, out):\n"
-        "        await self.body(out)\nclass Own(Base):\n    async def body(self, out):\n        out.write('x')\n",
+        "        await self.body(out)\n"
+        "class Own(Base):\n    async def body(self, out):\n        out.write('x')\n",
         "await Own().run(response)",
     ),
     ("", "box = [response]; box[0].write('x')"),
