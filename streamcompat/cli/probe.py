@@ -28,14 +28,6 @@ def _probe(options: argparse.Namespace) -> int:
         aliases.install()
     app = targets.load(options.target)
     try:
-        return command.run(
-            app,
-            options.target,
-            routes=options.route,
-            samples=samples,
-            examples=options.examples,
-            seed=options.seed,
-            form=options.report,
-        )
-    except routes.NoSuchRoute as error:
+        return command.run(app, options, samples)
+    except (routes.NoSuchRoute, command.NoBaseline) as error:
         raise CommandError(str(error)) from error

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from streamcompat.testing.assertions import (
         assert_boundary_invariant,
         assert_bounded_memory,
+        assert_isolated,
         assert_same_behaviour,
         assert_survives_disconnect,
     )
@@ -37,6 +38,7 @@ __all__ = [
     "TestClient",
     "assert_boundary_invariant",
     "assert_bounded_memory",
+    "assert_isolated",
     "assert_same_behaviour",
     "assert_survives_disconnect",
 ]

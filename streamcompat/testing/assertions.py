@@ -6,7 +6,6 @@ everything that a reader needs to understand and reproduce the failure.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -14,23 +13,28 @@ from typing import TypeVar
 import anyio
 
 from streamcompat.serving.servable import Servable
-from streamcompat.testing import invariants
-from streamcompat.testing.client import EngineApp
+from streamcompat.testing import departures, growth, invariants, isolation
+from streamcompat.testing.client import EngineApp, check_app
 from streamcompat.testing.counterexample import Counterexample
-from streamcompat.testing.outcome import Effects
+from streamcompat.testing.invariants import PATIENCE
+from streamcompat.testing.outcome import Effects, Runner, fails
+from streamcompat.testing.virtual_time import Jumps, backend_options
 from streamcompat.testing.wire import Request
 
 T = TypeVar("T")
 AnyApp = Servable | EngineApp
-
-PATIENCE = 5.0
-"""Real seconds to wait for a handler before it counts as hanging."""
+Found = Counterexample | str | None
 
 
 def run(function: Callable[[], Awaitable[T]], backend: str) -> T:
-    """Run a coroutine function in a new event loop and return its result. The loop runs in this thread, or
-    in a new thread if this thread already runs a loop."""
-    call = functools.partial(anyio.run, function, backend=backend)
+    """Run a coroutine function in a new event loop, whose clock jumps, and return its result. The loop runs
+    in this thread, or in a new thread if this thread already runs a loop."""
+
+    def call() -> T:
+        return anyio.run(
+            function, backend=backend, backend_options=backend_options(backend, Jumps(callers=1))
+        )
+
     try:
         anyio.get_current_task()
     except RuntimeError:  # this thread runs no loop
@@ -45,6 +49,7 @@ def assert_boundary_invariant(
     *,
     effects: Effects = None,
     cuts: Iterable[Sequence[int]] | None = None,
+    allow_failure: bool = False,
     backend: str = "asyncio",
     patience: float = PATIENCE,
 ) -> None:
@@ -54,67 +59,102 @@ def assert_boundary_invariant(
     By default the cuts are: every possible way for a body of at most 8 bytes; otherwise one cut at each
     offset, pairs of cuts at the most error-prone offsets, and single bytes. For a chunked request, the
     assertion varies the chunks too. Failed responses (4xx, 5xx, or truncated) only have to fail in the same
-    way.
+    way. Of an event stream that does not end, the beginning is compared.
 
     Args:
         effects: a list to which the app appends its side effects; cleared before each request.
         cuts: the ways of cutting to try instead of the default ones.
+        allow_failure: the request may fail without cuts; by default that is a ValueError, because the
+            comparison of two failures shows little.
         backend: `"asyncio"` or `"trio"`.
-        patience: real seconds after which a handler counts as hanging.
-    Raises: AssertionError; ValueError: the response to the uncut request varies, so no comparison is
-        possible.
+        patience: seconds after which a handler counts as hanging. The app's own sleeps take no real time.
+    Raises: AssertionError; TypeError: `app` is no app; ValueError: the request fails, or the response to the
+        uncut request varies, so no comparison is possible.
     """
     __tracebackhide__ = True
 
-    async def check() -> Counterexample | str | None:
-        async with invariants.running(app, effects, patience) as runner:
-            return await invariants.boundary(runner, request, cuts)
+    async def check(runner: Runner) -> Found:
+        return await invariants.boundary(runner, request, cuts, allow_failure=allow_failure)
 
-    found = run(check, backend)
-    if isinstance(found, str):
-        raise ValueError(f"cannot tell whether the cuts matter for {request!r}: {found}")
-    _fail(found)
+    _check(app, check, "the cuts matter", request, backend, patience, effects)
 
 
 def assert_bounded_memory(
-    app: AnyApp, request: Request, *, backend: str = "asyncio", patience: float = PATIENCE
+    app: AnyApp,
+    request: Request,
+    *,
+    allow_failure: bool = False,
+    backend: str = "asyncio",
+    patience: float = PATIENCE,
 ) -> None:
     """Assert that memory does not grow with the body, whether or not the client reads the response.
 
-    The request's body is repeated to 256 KiB and to 768 KiB, and the peaks (from tracemalloc) are compared.
-    A route that refuses the longer body with 413 is bounded.
+    Bodies of the request's kind are sent with 256 KiB and 768 KiB, and the peaks (from tracemalloc) are
+    compared; if the larger one costs more, again with 4 MiB and 16 MiB. A route that refuses the longer body
+    with 413 is bounded.
 
-    Raises: AssertionError: memory grows; ValueError: the route refuses the repeated body, so no comparison
-        is possible.
+    Raises: AssertionError: memory grows; TypeError: `app` is no app; ValueError: the route refuses the
+        request or its longer body, so no comparison is possible.
     """
     __tracebackhide__ = True
 
-    async def check() -> Counterexample | str | None:
-        async with invariants.running(app, None, patience) as runner:
-            return await invariants.memory(runner, request)
+    async def check(runner: Runner) -> Found:
+        if not allow_failure and (why := fails(request, await runner.run(request))):
+            return why
+        return await growth.memory(runner, request)
 
-    found = run(check, backend)
-    if isinstance(found, str):
-        raise ValueError(f"cannot tell whether memory is bounded for {request!r}: {found}")
-    _fail(found)
+    _check(app, check, "memory is bounded", request, backend, patience)
 
 
 def assert_survives_disconnect(
-    app: AnyApp, request: Request, *, backend: str = "asyncio", patience: float = PATIENCE
+    app: AnyApp,
+    request: Request,
+    *,
+    allow_failure: bool = False,
+    backend: str = "asyncio",
+    patience: float = PATIENCE,
 ) -> None:
     """Assert that the handler survives a client that disconnects at any point of the request or response:
-    the handler ends (so its `finally` blocks run), no task is left running, and the next request on a new
-    connection gets the same status as before.
+    the handler ends (so its `finally` blocks run), no task is left running, the next request on a new
+    connection gets the same response as before, and a body that is cut is not answered as a whole one.
 
-    Raises: AssertionError.
+    Raises: AssertionError; TypeError: `app` is no app; ValueError: the request fails.
     """
     __tracebackhide__ = True
 
-    async def check() -> Counterexample | None:
-        async with invariants.running(app, None, patience) as runner:
-            return await invariants.disconnect(runner, request)
+    async def check(runner: Runner) -> Found:
+        found = await departures.disconnect(runner, request, allow_failure)
+        if found is None and request.body:
+            found = await departures.truncation(runner, request)
+        return found
 
-    _fail(run(check, backend))
+    _check(app, check, "clients may leave", request, backend, patience)
+
+
+def assert_isolated(
+    app: AnyApp,
+    request: Request,
+    other: Request | None = None,
+    *,
+    backend: str = "asyncio",
+    patience: float = PATIENCE,
+) -> None:
+    """Assert that a request is answered as when it comes alone while another one is received at the same
+    time, and that twelve of them leave neither memory nor descriptors nor threads behind.
+
+    Args:
+        other: the request that is received at the same time; by default the same one.
+    Raises: AssertionError; TypeError: `app` is no app; ValueError: the request fails, or its response varies.
+    """
+    __tracebackhide__ = True
+
+    async def check(runner: Runner) -> Found:
+        if why := fails(request, await runner.run(request)):
+            return why
+        found = await isolation.together(runner, request, other or request)
+        return found or await isolation.leftovers(runner, request)
+
+    _check(app, check, "requests are isolated", request, backend, patience)
 
 
 def assert_same_behaviour(
@@ -124,6 +164,7 @@ def assert_same_behaviour(
     *,
     ignore_headers: Collection[str] = (),
     names: tuple[str, str] = ("app_a", "app_b"),
+    allow_failure: bool = False,
     backend: str = "asyncio",
     patience: float = PATIENCE,
 ) -> None:
@@ -135,22 +176,41 @@ def assert_same_behaviour(
     Args:
         ignore_headers: names of header fields that may differ.
         names: the names of the two apps in the message.
-    Raises: AssertionError.
+        allow_failure: the request may fail in both apps; by default that is a ValueError.
+    Raises: AssertionError; TypeError: one of them is no app; ValueError: the request fails in both.
     """
     __tracebackhide__ = True
     ignored = frozenset(name.lower() for name in ignore_headers)
 
-    async def check() -> Counterexample | None:
-        async with (
-            invariants.running(app_a, None, patience) as one,
-            invariants.running(app_b, None, patience) as other,
-        ):
-            return await invariants.same_behaviour(one, other, request, ignored, names)
+    async def check(one: Runner) -> Found:
+        async with invariants.running(app_b, None, patience) as other:
+            found = await invariants.same_behaviour(one, other, request, ignored, names)
+            if found is None and not allow_failure:
+                return fails(request, await one.run(request)) or None
+            return found
 
-    _fail(run(check, backend))
+    _check(app_a, check, "the apps behave the same", request, backend, patience)
 
 
-def _fail(found: Counterexample | None) -> None:
+def _check(
+    app: AnyApp,
+    search: Callable[[Runner], Awaitable[Found]],
+    question: str,
+    request: Request,
+    backend: str,
+    patience: float,
+    effects: Effects = None,
+) -> None:
+    """Run a search on an app, and raise what it finds."""
     __tracebackhide__ = True
+    check_app(app)
+
+    async def check() -> Found:
+        async with invariants.running(app, effects, patience) as runner:
+            return await search(runner)
+
+    found = run(check, backend)
+    if isinstance(found, str):
+        raise ValueError(f"cannot tell whether {question} for {request!r}: {found}")
     if found is not None:
         raise AssertionError(str(found))

@@ -10,14 +10,13 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
-
 from streamcompat.serving.servable import Servable
 from streamcompat.testing import wire
-from streamcompat.testing.client import Client, EngineApp
+from streamcompat.testing.client import Client, EngineApp, check_app
 from streamcompat.testing.connection import Stream
 from streamcompat.testing.observed import Observed
 from streamcompat.testing.response import Response
+from streamcompat.testing.virtual_time import BlockingLoop
 
 T = TypeVar("T")
 
@@ -25,29 +24,33 @@ T = TypeVar("T")
 class TestClient:
     """`Client` without `await`. Outside of a `with` block, each request starts and stops the app.
 
+    The app's own sleeps take no time: while a method waits and only a timer can end the wait, the loop's
+    clock jumps to it. With threads or sockets of the app, time is real.
+
     Args:
         app, options: as for `Client`.
         backend: `"asyncio"` or `"trio"`.
+    Raises: TypeError: `app` is no app.
     """
 
     __test__ = False  # pytest would collect a class of this name
 
     def __init__(self, app: Servable | EngineApp, *, backend: str = "asyncio", **options: Any) -> None:
+        check_app(app)
         self.app = app
         self._backend = backend
         self._options = options
         self._stack: contextlib.ExitStack | None = None
-        self._portal: BlockingPortal | None = None
+        self._loop: BlockingLoop | None = None
         self._client: Client | None = None
 
     def __enter__(self) -> Self:
         if self._stack is not None:
             raise RuntimeError("the client is already in use")
         with contextlib.ExitStack() as stack:
-            portal = stack.enter_context(start_blocking_portal(self._backend))
-            client = Client(self.app, **self._options)
-            stack.enter_context(portal.wrap_async_context_manager(client))
-            self._portal, self._client = portal, client
+            loop = stack.enter_context(BlockingLoop(self._backend))
+            client = loop.enter(Client(self.app, **self._options))
+            self._loop, self._client = loop, client
             self._stack = stack.pop_all()
         return self
 
@@ -60,7 +63,7 @@ class TestClient:
         stack, self._stack = self._stack, None
         assert stack is not None
         stack.close()
-        self._portal = self._client = None
+        self._loop = self._client = None
 
     @property
     def client(self) -> Client:
@@ -71,9 +74,9 @@ class TestClient:
 
     def call(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
         """Call a coroutine function in the app's event loop and return its result."""
-        if self._portal is None:
+        if self._loop is None:
             raise RuntimeError("use the client in a `with` block")
-        return self._portal.call(function, *arguments)
+        return self._loop.call(function, *arguments)
 
     @contextlib.contextmanager
     def _running(self) -> Iterator[Client]:

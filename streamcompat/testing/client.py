@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -45,6 +46,32 @@ TURNS: Final = 16
 """Event loop iterations after which every ready task is assumed to have run, for a loop that cannot tell."""
 
 
+def check_app(app: object) -> None:
+    """Raises TypeError for what is neither an app of a flavour, nor a site, nor an app of the engine."""
+    if isinstance(app, Servable):
+        return
+    if isinstance(app, type):
+        raise TypeError(f"{app.__name__} is a class and no app: make an instance of it")
+    if callable(app) and _is_asynchronous(app) and _takes_one(app):
+        return
+    raise TypeError(
+        f"{app!r} is no app: give an app of either flavour, a site, or a coroutine function that takes the "
+        "engine's exchange"
+    )
+
+
+def _is_asynchronous(app: Callable[..., object]) -> bool:
+    return inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(type(app).__call__)
+
+
+def _takes_one(function: Callable[..., object]) -> bool:
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError:
+        return False
+    return True
+
+
 class Client:
     """Sends requests to an app; an async context manager, on asyncio or trio.
 
@@ -57,6 +84,7 @@ class Client:
             real time.
         keep: record the pieces that handlers read and write; turn it off for bodies that should not stay in
             memory.
+    Raises: TypeError: `app` is no app.
 
     Attributes:
         clock: the clock of the engine's timeouts; `advance` moves it.
@@ -73,6 +101,7 @@ class Client:
         patience: float = PATIENCE,
         keep: bool = True,
     ) -> None:
+        check_app(app)
         self.app = app
         self.clock = VirtualClock()
         self.patience = patience

@@ -2,44 +2,91 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TextIO
 
 from streamcompat.serving.servable import Servable
+from streamcompat.testing.ci_report import FORMS
 from streamcompat.testing.probe import probe
-from streamcompat.testing.probe_report import FORMS
+from streamcompat.testing.routes import Needs
 
 _WIDTH = 24
+BROKEN, UNCHECKED = 1, 4
+"""Exit statuses."""
 
 
-def run(
-    app: Servable,
-    target: str,
-    *,
-    routes: Sequence[str],
-    samples: Sequence[tuple[str, bytes]],
-    examples: int,
-    seed: int,
-    form: str,
-) -> int:
-    """Probe the app, print the report and return the exit status: 1 if any invariant is broken.
+class NoBaseline(Exception):
+    """The baseline cannot be read, or is no report."""
 
-    Raises: NoSuchRoute.
+
+def run(app: Servable, options: argparse.Namespace, samples: Sequence[tuple[str, bytes]]) -> int:
+    """Probe the app, print the report and return the exit status: 1 if any invariant is broken, 4 if any was
+    not checked.
+
+    Args:
+        options: those of the command line.
+        samples: (name, body) of the bodies that the user gave.
+    Raises: NoSuchRoute; NoBaseline.
     """
+    known = _known(options.baseline) if options.baseline else frozenset()
     bar = Bar(sys.stderr)
     report = probe(
         app,
-        name=target,
-        routes=routes,
+        name=options.target,
+        routes=options.route,
         samples=samples,
-        examples=examples,
-        seed=seed,
+        needs=_needs(options),
+        examples=options.examples,
+        seed=options.seed,
+        patience=options.patience,
+        budget=options.budget,
         progress=bar.show,
     )
     bar.clear()
-    sys.stdout.write(FORMS[form](report))
-    return int(report.broken)
+    report.known = known
+    report.imports = _imports(options.target, options.alias)
+    sys.stdout.write(FORMS[options.report](report))
+    if report.broken:
+        return BROKEN
+    return UNCHECKED if report.unchecked and not options.allow_unchecked else 0
+
+
+def _needs(options: argparse.Namespace) -> Needs:
+    headers = list(options.header)
+    if options.content_type:
+        headers.append(("Content-Type", options.content_type))
+    if options.cookie:
+        headers.append(("Cookie", "; ".join(f"{name}={value}" for name, value in options.cookie)))
+    return Needs(tuple(headers), "&".join(options.query), dict(options.param))
+
+
+def _imports(target: str, alias: bool) -> str:
+    """The lines that bring the app into a test next to it."""
+    module, _, name = target.partition(":")
+    if module.endswith(".py"):
+        module = Path(module).stem
+    name = name or "app"
+    line = f"from {module} import {name}" + (" as app" if name != "app" else "")
+    return f"from streamcompat import aliases\n\naliases.install()\n{line}" if alias else line
+
+
+def _known(baseline: Path) -> frozenset[tuple[str, str, str]]:
+    """The failures of a report in JSON."""
+    try:
+        return frozenset(
+            (route["method"], route["path"], promise["promise"])
+            for route in json.loads(baseline.read_text(encoding="utf-8"))["routes"]
+            for promise in route["promises"]
+            if promise["holds"] is False
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise NoBaseline(f"{baseline} is not a report of `streamcompat probe --report json`") from error
+    except OSError as error:
+        raise NoBaseline(f"cannot read {baseline}: {error.strerror}") from error
 
 
 class Bar:

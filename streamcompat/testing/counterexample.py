@@ -6,6 +6,7 @@ code that reproduce the difference.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,10 @@ class Counterexample:
         return bool(self.sides) and self.sides[0][2].failed
 
     def __str__(self) -> str:
+        return self.text("To reproduce:", self.reproduce)
+
+    def text(self, title: str, program: str) -> str:
+        """The text for people, with this program and its title at the end."""
         rows: list[list[list[str]]] = []
         for name, cuts, outcome in self.sides:
             body = self.request.framed()
@@ -64,7 +69,20 @@ class Counterexample:
             lines += ["", *(f"  {line}" for line in self.differences)]
         if self.advice:
             lines += ["", *(f"  {line}" for line in self.advice.splitlines())]
-        return "\n".join([*lines, "", "To reproduce:", "", self.reproduce])
+        return "\n".join([*lines, "", title, "", program])
+
+    def as_test(self, name: str, imports: str) -> str:
+        """A file for pytest that fails until the handler is mended.
+
+        Args:
+            name: the name of the test, any text.
+            imports: the lines that bring `app` into the file.
+        """
+        lines = textwrap.dedent(self.reproduce).splitlines()
+        brought = [line for line in lines if line.startswith("from ")]
+        body = textwrap.indent("\n".join(lines[len(brought) :]).strip(), "    ")
+        words = "_".join(re.findall("[a-z0-9]+", name.lower()))
+        return "\n".join([*brought, imports, "", "", f"def test_{words}():", body])
 
 
 def _beside(columns: Sequence[Sequence[Sequence[str]]]) -> Iterable[str]:
@@ -143,39 +161,3 @@ def asserted(assertion: str, request: Request) -> str:
         f"    request = {request!r}\n"
         f"    {assertion}(app, request)"
     )
-
-
-def cut_advice(request: Request, cuts: Sequence[int]) -> str:
-    """How to fix a handler whose response depends on these cuts of this request."""
-    body = request.framed()
-    text = _is_text(body)
-    if text and any(body[offset] & 0xC0 == 0x80 for offset in cuts if offset < len(body)):
-        return (
-            "The cut is inside a UTF-8 character, and `piece.decode()` cannot decode half of one.\n"
-            "Make a decoder with `decoder = streamcompat.text.decoder()`, use `decoder.decode(piece)` for\n"
-            "each piece and `decoder.decode(b'', final=True)` at the end; or read the text itself with\n"
-            "`async for part in streamcompat.text.text(request.stream)`."
-        )
-    if text and request.body.lstrip()[:1] in (b"{", b"[", b'"'):
-        return (
-            "The cut is inside a JSON value, and a piece is not a value. Read one value per line with\n"
-            "`async for value in streamcompat.text.json_lines(request.stream)`; for a body of one value,\n"
-            "use a route that does not stream."
-        )
-    if text and b"\n" in request.body:
-        return (
-            "The cut is not at the end of a line, and a piece is not a line. Read lines with\n"
-            "`async for line in streamcompat.text.lines(request.stream)`."
-        )
-    return (
-        "A piece is whatever the network delivered at once. Read until the end of the stream, and keep an\n"
-        "incomplete rest for the next piece; `streamcompat.text` does so for text, lines and JSON."
-    )
-
-
-def _is_text(body: bytes) -> bool:
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

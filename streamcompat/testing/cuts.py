@@ -43,6 +43,12 @@ def interesting(data: bytes) -> list[int]:
     return [offset for offset in found if 0 < offset < len(data)]
 
 
+def plain(data: bytes, most: int = 3) -> list[int]:
+    """At most `most` offsets between two letters or digits of ASCII: a cut there divides nothing special."""
+    found = (at for at in range(1, len(data)) if data[at - 1 : at + 1].isalnum())
+    return list(itertools.islice(found, most))
+
+
 def every(size: int) -> Iterator[Cuts]:
     """Every way of cutting `size` bytes, the fewest cuts first."""
     for count in range(size):

@@ -6,8 +6,9 @@ events that a network can produce. The invariants are checked after each step.
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 import anyio
@@ -17,6 +18,7 @@ from streamcompat.testing.blocking import TestClient
 from streamcompat.testing.client import EngineApp
 from streamcompat.testing.connection import WINDOW, Stream
 from streamcompat.testing.observed import Observed
+from streamcompat.testing.outcome import eventually
 from streamcompat.testing.response import Response
 from streamcompat.testing.wire import LAST_CHUNK, cut, request_head
 from streamcompat.testing.wire import chunk as chunked
@@ -33,6 +35,8 @@ except ImportError as error:
 __all__ = ["StreamMachine"]
 
 _SECONDS = st.sampled_from([0.0, 0.5, 1.0, 4.0, 30.0, 100.0])
+_FAILURES = 5
+"""Failing requests without a successful one after which a machine is an error."""
 _TURNS = 8
 """How often a client reads to make the server resume reading."""
 
@@ -56,19 +60,27 @@ class StreamMachine(RuleBasedStateMachine):
             makes one for each run.
         target, method: those of the requests.
         bodies: a strategy for the chunks of the bodies.
-        limits, timeouts, window, backend: as for the client.
+        headers: (name, value) of fields of the requests, such as an Authorization.
+        allow_failure: every request may be answered with 4xx or 5xx; by default that is an error, because
+            such a machine tests little.
+        limits, timeouts, window, backend, patience: as for the client.
         slack: bytes that a handler may write in one call beyond the limit of the buffers.
     """
 
     app: ClassVar[Any]
     target: ClassVar[str] = "/"
     method: ClassVar[str] = "POST"
+    headers: ClassVar[Sequence[tuple[str, str]]] = ()
+    allow_failure: ClassVar[bool] = False
     bodies: ClassVar[st.SearchStrategy[bytes]] = st.binary(min_size=1, max_size=64)
     limits: ClassVar[Limits | None] = None
     timeouts: ClassVar[Timeouts | None] = None
     window: ClassVar[int] = WINDOW
     backend: ClassVar[str] = "asyncio"
+    patience: ClassVar[float] = 30.0
     slack: ClassVar[int] = 256 * 1024
+    _failures: ClassVar[int] = 0
+    _successes: ClassVar[int] = 0
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,6 +90,7 @@ class StreamMachine(RuleBasedStateMachine):
             limits=self.limits,
             timeouts=self.timeouts,
             window=self.window,
+            patience=self.patience,
         )
         self.client.__enter__()
         self.stream: Stream | None = None
@@ -113,7 +126,8 @@ class StreamMachine(RuleBasedStateMachine):
 
     async def _open(self) -> Stream:
         client = self.client.client
-        stream = await client.open(self.method, self.target, headers={"Transfer-Encoding": "chunked"})
+        fields = [*self.headers, ("Transfer-Encoding", "chunked")]
+        stream = await client.open(self.method, self.target, headers=fields)
         await client.settle()
         return stream
 
@@ -127,12 +141,18 @@ class StreamMachine(RuleBasedStateMachine):
                 self._read_behind(stream)
             self.stream = None
             self.client.call(stream.aclose)
-            assert all(one.ended for one in stream.connection.exchanges), (
+            exchanges = stream.connection.exchanges
+            assert self._eventually(lambda: all(one.ended or one.spins for one in exchanges)), (
                 "the handler keeps running after its client has left"
             )
-            self.client.settle()
+            assert not any(one.spins for one in exchanges), "the handler reads for ever"
             self._nothing_left()
             self._response_is_sound(stream.received, stream.seen)
+            self._something_succeeds(stream.received, stream.seen)
+
+    def _eventually(self, condition: Callable[[], bool]) -> bool:
+        """Wait until a condition holds, as long as the assertions do."""
+        return self.client.call(eventually, condition, self.patience)
 
     def _read_behind(self, stream: Stream) -> None:
         """Check the response to the pipelined request, if the server kept the connection after the first."""
@@ -199,7 +219,7 @@ class StreamMachine(RuleBasedStateMachine):
             self.disconnect()  # with half a request, both sides would wait for each other
 
     def _request(self, body: bytes) -> bytes:
-        return request_head(self.method, self.target, (), len(body), False) + body
+        return request_head(self.method, self.target, self.headers, len(body), False) + body
 
     @rule(data=st.sampled_from([b"x\r\n", b"-1\r\n", b"\r\n", b"5 5\r\n", b"1\r\nab\r\n", b"1;\x00\r\n"]))
     def garble(self, data: bytes) -> None:
@@ -315,8 +335,50 @@ class StreamMachine(RuleBasedStateMachine):
                 )
 
     def _nothing_left(self) -> None:
-        left = self.client.call(_tasks) - self._tasks
-        assert not left, f"tasks are left behind: {left}"
+        left = self._left()
+        if left and not self.stopped:
+            # A worker for the life of the app: a further request starts none.
+            self._tasks |= left
+            self.client.call(self._another)
+            assert not self._left(), f"tasks are left behind: {left}"
+
+    def _left(self) -> set[str]:
+        left: set[str] = set()
+
+        async def look() -> None:
+            left.clear()
+            left.update(await _tasks() - self._tasks)
+
+        async def wait() -> None:
+            end = anyio.current_time() + self.patience
+            await look()
+            while left and anyio.current_time() < end:
+                await anyio.sleep(self.patience / 10)
+                await look()
+
+        self.client.call(wait)
+        return left
+
+    async def _another(self) -> None:
+        """Send the body of the last request as a whole request, and leave."""
+        client = self.client.client
+        async with client.connect() as connection:
+            with contextlib.suppress(ClientDisconnected):
+                await connection.send(self._request(self.sent))
+        await eventually(lambda: all(one.ended for one in connection.exchanges), self.patience)
+
+    def _something_succeeds(self, response: Response, seen: Observed) -> None:
+        """Refuse to go on with requests of which none succeeds, where neither the client nor the engine is
+        the reason."""
+        machine = type(self)
+        if 200 <= response.status < 300:
+            machine._successes += 1
+        elif response.status >= 400 and seen.ended and seen.told in ("", "end") and not self.stopped:
+            machine._failures += 1
+        assert self.allow_failure or machine._successes or machine._failures < _FAILURES, (
+            f"{self.method} {self.target} fails with {response.status}, and no request has succeeded: set "
+            "`headers`, `bodies` or `target`, or `allow_failure = True`"
+        )
 
     def teardown(self) -> None:
         """End a run: the client disconnects, and the server stops."""

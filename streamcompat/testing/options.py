@@ -17,7 +17,11 @@ examples:
   streamcompat probe app.py                          every stream route of the only app in a file
   streamcompat probe app.py --alias                  an app with `from sanic import Sanic`
   streamcompat probe app.py --route 'POST /upload' --body sample.json
+  streamcompat probe app.py --header 'Authorization: Bearer x' --param user=ada
   streamcompat probe app.py --report html > probe.html
+
+exit status: 0 if everything holds, 1 if something is broken, 4 if something was
+not checked, 2 and 3 for a wrong command line or an app that does not load
 """
 
 
@@ -47,6 +51,59 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help="a body that the routes accept; repeatable. By default the probe tries text, lines, JSON, "
         "forms, event streams, CSV, base64, gzip and binary bodies",
     )
+    _add_needs(parser)
+    _add_effort(parser)
+    _add_reports(parser)
+    parser.add_argument(
+        "--alias",
+        action="store_true",
+        help="let `import sanic` and `import mach9` find streamcompat, so that old apps run unedited",
+    )
+    parser.add_argument(
+        "--traceback", action="store_true", help="show the full traceback if the app fails to import"
+    )
+    parser.set_defaults(force_alias=False)
+    return parser
+
+
+def _add_needs(parser: argparse.ArgumentParser) -> None:
+    """Add the options for what routes need beside a body."""
+    parser.add_argument(
+        "--header",
+        metavar="'NAME: VALUE'",
+        type=_header,
+        action="append",
+        default=[],
+        help="a field of each request; repeatable",
+    )
+    parser.add_argument("--content-type", metavar="TYPE", help="the Content-Type of each request")
+    parser.add_argument(
+        "--cookie",
+        metavar="NAME=VALUE",
+        type=_pair,
+        action="append",
+        default=[],
+        help="a cookie of each request; repeatable",
+    )
+    parser.add_argument(
+        "--query",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a part of each request's query, percent-encoded; repeatable",
+    )
+    parser.add_argument(
+        "--param",
+        metavar="NAME=VALUE",
+        type=_pair,
+        action="append",
+        default=[],
+        help="the value of a parameter in the paths of routes; repeatable",
+    )
+
+
+def _add_effort(parser: argparse.ArgumentParser) -> None:
+    """Add the options for how long to search."""
     parser.add_argument(
         "--examples",
         metavar="N",
@@ -58,21 +115,64 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "--seed", metavar="S", type=int, default=0, help="seed for the bodies (default: %(default)s)"
     )
     parser.add_argument(
+        "--patience",
+        metavar="SECONDS",
+        type=_seconds,
+        default=30.0,
+        help="seconds after which a handler hangs; its own sleeps take no real time (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--budget",
+        metavar="SECONDS",
+        type=_seconds,
+        help="seconds after which the probe ends, and reports what it has found",
+    )
+
+
+def _add_reports(parser: argparse.ArgumentParser) -> None:
+    """Add the options for the report and the exit status."""
+    parser.add_argument(
         "--report",
-        choices=["text", "json", "html"],
+        choices=["text", "json", "html", "junit", "github"],
         default="text",
-        help="format of the report; html draws each counterexample as a picture (default: %(default)s)",
+        help="format of the report; html draws each counterexample as a picture, junit and github are for "
+        "continuous integration (default: %(default)s)",
     )
     parser.add_argument(
-        "--alias",
+        "--baseline",
+        metavar="FILE",
+        type=Path,
+        help="an earlier report in JSON: only failures that it does not have count",
+    )
+    parser.add_argument(
+        "--allow-unchecked",
         action="store_true",
-        help="let `import sanic` and `import mach9` find streamcompat, so that old apps run unedited",
+        help="exit with 0 also if there is no stream route, or one that could not be checked",
     )
-    parser.add_argument(
-        "--traceback", action="store_true", help="show the full traceback if the app fails to import"
-    )
-    parser.set_defaults(force_alias=False)
-    return parser
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip() or any(character in text for character in "\r\n"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 'Name: value'")
+    return name.strip(), value.strip()
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form name=value")
+    return name, value
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if 0 < seconds < float("inf"):
+        return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
 
 
 def _count(text: str) -> int:

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import zlib
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import anyio
@@ -24,13 +24,28 @@ from streamcompat.testing.wire import Request
 
 Effects = MutableSequence[Any] | None
 
-GRACE: Final = 1.0
-"""Real seconds that a handler, or a task that it started, may take to end by itself."""
 OVERALL: Final = 5
-"""A whole exchange must end within this many times the client's patience, which is for one wait."""
+"""A response must end within this many times the client's patience, which is for one wait, after its handler
+has last read from the request."""
 _MOST: Final = 32 * 1024 * 1024
 """Bytes after which a response's body counts as endless."""
-_POLLS: Final = 100
+_EVENTS: Final = 256 * 1024
+"""The same for a kind of response that may be endless, such as an event stream."""
+GLANCE: Final = 1.0
+"""Seconds of an endless response to read, once it is known to be one."""
+_LONGEST_POLL: Final = 1.0
+_ENDLESS: Final = frozenset(
+    {
+        "text/event-stream",
+        "multipart/x-mixed-replace",
+        "application/x-ndjson",
+        "application/json-seq",
+        "application/stream+json",
+    }
+)
+"""Content types of responses that may last until the client leaves."""
+_WORKERS: Final = 4
+"""How many requests may each start a task for the life of the app, such as a worker on the first use."""
 _NOT_COMPARED: Final = frozenset({"date"})
 
 
@@ -46,6 +61,9 @@ class Outcome:
         effects: the side effects that the app recorded.
         pieces: the pieces of the request's body, as the handler read them.
         error: the exception of the handler, as `Type: message`.
+        told: the result of the handler's last read without a byte: `"end"`, the name of an error, or `""`.
+        endless: the response is an event stream that ends only when the client leaves. Its body is how it
+            began.
         violations: broken rules that hold for every handler, whatever its response.
         unsteady: which of `body` and `effects` vary without cuts, and so are not compared.
     """
@@ -57,13 +75,15 @@ class Outcome:
     effects: tuple[Any, ...] = ()
     pieces: tuple[bytes, ...] = ()
     error: str = ""
+    told: str = ""
+    endless: bool = False
     violations: tuple[str, ...] = ()
     unsteady: frozenset[str] = frozenset()
 
     @property
     def failed(self) -> bool:
         """Whether the response is missing, truncated or an error."""
-        return self.status == 0 or self.status >= 400 or not self.complete
+        return self.status == 0 or self.status >= 400 or not (self.complete or self.endless)
 
     def differences(self, other: Outcome) -> list[str]:
         """The differences from another outcome, one line each; empty if the two are equal."""
@@ -74,13 +94,19 @@ class Outcome:
             return found
         if self.status != other.status:
             found.append(f"status: {self.status or 'none'} and {other.status or 'none'}")
-        if self.complete != other.complete:
+        if (self.complete, self.endless) != (other.complete, other.endless):
             found.append(f"the response is {_whole(self)} and {_whole(other)}")
-        if self.body != other.body and self.status == other.status and "body" not in self.unsteady:
+        if self._other_body(other) and self.status == other.status and "body" not in self.unsteady:
             found.append(f"body: {shown(self.body)} and {shown(other.body)}")
         if self.effects != other.effects and "effects" not in self.unsteady:
             found.append(f"side effects: {list(self.effects)!r} and {list(other.effects)!r}")
         return found
+
+    def _other_body(self, other: Outcome) -> bool:
+        if not (self.endless and other.endless):
+            return self.body != other.body
+        common = min(len(self.body), len(other.body))
+        return self.body[:common] != other.body[:common]
 
 
 def decoded(response: Response) -> bytes:
@@ -101,9 +127,21 @@ def decoded(response: Response) -> bytes:
     return content
 
 
+def fails(request: Request, outcome: Outcome) -> str:
+    """Why nothing can be learnt from a request that fails without cuts; empty if it succeeds."""
+    if not outcome.failed:
+        return ""
+    why = f" ({outcome.error})" if outcome.error else ""
+    said = f"is answered with {outcome.status}{why}" if outcome.status >= 400 else f"is not answered{why}"
+    return (
+        f"{request.method} {request.target} {said} without any cuts, so there is nothing to compare: "
+        "send what the route takes, or pass `allow_failure=True`"
+    )
+
+
 def _by_chance(outcome: Outcome) -> bool:
     """Whether the handler failed midway, so that the details depend on how far it had got."""
-    return outcome.status >= 500 or not outcome.complete
+    return outcome.status >= 500 or not (outcome.complete or outcome.endless)
 
 
 def _listed(violations: Sequence[str]) -> str:
@@ -111,7 +149,7 @@ def _listed(violations: Sequence[str]) -> str:
 
 
 def _whole(outcome: Outcome) -> str:
-    return "whole" if outcome.complete else "cut"
+    return "endless" if outcome.endless else "whole" if outcome.complete else "cut"
 
 
 def shown(data: bytes, most: int = 60) -> str:
@@ -165,37 +203,111 @@ def failures_of(app: Any) -> Iterator[Failures]:
             logger.removeFilter(failures)
 
 
+async def eventually(condition: Callable[[], bool], patience: float) -> bool:
+    """Wait until a condition holds; returns whether it does within `patience` seconds."""
+    end, pause = anyio.current_time() + patience, 0.001
+    while not condition():
+        if anyio.current_time() >= end:
+            return False
+        await anyio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_POLL)
+    return True
+
+
+async def read(stream: Stream, glance: float, patience: float, most: int = _MOST) -> bool:
+    """Read a response up to a limit of bytes and time. Returns whether it is an endless one.
+
+    Args:
+        glance: seconds of an endless one to read.
+        patience: seconds for one wait.
+        most: bytes after which to stop.
+    """
+    size, begun, taken = 0, anyio.current_time(), 0
+    while size <= most:
+        try:
+            piece = await stream.receive()
+        except TimeoutError:
+            if stream.seen.read == taken:
+                break
+            piece = b""
+        if piece is None:
+            break
+        size += len(piece)
+        if stream.seen.read > taken:  # the handler is slow, and still reads the request
+            begun, taken = anyio.current_time(), stream.seen.read
+        passed = anyio.current_time() - begun
+        if passed > OVERALL * patience:
+            break
+        if (size > _EVENTS or passed > glance) and may_be_endless(stream.received):
+            break
+    if stream.received.complete or not may_be_endless(stream.received):
+        return False
+    await stream.connection.client.settle()
+    return not stream.seen.ended  # otherwise cut by the server
+
+
 @dataclass
 class Runner:
     """Runs requests and returns their outcomes.
 
     Attributes:
         effects: cleared before each request, and read after it.
+        answers: how many requests were sent.
+        successes: how many of them were answered with 2xx.
     """
 
     client: Client
     failures: Failures
     effects: Effects = None
+    answers: int = 0
+    successes: int = 0
     _known: set[int] = field(default_factory=set)
+    _endless: set[tuple[str, str]] = field(default_factory=set)
 
     async def run(self, request: Request, cuts: Sequence[int] = ()) -> Outcome:
-        """Send the request with these cuts, and wait until its handler and tasks have ended."""
+        """Send the request with these cuts, and wait until its handler and tasks have ended.
+
+        A task that is left counts only if each further request leaves one too: an app may start a worker at
+        the first request.
+        """
+        outcome, left = await self._run(request, cuts)
+        if not left:
+            return outcome
+        for _ in range(_WORKERS):
+            _, more = await self._run(request, cuts)
+            if not more:
+                return outcome
+        return replace(
+            outcome, violations=(*outcome.violations, f"left a task behind: {', '.join(sorted(left))}")
+        )
+
+    async def _run(self, request: Request, cuts: Sequence[int]) -> tuple[Outcome, list[str]]:
+        """The outcome, and the tasks that are left."""
         self.begin()
         async with self.client.start(request, cuts) as stream:
-            response = await self._response(stream)
-            violations = [] if response.complete else await self._endless(stream)
-            violations += await self.violations(stream.seen)
-            return self._outcome(response, stream.seen, violations)
+            endless = await self._read(stream, (request.method, request.target))
+            violations: list[str] = []
+            if endless:
+                stream.disconnect()
+            elif not stream.received.complete:
+                violations += await self._hangs(stream)
+            broken, left = await self.violations(stream.seen)
+            if endless:
+                broken = [one.replace("after its response", "after its client has left") for one in broken]
+            outcome = self._outcome(stream.received, stream.seen, [*violations, *broken], endless)
+        self.answers += 1
+        self.successes += 200 <= outcome.status < 300
+        return outcome, left
 
-    async def _response(self, stream: Stream) -> Response:
-        """The response, read up to a limit of bytes and time."""
-        size = 0
-        with contextlib.suppress(TimeoutError), anyio.move_on_after(OVERALL * self.client.patience):
-            while size <= _MOST and (piece := await stream.receive()) is not None:
-                size += len(piece)
-        return stream.received
+    async def _read(self, stream: Stream, route: tuple[str, str]) -> bool:
+        """Read the response. Returns whether it is an endless one."""
+        patience = self.client.patience
+        endless = await read(stream, GLANCE if route in self._endless else patience, patience)
+        if endless:
+            self._endless.add(route)
+        return endless
 
-    async def _endless(self, stream: Stream) -> list[str]:
+    async def _hangs(self, stream: Stream) -> list[str]:
         await self.client.settle()
         if stream.seen.ended:
             return []
@@ -208,26 +320,21 @@ class Runner:
         self.failures.take()
         self._known = {task.id for task in anyio.get_running_tasks()}
 
-    async def violations(self, seen: Observed) -> list[str]:
-        """The rules that the handler of a request broke; waits a while for the handler to end."""
+    async def violations(self, seen: Observed) -> tuple[list[str], list[str]]:
+        """The rules that the handler of a request broke, and the tasks that it left; waits for their end."""
         found: list[str] = []
+        left: list[str] = []
         await self.client.settle()
-        if not await self._eventually(lambda: seen.ended or seen.spins):
+        patience = self.client.patience
+        if not await eventually(lambda: seen.ended or seen.spins, patience):
             found.append("the handler keeps running after its response")
         if seen.spins:
             found.append("the handler reads for ever after the end of the body")
-        elif not found and not await self._eventually(lambda: not self._left()):
-            found.append(f"left a task behind: {', '.join(self._left())}")
+        elif not found and not await eventually(lambda: not self._left(), patience):
+            left = self._left()
         if seen.late_writes:
             found.append("wrote after the end of its response")
-        return found
-
-    async def _eventually(self, condition: Callable[[], bool]) -> bool:
-        for _ in range(_POLLS):
-            if condition():
-                return True
-            await anyio.sleep(GRACE / _POLLS)
-        return condition()
+        return found, left
 
     def _left(self) -> list[str]:
         """The running tasks that did not exist before the request."""
@@ -238,23 +345,28 @@ class Runner:
             if task.id not in self._known and task.id != ours and not _is_sender(task)
         )
 
-    def _outcome(self, response: Response, seen: Observed, violations: list[str]) -> Outcome:
+    def _outcome(self, response: Response, seen: Observed, violations: list[str], endless: bool) -> Outcome:
+        headers = [
+            (name, value) for name, value in response.headers.multi_items() if name not in _NOT_COMPARED
+        ]
         return Outcome(
             response.status,
             decoded(response),
             response.complete,
-            tuple(
-                sorted(
-                    (name, value)
-                    for name, value in response.headers.multi_items()
-                    if name not in _NOT_COMPARED
-                )
-            ),
+            tuple(sorted(headers)),
             tuple(self.effects or ()),
             tuple(seen.pieces),
             self.failures.take(),
+            seen.told,
+            endless,
             tuple(violations),
         )
+
+
+def may_be_endless(response: Response) -> bool:
+    """Whether this kind of response may last until the client leaves."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return 200 <= response.status < 300 and kind in _ENDLESS
 
 
 def _is_sender(task: anyio.TaskInfo) -> bool:

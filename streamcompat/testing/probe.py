@@ -1,26 +1,27 @@
 """Probes an app's routes: finds them, learns which bodies each accepts, and searches for counterexamples.
 
-The rule: the same app, examples and seed give the same report. A route that accepts none of the sample bodies
-is reported as not checked, never as sound.
+The rule: the same app, examples and seed give the same report, unless a budget of time ends it. A route that
+accepts none of the sample bodies is reported as not checked, never as sound.
 """
 
 from __future__ import annotations
 
-import gzip
-from base64 import b64encode
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
-
 from streamcompat.serving.servable import Servable
-from streamcompat.testing import invariants
+from streamcompat.testing import departures, growth, invariants, isolation
+from streamcompat.testing.client import check_app
 from streamcompat.testing.counterexample import Counterexample
-from streamcompat.testing.outcome import Runner
-from streamcompat.testing.routes import Target, chosen
-from streamcompat.testing.strategies import BOUNDARY, CONTENT_TYPES, KINDS, bodies
-from streamcompat.testing.wire import WITH_BODY, Request
+from streamcompat.testing.outcome import Outcome, Runner
+from streamcompat.testing.reduction import Pair
+from streamcompat.testing.routes import NOTHING, Needs, Target, chosen
+from streamcompat.testing.samples import EMPTY, Sample, samples_for
+from streamcompat.testing.strategies import bodies
+from streamcompat.testing.virtual_time import BlockingLoop
+from streamcompat.testing.wire import Request
 
 try:
     import hypothesis
@@ -32,70 +33,17 @@ except ImportError as error:
 
 ENDS: Final = "ends"
 CUTS: Final = "cuts"
+TRUNCATION: Final = "truncation"
 MEMORY: Final = "memory"
 DISCONNECT: Final = "disconnect"
-INVARIANTS: Final = (ENDS, CUTS, MEMORY, DISCONNECT)
+TOGETHER: Final = "together"
+LEFTOVERS: Final = "leftovers"
+INVARIANTS: Final = (ENDS, CUTS, MEMORY, DISCONNECT, TRUNCATION, TOGETHER, LEFTOVERS)
 
 _WAYS: Final = 40
 """Ways of cutting each body; the user chooses the number of bodies."""
-_PATIENCE: Final = 2.0
-_TO_SHRINK: Final = 100
-_SHRINKS: Final = 400
-"""Bodies after which the search for a smaller counterexample ends. The limit is a number and not a time, so
-that a slow machine finds the same counterexample."""
-
-
-@dataclass(frozen=True)
-class _Sample:
-    """A body and its kind: one of the strategies' `KINDS`, one of `_FORMATS`, or the name of a file."""
-
-    kind: str
-    body: bytes
-    content_type: str = ""
-
-    @property
-    def has_strategy(self) -> bool:
-        """Whether a strategy generates bodies of this kind."""
-        return bool(self.content_type) and self.kind in KINDS
-
-    def request(self, route: Target, body: bytes | None = None, chunked: bool = False) -> Request:
-        headers = [("Host", route.host)] if route.host else []
-        if self.content_type:
-            headers.append(("Content-Type", self.content_type))
-        data = self.body if body is None else body
-        return Request(route.method, route.target, tuple(headers), data, () if chunked else None)
-
-
-# One of each kind, the plainest first.
-_PLAIN: Final = {
-    "text": "aé€😀 plain text".encode(),
-    "lines": "one\ntwo é\r\n\r\nthree\n".encode(),
-    "json": r'{"name": "é \"quoted\"\n", "values": [1, -2, true, null]}'.encode(),
-    "jsonlines": '{"a": "é"}\n[1, 2]\n3\n'.encode(),
-    "form": b"a=b&c=%C3%A9",
-    "multipart": (
-        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--{BOUNDARY}--\r\n'.encode()
-    ),
-    "binary": bytes(range(256)),
-}
-
-# Other formats that many handlers read. They have no strategy; the probe sends parts of these bodies.
-_FORMATS: Final = {
-    "events": ("text/event-stream", 'data: {"a":\r\ndata: "é"}\r\n\r\ndata: end\r\n\r\n'.encode()),
-    "csv": ("text/csv", 'a,"b ""c"""\r\n1,"two\nlines"\r\n'.encode("utf-8-sig")),
-    "utf-16": ("text/plain; charset=utf-16le", "a é😀\r\n".encode("utf-16-le")),
-    "base64": ("text/plain", b64encode("base64 é".encode())),
-    "gzip": ("application/gzip", gzip.compress(b"packed, packed, packed\n", mtime=0)),
-}
-
-SAMPLES: Final = (
-    *(_Sample(kind, body, CONTENT_TYPES[kind]) for kind, body in _PLAIN.items()),
-    *(_Sample(kind, body, content_type) for kind, (content_type, body) in _FORMATS.items()),
-)
-"""The bodies to try if the user gives none."""
-
-_TINY: Final = ("é".encode(), b"ab", b" a", b"a\n", b"\r\n", b"{}", b"a b", b"a\nb")
-"""The smallest bodies that reveal the most common bugs."""
+_OF_BODIES: Final = frozenset({CUTS, TRUNCATION, MEMORY, TOGETHER})
+"""The invariants that say nothing of a request without a body."""
 
 Progress = Callable[[int, int, str], None]
 
@@ -107,39 +55,82 @@ class Verdict:
     Attributes:
         holds: `None` if it was not checked.
         why: the reason why it was not checked.
+        applies: `False` if it says nothing of this route.
     """
 
     invariant: str
     holds: bool | None
     why: str = ""
     counterexample: Counterexample | None = None
+    applies: bool = True
+
+    @property
+    def unchecked(self) -> bool:
+        return self.holds is None and self.applies
 
 
 @dataclass
 class RouteReport:
-    """The results for one route; `takes` lists the kinds of bodies that the route accepts."""
+    """The results for one route.
+
+    Attributes:
+        takes: the kinds of bodies that the route accepts.
+        refuses: the kinds of the others, with the status of the answer; 0 if there was none.
+        answers: how many requests were sent for comparisons.
+        successes: how many of them were answered with 2xx.
+    """
 
     route: Target
     takes: list[str] = field(default_factory=list)
+    refuses: dict[str, int] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
+    answers: int = 0
+    successes: int = 0
 
     @property
     def broken(self) -> bool:
         return any(verdict.holds is False for verdict in self.verdicts)
 
+    @property
+    def unchecked(self) -> bool:
+        """Whether an invariant was not checked, or only by answers that say nothing, such as redirects."""
+        return any(verdict.unchecked for verdict in self.verdicts) or self.answers > 0 == self.successes
+
 
 @dataclass
 class Report:
-    """The results for an app."""
+    """The results for an app.
+
+    Attributes:
+        stopped: why the probe ended early; empty if it did not.
+        imports: the lines that bring `app` into a test.
+        known: (method, path, invariant) of failures that were there before, which do not count.
+    """
 
     target: str
     examples: int
     seed: int
     routes: list[RouteReport] = field(default_factory=list)
+    stopped: str = ""
+    imports: str = "from app import app"
+    known: frozenset[tuple[str, str, str]] = frozenset()
 
     @property
     def broken(self) -> bool:
-        return any(route.broken for route in self.routes)
+        return any(
+            verdict.holds is False and not self.knows(route, verdict)
+            for route in self.routes
+            for verdict in route.verdicts
+        )
+
+    def knows(self, route: RouteReport, verdict: Verdict) -> bool:
+        """Whether this failure was there before."""
+        return (route.route.method, route.route.uri, verdict.invariant) in self.known
+
+    @property
+    def unchecked(self) -> bool:
+        """Whether there is no route, or one of which an invariant was not checked."""
+        return not self.routes or any(route.unchecked for route in self.routes)
 
 
 # ---- probing ----
@@ -159,8 +150,11 @@ def probe(
     name: str = "app",
     routes: Sequence[str] = (),
     samples: Sequence[tuple[str, bytes]] = (),
+    needs: Needs = NOTHING,
     examples: int = 50,
     seed: int = 0,
+    patience: float = invariants.PATIENCE,
+    budget: float | None = None,
     progress: Progress = lambda done, total, what: None,
     backend: str = "asyncio",
 ) -> Report:
@@ -170,121 +164,170 @@ def probe(
         name: the name of the app in the report.
         routes: see `chosen`.
         samples: (name, body) of bodies that the routes accept.
+        needs: what each request carries beside its body.
         examples: the number of bodies for each route.
+        patience: seconds after which a handler counts as hanging. The app's own sleeps take no real time.
+        budget: real seconds after which no further search begins.
         progress: called with the steps done, the total, and a name of the current step.
-    Raises: NoSuchRoute.
+    Raises: TypeError: `app` is no app; NoSuchRoute.
     """
-    targets = chosen(app, routes)
+    check_app(app)
+    targets = chosen(app, routes, needs)
     report = Report(name, examples, seed)
-    total = len(targets) * len(INVARIANTS)
-    tried = [_Sample(kind, body) for kind, body in samples] or SAMPLES
-    with start_blocking_portal(backend) as portal:
-        runs = invariants.running(app, None, _PATIENCE)
-        with portal.wrap_async_context_manager(runs) as runner:
-            for number, route in enumerate(targets):
-                search = _Search(portal, runner, route, tried, examples, seed)
-                found = RouteReport(route, [sample.kind for sample in search.taken])
-                for step, invariant in enumerate(INVARIANTS):
-                    progress(number * len(INVARIANTS) + step, total, f"{route.name}: {invariant}")
-                    found.verdicts.append(search.check(invariant))
-                report.routes.append(found)
-    progress(total, total, "done")
+    given = [Sample(kind, body) for kind, body in samples]
+    end = None if budget is None else time.monotonic() + budget
+    with BlockingLoop(backend) as loop:
+        runner = loop.enter(invariants.running(app, None, patience))
+        for number, route in enumerate(targets):
+            found = RouteReport(route)
+            report.routes.append(found)
+            search = _Search(loop, runner, found, examples, seed, end)
+            for step, invariant in enumerate(INVARIANTS):
+                progress(
+                    number * len(INVARIANTS) + step,
+                    len(targets) * len(INVARIANTS),
+                    f"{route.name}: {invariant}",
+                )
+                found.verdicts.append(_verdict(report, search, invariant, given))
+    progress(1, 1, "done")
     return report
+
+
+def _verdict(report: Report, search: _Search, invariant: str, given: Sequence[Sample]) -> Verdict:
+    """The verdict of a search, or what has ended the probe."""
+    if not report.stopped:
+        try:
+            if invariant == ENDS:
+                search.learn(given)
+            return search.check(invariant)
+        except _OverBudget:
+            report.stopped = "the budget is used up"
+        except KeyboardInterrupt:
+            report.stopped = "the probe was stopped"
+    return Verdict(invariant, None, report.stopped)
+
+
+class _OverBudget(Exception):
+    """The time for the probe is over."""
 
 
 class _Search:
     """The search on one route.
 
-    Attributes:
-        taken: the samples that the route accepts.
+    Args:
+        found: the route's report, to which the search adds.
+        end: the monotonic time at which it ends; `None` for no end.
     """
 
     def __init__(
         self,
-        portal: BlockingPortal,
+        loop: BlockingLoop,
         runner: Runner,
-        route: Target,
-        samples: Sequence[_Sample],
+        found: RouteReport,
         examples: int,
         seed: int,
+        end: float | None,
     ) -> None:
-        self._portal = portal
+        self._loop = loop
         self._runner = runner
-        self._route = route
+        self._found = found
+        self._route = found.route
         self._examples = examples
         self._seed = seed
+        self._end = end
         self._violation: Counterexample | None = None
-        if route.method not in WITH_BODY:
-            samples = [_Sample("empty", b"")]
-        self.taken: list[_Sample] = []
-        for sample in samples if route.target else ():
+        self._taken: list[Sample] = []
+
+    def learn(self, given: Sequence[Sample]) -> None:
+        """Learn which bodies the route takes."""
+        found = self._found
+        for sample in samples_for(self._route, given) if not self._route.why_not else ():
             request = sample.request(self._route)
-            outcome = self._portal.call(self._runner.run, request)
+            outcome = self._run(request)
             if outcome.violations:
-                # Any body would show it, and each costs seconds: one is enough.
+                # Any body would show it: one is enough.
                 self._violation = invariants.violation(request, outcome)
-                self.taken = [sample]
+                self._taken = [sample]
                 break
-            if not outcome.failed:
-                self.taken.append(sample)
+            if outcome.failed:
+                found.refuses[sample.kind] = outcome.status
+            else:
+                self._taken.append(sample)
+        if any(sample is not EMPTY for sample in self._taken):
+            self._taken = [sample for sample in self._taken if sample is not EMPTY]
+        found.takes = [sample.kind for sample in self._taken]
 
     def check(self, invariant: str) -> Verdict:
         """Check one invariant."""
-        if not self._route.target:
-            return Verdict(invariant, None, "no values were found for its parameters")
-        if not self.taken:
-            return Verdict(
-                invariant, None, "the route accepts none of the sample bodies: give one with --body"
-            )
+        if self._route.why_not:
+            return Verdict(invariant, None, self._route.why_not)
+        if not self._taken:
+            return Verdict(invariant, None, self._refusal())
         if invariant == ENDS:
             return Verdict(ENDS, self._violation is None, counterexample=self._violation)
         if self._violation is not None:
             return Verdict(invariant, None, "the handler does not end properly, see above")
-        return {CUTS: self._cuts, MEMORY: self._memory, DISCONNECT: self._disconnect}[invariant]()
+        if invariant in _OF_BODIES and not any(sample.body for sample in self._taken):
+            return Verdict(invariant, None, "it has no body", applies=False)
+        if invariant == MEMORY and not self._route.streams:
+            return Verdict(invariant, None, "it takes the body whole, within the app's limit", applies=False)
+        self._in_time()
+        answers, successes = self._runner.answers, self._runner.successes
+        searches = {
+            CUTS: self._cuts,
+            TRUNCATION: self._truncation,
+            MEMORY: self._memory,
+            DISCONNECT: self._disconnect,
+            TOGETHER: self._together,
+            LEFTOVERS: self._leftovers,
+        }
+        try:
+            return searches[invariant]()
+        finally:
+            self._found.answers += self._runner.answers - answers
+            self._found.successes += self._runner.successes - successes
+
+    def _refusal(self) -> str:
+        statuses = sorted({*self._found.refuses.values()})
+        said = " or ".join(str(status) if status else "nothing" for status in statuses)
+        if statuses and {*statuses} <= {401, 403}:
+            return f"the route answers {said}: give what it needs with --header or --cookie"
+        return f"the route accepts none of the sample bodies (it answers {said}): give one with --body"
+
+    def _in_time(self) -> None:
+        if self._end is not None and time.monotonic() > self._end:
+            raise _OverBudget
+
+    def _run(self, request: Request) -> Outcome:
+        self._in_time()
+        return self._loop.call(self._runner.run, request)
 
     def _cuts(self) -> Verdict:
-        known, shows, why = None, self.taken[0], ""
-        for sample in self.taken:
-            found = self._boundary(sample.request(self._route))
+        why = ""
+        best: Pair | Counterexample | None = None
+        for sample in self._taken:
+            found = self._difference(sample.request(self._route))
             if isinstance(found, str):
                 why = found
-            elif found is not None and (known is None or _size(found) < _size(known)):
-                known, shows = found, sample
-        if known is None:
-            generated = [sample for sample in self.taken if sample.has_strategy]
-            best = self._smallest(generated or self.taken, self._examples)
-        else:
-            # A known failure is worth a longer search for a smaller body of the same kind.
-            best = self._smallest([shows], max(self._examples, _TO_SHRINK))
-            best = best if best is not None and _size(best) < _size(known) else known
+            elif found is not None:
+                best = found
+                break
+        if best is None:
+            best = self._generated([sample for sample in self._taken if sample.has_strategy] or self._taken)
         if best is None:
             return Verdict(CUTS, None if why else True, why)
-        return Verdict(CUTS, False, counterexample=self._tinier(best))
+        if isinstance(best, Pair):
+            best = self._loop.call(invariants.reduced, self._runner, best)
+        return Verdict(CUTS, False, counterexample=best)
 
-    def _tinier(self, best: Counterexample) -> Counterexample:
-        """A simpler counterexample of at most the same size; Hypothesis may stop before it finds the
-        smallest."""
-        smaller = [body for body in _TINY if len(body) <= len(best.request.framed())]
-        for request in (
-            *(self.taken[0].request(self._route, body) for body in smaller),
-            *(request for request in [best.request] if request.headers),
-        ):
-            plainest = replace(
-                request, headers=tuple(field for field in request.headers if field[0] == "Host")
-            )
-            for plainer in (plainest, request):
-                found = self._boundary(plainer)
-                if isinstance(found, Counterexample) and found.of_a_failure <= best.of_a_failure:
-                    return found
-        return best
+    def _difference(self, request: Request) -> Pair | Counterexample | str | None:
+        self._in_time()
+        return self._loop.call(invariants.difference, self._runner, request, None, _WAYS)
 
-    def _boundary(self, request: Request) -> Counterexample | str | None:
-        return self._portal.call(invariants.boundary, self._runner, request, None, _WAYS)
-
-    def _drawn(self, samples: Sequence[_Sample]) -> st.SearchStrategy[Request]:
+    def _drawn(self, samples: Sequence[Sample]) -> st.SearchStrategy[Request]:
         """Requests with generated bodies of the samples' kinds, or parts of samples without a strategy."""
 
-        def of(sample: _Sample) -> st.SearchStrategy[bytes]:
+        def of(sample: Sample) -> st.SearchStrategy[bytes]:
             if sample.has_strategy:
                 return bodies(sample.kind)
             size = max(len(sample.body), 1)
@@ -295,59 +338,81 @@ class _Search:
             [st.builds(sample.request, st.just(self._route), of(sample), st.booleans()) for sample in samples]
         )
 
-    def _smallest(self, samples: Sequence[_Sample], examples: int) -> Counterexample | None:
-        """The smallest counterexample that this number of examples finds."""
-        best: Counterexample | None = None
-        tried = 0  # bodies since the first counterexample
+    def _generated(self, samples: Sequence[Sample]) -> Pair | Counterexample | None:
+        """What a number of generated bodies shows first."""
+        shown: Pair | Counterexample | None = None
 
         @hypothesis.seed(self._seed)
         @hypothesis.settings(
-            max_examples=examples,
+            max_examples=self._examples,
             database=None,
             deadline=None,
-            phases=[hypothesis.Phase.generate, hypothesis.Phase.shrink],
+            phases=[hypothesis.Phase.generate],
             suppress_health_check=list(hypothesis.HealthCheck),
             report_multiple_bugs=False,
         )
         @hypothesis.given(self._drawn(samples))
         def search(request: Request) -> None:
-            nonlocal best, tried
-            tried += best is not None
-            if tried > _SHRINKS:
+            nonlocal shown
+            try:
+                found = self._difference(request)
+            except _OverBudget:
+                raise _Enough from None
+            if found is not None and not isinstance(found, str):
+                shown = found
                 raise _Enough
-            found = self._boundary(request)
-            if not isinstance(found, Counterexample):
-                return
-            if best is None or _size(found) < _size(best):
-                best = found
-            raise _Found
 
         try:
             search()
-        except (_Found, _Enough, hypothesis.errors.Flaky, BaseExceptionGroup):
-            pass
-        return best
+        except _Enough:
+            self._in_time()
+        return shown
+
+    def _truncation(self) -> Verdict:
+        return self._first(TRUNCATION, departures.truncation, 2)
 
     def _memory(self) -> Verdict:
-        why = ""
-        for sample in self.taken:
-            found = self._portal.call(invariants.memory, self._runner, sample.request(self._route))
-            if isinstance(found, Counterexample):
-                return Verdict(MEMORY, False, counterexample=found)
-            if found is None:
-                return Verdict(MEMORY, True)
-            why = found
-        return Verdict(MEMORY, None, why)
+        return self._first(MEMORY, growth.memory, len(self._taken), one_is_enough=True)
 
     def _disconnect(self) -> Verdict:
-        for sample in self.taken[:2]:
-            request = sample.request(self._route)
-            found = self._portal.call(invariants.disconnect, self._runner, request)
-            if found is not None:
-                return Verdict(DISCONNECT, False, counterexample=found)
-        return Verdict(DISCONNECT, True)
+        return self._first(DISCONNECT, departures.disconnect, 2)
 
+    def _together(self) -> Verdict:
+        one, other = self._taken[0], self._taken[min(1, len(self._taken) - 1)]
+        return self._told(
+            TOGETHER,
+            self._loop.call(
+                isolation.together, self._runner, one.request(self._route), other.request(self._route)
+            ),
+        )
 
-def _size(found: Counterexample) -> tuple[int, int, int, str]:
-    cuts = max((len(side[1] or ()) for side in found.sides), default=0)
-    return len(found.request.framed()), cuts, len(found.request.headers), repr(found.request)
+    def _leftovers(self) -> Verdict:
+        return self._first(LEFTOVERS, isolation.leftovers, 1)
+
+    def _first(
+        self,
+        invariant: str,
+        search: Callable[[Runner, Request], Awaitable[Counterexample | str | None]],
+        most: int,
+        one_is_enough: bool = False,
+    ) -> Verdict:
+        """The first counterexample that one of the samples shows.
+
+        Args:
+            most: how many samples to try.
+            one_is_enough: a sample of which the invariant holds speaks for all.
+        """
+        verdict = Verdict(invariant, None)
+        for sample in self._taken[:most]:
+            self._in_time()
+            verdict = self._told(
+                invariant, self._loop.call(search, self._runner, sample.request(self._route))
+            )
+            if verdict.holds is False or (verdict.holds and one_is_enough):
+                break
+        return verdict
+
+    def _told(self, invariant: str, found: Counterexample | str | None) -> Verdict:
+        if isinstance(found, str):
+            return Verdict(invariant, None, found)
+        return Verdict(invariant, found is None, counterexample=found)

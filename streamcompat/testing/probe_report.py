@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from html import escape
-from textwrap import dedent
+from textwrap import indent
 from typing import Any, Final
 
 from streamcompat.testing.counterexample import Counterexample, answer
@@ -18,19 +18,25 @@ from streamcompat.testing.probe import (
     DISCONNECT,
     ENDS,
     INVARIANTS,
+    LEFTOVERS,
     MEMORY,
-    SAMPLES,
+    TOGETHER,
+    TRUNCATION,
     Report,
     RouteReport,
     Verdict,
 )
+from streamcompat.testing.samples import SAMPLES
 from streamcompat.testing.wire import cut
 
 _MEANS: Final = {
     ENDS: "the handler ends with its response, and leaves nothing behind",
     CUTS: "the answer is the same wherever the network cuts the request",
+    TRUNCATION: "a body that is cut is not answered as a whole one",
     MEMORY: "memory does not grow with the body",
     DISCONNECT: "a client may leave at any time",
+    TOGETHER: "two requests at once do not mix",
+    LEFTOVERS: "requests leave nothing in the process",
 }
 _WORDS: Final = {True: "holds", False: "BROKEN", None: "not checked"}
 _SHOWN: Final = 64
@@ -46,13 +52,37 @@ def as_text(report: Report) -> str:
     for route in report.routes:
         lines += [f"{route.route.name}  (takes {_taken(route)})"]
         for verdict in route.verdicts:
-            why = f": {verdict.why}" if verdict.why else ""
-            lines.append(f"  {_WORDS[verdict.holds]:<11}  {_MEANS[verdict.invariant]}{why}")
+            lines.append(f"  {word(verdict):<11}  {told(report, route, verdict)}")
             if verdict.counterexample is not None:
-                text = str(verdict.counterexample)
+                text = shown(report, route, verdict, verdict.counterexample)
                 lines += ["", *(f"      {line}".rstrip() for line in text.splitlines()), ""]
+        lines += [f"  {_compared(route)}"] if route.answers else []
         lines.append("")
     return "\n".join([*lines, _summary(report)]) + "\n"
+
+
+def word(verdict: Verdict) -> str:
+    """The result in a word or two."""
+    return _WORDS[verdict.holds] if verdict.applies else "no matter"
+
+
+def told(report: Report, route: RouteReport, verdict: Verdict) -> str:
+    """The invariant, and what else there is to say of the verdict."""
+    known = " (known before)" if verdict.holds is False and report.knows(route, verdict) else ""
+    why = f": {verdict.why}" if verdict.why else ""
+    return f"{_MEANS[verdict.invariant]}{known}{why}"
+
+
+def shown(report: Report, route: RouteReport, verdict: Verdict, found: Counterexample) -> str:
+    """A counterexample, with a file for pytest."""
+    test = found.as_test(f"{route.route.name} {verdict.invariant}", report.imports)
+    return found.text("To reproduce, as a file for pytest:", indent(test, "    "))
+
+
+def _compared(route: RouteReport) -> str:
+    refused = ", ".join(f"{kind} ({status or 'no answer'})" for kind, status in route.refuses.items())
+    text = f"{route.answers} answers compared, {route.successes} of them 2xx"
+    return text + (f"; refused: {refused}" if refused else "")
 
 
 def _taken(route: RouteReport) -> str:
@@ -70,6 +100,10 @@ def _summary(report: Report) -> str:
     text = f"{broken} of {len(report.routes)} routes broken"
     if unknown:
         text += f", {unknown} not checked"
+    if partly := sum(route.unchecked for route in report.routes) - unknown:
+        text += f", {partly} not wholly checked"
+    if report.stopped:
+        text += f"; {report.stopped}"
     return f"{text} ({report.examples} examples each, seed {report.seed})"
 
 
@@ -85,7 +119,9 @@ def as_json(report: Report) -> str:
                 "examples": report.examples,
                 "seed": report.seed,
                 "broken": report.broken,
-                "routes": [_route_value(route) for route in report.routes],
+                "unchecked": report.unchecked,
+                "stopped": report.stopped,
+                "routes": [_route_value(report, route) for route in report.routes],
             },
             indent=2,
             ensure_ascii=False,
@@ -94,20 +130,29 @@ def as_json(report: Report) -> str:
     )
 
 
-def _route_value(found: RouteReport) -> dict[str, Any]:
+def _route_value(report: Report, found: RouteReport) -> dict[str, Any]:
     route = found.route
     return {
         "method": route.method,
         "path": route.uri,
         "host": route.host,
         "takes": found.takes,
+        "refuses": found.refuses,
+        "answers": found.answers,
+        "successes": found.successes,
         "broken": found.broken,
-        "promises": [_verdict_value(verdict) for verdict in found.verdicts],
+        "unchecked": found.unchecked,
+        "promises": [_verdict_value(report, found, verdict) for verdict in found.verdicts],
     }
 
 
-def _verdict_value(verdict: Verdict) -> dict[str, Any]:
-    value: dict[str, Any] = {"promise": verdict.invariant, "holds": verdict.holds, "why": verdict.why}
+def _verdict_value(report: Report, route: RouteReport, verdict: Verdict) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "promise": verdict.invariant,
+        "holds": verdict.holds,
+        "applies": verdict.applies,
+        "why": verdict.why,
+    }
     found = verdict.counterexample
     if found is not None:
         request = found.request
@@ -126,6 +171,7 @@ def _verdict_value(verdict: Verdict) -> dict[str, Any]:
             "differences": found.differences,
             "advice": found.advice,
             "reproduce": found.reproduce,
+            "test": found.as_test(f"{route.route.name} {verdict.invariant}", report.imports),
         }
     return value
 
@@ -186,11 +232,13 @@ def as_html(report: Report) -> str:
         name, takes = escape(route.route.name), escape(_taken(route))
         parts.append(f'<h2 id="route{number}"><code>{name}</code></h2><p>Takes {takes}.</p><ul>')
         for verdict in route.verdicts:
-            why = f": {escape(verdict.why)}" if verdict.why else ""
-            parts.append(f"<li>{_word(verdict)}: {_MEANS[verdict.invariant]}{why}</li>")
-        parts.append("</ul>")
+            parts.append(f"<li>{_word(verdict)}: {escape(told(report, route, verdict))}</li>")
+        parts.append(f"</ul><p>{escape(_compared(route))}.</p>")
         parts += [
-            _picture(verdict.counterexample)
+            _picture(
+                verdict.counterexample,
+                verdict.counterexample.as_test(f"{route.route.name} {verdict.invariant}", report.imports),
+            )
             for verdict in route.verdicts
             if verdict.counterexample is not None
         ]
@@ -199,7 +247,7 @@ def as_html(report: Report) -> str:
 
 def _word(verdict: Verdict) -> str:
     kind = {True: "holds", False: "broken", None: "unknown"}[verdict.holds]
-    return f'<span class="{kind}">{_WORDS[verdict.holds]}</span>'
+    return f'<span class="{kind}">{word(verdict)}</span>'
 
 
 def _overview(report: Report) -> str:
@@ -214,7 +262,7 @@ def _overview(report: Report) -> str:
     return f"<table>{''.join(rows)}</table>"
 
 
-def _picture(found: Counterexample) -> str:
+def _picture(found: Counterexample, test: str) -> str:
     parts = [f'<div class="found"><h3>{escape(found.what)}</h3><code>{escape(repr(found.request))}</code>']
     parts.append('<div class="sides">')
     for name, cuts, outcome in found.sides:
@@ -234,7 +282,7 @@ def _picture(found: Counterexample) -> str:
         parts.append(f"<div>What differs:</div><ul>{items}</ul>")
     if found.advice:
         parts.append(f"<p>{_with_code(found.advice)}</p>")
-    parts.append(f"<div>To reproduce:</div><pre>{escape(dedent(found.reproduce))}</pre></div>")
+    parts.append(f"<div>To reproduce, as a file for pytest:</div><pre>{escape(test)}</pre></div>")
     return "\n".join(parts)
 
 
@@ -290,6 +338,3 @@ def _text(data: bytes) -> str:
         return escape(repr(data.decode()))
     except UnicodeDecodeError:
         return escape(repr(data))
-
-
-FORMS: Final = {"text": as_text, "json": as_json, "html": as_html}

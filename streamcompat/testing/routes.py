@@ -6,9 +6,10 @@ The rule: no route is left out. A route has an empty target if no values were fo
 from __future__ import annotations
 
 import contextlib
+import inspect
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -23,6 +24,8 @@ except ImportError as error:
 _VALUES: Final = ("x", "1", "1.0", "00000000-0000-0000-0000-000000000000", "x/y")
 _PLAIN: Final = st.characters(codec="ascii", categories=["L", "N"], include_characters="._~@:-")
 _IN_A_PATH: Final = st.characters(exclude_categories=["C"], exclude_characters="/?# ")
+_NO_VALUES: Final = "no values were found for its parameters"
+_IS_WEBSOCKET: Final = "it is a WebSocket, which has no body that could be cut"
 _SAFE: Final = "/@:!$&'()*+,;=~"
 """Characters that a path may contain unescaped (RFC 3986 §3.3)."""
 
@@ -36,6 +39,9 @@ class Target:
         target: the path with a value for each parameter; empty if no values were found.
         host: the host of the route, or `None` for any host.
         streams: the handler reads the request's body as a stream.
+        headers: fields of each request.
+        why_not: why the route cannot be probed; empty if it can.
+        where: the file and the line of its handler; an empty file if they are unknown.
     """
 
     method: str
@@ -43,51 +49,97 @@ class Target:
     target: str
     host: str | None
     streams: bool
+    headers: tuple[tuple[str, str], ...] = ()
+    why_not: str = ""
+    where: tuple[str, int] = ("", 0)
 
     @property
     def name(self) -> str:
         return f"{self.method} {self.uri}"
 
 
+@dataclass(frozen=True)
+class Needs:
+    """What the routes need beside a body.
+
+    Attributes:
+        headers: (name, value) of fields.
+        query: what follows the `?`, percent-encoded.
+        parameters: values for parameters of the paths, by name.
+    """
+
+    headers: tuple[tuple[str, str], ...] = ()
+    query: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+NOTHING: Final = Needs()
+
+
 class NoSuchRoute(LookupError):
     """A requested route does not exist; the message lists the existing ones."""
 
 
-def routes_of(app: Any, prefix: str = "", host: str | None = None) -> list[Target]:
+def routes_of(app: Any, prefix: str = "", host: str | None = None, needs: Needs = NOTHING) -> list[Target]:
     """Every route of an app, or of each app of a site, once per method."""
     if hasattr(app, "mounts"):
         return [
             route
             for mount in app.mounts
-            for route in routes_of(mount.app, prefix + mount.prefix, mount.host or host)
+            for route in routes_of(mount.app, prefix + mount.prefix, mount.host or host, needs)
         ]
     found: list[Target] = []
     for route in app.router.routes_all.values():
         if route.implied:
             continue
-        path = _filled(route)
-        target = "" if path is None else quote(prefix + path, safe=_SAFE)
+        path, why_not = _filled(route, needs.parameters)
+        target = quote(prefix + path, safe=_SAFE) if path else ""
+        if target and needs.query:
+            target += f"?{needs.query}"
         for method, endpoint in route.endpoints.items():
             found.append(
-                Target(method or "POST", prefix + route.uri, target, route.host or host, endpoint.stream)
+                Target(
+                    method or "POST",
+                    prefix + route.uri,
+                    target,
+                    route.host or host,
+                    endpoint.stream,
+                    needs.headers,
+                    _IS_WEBSOCKET if _is_websocket(endpoint.handler) else why_not,
+                    _where(endpoint.handler),
+                )
             )
     return found
 
 
-def _filled(route: Any) -> str | None:
-    """The route's path with a value for each parameter; `None` if no fitting values were found."""
+def _is_websocket(handler: Any) -> bool:
+    return inspect.isfunction(handler) and "is_websocket" in vars(handler)
+
+
+def _where(handler: Any) -> tuple[str, int]:
+    function = inspect.unwrap(handler) if callable(handler) else handler
+    if not inspect.isfunction(function):
+        return "", 0
+    return function.__code__.co_filename, function.__code__.co_firstlineno
+
+
+def _filled(route: Any, given: Mapping[str, str]) -> tuple[str, str]:
+    """The route's path with a value for each parameter, and why there is none."""
     path, end = "", 0
     places = list(re.finditer(r"<.+?>", route.uri))
     if len(places) != len(route.patterns):
-        return None
+        return "", _NO_VALUES
     for place, pattern in zip(places, route.patterns, strict=True):
-        value = _value(pattern)
+        name = place[0][1:-1].partition(":")[0]
+        value = given.get(name) or _value(pattern)
         if value is None:
-            return None
+            return "", f"{_NO_VALUES}: give one with --param {name}=..."
         path += route.uri[end : place.start()] + value
         end = place.end()
     path += route.uri[end:]
-    return path if route.match(path) is not None else None
+    if route.match(path) is None:
+        return "", f"the route does not match {path}, which was made for it: give values with --param"
+    return path, ""
 
 
 def _value(pattern: str) -> str | None:
@@ -104,12 +156,12 @@ def _value(pattern: str) -> str | None:
     return None
 
 
-def chosen(app: Any, wanted: Sequence[str]) -> list[Target]:
+def chosen(app: Any, wanted: Sequence[str], needs: Needs = NOTHING) -> list[Target]:
     """The routes to probe: the wanted ones, given as `/path` or `METHOD /path`; by default all stream routes.
 
     Raises: NoSuchRoute.
     """
-    routes = routes_of(app)
+    routes = routes_of(app, needs=needs)
     if not wanted:
         return [route for route in routes if route.streams]
     found: list[Target] = []

@@ -70,7 +70,7 @@ async def encrypts(read: Read, write: Write) -> None:
 # ---- broken: the answer depends on the cuts ----
 
 
-@animal(streams=True, finds="boundary")
+@animal(streams=True, finds="cuts", advice="EVENT")
 async def events_of_each_piece(read: Read, write: Write) -> None:
     async for piece in pieces(read):
         for line in piece.split(b"\n"):
@@ -78,7 +78,7 @@ async def events_of_each_piece(read: Read, write: Write) -> None:
                 await write(line[6:])
 
 
-@animal(streams=True, finds="boundary")
+@animal(streams=True, finds="cuts", advice="CRLF")
 async def takes_half_an_end_for_a_line_end(read: Read, write: Write) -> None:
     """A CR at the end of a piece, and then its LF: an empty line that was not there."""
     rest = b""
@@ -92,7 +92,7 @@ async def takes_half_an_end_for_a_line_end(read: Read, write: Write) -> None:
     await write(rest)
 
 
-@animal(streams=True, finds="boundary")
+@animal(streams=True, finds="cuts", advice="MARK")
 async def skips_the_mark_of_the_first_piece(read: Read, write: Write) -> None:
     first = True
     async for piece in pieces(read):
@@ -100,7 +100,7 @@ async def skips_the_mark_of_the_first_piece(read: Read, write: Write) -> None:
         first = False
 
 
-@animal(streams=True, finds="boundary")
+@animal(streams=True, finds="cuts", advice="DECODE_OTHER")
 async def splits_surrogates(read: Read, write: Write) -> None:
     """UTF-16 in even pieces, which are no whole characters yet."""
     rest = b""
@@ -111,25 +111,25 @@ async def splits_surrogates(read: Read, write: Write) -> None:
         rest = data[end:]
 
 
-@animal(streams=True, finds="boundary")
+@animal(streams=True, finds="cuts", advice="ESCAPE")
 async def unescapes_each_piece(read: Read, write: Write) -> None:
     async for piece in pieces(read):
         await write(piece.replace(b"\\n", b"\n").replace(b'\\"', b'"'))
 
 
-@animal(streams=True, finds="boundary")
+@animal(streams=True, finds="cuts", advice="BASE64")
 async def from_base64_each_piece(read: Read, write: Write) -> None:
     async for piece in pieces(read):
         await write(b64decode(piece, validate=True))
 
 
-@animal(streams=True, finds="boundary")
+@animal(streams=True, finds="cuts", advice="PACKED")
 async def gunzips_each_piece(read: Read, write: Write) -> None:
     async for piece in pieces(read):
         await write(zlib.decompress(piece, 31))
 
 
-@animal(streams=True, finds="boundary")
+@animal(streams=True, finds="cuts", advice="UNREAD")
 async def gunzips_until_nothing_comes(read: Read, write: Write) -> None:
     """Takes a piece that unpacks to nothing yet for the end."""
     unpack = zlib.decompressobj(31)
@@ -139,7 +139,7 @@ async def gunzips_until_nothing_comes(read: Read, write: Write) -> None:
         await write(content)
 
 
-@animal(finds="boundary")
+@animal(finds="cuts", advice="PART")
 async def counts_parts(read: Read) -> str:
     """Keeps the end of a piece for the next one, and one byte too few of it."""
     parts, rest = 0, b""

@@ -23,11 +23,13 @@ class Animal:
 
     Attributes:
         streams: it writes its answer, rather than returning it.
-        finds: the invariant that it breaks: `"violation"`, `"boundary"`, `"memory"`,
-            `"disconnect"`; `""` for a sound one.
+        finds: the invariant that it breaks, by the name that the probe gives it; `""` for a sound one.
         also: others that it may be found to break too.
+        advice: the name of the advice for it, where it depends on the cuts.
         options: of its route.
         headers: of its answer.
+        content_type: of its answer.
+        method: of its route.
     """
 
     name: str
@@ -35,8 +37,11 @@ class Animal:
     streams: bool
     finds: str = ""
     also: frozenset[str] = frozenset()
+    advice: str = ""
     options: tuple[tuple[str, Any], ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = "text/plain"
+    method: str = "POST"
 
 
 ZOO: dict[str, Animal] = {}
@@ -47,13 +52,28 @@ def animal(
     streams: bool = False,
     finds: str = "",
     also: str = "",
+    advice: str = "",
     headers: tuple[tuple[str, str], ...] = (),
+    content_type: str = "text/plain",
+    method: str = "POST",
     **options: Any,
 ) -> Any:
     def register(handler: Any) -> Any:
         name = handler.__name__
         others = frozenset(also.split())
-        ZOO[name] = Animal(name, handler, streams, finds, others, tuple(options.items()), headers)
+        assert name not in ZOO and bool(advice) is (finds == "cuts")
+        ZOO[name] = Animal(
+            name,
+            handler,
+            streams,
+            finds,
+            others,
+            advice,
+            tuple(options.items()),
+            headers,
+            content_type,
+            method,
+        )
         return handler
 
     return register
@@ -90,11 +110,11 @@ def sanic_zoo(*names: str) -> Sanic:
 
 
 def _add_sanic(app: Sanic, one: Animal) -> None:
-    @app.stream(f"/{one.name}", **dict(one.options))
+    @app.route(f"/{one.name}", methods=[one.method], stream=True, **dict(one.options))
     async def handler(request: Any) -> Any:
         read = request.stream.get
         if not one.streams:
-            return sanic.text(await one.handler(read))
+            return sanic.text(*_answer(await one.handler(read)))
 
         async def produce(response: Any) -> None:
             async def write(data: bytes) -> None:
@@ -102,7 +122,12 @@ def _add_sanic(app: Sanic, one: Animal) -> None:
 
             await one.handler(read, write)
 
-        return sanic.stream(produce, headers=dict(one.headers))
+        return sanic.stream(produce, headers=dict(one.headers), content_type=one.content_type)
+
+
+def _answer(returned: str | tuple[str, int]) -> tuple[str, int]:
+    """The text and the status."""
+    return returned if isinstance(returned, tuple) else (returned, 200)
 
 
 def mach9_zoo(*names: str) -> Mach9:
@@ -115,7 +140,7 @@ def mach9_zoo(*names: str) -> Mach9:
 
 
 def _add_mach9(app: Mach9, one: Animal) -> None:
-    @app.post(f"/{one.name}", stream=True, **dict(one.options))
+    @app.route(f"/{one.name}", methods=[one.method], stream=True, **dict(one.options))
     async def handler(request: Any) -> Any:
         async def read() -> bytes | None:
             message = await request.stream.receive()
@@ -125,12 +150,12 @@ def _add_mach9(app: Mach9, one: Animal) -> None:
             return content if message["more_content"] else None
 
         if not one.streams:
-            return mach9.text(await one.handler(read))
+            return mach9.text(*_answer(await one.handler(read)))
 
         async def produce(channel: Any) -> None:
             await one.handler(read, channel.send)
 
-        return mach9.stream(produce, headers=dict(one.headers))
+        return mach9.stream(produce, headers=dict(one.headers), content_type=one.content_type)
 
 
 FLAVOURS = {"sanic": sanic_zoo, "mach9": mach9_zoo}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -15,14 +17,14 @@ from streamcompat.mach9_api import Mach9
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api.response import text
 from streamcompat.site import Site
-from streamcompat.testing import probe_report
+from streamcompat.testing import advice, probe_report
 from streamcompat.testing.command import Bar
-from streamcompat.testing.probe import Report, probe
+from streamcompat.testing.probe import INVARIANTS, Report, probe
 from streamcompat.testing.routes import NoSuchRoute, chosen
+from streamcompat.testing.virtual_time import BlockingLoop
 from tests.testing.zoo import FLAVOURS, ZOO, Animal, mach9_zoo, sanic_zoo
 
 SEED_APPS = Path(__file__).parent.parent / "parity" / "seed_apps"
-INVARIANT = {"violation": "ends", "boundary": "cuts", "memory": "memory", "disconnect": "disconnect"}
 EVERY = [
     pytest.param(flavour, one, id=f"{flavour}-{one.name}") for flavour in FLAVOURS for one in ZOO.values()
 ]
@@ -37,8 +39,11 @@ def found_in(flavour: str, one: Animal, seed: int, **options: Any) -> dict[str, 
 
 def check(flavour: str, one: Animal, seed: int, **options: Any) -> None:
     found = found_in(flavour, one, seed, **options)
-    expected = {INVARIANT[one.finds]} if one.finds else set()
+    expected = {one.finds} if one.finds else set()
     assert expected <= found.keys() <= expected | one.also, seed
+    if one.advice:
+        words = vars(advice)[one.advice].partition("{")[0]
+        assert found["cuts"].advice.startswith(words), (one.name, found["cuts"].advice)
     if one.name == "decode_each_piece":
         request = found["cuts"].request
         assert request.body.decode() == "é"
@@ -50,9 +55,14 @@ def check(flavour: str, one: Animal, seed: int, **options: Any) -> None:
 
 def test_the_zoo_has_enough_animals() -> None:
     broken = [one for one in ZOO.values() if one.finds]
-    assert len(ZOO) >= 20
-    assert len(broken) >= 10
-    assert len(ZOO) - len(broken) >= 10
+    assert len(ZOO) >= 60
+    assert len(broken) >= 30
+    assert len(ZOO) - len(broken) >= 30
+    texts = [text for name, text in vars(advice).items() if name.isupper() and text is not advice.TEXT]
+    given = {one.advice for one in broken if one.advice}
+    assert {vars(advice)[name] for name in given} == {text for text in texts if isinstance(text, str)} - {
+        advice.PATTERN
+    }
 
 
 QUICK = (
@@ -62,6 +72,17 @@ QUICK = (
     "cleans_up",
     "names_each_upload",
     "packs_as_it_goes",
+    "inserts_each_piece",
+    "hashes_in_a_thread",
+    "answers_slowly",
+    "ticks",
+    "fills_a_pool_of_workers",
+    "writes_its_log_later",
+    "has_its_own_limit",
+    "spools_to_a_file",
+    "lets_one_in_after_the_other",
+    "refuses_a_second_upload",
+    "refuses_a_cut_body",
 )
 """The sound ones that `make test` looks at; the long test looks at all, and at length."""
 
@@ -76,7 +97,7 @@ QUICK = (
     ],
 )
 def test_the_probe_knows_the_broken_from_the_sound(flavour: str, one: Animal) -> None:
-    check(flavour, one, 0, **({} if one.finds == "boundary" else {"examples": 5}))
+    check(flavour, one, 0, **({} if one.finds == "cuts" else {"examples": 2}))
 
 
 @pytest.mark.long
@@ -104,7 +125,9 @@ def test_the_seed_documents_decode_bug_is_found(
 ) -> None:
     status = main(["probe", str(SEED_APPS / f"{name}.py"), "--alias", "--examples", "5"])
     printed = capsys.readouterr().out
-    assert status == (1 if broken else 0)
+    assert status == 1
+    # The trap of Mach9's own documents: the end of the body, without a look at `closed`.
+    assert ("BROKEN       a body that is cut" in printed) is name.startswith("mach9")
     assert printed.count("The cut is inside a UTF-8 character") == broken
     assert printed.count("streamcompat.text.decoder()") == broken
     assert printed.count(r"body=b'\xc3\xa9')") >= broken
@@ -165,7 +188,7 @@ def test_parameters_are_filled_in_with_what_they_match(parameter: str, target: s
     (route,) = chosen(app, [])
     assert route.target == target
     (found,) = probe(app, examples=1).routes
-    assert [verdict.holds for verdict in found.verdicts] == [bool(target) or None] * 4
+    assert [verdict.holds for verdict in found.verdicts] == [bool(target) or None] * len(INVARIANTS)
     if not target:
         assert "no values were found for its parameters" in found.verdicts[0].why
 
@@ -186,11 +209,12 @@ def test_what_a_route_takes_is_learnt_or_given() -> None:
 
     (route,) = probe(app, examples=20).routes
     assert route.takes == []
-    assert [verdict.holds for verdict in route.verdicts] == [None] * 4
+    assert [verdict.holds for verdict in route.verdicts] == [None] * len(INVARIANTS)
+    assert "it answers 415" in route.verdicts[0].why
     assert "give one with --body" in probe_report.as_text(probe(app, examples=20))
     (route,) = probe(app, examples=20, samples=[("sample", "Magic é and more é".encode())]).routes
     assert route.takes == ["sample"]
-    _, cuts, memory, disconnect = route.verdicts
+    _, cuts, memory, disconnect, *_ = route.verdicts
     assert cuts.counterexample is not None and len(cuts.counterexample.request.body) < 12
     assert (memory.holds, disconnect.holds) == (True, True)
 
@@ -199,7 +223,9 @@ def test_a_route_without_a_body_is_probed_too() -> None:
     app = Sanic("plain")
     app.add_route(lambda request: text("OK"), "/")
     (route,) = probe(app, routes=["/"], examples=3).routes
-    assert [verdict.holds for verdict in route.verdicts] == [True, True, None, True]
+    assert [verdict.holds for verdict in route.verdicts] == [True, None, None, True, None, None, True]
+    assert [verdict.applies for verdict in route.verdicts] == [True, False, False, True, False, False, True]
+    assert not route.unchecked
 
 
 # ---- the reports ----
@@ -310,6 +336,160 @@ def test_the_command(app_file: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert (value["seed"], value["routes"][0]["takes"], err) == (7, ["body.bin"], "")
     assert main([*words, "--report", "html"]) == 0
     assert capsys.readouterr().out.startswith("<!DOCTYPE html>")
+
+
+NEEDS = """
+from streamcompat.sanic_api import Sanic
+from streamcompat.sanic_api.response import redirect, text
+
+app = Sanic("needs")
+
+@app.stream("/guarded/<name:[a-z]{3}>")
+async def guarded(request, name):
+    if request.headers.get("authorization") != "Bearer x" or request.cookies.get("seat") != "1a":
+        return text("who?", 401)
+    if (name, request.args.get("mode"), request.headers["content-type"]) != ("ada", "b c", "text/x"):
+        return text("what?", 422)
+    return text(str(sum([len(piece) async for piece in request.stream])))
+
+@app.websocket("/chat")
+async def chat(request, connection):
+    await connection.recv()
+
+@app.stream("/moved")
+async def moved(request):
+    return redirect("/login")
+"""
+ALL_NEEDS = [
+    "--header", "Authorization: Bearer x", "--cookie", "seat=1a", "--query", "mode=b%20c",
+    "--param", "name=ada", "--content-type", "text/x",
+]  # fmt: skip
+
+
+def test_what_routes_need_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "needs.py"
+    path.write_text(NEEDS)
+    words = ["probe", str(path), "--examples", "1", "--route", "/guarded/<name:[a-z]{3}>"]
+    assert main(words) == 4
+    assert "the route answers 401: give what it needs with --header or --cookie" in capsys.readouterr().out
+    assert main([*words, *ALL_NEEDS]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"(\d+) answers compared, \1 of them 2xx", out)
+    assert main(["probe", str(path), "--route", "/chat"]) == 4
+    assert (
+        "not checked  the handler ends with its response, and leaves nothing behind: it is a WebSocket"
+        in (capsys.readouterr().out)
+    )
+    # Redirects say nothing of what is behind the login.
+    assert main(["probe", str(path), "--route", "/moved", "--examples", "1"]) == 4
+    assert ", 0 of them 2xx" in capsys.readouterr().out
+
+
+def test_nothing_to_check_is_not_a_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "nothing.py"
+    path.write_text("from streamcompat.sanic_api import Sanic\n\napp = Sanic('nothing')\n")
+    assert main(["probe", str(path)]) == 4
+    assert "has no stream routes" in capsys.readouterr().out
+    assert main(["probe", str(path), "--allow-unchecked"]) == 0
+
+
+def test_a_body_is_never_ignored(app_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    app_file.write_text(
+        APP + "\n\n@app.route('/echo')\nasync def echo(request):\n    return text('x', 201)\n"
+    )
+    body = tmp_path / "body.bin"
+    body.write_bytes(b"a body")
+    assert main(["probe", str(app_file), "--route", "GET /echo", "--body", str(body), "--examples", "1"]) == 0
+    assert "GET /echo  (takes body.bin)" in capsys.readouterr().out
+    app_file.write_text(APP.replace("return text(", "return text('no', 415) if b'a body' else text("))
+    assert main(["probe", str(app_file), "--body", str(body), "--examples", "1"]) == 4
+    assert "accepts none of the sample bodies (it answers 415)" in capsys.readouterr().out
+
+
+BROKEN = """
+from streamcompat.sanic_api import Sanic
+from streamcompat.sanic_api.response import text
+
+app = Sanic("broken")
+
+@app.stream("/pieces", body_limit=65536)
+async def pieces(request):
+    return text(str(len([None async for _ in request.stream])))
+"""
+
+
+def test_reports_for_continuous_integration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "ci_app.py"
+    path.write_text(BROKEN)
+    words = ["probe", str(path), "--examples", "1"]
+    assert main([*words, "--report", "junit"]) == 1
+    suite = ElementTree.fromstring(capsys.readouterr().out)[0]
+    assert (suite.attrib["tests"], suite.attrib["failures"]) == (str(len(INVARIANTS)), "1")
+    (failure,) = suite.iter("failure")
+    assert failure.text is not None and "def test_post_pieces_cuts():" in failure.text
+    assert main([*words, "--report", "github"]) == 1
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("::error file=") and "ci_app.py,line=7,title=POST /pieces" in first
+    assert "%0A" in first
+    assert main([*words, "--report", "json"]) == 1
+    baseline = tmp_path / "baseline.json"
+    baseline.write_text(capsys.readouterr().out)
+    assert main([*words, "--baseline", str(baseline)]) == 0
+    assert "(known before)" in capsys.readouterr().out
+    baseline.write_text("[]")
+    assert main([*words, "--baseline", str(baseline)]) == 3
+    assert "is not a report of" in capsys.readouterr().err
+
+
+def test_a_finding_comes_as_a_file_for_pytest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "pasted_app.py"
+    path.write_text(BROKEN)
+    main(["probe", str(path), "--examples", "1", "--report", "json"])
+    (route,) = json.loads(capsys.readouterr().out)["routes"]
+    (test,) = [promise["counterexample"]["test"] for promise in route["promises"] if not promise["holds"]]
+    monkeypatch.syspath_prepend(tmp_path)
+    scope: dict[str, Any] = {}
+    exec(test, scope)
+    with pytest.raises(AssertionError):
+        scope["test_post_pieces_cuts"]()
+
+
+def test_a_budget_and_a_stop_leave_what_was_found() -> None:
+    app = sanic_zoo("echo", "digest")
+    report = probe(app, examples=1, budget=1e-9)
+    assert report.stopped == "the budget is used up" and report.unchecked and not report.broken
+
+    def stops(done: int, total: int, what: str) -> None:
+        if what == "POST /digest: ends":
+            monkeypatch.setattr(BlockingLoop, "call", interrupted)
+
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        report = probe(app, examples=1, progress=stops)
+    first, second = report.routes
+    assert [verdict.holds for verdict in first.verdicts] == [True] * len(INVARIANTS)
+    assert {verdict.why for verdict in second.verdicts} == {"the probe was stopped"}
+    assert "the probe was stopped" in probe_report.as_text(report)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--header", "no colon"],
+        ["--cookie", "x"],
+        ["--param", "=x"],
+        ["--patience", "0"],
+        ["--budget", "nan"],
+    ],
+)
+def test_options_that_are_not_valid(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["probe", "app.py", *words])
+    assert stopped.value.code == 2
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from streamcompat.testing import Client, Request, TestClient, cuts
 from streamcompat.testing import strategies as streams
 from tests.testing.apps import sanic_app
 
-LONG = "Zeile eins: äöü\r\nZeile zwei: 中文\r\n".encode() * 4
+LONG = "Zeile eins: äöü\r\nZeile zwei: 中文\r\n".encode() * 2
 
 
 def smallest(strategy: Any, condition: Any) -> Any:

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from streamcompat import text
 from streamcompat_engine import ClientDisconnected
-from tests.testing import formats
+from tests.testing import formats, strangers
 from tests.testing.keeper import (
     FLAVOURS,
     INSIDE,
@@ -30,7 +30,7 @@ from tests.testing.keeper import (
     sanic_zoo,
 )
 
-__all__ = ["FLAVOURS", "ZOO", "Animal", "formats", "mach9_zoo", "sanic_zoo"]
+__all__ = ["FLAVOURS", "ZOO", "Animal", "formats", "mach9_zoo", "sanic_zoo", "strangers"]
 
 _KEPT: list[asyncio.Task[Any]] = []
 """Strong references, as the loop keeps none."""
@@ -147,7 +147,7 @@ async def names_each_upload(read: Read) -> str:
 # ---- broken: the answer depends on the cuts ----
 
 
-@animal(finds="boundary", body_limit=64 * 1024)
+@animal(finds="cuts", advice="DECODE", body_limit=64 * 1024)
 async def decode_each_piece(read: Read) -> str:
     result = ""
     async for piece in pieces(read):
@@ -155,27 +155,27 @@ async def decode_each_piece(read: Read) -> str:
     return result
 
 
-@animal(streams=True, finds="boundary")
+@animal(streams=True, finds="cuts", advice="JSON")
 async def json_each_piece(read: Read, write: Write) -> None:
     async for piece in pieces(read):
         await write(json.dumps(json.loads(piece)).encode())
 
 
-@animal(streams=True, finds="boundary")
+@animal(streams=True, finds="cuts", advice="LINE")
 async def splits_each_piece_into_lines(read: Read, write: Write) -> None:
     async for piece in pieces(read):
         for line in piece.split(b"\n"):
             await write(b"[" + line + b"]")
 
 
-@animal(streams=True, finds="boundary")
+@animal(streams=True, finds="cuts", advice="WORD")
 async def searches_each_piece(read: Read, write: Write) -> None:
     """Finds words only where no cut is inside them."""
     async for piece in pieces(read):
         await write(re.sub(rb"\w\w", b"#", piece))
 
 
-@animal(streams=True, finds="boundary")
+@animal(streams=True, finds="cuts", advice="PIECES")
 async def forgets_the_last_piece(read: Read, write: Write) -> None:
     before = b""
     async for piece in pieces(read):
@@ -183,37 +183,37 @@ async def forgets_the_last_piece(read: Read, write: Write) -> None:
         before = piece
 
 
-@animal(streams=True, finds="boundary")
+@animal(streams=True, finds="cuts", advice="SPACE")
 async def drops_blank_pieces(read: Read, write: Write) -> None:
     async for piece in pieces(read):
         if piece.strip():
             await write(piece)
 
 
-@animal(finds="boundary")
+@animal(finds="cuts", advice="UNREAD")
 async def reads_once(read: Read) -> str:
     return sha256(await read() or b"").hexdigest()
 
 
-@animal(finds="boundary")
+@animal(finds="cuts", advice="PIECES")
 async def counts_pieces(read: Read) -> str:
     return str(len([None async for _ in pieces(read)]))
 
 
-@animal(streams=True, finds="boundary")
+@animal(streams=True, finds="cuts", advice="SPACE")
 async def strips_each_piece(read: Read, write: Write) -> None:
     async for piece in pieces(read):
         await write(piece.strip())
 
 
-@animal(finds="boundary")
+@animal(finds="cuts", advice="PIECES")
 async def first_piece_is_the_header(read: Read) -> str:
     header = await read() or b""
     size = sum([len(piece) async for piece in pieces(read)])
     return f"{header.hex()[:20]} {size}"
 
 
-@animal(streams=True, finds="boundary")
+@animal(streams=True, finds="cuts", advice="UNREAD")
 async def stops_at_a_short_piece(read: Read, write: Write) -> None:
     """As code does that takes a short read for the last one."""
     while (piece := await read()) is not None:
@@ -222,13 +222,13 @@ async def stops_at_a_short_piece(read: Read, write: Write) -> None:
             break
 
 
-@animal(finds="violation")
+@animal(finds="ends")
 async def reads_for_ever(read: Read) -> str:
     while True:
         await read()
 
 
-@animal(streams=True, finds="violation")
+@animal(streams=True, finds="ends")
 async def writes_after_the_end(read: Read, write: Write) -> None:
     async def later() -> None:
         await asyncio.sleep(0)
@@ -242,13 +242,13 @@ async def writes_after_the_end(read: Read, write: Write) -> None:
     _KEPT.append(asyncio.get_running_loop().create_task(later()))
 
 
-@animal(finds="violation")
+@animal(finds="ends")
 async def leaks_a_task(read: Read) -> str:
     _KEPT.append(asyncio.get_running_loop().create_task(asyncio.sleep(3600)))
     return str(sum([len(piece) async for piece in pieces(read)]))
 
 
-@animal(finds="boundary", body_limit=64 * 1024)
+@animal(finds="cuts", advice="DECODE", body_limit=64 * 1024)
 async def names_each_upload_and_decodes_each_piece(read: Read) -> str:
     """Only the status tells."""
     size = sum([len(piece.decode()) async for piece in pieces(read)])

@@ -1,0 +1,235 @@
+"""Whether requests leave each other alone: two at once, and many one after the other.
+
+The rule: what a handler legitimately refuses to a second client (409, 423, 425, 429, 503) is no fault, and
+what grows must go on growing before it counts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import threading
+import tracemalloc
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import anyio
+
+from streamcompat.testing.connection import Connection, Stream
+from streamcompat.testing.counterexample import Counterexample, answer
+from streamcompat.testing.outcome import GLANCE, Outcome, Runner, decoded, read
+from streamcompat.testing.wire import Cutter, Request
+from streamcompat_engine import ClientDisconnected
+
+_REFUSALS: Final = frozenset({409, 423, 425, 429, 503})
+_WAIT: Final = 1.0
+"""Seconds for which the first client waits for the second one's response before it goes on."""
+_ROUND: Final = 12
+"""Requests after which it is counted what they have left."""
+_BODY: Final = 32 * 1024
+"""Bytes of a body that is large enough to be noticed if it is kept."""
+
+
+# ---- two at once ----
+
+
+async def together(runner: Runner, first: Request, second: Request) -> Counterexample | str | None:
+    """Check whether two requests whose bodies arrive in turns get the responses that each gets alone."""
+    if len(first.body) < 2 or len(second.body) < 2:
+        return "it has no body"
+    first, second = replace(first, chunks=None), replace(second, chunks=None)
+    half, other_half = len(first.body) // 2, len(second.body) // 2
+    for whole in (True, False):
+        alone = [
+            [await runner.run(first, [half]) for _ in range(2)],
+            [await runner.run(second, [] if whole else [other_half]) for _ in range(2)],
+        ]
+        if any(one.differences(again) for one, again in alone):
+            return "the response differs each time"
+        both = await _in_turns(runner, first, second, whole)
+        for request, (expected, _), got in zip((first, second), alone, both, strict=True):
+            if expected.failed or got.status in _REFUSALS or not expected.differences(got):
+                continue
+            return _mixed(request, expected, got, whole)
+    return None
+
+
+async def _in_turns(runner: Runner, first: Request, second: Request, whole: bool) -> list[Outcome]:
+    """The outcomes of two requests: the second is sent while only half of the first has arrived.
+
+    Args:
+        whole: the second is sent at once; otherwise its second half comes after the first's.
+    """
+    client = runner.client
+    runner.begin()
+    half, other_half = len(first.body) // 2, len(second.body) // 2
+    async with client.connect() as one, client.connect() as other:
+        await one.send(first.head() + first.body[:half])
+        await other.send(second.head() + (second.body if whole else second.body[:other_half]))
+        async with anyio.create_task_group() as group:
+            responses = [_Receiving(runner, one, first), _Receiving(runner, other, second)]
+            for response in responses:
+                group.start_soon(response.receive)
+            if whole:
+                # No longer than this, as a handler may let one request in after the other.
+                with anyio.move_on_after(_WAIT):
+                    await responses[1].done.wait()
+            await _send(one, first.body[half:])
+            if not whole:
+                await _send(other, second.body[other_half:])
+        seen = [connection.exchanges[:1] for connection in (one, other)]
+    return [
+        Outcome(
+            one.response.status,
+            decoded(one.response),
+            one.response.complete,
+            pieces=tuple(piece for record in records for piece in record.pieces),
+            error=runner.failures.take() if one.response.status >= 500 else "",
+            endless=one.endless,
+        )
+        for one, records in zip(responses, seen, strict=True)
+    ]
+
+
+class _Receiving:
+    """The response to one of two requests, while it is received."""
+
+    def __init__(self, runner: Runner, connection: Connection, request: Request) -> None:
+        self._patience = runner.client.patience
+        self._stream = Stream(connection, request.method, Cutter(()), False)
+        self.response = self._stream.received
+        self.endless = False
+        self.done = anyio.Event()
+
+    async def receive(self) -> None:
+        self.endless = await read(self._stream, GLANCE, self._patience)
+        self.done.set()
+
+
+async def _send(connection: Connection, data: bytes) -> None:
+    with contextlib.suppress(ClientDisconnected):  # the server has answered and closed
+        await connection.send(data)
+
+
+def _mixed(request: Request, expected: Outcome, got: Outcome, whole: bool) -> Counterexample:
+    half = len(request.body) // 2
+    return Counterexample(
+        "Two requests at once mix: one of them is answered as it is not when it comes alone.",
+        request,
+        (("alone", (half,), expected), ("with another one at the same time", (half,), got)),
+        (f"alone: {answer(expected)}", f"together: {answer(got)}"),
+        "\n".join(
+            [
+                "    from streamcompat.testing import Request, TestClient",
+                "",
+                f"    request = {request!r}",
+                f"    half = {half}",
+                "    with TestClient(app) as client:",
+                "        alone = client.send(request, cuts=[half])",
+                "        fields = {**dict(request.headers), 'Content-Length': str(len(request.body))}",
+                "        with client.stream(request.method, request.target, headers=fields) as stream:",
+                "            stream.send(request.body[:half])",
+                *_other_lines(whole),
+                "            stream.send(request.body[half:])",
+                "            together = stream.response()",
+                "        assert (together.status, together.body) == (alone.status, alone.body)",
+            ]
+        ),
+        "Keep what belongs to a request in local variables of its handler, not in the module, the app or a\n"
+        "default argument: between two reads, other handlers run.",
+    )
+
+
+def _other_lines(whole: bool) -> Sequence[str]:
+    if whole:
+        return ["            client.send(request)"]
+    return [
+        "            with client.stream(request.method, request.target, headers=fields) as other:",
+        "                other.send(request.body[:half])",
+    ]
+
+
+# ---- many, one after the other ----
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What the process holds: bytes, open files and sockets, threads."""
+
+    memory: int
+    descriptors: int
+    threads: int
+
+
+def _held() -> _Held:
+    gc.collect()
+    return _Held(tracemalloc.get_traced_memory()[0], _descriptors(), threading.active_count())
+
+
+def _descriptors() -> int:
+    try:
+        return len(os.listdir("/dev/fd"))
+    except OSError:  # not on Windows
+        return 0
+
+
+async def leftovers(runner: Runner, request: Request) -> Counterexample | str | None:
+    """Check whether each request leaves something in the process: memory, descriptors or threads."""
+    sent = await _large(runner, request)
+    client, keep = runner.client, runner.client.keep
+    client.keep = False
+    traced = tracemalloc.is_tracing()
+    if not traced:
+        tracemalloc.start()
+    try:
+        await _round(runner, sent)  # what is made once, such as a pool or a cache
+        counts = [_held()]
+        for _ in range(2):
+            await _round(runner, sent)
+            counts.append(_held())
+            found = _grown(counts[-2], counts[-1], len(sent.body))
+            if not found:
+                return None
+    finally:
+        client.keep = keep
+        if not traced:
+            tracemalloc.stop()
+    return Counterexample(
+        f"Each request leaves something in the process: {', '.join(found)}.",
+        sent if len(sent.body) <= len(request.body) else request,
+        (),
+        tuple(f"{one} after {_ROUND} requests" for one in found),
+        "    from streamcompat.testing import Request, TestClient\n\n"
+        f"    request = {request!r}\n"
+        "    with TestClient(app) as client:\n"
+        f"        for _ in range({_ROUND}):\n"
+        "            client.send(request)  # look at the descriptors, threads and memory of the process",
+        "Close in `finally`, or by `with`, what a handler opens; keep nothing of a request in the module or\n"
+        "the app, or drop the oldest.",
+    )
+
+
+def _grown(before: _Held, after: _Held, size: int) -> list[str]:
+    found: list[str] = []
+    if after.memory - before.memory > _ROUND * max(size, 2048) // 2:
+        found.append(f"{(after.memory - before.memory) // 1024} KiB of memory")
+    if after.descriptors - before.descriptors >= _ROUND:
+        found.append(f"{after.descriptors - before.descriptors} descriptors")
+    if after.threads - before.threads >= _ROUND:
+        found.append(f"{after.threads - before.threads} threads")
+    return found
+
+
+async def _large(runner: Runner, request: Request) -> Request:
+    """The request with a larger body, if the route takes that."""
+    if not request.body:
+        return request
+    large = replace(request, chunks=None, body=request.body * max(_BODY // len(request.body), 1))
+    return request if (await runner.run(large)).failed else large
+
+
+async def _round(runner: Runner, request: Request) -> None:
+    for _ in range(_ROUND):
+        await runner.run(request)
