@@ -401,8 +401,9 @@ def test_a_body_is_never_ignored(app_file: Path, tmp_path: Path, capsys: pytest.
     body.write_bytes(b"a body")
     assert main(["probe", str(app_file), "--route", "GET /echo", "--body", str(body), "--examples", "1"]) == 0
     assert "GET /echo  (takes body.bin)" in capsys.readouterr().out
-    app_file.write_text(APP.replace("return text(", "return text('no', 415) if b'a body' else text("))
-    assert main(["probe", str(app_file), "--body", str(body), "--examples", "1"]) == 4
+    other = tmp_path / "refusing.py"
+    other.write_text(APP.replace("return text(", "return text('no', 415) if request else text("))
+    assert main(["probe", str(other), "--body", str(body), "--examples", "1"]) == 4
     assert "accepts none of the sample bodies (it answers 415)" in capsys.readouterr().out
 
 
