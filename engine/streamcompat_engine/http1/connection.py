@@ -195,17 +195,16 @@ class Connection:
         self.persistence.request_begins(head.keep_alive)
         self.writer.expect = Expect.DUE if head.expect_continue else Expect.NONE
         self.deadlines.since = self.deadlines.headed = now
+        self._events.append(RequestReceived(head))
         if head.has_body:
             self._body = body_lane(head, self._limits)
             self.inbound = Inbound(self._limits.inbound_high, self._limits.inbound_low)
             self._move(Step.BODY_FOLLOWS)
-            self._events.append(RequestReceived(head))
             if rest:
                 self._receive_body(rest, now)
         else:
             self._move(Step.NO_BODY)
             self._ahead = rest
-            self._events.append(RequestReceived(head))
 
     def _receive_body(self, data: bytes, now: float) -> None:
         inbound, body = self.inbound, self._body
@@ -375,7 +374,7 @@ class Connection:
         """End the connection so that the peer gets the queued bytes and not a reset."""
         if self.ending is Ending.HALF_CLOSE:  # already, by a WebSocket before its handler returned
             return
-        # unread bytes make a close a reset; a client whose last request this was sends no more
+        # Unread bytes make a close a reset. A client whose last request this was sends no more.
         quiet = self.persistence.client_closes and self.reader is AHEAD and not self._ahead
         left = self.deadlines.hurried and (self.reader is HEAD or self.reader is SWITCHED)
         if self.at_eof or quiet or left:

@@ -98,41 +98,12 @@ class WebSocket:
     """
 
     __slots__ = (
-        "_at",
-        "_behind",
-        "_closing_since",
-        "_count_high",
-        "_deflate",
-        "_dropping",
-        "_full",
-        "_heard",
-        "_hurried_at",
-        "_inflated",
-        "_left",
-        "_messages",
-        "_names",
-        "_owed",
-        "_part",
-        "_pinged",
-        "_pong",
-        "_protocol",
-        "_queue",
-        "_rest",
-        "_settings",
-        "_size_high",
-        "_stopped",
-        "_waiting",
-        "_within",
-        "closed",
-        "closing",
-        "code",
-        "failure",
-        "later",
-        "pings",
-        "reason",
-        "subprotocol",
+        "_at", "_behind", "_closing_since", "_count_high", "_deflate", "_dropping", "_full", "_heard",
+        "_hurried_at", "_inflated", "_left", "_messages", "_names", "_owed", "_part", "_pinged",
+        "_pong", "_protocol", "_queue", "_rest", "_settings", "_size_high", "_stopped", "_waiting",
+        "_within", "closed", "closing", "code", "failure", "later", "pings", "reason", "subprotocol",
         "wake",
-    )
+    )  # fmt: skip
 
     def __init__(self, accepted: Accepted, settings: WebSocketSettings) -> None:
         self.subprotocol = accepted.subprotocol
