@@ -45,6 +45,7 @@ from .http1.heads import checked_fields
 from .limits import Limits, Timeouts, WebSocketSettings
 from .logs import LINE, LogBudget, printable
 from .server.config import ServerConfig
+from .server.link import WorkerLink
 from .server.server import Lifespan, Server
 from .server.workers import HOPELESS, Workers
 from .websocket.codes import REASONS, check_close, check_control
@@ -105,6 +106,7 @@ __all__ = [
     "WebSocket",
     "WebSocketCore",
     "WebSocketSettings",
+    "WorkerLink",
     "Workers",
     "WriteBufferFull",
     "accept",

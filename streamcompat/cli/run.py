@@ -11,7 +11,6 @@ import dataclasses
 import errno
 import importlib.util
 import os
-import socket
 import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -27,11 +26,11 @@ from streamcompat.sanic_api.versions import RELEASES
 from streamcompat.serving import targets
 from streamcompat.serving.lifespan import DelegatingLifespan
 from streamcompat.serving.options import WHERE, Flag, RunOptions
-from streamcompat.serving.servable import NEEDS_POSIX, worker_config
+from streamcompat.serving.servable import NEEDS_POSIX, worker_config, worker_lifespan
 from streamcompat.serving.served_app import ServedApp
 from streamcompat.serving.site import Site
 from streamcompat.serving.tls import tls_context
-from streamcompat_engine import ServerConfig, Workers
+from streamcompat_engine import ServerConfig, WorkerLink, Workers
 
 DESCRIPTION: Final = "Serve apps written for the streaming APIs of old Sanic and of Mach9."
 EXAMPLES: Final = """\
@@ -252,23 +251,28 @@ def _imported(arguments: argparse.Namespace) -> tuple[ServedApp | Site, dict[str
 def _run_workers(arguments: argparse.Namespace, options: RunOptions) -> None:
     """Supervises workers, each of which imports the app itself, so that a new worker runs new code."""
 
-    def work(
-        sockets: tuple[socket.socket, ...], ready: Callable[[], None], recycle: Callable[[], None]
-    ) -> int:
+    def work(link: WorkerLink) -> int:
         try:
             app, _ = _imported(arguments)
             app.prepare(options)
-            lifespan = DelegatingLifespan(app.lifespan(options.access_log), lambda _: ready(), recycle)
-            _serve(app, lifespan, options, worker_config(_config(app, options), sockets))
+            config = _config(app, options)
+            lifespan = worker_lifespan(config, app.lifespan(options.access_log), link)
+            _serve(app, lifespan, options, worker_config(config, link))
         except ERRORS as error:
             return report(error, arguments.traceback)
         return 0
 
     ssl = _tls(options)
     try:
-        config = ServerConfig(**options.place(), backlog=options.backlog, ssl=ssl)
-        with Workers(config, options.workers, work).bound() as workers:
-            _print_addresses(workers.addresses, options, arguments)
+        # The workers tell their parent of the app's own grace period, which it cannot know.
+        config = ServerConfig(**options.of_parent(), ssl=ssl)
+        workers = Workers(
+            config,
+            options.workers,
+            work,
+            lambda addresses: _print_addresses(addresses, options, arguments),
+        )
+        with workers.bound():
             status = workers.run()
     except OSError as error:
         raise CommandError(_bind_failure(error, options)) from error

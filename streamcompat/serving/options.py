@@ -59,8 +59,20 @@ FAST: Final = "fast"
 """Since Sanic 21.12: one worker for each processor that the process may use."""
 
 
+LAME_DUCK: Final = 7.0
+"""Seconds; the default of `drain` under a supervisor: by default HAProxy notices within 6 s (3 checks)."""
+
 OF_PROCESS: Final = frozenset(
-    {FAST, "driver", "max_memory", "max_requests", "register_sys_signals", "uvloop", "workers"}
+    {
+        FAST,
+        "driver",
+        "max_memory",
+        "max_requests",
+        "register_sys_signals",
+        "uvloop",
+        "worker_timeout",
+        "workers",
+    }
 )
 """Options that need a process and loop of their own: `run` has them, `create_server` does not."""
 
@@ -101,6 +113,20 @@ def _whole(what: str, least: int, most: float) -> Callable[[str], int]:
         raise ValueError(f"{text!r} is not {what}")
 
     return read
+
+
+def _mode(text: str) -> int:
+    """Reads the mode of a file in octal, such as 660."""
+    if text and set(text) <= set("01234567") and (mode := int(text, 8)) <= 0o777:
+        return mode
+    raise ValueError(f"{text!r} is not a valid mode, such as 660")
+
+
+def _path(text: str) -> str:
+    """Reads the path of a URL."""
+    if text.startswith("/") and text.isascii() and text.isprintable() and not set(text) & set(" ?#"):
+        return text
+    raise ValueError(f"{text!r} is not a valid path, such as /ready")
 
 
 def _seconds(text: str) -> float:
@@ -156,6 +182,8 @@ class RunOptions:
     Attributes:
         host, port: a TCP address; 127.0.0.1 and 8000 as in the originals. Port 0 lets the system choose.
         uds: the path of a Unix socket, instead of host and port; `unix` in later Sanic.
+        uds_mode: the mode of its file, such as 0o660; `None` for what the umask leaves of 0o777.
+        reuse_port: whether other servers may listen on the port, too; by default a port in use is an error.
         sock: a bound socket, instead of host, port and uds.
         ssl: an `ssl.SSLContext`; a dict with `cert` and `key`, and `password` if the key has one; or the
             path of a folder with `fullchain.pem` and `privkey.pem`.
@@ -165,7 +193,13 @@ class RunOptions:
         max_requests, max_memory: the number of requests, or the bytes of memory, after which a worker is
             replaced by a new one; one at a time, and without a failed request. `None` for never. With one of
             them a single worker has a supervisor too.
+        worker_timeout: seconds after which a worker that shows no sign of life, or that has not started, is
+            killed and replaced; 30 as in gunicorn, 0 for never.
         backlog: connections that may wait to be accepted; 2048 as in uvicorn (the originals: 100).
+        ready_path: a path that the server answers itself: 200 while it serves, 503 from the first SIGTERM on.
+        drain: seconds for which the server goes on accepting after SIGINT or SIGTERM, so that a load balancer
+            can notice; every answer then closes its connection. `None` for `LAME_DUCK` (7) under a supervisor
+            and without a terminal, and for 0 otherwise.
         grace: seconds that running requests have when the server stops; `None` for the application's
             GRACEFUL_SHUTDOWN_TIMEOUT, which is 15 as in the originals.
         limits: the engine's `Limits`, or a mapping of the names of some limits to their values; the
@@ -190,6 +224,21 @@ class RunOptions:
     )
     uds: str | None = _on_command_line(
         Flag(WHERE, "a Unix socket, instead of a host and a port", "PATH"), None
+    )
+    uds_mode: int | None = _on_command_line(
+        Flag(
+            _WHERE,
+            "who may connect to the Unix socket, such as 660 (default: what the umask leaves of 777)",
+            "MODE",
+            _mode,
+        ),
+        None,
+    )
+    reuse_port: bool = _on_command_line(
+        Flag(
+            _WHERE, "share the port with other servers that say so too (default: a port in use is an error)"
+        ),
+        _ENGINE.reuse_port,
     )
     backlog: int = _on_command_line(
         Flag(
@@ -235,6 +284,36 @@ class RunOptions:
             "replace a worker once it uses this much memory, such as 500M or 2G (default: never)",
             "SIZE",
             _size,
+        ),
+        None,
+    )
+    worker_timeout: float = _on_command_line(
+        Flag(
+            _HOW,
+            "kill and replace a worker that shows no sign of life for that long, or has not started by then; "
+            "0 for never (default: %(default)g)",
+            "SECONDS",
+            _seconds,
+        ),
+        30.0,
+    )
+    ready_path: str | None = _on_command_line(
+        Flag(
+            _HOW,
+            "a path that says 200 while the server serves, and 503 once it was told to stop; the app does "
+            "not see it (default: none)",
+            "PATH",
+            _path,
+        ),
+        None,
+    )
+    drain: float | None = _on_command_line(
+        Flag(
+            _HOW,
+            "how long to go on accepting after SIGINT or SIGTERM, with answers that close their connection, "
+            "until load balancers have noticed (default: 7 with workers unless on a terminal, else 0)",
+            "SECONDS",
+            _seconds,
         ),
         None,
     )
@@ -331,10 +410,26 @@ class RunOptions:
         values = {one.name: (getattr(self, one.name), one.default) for one in fields(self)}
         return {name: value for name, (value, default) in values.items() if value != default}
 
+    def of_parent(self) -> dict[str, Any]:
+        """The fields of the engine's `ServerConfig` that the parent of several workers needs."""
+        drain = self.drain
+        if drain is None:
+            drain = LAME_DUCK if self.is_supervised and not _on_terminal() else 0.0
+        given = self.place() | {
+            "uds_mode": self.uds_mode,
+            "reuse_port": self.reuse_port,
+            "backlog": self.backlog,
+            "worker_timeout": self.worker_timeout or None,
+            "drain": drain,
+        }
+        if self.grace is not None:
+            given["grace"] = self.grace
+        return given
+
     def of_server(self) -> dict[str, Any]:
         """The fields of the engine's `ServerConfig`; the application's settings apply to those left out."""
-        given = self.place() | {
-            "backlog": self.backlog,
+        given = self.of_parent() | {
+            "ready_path": self.ready_path,
             "driver": self.driver,
             "uvloop": self.uvloop,
             "handle_signals": self.register_sys_signals,
@@ -343,8 +438,6 @@ class RunOptions:
         }
         if self.ssl is not None:
             given["ssl"] = tls_context(self.ssl)
-        if self.grace is not None:
-            given["grace"] = self.grace
         if self.limits is not None:
             given["limits"] = self.limits
         return given
@@ -405,6 +498,12 @@ def merged_limits(base: Limits, given: Limits | Mapping[str, int] | None) -> Lim
     if given is None or isinstance(given, Limits):
         return given or base
     return dataclasses.replace(base, **checked_limits(given))
+
+
+def _on_terminal() -> bool:
+    """Whether somebody may be watching, who does not want to wait for load balancers."""
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    return any(stream is not None and not stream.closed and stream.isatty() for stream in streams)
 
 
 def _processors() -> int:

@@ -9,10 +9,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging.config
-import socket
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Any, Final
 
 from streamcompat.serving.importing import may_serve
@@ -20,7 +18,16 @@ from streamcompat.serving.lifespan import DelegatingLifespan
 from streamcompat.serving.options import OF_PROCESS, RunOptions, merged_limits, takes
 from streamcompat.serving.running import RunningServer
 from streamcompat.serving.settings import ServerSettings
-from streamcompat_engine import Exchange, Lifespan, Limits, Observer, Server, ServerConfig, Workers
+from streamcompat_engine import (
+    Exchange,
+    Lifespan,
+    Limits,
+    Observer,
+    Server,
+    ServerConfig,
+    WorkerLink,
+    Workers,
+)
 
 NEEDS_POSIX: Final = (
     "serving needs Linux or another POSIX system: on Windows, use WSL for it; "
@@ -106,8 +113,7 @@ class Servable(ABC):
         lifespan = self.lifespan(options.access_log)
         if options.is_supervised:
             work = functools.partial(self._work, config, lifespan)
-            with Workers(config, options.workers, work).bound() as group:
-                lifespan.listening(group.addresses)
+            with Workers(config, options.workers, work, lifespan.listening).bound() as group:
                 status = group.run()
             if status:
                 sys.exit(status)
@@ -150,16 +156,8 @@ class Servable(ABC):
         finally:
             self._server = None
 
-    def _work(
-        self,
-        config: ServerConfig,
-        lifespan: Lifespan,
-        sockets: tuple[socket.socket, ...],
-        ready: Callable[[], None],
-        recycle: Callable[[], None],
-    ) -> int:
-        of_worker = DelegatingLifespan(lifespan, lambda _: ready(), recycle)
-        self._run(worker_config(config, sockets), of_worker)
+    def _work(self, config: ServerConfig, lifespan: Lifespan, link: WorkerLink) -> int:
+        self._run(worker_config(config, link), worker_lifespan(config, lifespan, link))
         return 0
 
     def stop(self) -> None:
@@ -169,6 +167,11 @@ class Servable(ABC):
             self._server.stop()
 
 
-def worker_config(config: ServerConfig, sockets: tuple[socket.socket, ...]) -> ServerConfig:
+def worker_config(config: ServerConfig, link: WorkerLink) -> ServerConfig:
     """The configuration of one of several workers."""
-    return dataclasses.replace(config, sockets=sockets, uds=None, drain_on_hangup=True, handle_signals=True)
+    return dataclasses.replace(config, sockets=link.sockets, uds=None, link=link, handle_signals=True)
+
+
+def worker_lifespan(config: ServerConfig, lifespan: Lifespan, link: WorkerLink) -> DelegatingLifespan:
+    """The lifespan of one of several workers: its parent is told what a server on its own would print."""
+    return DelegatingLifespan(lifespan, lambda _: link.ready(config.grace), link.recycle)

@@ -54,6 +54,9 @@ async def stopped(app, loop):
 """
 
 
+QUIET = ("--no-access-log", "--drain", "0")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "app.py").write_text(APP)
@@ -62,7 +65,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def served(folder: Path) -> Iterator[Command]:
-    with serve_command("app.py", "--workers", "2", "--no-access-log", cwd=folder) as command:
+    with serve_command("app.py", "--workers", "2", *QUIET, cwd=folder) as command:
         yield command
 
 
@@ -151,7 +154,7 @@ def test_hangup_replaces_every_worker_without_a_failed_request(served: Command) 
 
 
 def test_stopping_runs_the_listeners_of_every_worker(folder: Path) -> None:
-    with serve_command("app.py", "--workers", "2", "--no-access-log", cwd=folder) as command:
+    with serve_command("app.py", "--workers", "2", *QUIET, cwd=folder) as command:
         processes = both(command.url)
     assert {path.name for path in folder.glob("stopped-*")} == {f"stopped-{pid}" for pid in processes}
 
@@ -183,7 +186,7 @@ def test_an_app_that_cannot_start_ends_the_whole_with_its_status(folder: Path) -
 def test_a_worker_that_has_served_enough_is_replaced_without_a_failed_request(
     folder: Path, workers: str
 ) -> None:
-    arguments = ("--workers", workers, "--max-requests", "20", "--no-access-log")
+    arguments = ("--workers", workers, "--max-requests", "20", *QUIET)
     with serve_command("app.py", *arguments, cwd=folder) as command, asking(command.url):
         seen: set[int] = set()
 
@@ -195,7 +198,7 @@ def test_a_worker_that_has_served_enough_is_replaced_without_a_failed_request(
 
 
 def test_a_worker_that_has_grown_is_replaced(folder: Path) -> None:
-    with serve_command("app.py", "--max-memory", "150m", "--no-access-log", cwd=folder) as command:
+    with serve_command("app.py", "--max-memory", "150m", *QUIET, cwd=folder) as command:
         first = ask(command.url)
         for _ in range(4):
             ask(command.url, "/grow")
@@ -203,14 +206,14 @@ def test_a_worker_that_has_grown_is_replaced(folder: Path) -> None:
 
 
 def test_a_limit_of_memory_below_what_it_takes_to_begin_with_is_an_error_in_the_log(folder: Path) -> None:
-    with serve_command("app.py", "--max-memory", "1K", "--no-access-log", cwd=folder) as command:
+    with serve_command("app.py", "--max-memory", "1K", *QUIET, cwd=folder) as command:
         first = ask(command.url)
         for _ in range(20):
             assert ask(command.url) == first
 
 
 def test_new_code_is_served_after_a_hangup_in_the_middle_of_a_replacement(folder: Path) -> None:
-    arguments = ("--workers", "2", "--max-requests", "1", "--no-access-log")
+    arguments = ("--workers", "2", "--max-requests", "1", *QUIET)
     with serve_command("app.py", *arguments, cwd=folder) as command:
         both(command.url)
         (folder / "app.py").write_text(APP.replace("str(os.getpid())", "'1'"))
@@ -247,7 +250,7 @@ def busy(command: Command, folder: Path) -> Iterator[None]:
 
 
 def test_a_stop_in_the_middle_of_a_replacement_waits_for_what_runs(folder: Path) -> None:
-    with serve_command("app.py", "--workers", "2", "--no-access-log", cwd=folder) as command:
+    with serve_command("app.py", "--workers", "2", *QUIET, cwd=folder) as command:
         with busy(command, folder):
             (folder / "app.py").write_text("open('replacing', 'w').close()\nwhile True: pass")
             command.process.send_signal(signal.SIGHUP)
@@ -268,7 +271,7 @@ def test_while_workers_finish_what_they_have_a_new_connection_is_refused(folder:
             pass  # it was in the queue when that was closed
         return False
 
-    with serve_command("app.py", "--workers", "2", "--no-access-log", cwd=folder) as command:
+    with serve_command("app.py", "--workers", "2", *QUIET, cwd=folder) as command:
         address = (urlsplit(command.url).hostname, urlsplit(command.url).port)
         with busy(command, folder):
             assert not refused()
@@ -281,7 +284,7 @@ def test_when_their_parent_is_killed_workers_finish_what_they_have_and_end(folde
     """Rather than serve on, unseen, beside those of the next parent."""
 
     def killed_while_busy() -> None:
-        with serve_command("app.py", "--workers", "2", "--no-access-log", cwd=folder) as command:
+        with serve_command("app.py", "--workers", "2", *QUIET, cwd=folder) as command:
             with busy(command, folder):
                 command.process.kill()
                 command.process.wait(PATIENCE)
@@ -300,13 +303,13 @@ def begin():
         open("begun", "w").close()
         os.kill(os.getpid(), signal.SIGTERM)
 
-def serve(sockets, ready, recycle):
+def serve(link):
     print("served", flush=True)
     os.kill(os.getppid(), signal.SIGTERM)
     signal.pause()
 
 os.register_at_fork(after_in_child=begin)
-workers = Workers(ServerConfig(port=0), 1, serve)
+workers = Workers(ServerConfig(port=0), 1, serve, lambda addresses: None)
 with workers.bound():
     workers.run()
 print("returned", flush=True)

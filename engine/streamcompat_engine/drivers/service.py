@@ -40,6 +40,7 @@ class Service:
         outliving: closed sessions whose exchange is still running.
         stopping: no new requests are accepted.
         draining: while stopping, an idle connection may bring one more request.
+        lame_duck: the server stops soon: each connection's next answer is its last.
         requests: the number of requests that have begun.
         log_budget: for lines that peers can cause.
         exhaustion_budget: for the line that no connection can be accepted; one a second.
@@ -65,6 +66,7 @@ class Service:
         self.outliving: set[Session] = set()
         self.stopping = False
         self.draining = False
+        self.lame_duck = False
         self.requests = 0
         self.log_budget = LogBudget()
         self.exhaustion_budget = LogBudget(burst=1)
@@ -94,6 +96,13 @@ class Service:
             if suppressed is not None:
                 more = f" (and {suppressed} lines before it that are not shown)" if suppressed else ""
                 logger.log(level, "%s%s", printable(line, LINE - len(more)), more)
+
+    def be_lame_duck(self) -> None:
+        """Go on serving new connections, but let each connection's next answer be its last. Exchanges that
+        run are not told to end."""
+        self.lame_duck = True
+        for session in self.sessions:
+            session.on_lame_duck()
 
     def stop(self, drain: bool = False) -> None:
         """Accept no further requests; close idle connections now, and busy ones after their answer.

@@ -92,6 +92,8 @@ class Session:
             self.service.awaken()
         if self.service.stopping:
             self.on_shutdown()
+        elif self.service.lame_duck:
+            self.on_lame_duck()
         self.advance()
 
     def unsent(self) -> int:
@@ -158,6 +160,10 @@ class Session:
             if connection.closed and connection.websocket is not None and self.unsent():
                 connection.abort()  # the server stops, and the peer reads nothing
             self.advance()
+
+    def on_lame_duck(self) -> None:
+        """The server stops soon: answer one more request, and say that it is the last."""
+        self.connection.shutdown(drain=True)
 
     def on_shutdown(self) -> None:
         """The server stops: close now if idle, else after the answer."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..limits import Limits, Timeouts
+from .link import WorkerLink
 
 Driver = Literal["asyncio", "anyio", "trio"]
 Loop = Literal["asyncio", "uvloop", "trio"]
@@ -21,13 +22,21 @@ class ServerConfig:
     Attributes:
         host, port: a TCP address; port 0 lets the system choose. Every address of a name is bound.
         uds: the path of a Unix socket, in place of host and port.
+        uds_mode: the mode of that socket's file, such as 0o660; `None` for what the umask leaves of 0o777.
         sockets: bound sockets, in place of an address or a path.
         driver: `"asyncio"` is the fast driver; `"anyio"` is the portable driver on asyncio, `"trio"` on trio.
         uvloop: use uvloop with the drivers on asyncio; `None`: if it is installed.
         backlog: connections that wait to be accepted; 2048 as in uvicorn.
-        reuse_port: several processes may listen on the port.
-        drain_on_hangup: SIGHUP stops the server too, but each idle connection may bring one more request; for
-            a worker that another one replaces.
+        reuse_port: other servers of the same user may listen on the port, too, and the system shares out the
+            connections; by default a port in use is an error.
+        link: the link of a worker to the parent of several; see `Workers`. On SIGHUP a worker stops too, but
+            each idle connection may bring one more request, since another worker replaces it.
+        worker_timeout: seconds after which a worker without a sign of life, or one that is not ready, is
+            killed; 30 as in gunicorn, `None` for never.
+        ready_path: a path that is answered with 200 while the server serves and with 503 once it was told to
+            stop; the application does not see these requests.
+        drain: seconds for which a server that was told to stop goes on accepting, with answers that close
+            their connection, so that a load balancer can notice; 0.
         handle_signals: stop on SIGINT and SIGTERM, if the server runs in the main thread.
         max_requests, max_memory: requests served, and bytes of memory (the resident set), from which on a
             worker asks to be replaced; none.
@@ -39,15 +48,19 @@ class ServerConfig:
     host: str = "127.0.0.1"
     port: int = 8000
     uds: str | None = None
+    uds_mode: int | None = None
     sockets: tuple[socket.socket, ...] = ()
     driver: Driver = "asyncio"
     uvloop: bool | None = None
     backlog: int = 2048
     reuse_port: bool = False
-    drain_on_hangup: bool = False
+    link: WorkerLink | None = None
+    worker_timeout: float | None = 30.0
+    ready_path: str | None = None
     handle_signals: bool = True
     max_requests: int | None = None
     max_memory: int | None = None
+    drain: float = 0.0
     grace: float = 15.0
     ssl: tls.SSLContext | None = None
     limits: Limits = field(default_factory=Limits)

@@ -7,6 +7,7 @@ error. Every request that was accepted is answered, within the grace period.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -20,6 +21,7 @@ import anyio.abc
 import anyio.lowlevel
 
 from ..drivers.service import App, Service
+from ..exchange.contract import Exchange
 from ..exchange.observer import Observer
 from .config import ServerConfig
 from .signals import Signals
@@ -29,6 +31,7 @@ from .stopping import Hook, Stopping
 
 logger: Final = logging.getLogger("streamcompat.engine")
 
+_READINESS: Final = ((b"Content-Type", b"text/plain; charset=utf-8"), (b"Cache-Control", b"no-store"))
 _RECYCLING_INTERVAL: Final = 0.5
 """Seconds between two checks of `max_requests` and `max_memory`."""
 _RECYCLING_REPEAT: Final = 30.0
@@ -108,10 +111,15 @@ class Server:
         self.addresses: list[str] = []
         self.sockets: tuple[socket.socket, ...] = ()
         self._lifespan = lifespan or Lifespan()
+        if self.config.ready_path is not None:
+            app = self._with_readiness(app, self.config.ready_path.encode())
         self._service = Service(app, self.config.limits, self.config.timeouts, overdue, observer)
         self._stopping: Stopping | None = None
         self._signals = Signals(
-            self.config.grace, self.config.drain_on_hangup, self._on_signal, self._is_starting
+            self.config.drain + self.config.grace,
+            self.config.link is not None,
+            self._on_signal,
+            self._is_starting,
         )
         self._ended = False  # `after_stop` has been called
 
@@ -190,6 +198,9 @@ class Server:
         async with anyio.create_task_group() as group:
             if self.config.max_requests is not None or self.config.max_memory is not None:
                 group.start_soon(self._watch_recycling)
+            link = self.config.link
+            if link is not None:
+                group.start_soon(link.run, functools.partial(self._listen, group=group))
             try:
                 async with self._listen(sockets, group):
                     self._lifespan.listening(self.addresses)
@@ -197,6 +208,7 @@ class Server:
                     try:
                         await self._start(stopping, self._lifespan.after_start)
                         await stopping.asked.wait()
+                        await self._be_lame_duck(stopping)
                     except Exception:
                         raise
                     except BaseException:
@@ -205,6 +217,8 @@ class Server:
                     group.start_soon(self._tell_waiting, stopping)
                     await self._end(stopping, self._lifespan.before_stop)
             finally:
+                if link is not None:
+                    link.stop_accepting()
                 await self._finish(stopping)
                 if self._service.busy():  # an exchange that refuses to end keeps the group for ever
                     await self._after_stop(stopping)
@@ -255,10 +269,10 @@ class Server:
 
         def noticed() -> None:
             self._signals.noticed()
-            if number in (signal.SIGINT, signal.SIGTERM):
-                stopping.request(number)
-            else:
+            if self.config.link is not None and number == signal.SIGHUP:
                 stopping.drain()
+            else:
+                stopping.request(number)
 
         stopping.loop.call_soon(noticed)
 
@@ -267,6 +281,30 @@ class Server:
             await anyio.sleep(_SILENT)
         if not stopping.forced.is_set():
             self._lifespan.waiting(len(self._service.busy()), stopping.number)
+
+    async def _be_lame_duck(self, stopping: Stopping) -> None:
+        """Go on accepting for `drain` seconds, or until a second request to stop."""
+        drain, link = self.config.drain, self.config.link
+        is_orphan = link is not None and link.orphaned  # the next parent needs the port at once
+        if drain and not (stopping.drains or is_orphan or stopping.forced.is_set()):
+            logger.info("goes on accepting for %g s", drain)
+            stopping.prolong(drain)
+            self._service.be_lame_duck()
+            with anyio.move_on_after(drain):
+                await stopping.forced.wait()
+
+    def _with_readiness(self, app: App, path: bytes) -> App:
+        """The application, but for requests at this path."""
+
+        async def answer(exchange: Exchange) -> None:
+            if exchange.head.raw_path != path:
+                await app(exchange)
+            elif self._stopping is not None and self._stopping.requests:
+                exchange.respond(503, _READINESS, b"stopping\n")
+            else:
+                exchange.respond(200, _READINESS, b"ready\n")
+
+        return answer
 
     async def _watch_recycling(self) -> None:
         """Check twice a second, which costs almost nothing, whether the server should be replaced."""

@@ -46,8 +46,10 @@ class Signals:
     signal in time, because code of the application blocks it, KeyboardInterrupt is raised in that code.
 
     Args:
-        grace: see `ServerConfig`.
-        hangup: SIGHUP is handled too; it ends nothing.
+        grace: seconds of `drain` and `grace`, see `ServerConfig`.
+        is_worker: SIGHUP is handled too, and ends nothing. The second signal is SIGQUIT, from the parent: it
+            counts, because a worker gets one SIGINT or SIGTERM twice, from a terminal or a service manager
+            and from its parent.
         tell: called with each signal, between any two instructions of the main thread.
         is_urgent: whether even the first signal is one for which nothing is waited.
 
@@ -57,14 +59,17 @@ class Signals:
     """
 
     def __init__(
-        self, grace: float, hangup: bool, tell: Callable[[int], None], is_urgent: Callable[[], bool]
+        self, grace: float, is_worker: bool, tell: Callable[[int], None], is_urgent: Callable[[], bool]
     ) -> None:
         self.count = 0
         self.interrupted = False
         self._grace = grace
-        self._watched: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
-        if hangup:
-            self._watched += (signal.SIGHUP,)
+        self._counted: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
+        self._watched: tuple[signal.Signals, ...] = self._counted
+        self._is_worker = is_worker
+        if is_worker:
+            self._counted += (signal.SIGQUIT,)
+            self._watched = (*self._counted, signal.SIGHUP)
         self._tell = tell
         self._is_urgent = is_urgent
         self._watchdog: _Watchdog | None = None
@@ -118,7 +123,9 @@ class Signals:
                 self.interrupted = True
                 raise KeyboardInterrupt
             return
-        if number in (signal.SIGINT, signal.SIGTERM):
+        if self._is_worker and self.count and number in (signal.SIGINT, signal.SIGTERM):
+            return
+        if number in self._counted:
             self.count += 1
             if self.count > 2:
                 watchdog.watch(number, 0.0, 0.0)

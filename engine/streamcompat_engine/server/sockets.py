@@ -7,9 +7,14 @@ import errno
 import os
 import socket
 import stat
+import time
 from collections.abc import Iterator
+from typing import Final
 
 from .config import ServerConfig
+
+_LOCK_TRIES: Final = 100
+_LOCK_PAUSE: Final = 0.01
 
 
 @contextlib.contextmanager
@@ -24,7 +29,7 @@ def bound_sockets(config: ServerConfig) -> Iterator[list[socket.socket]]:
             for sock in sockets:
                 sock.listen(config.backlog)  # a socket that listens already gets the backlog
         elif config.uds is not None:
-            sockets = [_bind_unix(config.uds, config.backlog)]
+            sockets = [_bind_unix(config.uds, config.uds_mode, config.backlog)]
             stack.callback(_remove_socket, config.uds, os.stat(config.uds).st_ino)
         else:
             sockets = _bind_tcp(config)
@@ -64,18 +69,21 @@ def _bind_tcp(config: ServerConfig) -> list[socket.socket]:
     return sockets
 
 
-def _bind_unix(path: str, backlog: int) -> socket.socket:
+def _bind_unix(path: str, mode: int | None, backlog: int) -> socket.socket:
     """Listen on a path; replace a socket file there that no process listens on any more."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-                try:
-                    probe.connect(path)
-                except ConnectionRefusedError:
-                    os.unlink(path)
-        sock.bind(path)
-        sock.listen(backlog)
+        with _alone_in(os.path.dirname(path) or "."):
+            if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
+                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                    try:
+                        probe.connect(path)
+                    except ConnectionRefusedError:
+                        os.unlink(path)
+            sock.bind(path)
+            if mode is not None:
+                os.chmod(path, mode)  # nobody can have connected: it does not listen yet
+            sock.listen(backlog)
     except OSError as error:
         sock.close()
         if error.errno is None:  # Python's own check of the length
@@ -83,6 +91,26 @@ def _bind_unix(path: str, backlog: int) -> socket.socket:
         error.filename = path
         raise
     return sock
+
+
+@contextlib.contextmanager
+def _alone_in(folder: str) -> Iterator[None]:
+    """Let one server at a time bind in a folder: the socket of one that does not listen yet looks dead.
+
+    A folder that cannot be locked, or that somebody else locks for over a second, is used without.
+    """
+    import fcntl  # not on Windows, which has no Unix sockets either
+
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, descriptor)
+            for _ in range(_LOCK_TRIES):
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                time.sleep(_LOCK_PAUSE)
+        yield
 
 
 def _remove_socket(path: str, inode: int) -> None:

@@ -73,7 +73,7 @@ class Stopping:
         loop: the loop that serves.
         requests: how many there were.
         number: the signal that made the last one, or `None`.
-        drains: the request was to drain, see `ServerConfig.drain_on_hangup`.
+        drains: the request was to drain, see `ServerConfig.link`.
         asked: set by the first request.
         forced: set by the second.
     """
@@ -124,6 +124,10 @@ class Stopping:
             self._due = self.loop.now() + self._grace
         if self._starts is not None:
             self._starts.cancel()
+
+    def prolong(self, seconds: float) -> None:
+        """Let the grace begin so many seconds later."""
+        self._due += seconds
 
     def left(self) -> float:
         """Seconds that are left of the grace, which begins now if nobody has asked to stop."""

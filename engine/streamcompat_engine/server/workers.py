@@ -1,14 +1,14 @@
 """Several processes that serve one address, and the parent that keeps them running.
 
-The rule: the parent binds the sockets and serves nothing. Its listening sockets outlive every worker, so a
-connection that arrives while a worker is being replaced waits in the queue, and the next worker serves it.
+The rule: the parent binds the sockets and serves nothing. Its listening sockets outlive every worker, and
+while a worker cannot accept on its own, another one does. So what happens to a worker costs at most the
+requests that it has.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import logging
 import os
 import selectors
@@ -22,22 +22,21 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from .config import ServerConfig
+from .link import ADOPT, INTERVAL, MARGIN, READY, RECYCLE, RELEASE, Channel, WorkerLink
+from .slots import UNRESPONSIVE, Slot, Worker
 from .sockets import bound_sockets, url
 
 logger: Final = logging.getLogger("streamcompat.engine")
 
-Serve = Callable[[tuple[socket.socket, ...], Callable[[], None], Callable[[], None]], int]
-"""Serves on bound sockets and returns an exit status. It calls its second argument once it is ready, and the
-third one when it asks to be replaced."""
+Serve = Callable[[WorkerLink], int]
+"""Serves on the sockets of its link and returns an exit status."""
 
 HOPELESS: Final = 3
-"""The exit status of a worker that a restart would not help; if it was not ready yet, all workers stop."""
+"""The exit status of a worker that a restart would not help; if none was ever ready, all workers stop."""
 _STABLE_AFTER: Final = 10.0
 """Seconds after which an exit no longer counts as a crash at the start."""
 _FIRST_DELAY: Final = 0.1
 _LONGEST_DELAY: Final = 30.0
-_READY: Final = b"1"
-_RECYCLE: Final = b"2"
 _BALANCES: Final = sys.platform == "linux"
 """Whether the system spreads connections over the sockets of one address (SO_REUSEPORT). macOS and the BSDs
 give all of them to one of the sockets, so there the workers share one socket."""
@@ -45,81 +44,67 @@ if sys.platform != "win32":
     _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
 
 
-class _Worker:
-    """One process."""
-
-    def __init__(self, pid: int, pipe: int, slot: _Slot) -> None:
-        self.pid = pid
-        self.pipe = pipe  # gets a byte when the worker is ready, and when it asks to be replaced
-        self.slot = slot
-        self.started = time.monotonic()
-        self.ready = False
-
-
-class _Slot:
-    """A place for one worker at a time, with listening sockets of its own."""
-
-    def __init__(self, sockets: tuple[socket.socket, ...]) -> None:
-        self.sockets = sockets
-        self.worker: _Worker | None = None
-        self.retiring: _Worker | None = None  # serves until the new worker is ready
-        self.crashes = 0
-        self.start_at: float | None = None
-
-
 class Workers:
     """Runs `count` workers until SIGINT or SIGTERM; call `run` in the main thread of a process that has
     no other threads.
 
     A worker that exits is replaced at once; a worker that keeps crashing is replaced after growing pauses
-    (0.1 s to 30 s). SIGHUP replaces the workers one by one: the old worker stops accepting once the new one
-    is ready, and finishes its exchanges. A worker that asks to be replaced is replaced in the same way. Only
-    one worker is replaced at a time. A second SIGINT or SIGTERM does not wait for running exchanges. When the
-    parent dies, its workers stop as after SIGTERM.
+    (0.1 s to 30 s). A worker that shows no sign of life is killed after `worker_timeout` and replaced; a
+    worker that is not ready within that time likewise. SIGHUP replaces the workers one by one: the old worker
+    stops accepting once the new one is ready, and finishes its exchanges. A worker that asks to be replaced
+    is replaced in the same way. Only one worker is replaced at a time. A second SIGINT or SIGTERM does not
+    wait for running exchanges, a third one kills. A worker that was told to end is killed some seconds after
+    its grace period. When the parent dies, its workers stop as after SIGTERM.
 
     Args:
         config: where to listen; on Linux each worker has its own sockets for the address (SO_REUSEPORT), else
-            all share one, as they share a Unix socket.
+            all share one, as they share a Unix socket. Its `drain`, `grace` and `worker_timeout` apply.
         count: the number of workers.
-        serve: called in each worker, with its sockets.
+        serve: called in each worker.
+        listening: called with the addresses once the first worker is ready.
 
     Attributes:
         addresses: the URLs that the workers listen on.
     """
 
-    def __init__(self, config: ServerConfig, count: int, serve: Serve) -> None:
+    def __init__(
+        self, config: ServerConfig, count: int, serve: Serve, listening: Callable[[list[str]], None]
+    ) -> None:
         self.addresses: list[str] = []
         self._config = config
         self._count = count
         self._serve = serve
-        self._slots: list[_Slot] = []
-        self._leaving: dict[int, _Worker] = {}  # told to end, by process id
-        self._rolling: list[_Slot] = []
+        self._listening: Callable[[list[str]], None] | None = listening  # None once a worker was ready
+        self._slots: list[Slot] = []
+        self._leaving: dict[int, Worker] = {}  # told to end, by process id
+        self._rolling: list[Slot] = []
         self._stops = 0
         self._status = 0
         self._selector = selectors.DefaultSelector()
-        self._lifeline = (-1, -1)  # a pipe that closes when the parent dies
+        self._next_check = 0.0
 
     @contextlib.contextmanager
     def bound(self) -> Iterator[Workers]:
         """Bind the sockets; call `run` within this context.
 
-        Raises: OSError: an address cannot be bound.
+        Raises: OSError: an address cannot be bound, or another server listens there and `reuse_port` is not
+        set.
         """
         config = self._config
         with contextlib.ExitStack() as stack:
-            own = _BALANCES and config.uds is None and not config.sockets and self._count > 1
-            config = dataclasses.replace(config, reuse_port=own or config.reuse_port)
             first = tuple(stack.enter_context(bound_sockets(config)))
             self.addresses = [url(sock, config.ssl is not None) for sock in first]
-            self._slots = [_Slot(first)]
-            for _ in range(self._count - 1):
-                if own:
-                    port = first[0].getsockname()[1]
-                    more = stack.enter_context(bound_sockets(dataclasses.replace(config, port=port)))
-                    self._slots.append(_Slot(tuple(more)))
-                else:
-                    self._slots.append(_Slot(first))
+            self._slots = [Slot(first)]
+            shared = config.uds is not None or config.sockets or not _BALANCES
+            if shared or self._count == 1:
+                self._slots += [Slot(first) for _ in range(self._count - 1)]
+            else:
+                # They listen by now, which the sockets of another server would not have allowed.
+                for sock in first:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                config = dataclasses.replace(config, port=first[0].getsockname()[1], reuse_port=True)
+                for _ in range(self._count - 1):
+                    self._slots.append(Slot(tuple(stack.enter_context(bound_sockets(config)))))
             yield self
 
     def run(self) -> int:
@@ -135,21 +120,22 @@ class Workers:
             number: signal.signal(number, lambda number, _: received.append(number)) for number in _SIGNALS
         }
         wakeup = signal.set_wakeup_fd(wakes.fileno())
-        self._lifeline = os.pipe()
         try:
             self._selector.register(woken, selectors.EVENT_READ)
             for slot in self._slots:
                 self._start(slot)
             while self._leaving or any(slot.worker or slot.start_at is not None for slot in self._slots):
-                for key, _ in self._selector.select(self._next_start()):
+                for key, _ in self._selector.select(self._pause()):
                     if key.fileobj is woken:
                         with contextlib.suppress(BlockingIOError):
                             woken.recv(4096)
                     else:
-                        self._on_message(key.data)
+                        self._on_readable(key.data)
                 while received:
                     self._on_signal(received.pop(0))
                 self._start_due()
+                self._check()
+                self._substitute()
             return self._status
         finally:
             signal.set_wakeup_fd(wakeup)
@@ -158,28 +144,26 @@ class Workers:
             self._selector.close()
             woken.close()
             wakes.close()
-            for end in self._lifeline:
-                os.close(end)
 
     # ---- starting ----
 
-    def _start(self, slot: _Slot) -> None:
+    def _start(self, slot: Slot) -> None:
         slot.start_at = None
-        readable, writable = os.pipe()
+        ours, theirs = socket.socketpair()
         sys.stdout.flush()
         sys.stderr.flush()
         # Block signals until the worker has its own handlers: the inherited ones only record the signal.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         pid = os.fork()
         if pid == 0:
-            os.close(readable)
-            self._be_worker(slot, writable)
+            ours.close()
+            self._be_worker(slot, theirs)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        os.close(writable)
-        slot.worker = _Worker(pid, readable, slot)
-        self._selector.register(readable, selectors.EVENT_READ, slot.worker)
+        theirs.close()
+        slot.worker = Worker(pid, Channel(ours), slot, self._config.grace)
+        self._selector.register(ours, selectors.EVENT_READ, slot.worker)
 
-    def _be_worker(self, slot: _Slot, pipe: int) -> None:
+    def _be_worker(self, slot: Slot, channel: socket.socket) -> None:
         """Run the worker in the forked process; does not return."""
         status = 1
         try:
@@ -188,18 +172,14 @@ class Workers:
                 signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            for key in list(self._selector.get_map().values()):
+                if isinstance(key.data, Worker):
+                    key.data.channel.close()  # so that only the parent's end tells of the parent's death
             self._selector.close()
             self._close_sockets(but=slot.sockets)
-            readable, writable = self._lifeline
-            os.close(writable)
-            threading.Thread(target=_end_with_parent, args=(readable,), daemon=True).start()
-
-            def tell(what: bytes) -> None:
-                with contextlib.suppress(OSError):
-                    os.write(pipe, what)
-
-            ready, recycle = functools.partial(tell, _READY), functools.partial(tell, _RECYCLE)
-            status = self._serve(slot.sockets, ready, recycle)
+            link = WorkerLink(Channel(channel), slot.sockets, self._config.grace)
+            threading.Thread(target=link.guard, daemon=True).start()
+            status = self._serve(link)
         except KeyboardInterrupt:
             status = 130
         except SystemExit as leave:
@@ -212,21 +192,38 @@ class Workers:
                 sys.stderr.flush()
             os._exit(status)
 
-    def _on_message(self, worker: _Worker) -> None:
-        """The worker is ready, asks to be replaced, or has exited."""
-        data = os.read(worker.pipe, 1)
-        if not data:
-            self._selector.unregister(worker.pipe)
-            os.close(worker.pipe)
-        elif data == _READY:
-            worker.ready = True
-            if worker.slot.worker is worker:  # it has not exited since
-                self._retire(worker.slot)
-                if self._rolling and worker.slot is self._rolling[0]:
-                    self._rolling.pop(0)
-                    self._roll_next()
-        elif worker.slot.worker is worker and not self._stops and worker.slot not in self._rolling:
-            self._roll([worker.slot])
+    def _on_readable(self, worker: Worker) -> None:
+        """The worker shows a sign of life, is ready, asks to be replaced, or has exited."""
+        heard = worker.channel.hear()
+        if heard is None:
+            self._selector.unregister(worker.channel.socket)
+            worker.channel.close()
+            return
+        worker.silence = 0.0
+        for what, value in heard[0]:
+            if what == READY:
+                worker.ready, worker.grace = True, value
+                self._on_ready(worker)
+            elif what == RECYCLE and self._is_current(worker) and worker.slot not in self._rolling:
+                self._roll([worker.slot])
+
+    def _is_current(self, worker: Worker) -> bool:
+        """Whether it is its slot's newest, has not exited, and was not told to end."""
+        return worker.slot.worker is worker
+
+    def _on_ready(self, worker: Worker) -> None:
+        slot = worker.slot
+        if not self._is_current(worker):
+            return
+        if self._listening is not None:
+            listening, self._listening = self._listening, None
+            listening(self.addresses)
+        if slot.retiring is not None:
+            self._dismiss(slot.retiring, signal.SIGHUP)
+            slot.retiring = None
+        if self._rolling and slot is self._rolling[0]:
+            self._rolling.pop(0)
+            self._roll_next()
 
     def _start_due(self) -> None:
         now = time.monotonic()
@@ -234,34 +231,102 @@ class Workers:
             if slot.start_at is not None and slot.start_at <= now:
                 self._start(slot)
 
-    def _next_start(self) -> float | None:
+    def _pause(self) -> float:
+        """Seconds until the next worker starts, or until the next check."""
         due = [slot.start_at for slot in self._slots if slot.start_at is not None]
-        return max(min(due) - time.monotonic(), 0.0) if due else None
+        return max(min([self._next_check, *due]) - time.monotonic(), 0.0)
+
+    # ---- watching ----
+
+    def _check(self) -> None:
+        """Once a second, count the silence of the workers and the patience with those that are to end."""
+        if time.monotonic() < self._next_check:
+            return
+        self._next_check = time.monotonic() + INTERVAL
+        most = self._config.worker_timeout
+        for slot in self._slots:
+            for worker in (slot.worker, slot.retiring):
+                if worker is None:
+                    continue
+                worker.silence += INTERVAL
+                if most is not None and worker.silence >= most:
+                    what = "has shown no sign of life" if worker.ready else "was not ready"
+                    self._kill(worker, f"{what} for {worker.silence:g} s")
+        for worker in self._leaving.values():
+            worker.patience -= INTERVAL
+            if worker.patience <= 0:
+                self._kill(worker, "has not ended in time")
+
+    def _kill(self, worker: Worker, why: str) -> None:
+        if not worker.killed:
+            worker.killed = True
+            logger.error("worker %d %s: killed", worker.pid, why)
+            worker.signal(signal.SIGKILL)
+
+    def _substitute(self) -> None:
+        """Let another worker accept on the sockets of each slot whose own worker surely does not."""
+        if self._stops or len({slot.sockets for slot in self._slots}) == 1:
+            return
+        for number, slot in enumerate(self._slots):
+            if any(worker is not None and worker.accepts for worker in (slot.worker, slot.retiring)):
+                able = None
+            elif slot.substitute is not None and slot.substitute.accepts:
+                continue
+            else:
+                able = self._least_burdened()
+            if slot.substitute is not None:
+                slot.substitute.channel.say(RELEASE, number)
+            slot.substitute = able
+            if able is not None:
+                able.channel.say(ADOPT, number, slot.sockets)
+                if slot.worker is not None and slot.worker.silence >= UNRESPONSIVE and slot.worker.ready:
+                    logger.warning("worker %d does not respond: another one accepts for it", slot.worker.pid)
+
+    def _least_burdened(self) -> Worker | None:
+        """The worker that accepts for the fewest other slots."""
+        burdens = {
+            worker: 0
+            for slot in self._slots
+            for worker in (slot.worker, slot.retiring)
+            if worker is not None and worker.accepts
+        }
+        for slot in self._slots:
+            if slot.substitute in burdens:
+                burdens[slot.substitute] += 1
+        return min(burdens, key=lambda worker: burdens[worker], default=None)
 
     # ---- ending ----
 
     def _on_signal(self, number: int) -> None:
         if number == signal.SIGCHLD:
             self._reap()
-        elif number == signal.SIGHUP:
-            if not self._stops:
-                del self._rolling[1:]
-                self._roll(self._slots)
-        else:
+        elif number != signal.SIGHUP:
             self._stop()
+        elif not self._stops:
+            if self._rolling:
+                self._call_off(self._rolling[0])
+            self._rolling.clear()
+            self._roll(self._slots)
 
     def _stop(self) -> None:
+        """Stop all workers; the second time without waiting for exchanges, the third time at once."""
         self._stops += 1
         self._rolling.clear()
-        self._close_sockets()  # refuse new connections now rather than let them wait in vain
+        self._close_sockets()  # refuse new connections once the workers have closed theirs
         for slot in self._slots:
             slot.start_at = None
             for worker in (slot.worker, slot.retiring):
                 if worker is not None:
                     self._leaving[worker.pid] = worker
             slot.worker = slot.retiring = None
-        for pid in self._leaving:  # only once per stop: a second signal makes a worker drop its exchanges
-            _signal(pid, signal.SIGTERM)
+        for worker in self._leaving.values():
+            if self._stops == 1:
+                self._dismiss(worker, signal.SIGTERM)
+            elif self._stops == 2:
+                worker.patience = min(worker.patience, MARGIN)
+                worker.signal(signal.SIGQUIT)
+            else:
+                self._kill(worker, "was told to end three times")
 
     def _close_sockets(self, but: tuple[socket.socket, ...] = ()) -> None:
         for slot in self._slots:
@@ -269,16 +334,17 @@ class Workers:
                 if sock not in but:
                     sock.close()
 
-    def _retire(self, slot: _Slot) -> None:
-        """Tell the old worker to finish its exchanges and exit."""
-        if slot.retiring is not None:
-            self._leaving[slot.retiring.pid] = slot.retiring
-            _signal(slot.retiring.pid, signal.SIGHUP)
-            slot.retiring = None
+    def _dismiss(self, worker: Worker, number: int) -> None:
+        """Tell a worker to finish its exchanges and exit."""
+        self._leaving[worker.pid] = worker
+        worker.patience = self._config.drain + worker.grace + MARGIN
+        worker.signal(number)
 
-    def _roll(self, slots: list[_Slot]) -> None:
+    def _roll(self, slots: list[Slot]) -> None:
         """Replace the workers of these slots, one after another."""
         is_rolling = bool(self._rolling)
+        for slot in slots:
+            slot.may_hang = True
         self._rolling += slots
         if not is_rolling:
             self._roll_next()
@@ -287,8 +353,15 @@ class Workers:
         """Start the new worker of the next slot; the old worker serves until the new one is ready."""
         if self._rolling:
             slot = self._rolling[0]
+            self._call_off(slot)
             slot.retiring = slot.worker
             self._start(slot)
+
+    def _call_off(self, slot: Slot) -> None:
+        """Give up a worker that is not ready yet: it may have loaded older code than there is now."""
+        if slot.worker is not None and not slot.worker.ready:
+            self._dismiss(slot.worker, signal.SIGTERM)
+            slot.worker, slot.retiring = slot.retiring, None
 
     def _reap(self) -> None:
         while True:
@@ -306,16 +379,15 @@ class Workers:
                 elif slot.retiring is not None and slot.retiring.pid == pid:
                     slot.retiring = None
 
-    def _on_end(self, slot: _Slot, worker: _Worker, status: int) -> None:
+    def _on_end(self, slot: Slot, worker: Worker, status: int) -> None:
         """A worker exited unexpectedly."""
         slot.worker = None
         now = time.monotonic()
         how = f"on signal {-status}" if status < 0 else f"with status {status}"
         if slot.retiring is not None:
             slot.worker, slot.retiring = slot.retiring, None
-            self._rolling.clear()
-            logger.error("new worker %d exited %s before it was ready; the old ones stay", worker.pid, how)
-        elif status == HOPELESS and not worker.ready:
+            self._roll_on(slot, worker, how)
+        elif status == HOPELESS and self._listening is not None:
             self._status = self._status or status
             self._stop()
         else:
@@ -324,13 +396,17 @@ class Workers:
             slot.start_at = now + delay
             logger.error("worker %d exited unexpectedly %s; restarting in %.1f s", worker.pid, how, delay)
 
-
-def _end_with_parent(lifeline: int) -> None:
-    os.read(lifeline, 1)  # returns only when the parent dies
-    logger.error("the parent has died: worker %d is stopping", os.getpid())
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _signal(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
+    def _roll_on(self, slot: Slot, worker: Worker, how: str) -> None:
+        """A new worker ended before it was ready. If it hung, which may be by chance, the roll goes on and
+        comes back to its slot once; else the new code is broken."""
+        if not worker.killed:
+            self._rolling.clear()
+            logger.error("new worker %d exited %s before it was ready; the old ones stay", worker.pid, how)
+            return
+        self._rolling.remove(slot)
+        if slot.may_hang:
+            slot.may_hang = False
+            self._rolling.append(slot)
+        else:
+            logger.error("new workers hung at their start, twice in a row; the old one stays")
+        self._roll_next()
