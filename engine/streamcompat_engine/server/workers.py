@@ -337,7 +337,7 @@ class Workers:
     def _dismiss(self, worker: Worker, number: int) -> None:
         """Tell a worker to finish its exchanges and exit."""
         self._leaving[worker.pid] = worker
-        worker.patience = self._config.drain + worker.grace + MARGIN
+        worker.patience = min(worker.patience, self._config.drain + worker.grace + MARGIN)
         worker.signal(number)
 
     def _roll(self, slots: list[Slot]) -> None:

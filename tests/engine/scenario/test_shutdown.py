@@ -427,3 +427,84 @@ def test_after_the_grace_the_process_ends_all_the_same(driver: str, tmp_path: Pa
         said(script, "stopped")
         assert script.process.wait(PATIENCE) == 0
         assert script.errors() == ""
+
+
+# ---- the lame duck ----
+
+
+@every_driver
+def test_a_lame_duck_goes_on_accepting_and_each_answer_is_the_last_of_its_connection(driver: str) -> None:
+    gate, told = Gate(), threading.Event()
+
+    async def app(exchange: Exchange) -> None:
+        if exchange.head.target == b"/slow":
+            exchange.when_stopping(told.set)
+            await gate.wait()
+        exchange.respond(200, (), b"done")
+
+    with serve(app, driver, drain=PATIENCE, ready_path="/ready") as served, served.connect() as kept:
+        kept.send(get())
+        assert b"close" not in kept.response().headers.get(b"connection", b"")
+        with served.connect() as busy:
+            busy.send(get("/slow"))
+            gate.until_reached()
+            served.server.stop()
+            eventually(lambda: served.server._service.lame_duck, "it is a lame duck")
+            for path, status in (("/", 200), ("/ready", 503)):
+                with served.connect() as fresh:
+                    fresh.send(get(path) + get(path))
+                    answer = fresh.response()
+                    assert (answer.status, answer.headers[b"connection"]) == (status, b"close")
+                    fresh.until_closed()
+            kept.send(get())
+            assert kept.response().headers[b"connection"] == b"close"
+            kept.until_closed()
+            assert not told.is_set()  # what runs is not told to end before the time is over
+            gate.open()
+            assert busy.response().headers[b"connection"] == b"close"
+            busy.until_closed()
+        served.server.stop()
+        served.until_ended()
+
+
+@every_driver
+def test_exchanges_are_told_to_end_once_the_lame_duck_is_over(driver: str) -> None:
+    gate, told = Gate(), threading.Event()
+
+    async def app(exchange: Exchange) -> None:
+        exchange.when_stopping(told.set)
+        await gate.wait()
+        exchange.respond(200, (), b"done")
+
+    with serve(app, driver, drain=0.05) as served, served.connect() as busy:
+        busy.send(get())
+        gate.until_reached()
+        served.server.stop()
+        assert told.wait(PATIENCE)
+        with pytest.raises(ConnectionRefusedError):
+            served.connect()
+        gate.open()
+        assert busy.response().body == b"done"
+        busy.until_closed()
+        busy.close()
+        served.until_ended()
+
+
+@every_driver
+def test_readiness_is_no_request_of_the_application(driver: str) -> None:
+    seen: list[bytes] = []
+
+    async def app(exchange: Exchange) -> None:
+        seen.append(exchange.head.target)
+        exchange.respond(200, (), b"done")
+
+    with serve(app, driver, ready_path="/ready") as served, served.connect() as client:
+        for target, body in (
+            ("/ready", b"ready\n"),
+            ("/ready?x", b"ready\n"),
+            ("/ready/", b"done"),
+            ("/", b"done"),
+        ):
+            client.send(get(target))
+            assert client.response().body == body
+    assert seen == [b"/ready/", b"/"]
