@@ -227,7 +227,7 @@ class RunOptions:
     )
     uds_mode: int | None = _on_command_line(
         Flag(
-            _WHERE,
+            WHERE,
             "who may connect to the Unix socket, such as 660 (default: what the umask leaves of 777)",
             "MODE",
             _mode,
@@ -235,9 +235,7 @@ class RunOptions:
         None,
     )
     reuse_port: bool = _on_command_line(
-        Flag(
-            _WHERE, "share the port with other servers that say so too (default: a port in use is an error)"
-        ),
+        Flag(WHERE, "share the port with other servers that say so too (default: a port in use is an error)"),
         _ENGINE.reuse_port,
     )
     backlog: int = _on_command_line(
