@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any, Final, Literal, Self, TypeVar
 
+from streamcompat.serving.limits import checked_limits
 from streamcompat.serving.tls import tls_context
 from streamcompat_engine import Limits, ServerConfig
 
@@ -473,29 +474,6 @@ def _signature(order: Sequence[str], without: Collection[str]) -> inspect.Signat
         parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default))
     parameters.append(inspect.Parameter("accepted", inspect.Parameter.VAR_KEYWORD))
     return inspect.Signature(parameters)
-
-
-def checked_limits(given: Mapping[str, int]) -> dict[str, int]:
-    """The given limits by name, unchanged.
-
-    Raises: ValueError: a name is not a field of `Limits`.
-    """
-    known = [one.name for one in fields(Limits)]
-    for name in given:
-        if name not in known:
-            near = get_close_matches(name, known, 1)
-            raise ValueError(f"{name!r} is not a limit" + (f": did you mean {near[0]!r}?" if near else ""))
-    return dict(given)
-
-
-def merged_limits(base: Limits, given: Limits | Mapping[str, int] | None) -> Limits:
-    """`given` if it is `Limits`; else `base` with the limits that `given` names replaced.
-
-    Raises: ValueError: a name is not a field of `Limits`.
-    """
-    if given is None or isinstance(given, Limits):
-        return given or base
-    return dataclasses.replace(base, **checked_limits(given))
 
 
 def _on_terminal() -> bool:

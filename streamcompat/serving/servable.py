@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from streamcompat.serving.importing import may_serve
 from streamcompat.serving.lifespan import DelegatingLifespan
-from streamcompat.serving.options import OF_PROCESS, RunOptions, merged_limits, takes
+from streamcompat.serving.limits import merged_limits
+from streamcompat.serving.options import OF_PROCESS, RunOptions, takes
 from streamcompat.serving.running import RunningServer
 from streamcompat.serving.settings import ServerSettings
 from streamcompat_engine import (

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from streamcompat.kernel.config import RESPONSE_TIMEOUT, Config
-from streamcompat.serving.options import checked_limits
+from streamcompat.serving.limits import checked_limits
 from streamcompat_engine import Limits, Timeouts
 
 LIMIT_PREFIX: Final = "ENGINE_LIMIT_"

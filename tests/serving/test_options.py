@@ -12,7 +12,8 @@ import pytest
 from streamcompat.mach9_api import Mach9, Server
 from streamcompat.sanic_api import Sanic
 from streamcompat.serving import options as module
-from streamcompat.serving.options import OF_PROCESS, SAME_AS, WITHOUT_EFFECT, Flag, RunOptions, merged_limits
+from streamcompat.serving.limits import merged_limits
+from streamcompat.serving.options import OF_PROCESS, SAME_AS, WITHOUT_EFFECT, Flag, RunOptions
 from streamcompat.serving.site import Site
 from streamcompat_engine import Limits, ServerConfig
 
