@@ -118,7 +118,8 @@ def _add_certificate(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_flag(group: argparse._ArgumentGroup, field: dataclasses.Field[Any], flag: Flag) -> None:
-    text = flag.help.replace("%(default)s", str(field.default))
+    default = f"{field.default:g}" if isinstance(field.default, float) else f"{field.default}"
+    text = flag.help.replace("%(default)s", default)
     # What is not given has no value, since the app's own `run` may have one.
     if field.type in ("bool", "bool | None"):
         group.add_argument(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sized
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from streamcompat.kernel.request.streams import RequestStream
 from streamcompat_engine import ClientDisconnected, Exchange
@@ -16,6 +16,7 @@ _SANICS = (
     "request.stream.{}() is Sanic's: write `message = await request.stream.receive()` in an app of Mach9; "
     "the body ends where message['more_content'] is False"
 )
+_WRITE = "channel.write() is Sanic's: write `await channel.send(bytes)` in an app of Mach9"
 
 
 class BodyChannel(RequestStream):
@@ -37,13 +38,18 @@ class BodyChannel(RequestStream):
             return {"content": b"", "closed": False, "more_content": False}
         return {"content": content, "closed": False, "more_content": True}
 
-    def get(self) -> NoReturn:
-        """RuntimeError: it is Sanic's word, and who reads for Sanic waits for a `None` that never comes."""
-        raise RuntimeError(_SANICS.format("get"))
+    if not TYPE_CHECKING:
 
-    def read(self) -> NoReturn:
-        """RuntimeError, as `get`."""
-        raise RuntimeError(_SANICS.format("read"))
+        @property
+        def get(self) -> NoReturn:  # in place of the queue's: who reads for Sanic waits for a `None` for ever
+            """AttributeError that says what to write."""
+            raise AttributeError(_SANICS.format("get"))
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """AttributeError; for Sanic's words one that says what to write."""
+            if name in ("get", "read"):
+                raise AttributeError(_SANICS.format(name))
+            return super().__getattribute__(name)
 
 
 class ReplyChannel:
@@ -66,9 +72,13 @@ class ReplyChannel:
             content = _buffer(content)
         return self._write(content)
 
-    def write(self, content: object) -> NoReturn:
-        """RuntimeError: it is Sanic's word."""
-        raise RuntimeError("channel.write() is Sanic's: write `await channel.send(bytes)` in an app of Mach9")
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """AttributeError; for Sanic's word one that says what to write."""
+            if name == "write":
+                raise AttributeError(_WRITE)
+            return super().__getattribute__(name)
 
 
 def _buffer(content: Any) -> bytes:

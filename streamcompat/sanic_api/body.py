@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from streamcompat.kernel.request.streams import RequestStream
 
 __all__ = ["StreamQueue"]
+
+_RECEIVE = (
+    "request.stream.receive() is Mach9's: write `body = await request.stream.get()` in an app of Sanic; "
+    "the body ends where it is None"
+)
 
 
 class StreamQueue(RequestStream):
@@ -35,9 +40,10 @@ class StreamQueue(RequestStream):
     # Sanic's name for it since 18.12.
     read = get
 
-    def receive(self) -> NoReturn:
-        """RuntimeError: it is Mach9's word, and who reads for Mach9 expects a message."""
-        raise RuntimeError(
-            "request.stream.receive() is Mach9's: write `body = await request.stream.get()` in an app of "
-            "Sanic; the body ends where it is None"
-        )
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """AttributeError; for Mach9's word one that says what to write."""
+            if name == "receive":  # who reads for Mach9 expects a message
+                raise AttributeError(_RECEIVE)
+            return super().__getattribute__(name)

@@ -290,7 +290,7 @@ class RunOptions:
         Flag(
             _HOW,
             "kill and replace a worker that shows no sign of life for that long, or has not started by then; "
-            "0 for never (default: %(default)g)",
+            "0 for never (default: %(default)s)",
             "SECONDS",
             _seconds,
         ),
