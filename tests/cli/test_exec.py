@@ -193,13 +193,26 @@ def test_a_real_package_is_hidden_only_when_asked(
     ended = execute("--force-alias", "-c", code, cwd=folder, PYTHONPATH=paths)
     assert ended.stdout == "streamcompat.sanic_api\n"
     ended = execute(
-        "old.py", "--alias", cwd=folder, program=("-m", "streamcompat", "probe"), PYTHONPATH=paths
+        "old.py",
+        "--alias",
+        "--allow-unchecked",
+        cwd=folder,
+        program=("-m", "streamcompat", "probe"),
+        PYTHONPATH=paths,
     )
     assert (
         "uninstall it, or hide it with `streamcompat exec --force-alias -m streamcompat ...`" in ended.stderr
     )
     ended = execute(
-        "--force-alias", "-m", "streamcompat", "probe", "old.py", "--alias", cwd=folder, PYTHONPATH=paths
+        "--force-alias",
+        "-m",
+        "streamcompat",
+        "probe",
+        "old.py",
+        "--alias",
+        "--allow-unchecked",
+        cwd=folder,
+        PYTHONPATH=paths,
     )
     assert ended.returncode == 0, ended.stderr
 

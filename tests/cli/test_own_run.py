@@ -224,7 +224,11 @@ def test_a_module_of_a_package_that_serves_itself(tmp_path: Path) -> None:
 @every_flavour
 @pytest.mark.parametrize("call", ["app.run(port=9)", ASYNC.format(port=9)])
 @pytest.mark.parametrize(
-    "command", [("probe", "f.py", "--examples", "1"), ("port", "--verify", "f.py", "f.py", "--requests", "1")]
+    "command",
+    [
+        ("probe", "f.py", "--examples", "1", "--allow-unchecked"),
+        ("port", "--verify", "f.py", "f.py", "--requests", "1"),
+    ],
 )
 def test_the_other_commands_do_not_hang(
     tmp_path: Path, flavour: str, call: str, command: tuple[str, ...]

@@ -36,9 +36,11 @@ def routes(web, app):
         async def read(request):
             gathered = b""
             while True:
-                piece = await request.stream.get()
-                if not sanic:
-                    piece = piece["content"] if piece["more_content"] else None
+                if sanic:
+                    piece = await request.stream.get()
+                else:
+                    message = await request.stream.receive()
+                    piece = message["content"] if message["more_content"] else None
                 if piece is None:
                     return text("read %r" % gathered)
                 gathered += piece
