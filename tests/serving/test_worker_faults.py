@@ -231,6 +231,7 @@ def test_without_a_timeout_a_worker_may_hang(folder: Path) -> None:
     with serving(folder, "--worker-timeout", "0", "--grace", "0") as command:
         both(command.url)
         pass_on(command, "sleeps")
+        until(lambda: bool(met(folder)))
         until(logged(command, "does not respond"))
         assert "killed" not in "".join(command.errors)
 
