@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import os
+import resource
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -196,6 +198,57 @@ def test_listening_is_said_once_an_app_serves(folder: Path) -> None:
     with serving(folder) as command:
         assert "imported" in command.said.splitlines()[0]
         assert command.said.splitlines()[-1].startswith("listening on ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits another process")
+@pytest.mark.parametrize("rolls", [False, True], ids=["a worker died", "a roll"])
+def test_a_parent_without_a_descriptor_for_a_worker_tries_again(folder: Path, rolls: bool) -> None:
+    with serving(folder) as command:
+        old = both(command.url)
+        before = resource.prlimit(command.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(command.process.pid, resource.RLIMIT_NOFILE, (3, before[1]))
+        if rolls:
+            command.process.send_signal(signal.SIGHUP)
+        else:
+            os.kill(min(old), signal.SIGKILL)
+        until(logged(command, "cannot start a worker: Too many open files; trying again in 1 s", times=2))
+        if rolls:
+            command.process.send_signal(signal.SIGHUP)
+            until(logged(command, "cannot start a worker", times=4))
+            assert both(command.url) == old
+        resource.prlimit(command.process.pid, resource.RLIMIT_NOFILE, before)
+        until(lambda: both(command.url).isdisjoint(old if rolls else {min(old)}))
+
+
+FAILING = """
+import os, signal, sys, time
+from streamcompat_engine import ServerConfig, Workers
+
+def serve(link):
+    link.ready(1.0)
+    try:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+        while True:
+            time.sleep(1)
+    finally:
+        print("worker ended", flush=True)
+
+def listening(addresses):
+    raise LookupError("nobody listens to this")
+
+workers = Workers(ServerConfig(port=0), 1, serve, listening)
+with workers.bound():
+    try:
+        workers.run()
+    except LookupError as error:
+        print(error, flush=True)
+"""
+
+
+def test_an_error_of_the_parent_leaves_no_worker_behind(tmp_path: Path) -> None:
+    done = run_python("-c", FAILING, cwd=tmp_path)
+    assert done.stdout.splitlines()[-1] == "nobody listens to this", done.stderr
+    assert "the parent has died" not in done.stderr
 
 
 # ---- a worker that hangs ----

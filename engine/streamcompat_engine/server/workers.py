@@ -122,20 +122,15 @@ class Workers:
         wakeup = signal.set_wakeup_fd(wakes.fileno())
         try:
             self._selector.register(woken, selectors.EVENT_READ)
-            for slot in self._slots:
-                self._start(slot)
-            while self._leaving or any(slot.worker or slot.start_at is not None for slot in self._slots):
-                for key, _ in self._selector.select(self._pause()):
-                    if key.fileobj is woken:
-                        with contextlib.suppress(BlockingIOError):
-                            woken.recv(4096)
-                    else:
-                        self._on_readable(key.data)
-                while received:
-                    self._on_signal(received.pop(0))
-                self._start_due()
-                self._check()
-                self._substitute()
+            try:
+                for slot in self._slots:
+                    self._start(slot)
+                self._supervise(woken, received)
+            except BaseException:  # such as one of `listening`: the workers end before it is passed on
+                if not self._stops:
+                    self._stop()
+                self._supervise(woken, received)
+                raise
             return self._status
         finally:
             signal.set_wakeup_fd(wakeup)
@@ -145,23 +140,54 @@ class Workers:
             woken.close()
             wakes.close()
 
+    def _supervise(self, woken: socket.socket, received: list[int]) -> None:
+        """Attend to workers and signals until the last worker has ended."""
+        while self._leaving or any(slot.worker or slot.start_at is not None for slot in self._slots):
+            for key, _ in self._selector.select(self._pause()):
+                if key.fileobj is woken:
+                    with contextlib.suppress(BlockingIOError):
+                        woken.recv(4096)
+                else:
+                    self._on_readable(key.data)
+            while received:
+                self._on_signal(received.pop(0))
+            self._start_due()
+            self._check()
+            self._substitute()
+
     # ---- starting ----
 
     def _start(self, slot: Slot) -> None:
-        slot.start_at = None
-        ours, theirs = socket.socketpair()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        slot.start_at = slot.worker = None
+        with contextlib.suppress(OSError, ValueError):  # nobody reads them any more
+            sys.stdout.flush()
+            sys.stderr.flush()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            self._start_later(slot, error)
+            return
         # Block signals until the worker has its own handlers: the inherited ones only record the signal.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        pid = os.fork()
-        if pid == 0:
+        try:
+            pid = os.fork()
+            if pid == 0:
+                ours.close()
+                self._be_worker(slot, theirs)
+        except OSError as error:
             ours.close()
-            self._be_worker(slot, theirs)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        theirs.close()
+            self._start_later(slot, error)
+            return
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            theirs.close()
         slot.worker = Worker(pid, Channel(ours), slot, self._config.grace)
         self._selector.register(ours, selectors.EVENT_READ, slot.worker)
+
+    def _start_later(self, slot: Slot, error: OSError) -> None:
+        """The system has no process or descriptor for a worker."""
+        slot.start_at = time.monotonic() + INTERVAL
+        logger.error("cannot start a worker: %s; trying again in %g s", error.strerror, INTERVAL)
 
     def _be_worker(self, slot: Slot, channel: socket.socket) -> None:
         """Run the worker in the forked process; does not return."""
@@ -359,8 +385,9 @@ class Workers:
 
     def _call_off(self, slot: Slot) -> None:
         """Give up a worker that is not ready yet: it may have loaded older code than there is now."""
-        if slot.worker is not None and not slot.worker.ready:
-            self._dismiss(slot.worker, signal.SIGTERM)
+        if slot.worker is None or not slot.worker.ready:
+            if slot.worker is not None:
+                self._dismiss(slot.worker, signal.SIGTERM)
             slot.worker, slot.retiring = slot.retiring, None
 
     def _reap(self) -> None:
