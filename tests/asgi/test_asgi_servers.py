@@ -197,7 +197,10 @@ class TestUnderAServer:
                 connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n")
                 received = b""
                 while b"\r\n\r\n" not in received:
-                    received += connection.recv(4096)
+                    piece = connection.recv(4096)
+                    assert piece, "the connection ended without a head"
+                    received += piece
+                assert received.startswith(b"HTTP/1.1 200")
                 connection.sendall(b"x")
                 while not received.endswith(b"1\r\nx\r\n0\r\n\r\n"):
                     received += connection.recv(4096)
