@@ -10,12 +10,14 @@ import contextlib
 import gc
 import os
 import threading
+import time
 import tracemalloc
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import anyio
+import anyio.to_thread
 
 from streamcompat.testing.connection import Connection, Stream
 from streamcompat.testing.counterexample import Counterexample, answer
@@ -27,7 +29,9 @@ _REFUSALS: Final = frozenset({409, 423, 425, 429, 503})
 _WAIT: Final = 1.0
 """Seconds for which the first client waits for the second one's response before it goes on."""
 _ROUND: Final = 12
-"""Requests after which it is counted what they have left."""
+"""Requests before it is first counted what they leave: a pool of workers is full by then."""
+_ROUNDS: Final = (_ROUND, _ROUND, 4 * _ROUND)
+"""Requests after which it is counted what they have left. Each round must have left something."""
 _BODY: Final = 32 * 1024
 """Bytes of a body that is large enough to be noticed if it is kept."""
 
@@ -156,11 +160,18 @@ def _other_lines(whole: bool) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class _Held:
-    """What the process holds: bytes, open files and sockets, threads."""
+    """What the process holds, or how much more of it: bytes, open files and sockets, threads."""
 
     memory: int
     descriptors: int
     threads: int
+
+    def __sub__(self, other: _Held) -> _Held:
+        return _Held(
+            self.memory - other.memory,
+            self.descriptors - other.descriptors,
+            self.threads - other.threads,
+        )
 
 
 def _held() -> _Held:
@@ -184,12 +195,10 @@ async def leftovers(runner: Runner, request: Request) -> Counterexample | str | 
     if not traced:
         tracemalloc.start()
     try:
-        await _round(runner, sent)  # what is made once, such as a pool or a cache
-        counts = [_held()]
-        for _ in range(2):
-            await _round(runner, sent)
-            counts.append(_held())
-            found = _grown(counts[-2], counts[-1], len(sent.body))
+        await _idle(0)  # this and the first round make what is made once, such as a pool or a cache
+        await _round(runner, sent, _ROUND)
+        for times in _ROUNDS:
+            found = await _left(runner, sent, times)
             if not found:
                 return None
     finally:
@@ -200,25 +209,45 @@ async def leftovers(runner: Runner, request: Request) -> Counterexample | str | 
         f"Each request leaves something in the process: {', '.join(found)}.",
         sent if len(sent.body) <= len(request.body) else request,
         (),
-        tuple(f"{one} after {_ROUND} requests" for one in found),
+        tuple(f"{one} after {_ROUNDS[-1]} requests" for one in found),
         "    from streamcompat.testing import Request, TestClient\n\n"
         f"    request = {request!r}\n"
         "    with TestClient(app) as client:\n"
-        f"        for _ in range({_ROUND}):\n"
+        f"        for _ in range({_ROUNDS[-1]}):\n"
         "            client.send(request)  # look at the descriptors, threads and memory of the process",
         "Close in `finally`, or by `with`, what a handler opens; keep nothing of a request in the module or\n"
         "the app, or drop the oldest.",
     )
 
 
-def _grown(before: _Held, after: _Held, size: int) -> list[str]:
+async def _left(runner: Runner, request: Request, times: int) -> list[str]:
+    """What so many requests leave in the process, beyond what it takes meanwhile without them."""
+    before, start = _held(), time.monotonic()
+    await _round(runner, request, times)
+    grown = _held() - before
+    found = _each(grown, times, len(request.body))
+    if found:
+        # Other threads of the process, such as those of the app or of a test runner, allocate too.
+        before, lasted = _held(), time.monotonic() - start
+        await _idle(lasted)
+        alone = _held() - before
+        found = _each(grown - alone - alone, times, len(request.body))
+    return found
+
+
+async def _idle(seconds: float) -> None:
+    await anyio.to_thread.run_sync(time.sleep, seconds)
+
+
+def _each(grown: _Held, times: int, size: int) -> list[str]:
+    """What has grown by one for each request, or by half of its body."""
     found: list[str] = []
-    if after.memory - before.memory > _ROUND * max(size, 2048) // 2:
-        found.append(f"{(after.memory - before.memory) // 1024} KiB of memory")
-    if after.descriptors - before.descriptors >= _ROUND:
-        found.append(f"{after.descriptors - before.descriptors} descriptors")
-    if after.threads - before.threads >= _ROUND:
-        found.append(f"{after.threads - before.threads} threads")
+    if grown.memory > times * max(size, 2048) // 2:
+        found.append(f"{grown.memory // 1024} KiB of memory")
+    if grown.descriptors >= times:
+        found.append(f"{grown.descriptors} descriptors")
+    if grown.threads >= times:
+        found.append(f"{grown.threads} threads")
     return found
 
 
@@ -230,6 +259,6 @@ async def _large(runner: Runner, request: Request) -> Request:
     return request if (await runner.run(large)).failed else large
 
 
-async def _round(runner: Runner, request: Request) -> None:
-    for _ in range(_ROUND):
+async def _round(runner: Runner, request: Request, times: int) -> None:
+    for _ in range(times):
         await runner.run(request)

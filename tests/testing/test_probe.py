@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
+import threading
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -40,7 +43,10 @@ def found_in(flavour: str, one: Animal, seed: int, **options: Any) -> dict[str, 
 def check(flavour: str, one: Animal, seed: int, **options: Any) -> None:
     found = found_in(flavour, one, seed, **options)
     expected = {one.finds} if one.finds else set()
-    assert expected <= found.keys() <= expected | one.also, seed
+    assert expected <= found.keys() <= expected | one.also, (
+        seed,
+        [str(found[name]) for name in found.keys() - expected],
+    )
     if one.advice:
         words = vars(advice)[one.advice].partition("{")[0]
         assert found["cuts"].advice.startswith(words), (one.name, found["cuts"].advice)
@@ -106,6 +112,33 @@ def test_the_probe_knows_the_broken_from_the_sound(flavour: str, one: Animal) ->
 def test_the_probe_knows_them_with_every_seed(one: Animal, seed: int) -> None:
     """Ten seeds in a row; the flavours take turns."""
     check(list(FLAVOURS)[(seed + len(one.name)) % 2], one, seed)
+
+
+@contextlib.contextmanager
+def neighbours() -> Iterator[None]:
+    """Other threads in the process: one that allocates for ever, and many that wait."""
+    over = threading.Event()
+
+    def keeps() -> None:
+        kept = []
+        while not over.wait(0.001):
+            kept.append(bytes(20_000))
+
+    threads = [threading.Thread(target=target) for target in (keeps, *[over.wait] * 100)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.parametrize("name", ["echo", "json_each_piece", "opens_a_file_each_time"])
+def test_what_other_threads_take_is_not_the_handlers(name: str) -> None:
+    with neighbours():
+        check("sanic", ZOO[name], 0, examples=2)
 
 
 def test_the_same_seed_gives_the_same_report() -> None:
