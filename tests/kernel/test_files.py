@@ -157,6 +157,15 @@ def test_ranges_that_a_file_of_ten_bytes_has(field, ranges):
     assert satisfiable_ranges(field, 10) == ranges
 
 
+@pytest.mark.parametrize(
+    ("field", "ranges"),
+    [("bytes=-5", None), ("bytes=0-1, - 5", None), ("bytes=-0", []), ("bytes=-00", []), ("bytes=0-", [])],
+)
+def test_ranges_that_an_empty_file_has(field, ranges):
+    """RFC 9110 §14.1.2: its last bytes are satisfiable, so they are no 416."""
+    assert satisfiable_ranges(field, 0) == ranges
+
+
 class Growing:
     """A file that is appended to, or cut, whenever its content is read."""
 

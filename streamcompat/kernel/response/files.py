@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import secrets
 import stat
 from collections.abc import AsyncIterator, Mapping, Sequence
 from mimetypes import guess_type
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import anyio
 
@@ -120,7 +121,8 @@ def satisfiable_ranges(field: str, total: int) -> list[Range] | None:
     """The ranges of a Range field that a file of `total` bytes has, in their order.
 
     `None` where the field is to be ignored: its unit is unknown (RFC 9110 §14.2), it has a satisfiable range
-    beside one that is malformed, more than `MOST_RANGES`, or several that ask for more than the whole.
+    beside one that is malformed, more than `MOST_RANGES`, several that ask for more than the whole, or the
+    last bytes of an empty file, which are satisfiable but cannot be told (§14.1.2, §14.4).
     """
     unit, _, value = field.partition("=")
     if unit.strip().lower() != "bytes" or value.count(",") >= MOST_RANGES:
@@ -138,9 +140,15 @@ def satisfiable_ranges(field: str, total: int) -> list[Range] | None:
         else:
             if start <= end:
                 ranges.append(Range(start, end - start + 1))
+            elif not total and _last_bytes(member):
+                return None
     if ranges and (malformed or (len(ranges) > 1 and sum(part.size for part in ranges) > total)):
         return None
     return ranges
+
+
+_last_bytes: Final = re.compile(r"\s*-\s*0*[1-9]").match
+"""`-5`, but not `-0`, which no file has."""
 
 
 def file_headers(
