@@ -30,6 +30,7 @@ class DelegatingLifespan(Lifespan):
         inner: gets the events, except for the two below.
         listening: called with the addresses instead of `inner.listening`.
         needs_recycling: called instead of `inner.needs_recycling`.
+        ready: called once all listeners for the start have returned.
 
     Attributes:
         begun: the sockets are bound; a later failure is one of the application.
@@ -41,10 +42,12 @@ class DelegatingLifespan(Lifespan):
         inner: Lifespan,
         listening: Callable[[list[str]], None],
         needs_recycling: Callable[[], None] | None = None,
+        ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._inner = inner
         self._listening = listening
         self._needs_recycling = needs_recycling or inner.needs_recycling
+        self._ready = ready
         self.begun = False
         self.started = False
 
@@ -55,6 +58,7 @@ class DelegatingLifespan(Lifespan):
     async def after_start(self, loop: Any) -> None:
         await self._inner.after_start(loop)
         self.started = True
+        self._ready()
 
     async def before_stop(self, loop: Any) -> None:
         await self._inner.before_stop(loop)

@@ -174,5 +174,6 @@ def worker_config(config: ServerConfig, link: WorkerLink) -> ServerConfig:
 
 
 def worker_lifespan(config: ServerConfig, lifespan: Lifespan, link: WorkerLink) -> DelegatingLifespan:
-    """The lifespan of one of several workers: its parent is told what a server on its own would print."""
-    return DelegatingLifespan(lifespan, lambda _: link.ready(config.grace), link.recycle)
+    """The lifespan of one of several workers: its parent is told what a server on its own would print, once
+    all listeners for the start have returned."""
+    return DelegatingLifespan(lifespan, lambda _: link.listens(config.grace), link.recycle, link.ready)

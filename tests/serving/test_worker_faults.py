@@ -21,6 +21,7 @@ APP = """
 import asyncio
 import os
 import signal
+import sys
 import time
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api.response import text
@@ -43,6 +44,8 @@ def meet(fault):
         os._exit(1)
     if fault == "exits hopelessly":
         os._exit(3)
+    if fault == "leaves":
+        sys.exit("there is no configuration")
     while fault == "blocks":
         pass
     if fault == "sleeps":
@@ -61,6 +64,13 @@ async def before(app, loop):
         open(f"met-{os.getpid()}", "w").close()
         await asyncio.sleep(1000)
     meet(fault())
+
+
+@app.listener("after_server_start")
+async def after(app, loop):
+    if fault()[:6] == "after ":
+        meet(fault().removeprefix("after "))
+        await asyncio.sleep(1000)
 
 
 @app.listener("before_server_stop")
@@ -87,6 +97,10 @@ async def slow(request):
     while not os.path.exists("answer"):
         await asyncio.sleep(0.01)
     return text("answered")
+
+
+if __name__ == "__main__":
+    app.run(port=0, workers=2)
 """
 START = 8
 """Seconds that a worker surely needs at most to start, also on a busy machine."""
@@ -185,13 +199,49 @@ def test_workers_that_all_failed_come_back(folder: Path) -> None:
         assert both(command.url).isdisjoint(old)
 
 
-@pytest.mark.parametrize("fault", ["raises", "import raises"])
-def test_workers_that_never_started_end_with_their_status(folder: Path, fault: str) -> None:
+COMMAND = ("-m", "streamcompat", "run", "app.py", "--workers", "2", "--port", "0")
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        (COMMAND, "raises"),
+        (COMMAND, "import raises"),
+        (COMMAND, "after raises"),
+        (COMMAND, "leaves"),
+        (("app.py",), "raises"),
+        (("app.py",), "after leaves"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, tuple) else value,
+)
+def test_workers_that_never_started_end_with_their_status(
+    folder: Path, line: tuple[str, ...], fault: str
+) -> None:
     (folder / "fault").write_text(fault)
-    done = run_python("-m", "streamcompat", "run", "app.py", "--workers", "2", "--port", "0", cwd=folder)
+    done = run_python(*line, cwd=folder)
     assert done.returncode == 3
-    assert "the database is down" in done.stderr
+    assert ("there is no configuration" if "leaves" in fault else "the database is down") in done.stderr
     assert "listening" not in done.stdout
+
+
+def test_a_roll_to_code_that_fails_once_it_listens_leaves_the_old_workers(folder: Path) -> None:
+    with serving(folder) as command:
+        old = both(command.url)
+        (folder / "fault").write_text("after raises")
+        command.process.send_signal(signal.SIGHUP)
+        until(logged(command, "before it was ready; the old ones stay"))
+        (folder / "fault").unlink()
+        assert both(command.url) == old
+
+
+@pytest.mark.long
+def test_a_listener_of_the_start_that_never_returns_does_not_stop_a_roll(folder: Path) -> None:
+    """It serves meanwhile, as in the originals."""
+    (folder / "fault").write_text("after nothing")
+    with serving(folder) as command:
+        old = both(command.url)
+        command.process.send_signal(signal.SIGHUP)
+        until(lambda: both(command.url).isdisjoint(old))
 
 
 def test_listening_is_said_once_an_app_serves(folder: Path) -> None:
@@ -225,7 +275,8 @@ import os, signal, sys, time
 from streamcompat_engine import ServerConfig, Workers
 
 def serve(link):
-    link.ready(1.0)
+    link.listens(1.0)
+    link.ready()
     try:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         while True:

@@ -35,6 +35,9 @@ BEAT: Final = b"beat"
 """To the parent: a sign of life."""
 READY: Final = b"ready"
 """To the parent, with the seconds of the grace period: the worker serves."""
+READY_AFTER: Final = 5.0
+"""Seconds of listening after which a worker counts as ready although the last hook of its start has not
+returned: there are apps in which it never does."""
 RECYCLE: Final = b"recycle"
 """To the parent: the worker asks to be replaced."""
 ADOPT: Final = b"adopt"
@@ -92,7 +95,7 @@ class WorkerLink:
     Args:
         channel: to the parent.
         sockets: the listening sockets of the worker.
-        grace: seconds of the grace period, until `ready` says otherwise.
+        grace: seconds of the grace period, until `listens` says otherwise.
 
     Attributes:
         sockets: see above.
@@ -104,13 +107,19 @@ class WorkerLink:
         self.orphaned = False
         self._channel = channel
         self._grace = grace
+        self._is_ready = False
         self._adopted: dict[float, anyio.Event] = {}
         self._is_closing = False
 
-    def ready(self, grace: float) -> None:
-        """Tell the parent that the worker serves, and how many seconds its requests have when it stops."""
+    def listens(self, grace: float) -> None:
+        """The worker listens; its requests have so many seconds when it stops."""
         self._grace = grace
-        self._channel.say(READY, grace)
+
+    def ready(self) -> None:
+        """Tell the parent that the worker serves."""
+        if not self._is_ready:
+            self._is_ready = True
+            self._channel.say(READY, self._grace)
 
     def recycle(self) -> None:
         """Ask the parent for a replacement."""
@@ -119,8 +128,11 @@ class WorkerLink:
     async def run(self, listen: Listen) -> None:
         """Show signs of life, and accept for other workers when the parent says so."""
         async with anyio.create_task_group() as group:
+            begun = anyio.current_time()
             while True:
                 self._channel.say(BEAT)
+                if anyio.current_time() - begun >= READY_AFTER:
+                    self.ready()
                 with anyio.move_on_after(INTERVAL):
                     await anyio.wait_readable(self._channel.socket)
                     heard = self._channel.hear()

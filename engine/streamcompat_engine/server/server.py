@@ -24,7 +24,7 @@ from ..drivers.service import App, Service
 from ..exchange.contract import Exchange
 from ..exchange.observer import Observer
 from .config import ServerConfig
-from .signals import Signals
+from .signals import RaisingHandlers, Signals
 from .sockets import bound_sockets, url
 from .standstill import watched
 from .stopping import Hook, Stopping
@@ -121,6 +121,7 @@ class Server:
             self._on_signal,
             self._is_starting,
         )
+        self._raising: RaisingHandlers | None = None  # on trio
         self._ended = False  # `after_stop` has been called
 
     def run(self) -> None:
@@ -151,7 +152,11 @@ class Server:
             self._handled_signals(),
             bound_sockets(self.config) as sockets,
             watched(self._service, stopping.loop.call_soon),
+            anyio.CancelScope() as scope,
         ):
+            if stopping.loop.asyncio is None:
+                self._raising = RaisingHandlers(functools.partial(stopping.loop.call_soon, scope.cancel))
+            self._guard_handlers()
             for _ in range(self._signals.count):  # they came before the loop ran
                 stopping.request()
             self.addresses = [url(sock, self.config.ssl is not None) for sock in sockets]
@@ -164,6 +169,10 @@ class Server:
                 self.sockets = ()
                 if stopping.requests > 1:
                     self._signals.end_within(_LEFT)
+                if self._raising is not None:
+                    self._raising.release()
+        if self._raising is not None and self._raising.error is not None:
+            raise self._raising.error
 
     async def _live(
         self,
@@ -182,6 +191,7 @@ class Server:
             raise
         else:
             self._signals.install()
+            self._guard_handlers()
             if stopping.asked.is_set():
                 await self._end(stopping, self._lifespan.before_stop)
             else:
@@ -207,6 +217,7 @@ class Server:
                     task_status.started(self.addresses)
                     try:
                         await self._start(stopping, self._lifespan.after_start)
+                        self._guard_handlers()
                         await stopping.asked.wait()
                         await self._be_lame_duck(stopping)
                     except Exception:
@@ -257,6 +268,10 @@ class Server:
 
     def _handled_signals(self) -> contextlib.AbstractContextManager[None]:
         return self._signals.installed() if self.config.handle_signals else contextlib.nullcontext()
+
+    def _guard_handlers(self) -> None:
+        if self._raising is not None:
+            self._raising.guard()
 
     def _is_starting(self) -> bool:
         return self._stopping is not None and self._stopping.starting

@@ -38,6 +38,10 @@ _TELLING: Final = 0.2
 """Seconds for the last line of the log: the process may hang on the log itself."""
 
 
+Handler = Callable[[int, FrameType | None], Any]
+"""Handles a signal, in the main thread."""
+
+
 class Signals:
     """Handles SIGINT and SIGTERM in the main thread while it is installed.
 
@@ -136,6 +140,64 @@ class Signals:
             else:
                 watchdog.watch(number, self._grace + AFTER_GRACE - _UNNOTICED, self._grace + AFTER_GRACE)
         self._tell(number)
+
+
+class RaisingHandlers:
+    """The application's own signal handlers, which may raise on trio too, where no handler is allowed to.
+
+    What one raises within trio itself would end the loop where it stands, without any cleanup. So it is kept,
+    and the server is cancelled: the hooks of the stop run, as on asyncio. In code of the application it is
+    raised at once, since that code may block the loop.
+
+    Args:
+        interrupt: called from a signal handler: cancel the server.
+
+    Attributes:
+        error: what a handler has raised within trio.
+    """
+
+    def __init__(self, interrupt: Callable[[], object]) -> None:
+        self.error: BaseException | None = None
+        self._interrupt = interrupt
+        self._guarded: dict[int, tuple[Handler, Handler]] = {}  # what was there, and what is there instead
+
+    def guard(self) -> None:
+        """Guard those that are there by now; only in the main thread."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in signal.valid_signals():
+            handler = signal.getsignal(number)
+            known = self._guarded.get(number)
+            if (
+                not callable(handler)
+                or handler is _poked
+                or (known is not None and handler is known[1])
+                or isinstance(getattr(handler, "__self__", None), Signals)
+            ):
+                continue
+            guarded = self._guarding(handler)
+            self._guarded[number] = handler, guarded
+            signal.signal(number, guarded)
+
+    def release(self) -> None:
+        """Put the handlers back."""
+        for number, (handler, guarded) in self._guarded.items():
+            if signal.getsignal(number) is guarded:
+                signal.signal(number, handler)
+
+    def _guarding(self, handler: Handler) -> Handler:
+        from trio.lowlevel import currently_ki_protected
+
+        def guarded(number: int, frame: FrameType | None) -> None:
+            try:
+                handler(number, frame)
+            except BaseException as error:
+                if not currently_ki_protected():
+                    raise
+                self.error = error
+                self._interrupt()
+
+        return guarded
 
 
 class _Watchdog:

@@ -32,7 +32,8 @@ Serve = Callable[[WorkerLink], int]
 """Serves on the sockets of its link and returns an exit status."""
 
 HOPELESS: Final = 3
-"""The exit status of a worker that a restart would not help; if none was ever ready, all workers stop."""
+"""The exit status of a worker that a restart would not help, as of one that ends by an exception; if none was
+ever ready, all workers stop."""
 _STABLE_AFTER: Final = 10.0
 """Seconds after which an exit no longer counts as a crash at the start."""
 _FIRST_DELAY: Final = 0.1
@@ -209,8 +210,11 @@ class Workers:
         except KeyboardInterrupt:
             status = 130
         except SystemExit as leave:
-            status = leave.code if isinstance(leave.code, int) else 1
+            status = HOPELESS
+            if isinstance(leave.code, str):
+                print(leave.code, file=sys.stderr)  # noqa: T201 - as Python does
         except BaseException:
+            status = HOPELESS
             traceback.print_exc()
         finally:
             with contextlib.suppress(Exception):

@@ -42,7 +42,7 @@ class Says(Lifespan):
         await run("before_start")
     async def after_start(self, loop):
         await run("after_start")
-        if hang == "own handler":
+        if hang.startswith("own handler"):
             signal.signal(signal.SIGINT, interrupt)
         say("serves")
     async def before_stop(self, loop):
@@ -61,7 +61,7 @@ def interrupt(number, frame):
 
 async def app(exchange):
     say("running")
-    if hang == "block":
+    if hang.endswith("block"):
         time.sleep(600)
     while hang == "spin":
         pass
@@ -246,12 +246,24 @@ def test_an_interrupt_runs_both_hooks_of_the_stop(driver: str, step: str, tmp_pa
         script.process.wait(PATIENCE)
 
 
-@pytest.mark.parametrize("driver", DRIVERS[:3])
+@pytest.mark.parametrize("driver", DRIVERS)
 @pytest.mark.parametrize("handled", ["handled", "not"])
 def test_a_handler_of_the_applications_own_that_raises(driver: str, handled: str, tmp_path: Path) -> None:
-    """Not on trio, which allows no signal handler to raise."""
     with serve_program(tmp_path, APP, driver, "own handler", "600", handled) as script:
         until(script, "serves")
+        script.process.send_signal(signal.SIGINT)
+        assert rest(script) == ["before_stop", "after_stop", "interrupted"]
+        assert script.errors() == ""
+        script.process.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("driver", QUICK)
+def test_one_that_raises_in_a_handler_that_blocks_the_loop(driver: str, tmp_path: Path) -> None:
+    """It is raised there, at once."""
+    with (
+        serve_program(tmp_path, APP, driver, "own handler, block", "600", "not") as script,
+        ask(script),
+    ):
         script.process.send_signal(signal.SIGINT)
         assert rest(script) == ["before_stop", "after_stop", "interrupted"]
         script.process.wait(PATIENCE)
