@@ -65,7 +65,7 @@ class Deadlines:
         self.since = self.began = self.headed = self.heard = now
         self._stalled_since: float | None = None
         self._paused_at: float | None = None  # since when the driver does not read
-        self._hurry_due: float | None = None  # when a head is due at the latest
+        self._hurry_due: float | None = None  # when a head is due at the latest, as the server stops
         self._changed = True
         self.exchange_over()
 
@@ -88,7 +88,7 @@ class Deadlines:
         return self._hurry_due is not None
 
     def hurry(self, now: float) -> None:
-        """The server stops: the time for a head is short from now on."""
+        """The server stops: the time for a head, or for more bytes that are dropped, is short from now on."""
         if self._hurry_due is None:
             self._hurry_due = now + HURRY
 
@@ -154,7 +154,9 @@ class Deadlines:
                 due = min(due, self._rate_since + timeouts.body_grace + received / self._rate)
             return None if due == math.inf else due
         if awaited is Awaited.END:
-            return min(self.since + timeouts.linger, max(self.since, self.heard) + timeouts.linger_idle)
+            heard = max(self.since, self.heard)
+            due = min(self.since + timeouts.linger, heard + timeouts.linger_idle)
+            return due if self._hurry_due is None else min(due, max(self._hurry_due, heard + HURRY))
         seconds = timeouts.keep_alive if awaited is Awaited.REQUEST else timeouts.head
         if self._hurry_due is None:
             return None if seconds is None else self.since + seconds

@@ -294,8 +294,9 @@ class Server:
     async def _tell_waiting(self, stopping: Stopping) -> None:
         if not self._service.busy():
             await anyio.sleep(_SILENT)
-        if not stopping.forced.is_set():
-            self._lifespan.waiting(len(self._service.busy()), stopping.number)
+        busy = len(self._service.busy())
+        if (busy or stopping.ending) and not stopping.forced.is_set():
+            self._lifespan.waiting(busy, stopping.number)
 
     async def _be_lame_duck(self, stopping: Stopping) -> None:
         """Go on accepting for `drain` seconds, or until a second request to stop."""

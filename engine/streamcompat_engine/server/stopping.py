@@ -95,6 +95,11 @@ class Stopping:
         """Whether a hook of the start is running."""
         return self._starts is not None
 
+    @property
+    def ending(self) -> bool:
+        """Whether a hook of the stop is running."""
+        return self._ends is not None
+
     def request(self, number: int | None = None) -> None:
         """Stop; the second time, wait for nothing.
 

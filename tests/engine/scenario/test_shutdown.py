@@ -15,7 +15,7 @@ import anyio.lowlevel
 import pytest
 
 from streamcompat_engine import Exchange, Timeouts
-from tests.support.clients import get, post
+from tests.support.clients import get, post, request
 from tests.support.commands import Program, serve_program
 from tests.support.responses import Response
 from tests.support.servers import DRIVERS, PATIENCE, Gate, echo, eventually, every_driver, hello, serve
@@ -126,6 +126,24 @@ def test_half_a_head_holds_a_stop_only_for_a_moment(driver: str) -> None:
         eventually(lambda: not session.connection.idle, "its head has begun")
         served.server.stop()
         assert client.response().status == 408
+        served.until_ended()
+
+
+@every_driver
+def test_a_client_that_stays_after_its_last_answer_holds_a_stop_only_for_a_moment(driver: str) -> None:
+    """The server reads on for a while, so that the answer is not lost to one that goes on sending."""
+    longer = 10 * PATIENCE
+    timeouts = Timeouts(linger=longer, linger_idle=longer)
+    refused = (b"\0\r\n\r\n", b"\x16\x03\x01\0\r\n\r\n", request("POST", "/", "Content-Length: 100000000"))
+    with (
+        serve(hello, driver, grace=longer, timeouts=timeouts) as served,
+        contextlib.ExitStack() as stack,
+    ):
+        for wire in refused:
+            client = stack.enter_context(served.connect())
+            client.send(wire)
+            client.response()
+        served.server.stop()
         served.until_ended()
 
 
