@@ -27,7 +27,7 @@ from .config import ServerConfig
 from .signals import RaisingHandlers, Signals
 from .sockets import bound_sockets, url
 from .standstill import watched
-from .stopping import Hook, Stopping
+from .stopping import Hook, ServingLoop, Stopping
 
 logger: Final = logging.getLogger("streamcompat.engine")
 
@@ -134,10 +134,23 @@ class Server:
         backend = "trio" if self.config.loop == "trio" else "asyncio"
         with self._handled_signals():
             try:
-                anyio.run(self.serve, backend=backend, backend_options=options)
+                anyio.run(self._serve_alone, backend=backend, backend_options=options)
             except KeyboardInterrupt:
                 if not self._signals.interrupted:
                     raise
+
+    async def _serve_alone(self) -> None:
+        """Serve in a loop of its own, where `loop.stop()` means to stop the server. Applications call it, and
+        the loop alone would end where it stands."""
+        loop = ServingLoop()
+        if loop.asyncio is None:
+            await self.serve()
+            return
+        loop.asyncio.stop = lambda: loop.call_soon(self.stop)
+        try:
+            await self.serve()
+        finally:
+            del loop.asyncio.stop
 
     async def serve(
         self, *, task_status: anyio.abc.TaskStatus[list[str]] = anyio.TASK_STATUS_IGNORED

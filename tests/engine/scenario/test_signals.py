@@ -44,6 +44,8 @@ class Says(Lifespan):
         await run("after_start")
         if hang.startswith("own handler"):
             signal.signal(signal.SIGINT, interrupt)
+        if hang == "stop the loop":
+            loop.call_later(0.0, loop.stop)
         say("serves")
     async def before_stop(self, loop):
         await run("before_stop")
@@ -244,6 +246,15 @@ def test_an_interrupt_runs_both_hooks_of_the_stop(driver: str, step: str, tmp_pa
         assert lines[-2:] == ["after_stop", "interrupted"]
         assert step == "before_stop" or lines[-3] == "before_stop"
         script.process.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("driver", DRIVERS[:3])
+def test_stopping_the_loop_stops_the_server(driver: str, tmp_path: Path) -> None:
+    """Old apps do it, and the originals ran the listeners of the stop then."""
+    with serve_program(tmp_path, APP, driver, "stop the loop", "600", "not") as script:
+        until(script, "serves")
+        assert rest(script) == ["before_stop", "after_stop", "returned"]
+        assert (script.process.wait(PATIENCE), script.errors()) == (0, "")
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
