@@ -144,6 +144,21 @@ async def sanic_read(request: Any, name: str) -> Any:
         noticed[name] = time.monotonic()
 
 
+@mach9.get("/sink", websocket=True)
+async def mach9_sink(request: Any) -> Any:
+    async def take(channel: Any) -> None:
+        while (await request.stream.get())["channel"] == "websocket.receive":
+            pass
+
+    return mach9_response.websocket(take)
+
+
+@sanic.websocket("/sink")
+async def sanic_sink(request: Any, ws: Any) -> None:
+    async for _ in ws:
+        pass
+
+
 @mach9.get("/noticed")
 async def mach9_noticed(request: Any) -> Any:
     return mach9_response.json(noticed)

@@ -19,6 +19,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tests.support.floods import FLOODS
+
+OFFER = (
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Extensions: permessage-deflate",
+)
 RESET = struct.pack("ii", 1, 0)
 READ = 256 * 1024
 
@@ -311,6 +320,50 @@ async def upload(port: int, prefixes: list[str], size: int) -> None:
     say(bytes=size * len(prefixes), seconds=time.monotonic() - begin)
 
 
+# ---- WebSockets ----
+
+
+async def floods(port: int, prefixes: list[str], clients: int) -> None:
+    """Send what costs most on a WebSocket, as fast as the server takes it: another kind by each client, and
+    again on a new connection where one is closed; then leave with a reset. Says the bytes."""
+    sent = 0
+
+    async def client(number: int) -> None:
+        nonlocal sent
+        flood = [*FLOODS.values()][number % len(FLOODS)]
+        path = prefixes[number // len(FLOODS) % len(prefixes)] + "/sink"
+        while True:
+            reader, writer = await connect(port)
+            try:
+                writer.write(get(path, *OFFER))
+                await reader.readuntil(b"\r\n\r\n")
+                dropping = asyncio.create_task(drop(reader))
+                writer.write(flood.before)
+                while not dropping.done():
+                    writer.write(flood.wire)
+                    sent += len(flood.wire)
+                    await writer.drain()
+            except (OSError, EOFError):
+                pass
+            finally:
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                writer.transport.abort()
+
+    async def drop(reader: asyncio.StreamReader) -> None:
+        with contextlib.suppress(OSError):
+            while await reader.read(READ):
+                pass
+
+    tasks = [asyncio.create_task(client(number)) for number in range(clients)]
+    await asyncio.sleep(0.5)
+    say(begun=True)
+    await heard()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    say(sent=sent)
+
+
 # ---- workers ----
 
 
@@ -445,6 +498,7 @@ LOADS: dict[str, Callable[..., Any]] = {
         pipelined,
         download,
         upload,
+        floods,
         steady,
         refused,
         leaving,

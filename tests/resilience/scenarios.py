@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from tests.resilience.processes import Load, Served, Watch, serve, serve_peer, serve_workers
 
 MIB = 1024 * 1024
+TURN = 10.0
+"""Milliseconds that the bytes of one peer may take of one turn of the loop."""
 
 
 @dataclass(frozen=True)
@@ -257,6 +259,38 @@ def streams(options: Options) -> Iterator[Figure]:
             yield Figure("tasks more than before", served.tasks() - tasks, most=0)
 
 
+def floods(options: Options) -> Iterator[Figure]:
+    """Clients that send what costs most on a WebSocket, and honest ones; then the first ones leave."""
+    clients = options.clients(26)
+    with options.serve() as served, Load(served, "honest", clients=8, rate=200) as honest:
+
+        def phase() -> dict[str, float]:
+            honest.says()
+            time.sleep(options.seconds)
+            honest.go_on()
+            return honest.says()
+
+        quiet = phase()
+        idle, before = served.descriptors(), served.memory()
+        with Load(served, "floods", clients=clients) as load, Watch(served.memory) as watch:
+            load.says()
+            flooded = phase()
+            load.go_on()
+            sent = load.says()["sent"]
+            left = served.computed()
+        seconds = served.sockets_close(idle + 2, 30.0)
+        cost = served.computed() - left
+        yield Figure("sent by the flooding clients", sent / options.seconds / 1e6, "MB/s")
+        yield Figure("honest requests that failed", flooded["failed"], most=0)
+        yield Figure("honest p99, nobody floods", quiet["p99"], "ms")
+        # It is read in one round of the loop and answered in the next; in each, every client has a turn.
+        yield Figure("honest p99, while they flood", flooded["p99"], "ms", most=2 * clients * TURN)
+        grown = (max(watch.values) - before) / clients / MIB
+        yield Figure("memory for each of them", grown, "MiB", most=4.0 if options.is_fast else None)
+        yield Figure("the last of their connections is closed after", seconds, "s", most=5.0)
+        yield Figure("processor time from their leaving to then, for each", cost / clients, "s", most=0.1)
+
+
 def killed(options: Options) -> Iterator[Figure]:
     """Workers that are killed while clients come."""
     with serve_workers(options.server, 2) as served, Load(served, "steady", fresh=8, kept=0) as load:
@@ -354,6 +388,7 @@ SCENARIOS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "idle": idle,
     "pipelined": pipelined,
     "streams": streams,
+    "floods": floods,
     "killed": killed,
     "rolled": rolled,
     "refused": refused,
