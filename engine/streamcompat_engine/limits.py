@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Final
 
-HURRY: Final = 0.75
+HURRY: Final = 0.5
 """Seconds that a stopping server waits for a peer that owes it the end of a head or of a TLS handshake, the
 answer to a WebSocket's Close, or the end of its connection after the last answer. With the second for a
 close_notify, they hold a stop for less than 2 s."""
