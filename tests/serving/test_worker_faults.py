@@ -207,10 +207,10 @@ COMMAND = ("-m", "streamcompat", "run", "app.py", "--workers", "2", "--port", "0
     [
         (COMMAND, "raises"),
         (COMMAND, "import raises"),
-        (COMMAND, "after raises"),
+        pytest.param(COMMAND, "after raises", marks=pytest.mark.long),
         (COMMAND, "leaves"),
         (("app.py",), "raises"),
-        (("app.py",), "after leaves"),
+        pytest.param(("app.py",), "after leaves", marks=pytest.mark.long),
     ],
     ids=lambda value: value[-1] if isinstance(value, tuple) else value,
 )

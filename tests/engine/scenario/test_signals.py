@@ -248,7 +248,7 @@ def test_an_interrupt_runs_both_hooks_of_the_stop(driver: str, step: str, tmp_pa
         script.process.wait(PATIENCE)
 
 
-@pytest.mark.parametrize("driver", DRIVERS[:3])
+@pytest.mark.parametrize("driver", DRIVERS[:2])
 def test_stopping_the_loop_stops_the_server(driver: str, tmp_path: Path) -> None:
     """Old apps do it, and the originals ran the listeners of the stop then."""
     with serve_program(tmp_path, APP, driver, "stop the loop", "600", "not") as script:
@@ -268,7 +268,7 @@ def test_a_handler_of_the_applications_own_that_raises(driver: str, handled: str
         script.process.wait(PATIENCE)
 
 
-@pytest.mark.parametrize("driver", QUICK)
+@pytest.mark.parametrize("driver", DRIVERS[3:])
 def test_one_that_raises_in_a_handler_that_blocks_the_loop(driver: str, tmp_path: Path) -> None:
     """It is raised there, at once."""
     with (
