@@ -183,11 +183,13 @@ class Client:
         """Let every ready task run, until all tasks wait for bytes, for buffer space or for the clock."""
         # Only asyncio's own loops (not uvloop, not trio) have this queue of callbacks that are ready to run.
         ready = getattr(self._loop, "_ready", None)
-        quiet = 0
+        if ready is None:
+            for _ in range(TURNS):
+                await anyio.lowlevel.checkpoint()
+            return
         for _ in range(TURNS):
-            await anyio.lowlevel.checkpoint()
-            quiet = quiet + 1 if ready is not None and not ready else 0
-            if quiet == 2:  # a timer that is due runs one iteration later
+            await asyncio.sleep(0)
+            if not ready:  # the loop has also looked at its timers and sockets, and none was due
                 return
 
     async def advance(self, seconds: float) -> None:
@@ -304,8 +306,8 @@ class Client:
         head = request.head()
         cutter = wire.Cutter(cuts, -len(head))
         stream = Stream(self._connect(), request.method, cutter, request.chunks is not None)
-        stream._begin_sending(head + request.framed(), None)
         try:
+            await stream._send_whole(head + request.framed())
             yield stream
         finally:
             await stream.aclose()

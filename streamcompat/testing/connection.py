@@ -7,7 +7,8 @@ the bytes as far as it can.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
+import functools
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Self
 
 import anyio
@@ -218,27 +219,47 @@ class Stream:
         for piece in self._cutter.feed(data):
             await self.connection.send(piece)
 
-    def _begin_sending(self, head: bytes, body: Body | None) -> None:
-        """Start to send in the background. Without `body`, `head` already contains the whole request."""
+    async def _send_whole(self, data: bytes) -> None:
+        """Send a whole request: at once as far as the server takes it, the rest in the background."""
+        pieces = list(self._cutter.feed(data))
+        for number, piece in enumerate(pieces):
+            if self.connection.reading_paused:
+                self._in_background(functools.partial(self._send_pieces, pieces[number:]))
+                return
+            try:
+                await self.connection.send(piece)
+            except ClientDisconnected:  # a server may respond and close before it has read the whole body
+                return
+
+    async def _send_pieces(self, pieces: Sequence[bytes]) -> None:
+        for piece in pieces:
+            await self.connection.send(piece)
+
+    def _begin_sending(self, head: bytes, body: Body) -> None:
+        """Start to send a request in the background."""
+        self._in_background(functools.partial(self._send_body, head, body))
+
+    async def _send_body(self, head: bytes, body: Body) -> None:
+        if body.is_bytes:
+            await self.send_raw(head + body.whole())
+            return
+        await self.send_raw(head)
+        async with contextlib.aclosing(body.pieces()) as pieces:
+            async for piece in pieces:
+                await self.send(piece)
+        await self.finish()
+
+    def _in_background(self, send: Callable[[], Awaitable[None]]) -> None:
         tasks = self.connection.client._tasks
         assert tasks is not None
         self._sending = anyio.CancelScope()
-        tasks.start_soon(self._send_all, head, body)
+        tasks.start_soon(self._send_all, send)
 
-    async def _send_all(self, head: bytes, body: Body | None) -> None:
+    async def _send_all(self, send: Callable[[], Awaitable[None]]) -> None:
         assert self._sending is not None
         with self._sending:
             try:
-                if body is None:
-                    await self.send_raw(head)
-                elif body.is_bytes:
-                    await self.send_raw(head + body.whole())
-                else:
-                    await self.send_raw(head)
-                    async with contextlib.aclosing(body.pieces()) as pieces:
-                        async for piece in pieces:
-                            await self.send(piece)
-                    await self.finish()
+                await send()
             except ClientDisconnected:
                 pass  # a server may respond and close before it has read the whole body
             except Exception as error:

@@ -6,10 +6,11 @@ counterexample, `None`, or a text that says why it cannot tell.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import itertools
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from streamcompat.testing import cuts as cutting
 from streamcompat.testing.advice import advise
@@ -17,11 +18,15 @@ from streamcompat.testing.client import Client
 from streamcompat.testing.counterexample import Counterexample, asserted, reproduced
 from streamcompat.testing.outcome import Effects, Outcome, Runner, fails, failures_of
 from streamcompat.testing.reduction import Pair, Reduction
-from streamcompat.testing.wire import Request, chunk
+from streamcompat.testing.wire import LAST_CHUNK, Request, chunk
 
 PATIENCE = 30.0
 """Seconds that one wait for a handler may take before it counts as hanging. An app's own sleeps take no real
 time, so this is long enough for a slow backend."""
+
+_CHUNKINGS: Final = 5
+"""One of this many ways of cutting a request is one of dividing it into HTTP chunks."""
+_MOST_CHUNKINGS: Final = 40
 
 
 @asynccontextmanager
@@ -50,11 +55,11 @@ class _Cuts:
     async def found(self, ways: Iterable[Sequence[int]] | None, most: int) -> Pair | None:
         """The first pair whose outcomes differ, without the cuts that it does not need."""
         request = self._request
-        for way in cutting.candidates(request.framed(), most) if ways is None else ways:
+        for way in _told_apart(request, most) if ways is None else ways:
             pair = await self._compared(tuple(way))
             if pair is not None:
                 return await self._plainer(pair) if ways is None else pair
-        return await self._other_chunks() if request.chunks is not None else None
+        return await self._other_chunks(most) if request.chunks is not None else None
 
     async def _compared(self, way: tuple[int, ...]) -> Pair | None:
         outcome = await self._runner.run(self._request, way)
@@ -78,14 +83,40 @@ class _Cuts:
                 return Pair(self._request, (offset,), self.whole, outcome)
         return pair
 
-    async def _other_chunks(self) -> Pair | None:
+    async def _other_chunks(self, most: int) -> Pair | None:
         """Try the same body in other HTTP chunks, each of which arrives separately."""
-        for chunks in cutting.candidates(self._request.body, 40):
+        # Few, as a handler is given the same pieces as for cuts of one chunk.
+        for chunks in cutting.candidates(self._request.body, min(most // _CHUNKINGS, _MOST_CHUNKINGS)):
             other = replace(self._request, chunks=chunks)
             outcome = await self._runner.run(other, _chunk_ends(other))
             if self.whole.differences(outcome):
                 return Pair(other, tuple(_chunk_ends(other)), self.whole, outcome)
         return None
+
+
+def _told_apart(request: Request, most: int) -> Iterator[Sequence[int]]:
+    """The ways of cutting a request that are worth a try, without those that give its handler the same pieces
+    as an earlier one, because they are inside of the framing."""
+    if request.chunks is None:
+        yield from cutting.candidates(request.body, most)
+        return
+    before = _content_before(request)
+    tried: set[tuple[int, ...]] = set()
+    for way in cutting.candidates(request.framed(), most):
+        given = tuple(dict.fromkeys(before[offset] for offset in way))
+        if given not in tried:
+            tried.add(given)
+            yield way
+
+
+def _content_before(request: Request) -> list[int]:
+    """The bytes of the body that have arrived before each offset on the wire."""
+    before = [0]
+    for start, end in itertools.pairwise((0, *(request.chunks or ()), len(request.body))):
+        size = end - start
+        head = len(chunk(request.body[start:end])) - size - 2
+        before += [start] * head + [*range(start + 1, end + 1)] + [end] * 2 if size else []
+    return before + [len(request.body)] * len(LAST_CHUNK)
 
 
 def _chunk_ends(request: Request) -> list[int]:
