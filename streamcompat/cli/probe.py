@@ -18,7 +18,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _probe(options: argparse.Namespace) -> int:
     if importlib.util.find_spec("hypothesis") is None:
         raise CommandError("this needs hypothesis: pip install 'streamcompat[testing]'")
-    from streamcompat.testing import command, routes
+    from streamcompat.testing import command, preparation, routes
 
     try:
         samples = [(path.name, path.read_bytes()) for path in options.body]
@@ -29,5 +29,5 @@ def _probe(options: argparse.Namespace) -> int:
     app = targets.load(options.target)
     try:
         return command.run(app, options, samples)
-    except (routes.NoSuchRoute, command.NoBaseline) as error:
+    except (routes.NoSuchRoute, command.NoBaseline, preparation.SetupError) as error:
         raise CommandError(str(error)) from error

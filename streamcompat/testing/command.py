@@ -7,12 +7,14 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from streamcompat.serving.servable import Servable
 from streamcompat.testing.ci_report import FORMS
-from streamcompat.testing.probe import probe
-from streamcompat.testing.routes import Needs
+from streamcompat.testing.parallel import in_processes
+from streamcompat.testing.preparation import Step, steps_of
+from streamcompat.testing.probe import Report, probe
+from streamcompat.testing.routes import Needs, chosen
 
 _WIDTH = 24
 BROKEN, UNCHECKED = 1, 4
@@ -30,11 +32,48 @@ def run(app: Servable, options: argparse.Namespace, samples: Sequence[tuple[str,
     Args:
         options: those of the command line.
         samples: (name, body) of the bodies that the user gave.
-    Raises: NoSuchRoute; NoBaseline.
+    Raises: NoSuchRoute; NoBaseline; SetupError.
     """
     known = _known(options.baseline) if options.baseline else frozenset()
+    setup = steps_of(options.setup) if options.setup else []
     bar = Bar(sys.stderr)
-    report = probe(
+    routes = chosen(app, options.route) if options.jobs > 1 else []
+    if len(routes) > 1:
+        report = in_processes(part, options, samples, routes, bar.show)
+    else:
+        report = _probed(app, options, samples, setup, options.budget, progress=bar.show)
+    bar.clear()
+    report.known = known
+    report.imports = _imports(options.target, options.alias)
+    if setup:
+        report.imports += f"\n\n# {options.setup} comes first: the request has values of its answers."
+    sys.stdout.write(FORMS[options.report](report))
+    if report.broken:
+        return BROKEN
+    return UNCHECKED if report.unchecked and not options.allow_unchecked else 0
+
+
+def part(
+    app: Servable,
+    options: argparse.Namespace,
+    samples: Sequence[tuple[str, bytes]],
+    number: int,
+    budget: float | None,
+) -> Report:
+    """The report of one route, in a process of its own. Raises: SetupError."""
+    setup = steps_of(options.setup) if options.setup else []
+    return _probed(app, options, samples, setup, budget, only=number)
+
+
+def _probed(
+    app: Servable,
+    options: argparse.Namespace,
+    samples: Sequence[tuple[str, bytes]],
+    setup: Sequence[Step],
+    budget: float | None,
+    **others: Any,
+) -> Report:
+    return probe(
         app,
         name=options.target,
         routes=options.route,
@@ -43,16 +82,10 @@ def run(app: Servable, options: argparse.Namespace, samples: Sequence[tuple[str,
         examples=options.examples,
         seed=options.seed,
         patience=options.patience,
-        budget=options.budget,
-        progress=bar.show,
+        budget=budget,
+        setup=setup,
+        **others,
     )
-    bar.clear()
-    report.known = known
-    report.imports = _imports(options.target, options.alias)
-    sys.stdout.write(FORMS[options.report](report))
-    if report.broken:
-        return BROKEN
-    return UNCHECKED if report.unchecked and not options.allow_unchecked else 0
 
 
 def _needs(options: argparse.Namespace) -> Needs:

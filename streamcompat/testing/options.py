@@ -100,6 +100,13 @@ def _add_needs(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="the value of a parameter in the paths of routes; repeatable",
     )
+    parser.add_argument(
+        "--setup",
+        metavar="FILE",
+        type=Path,
+        help="requests in TOML that come first, such as a login: their cookies are kept, and ${NAME} in the "
+        "options above is a value that they take from their answers",
+    )
 
 
 def _add_effort(parser: argparse.ArgumentParser) -> None:
@@ -126,6 +133,14 @@ def _add_effort(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         type=_seconds,
         help="seconds after which the probe ends, and reports what it has found",
+    )
+    parser.add_argument(
+        "-j",
+        "--jobs",
+        metavar="N",
+        type=_count,
+        default=1,
+        help="processes that probe the routes, each with an app of its own (default: %(default)s)",
     )
 
 
@@ -178,4 +193,4 @@ def _seconds(text: str) -> float:
 def _count(text: str) -> int:
     if text.isascii() and text.isdigit() and int(text) > 0:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a valid number of examples")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 up")

@@ -16,9 +16,10 @@ from streamcompat.testing import departures, growth, invariants, isolation
 from streamcompat.testing.client import check_app
 from streamcompat.testing.counterexample import Counterexample
 from streamcompat.testing.outcome import Outcome, Runner
+from streamcompat.testing.preparation import Step, prepared
 from streamcompat.testing.reduction import Pair
 from streamcompat.testing.routes import NOTHING, Needs, Target, chosen
-from streamcompat.testing.samples import EMPTY, Sample, samples_for
+from streamcompat.testing.samples import EMPTY, NEVER, Sample, samples_for
 from streamcompat.testing.strategies import bodies
 from streamcompat.testing.virtual_time import BlockingLoop
 from streamcompat.testing.wire import Request
@@ -157,6 +158,8 @@ def probe(
     budget: float | None = None,
     progress: Progress = lambda done, total, what: None,
     backend: str = "asyncio",
+    setup: Sequence[Step] = (),
+    only: int | None = None,
 ) -> Report:
     """Search for a counterexample to each invariant on each route.
 
@@ -169,16 +172,22 @@ def probe(
         patience: seconds after which a handler counts as hanging. The app's own sleeps take no real time.
         budget: real seconds after which no further search begins.
         progress: called with the steps done, the total, and a name of the current step.
-    Raises: TypeError: `app` is no app; NoSuchRoute.
+        setup: requests that are sent before those of each route, for values that `needs` names.
+        only: the number of the one of these routes to probe.
+    Raises: TypeError: `app` is no app; NoSuchRoute; SetupError.
     """
     check_app(app)
-    targets = chosen(app, routes, needs)
     report = Report(name, examples, seed)
     given = [Sample(kind, body) for kind, body in samples]
     end = None if budget is None else time.monotonic() + budget
     with BlockingLoop(backend) as loop:
         runner = loop.enter(invariants.running(app, None, patience))
+        targets = chosen(app, routes, _prepared(loop, runner, setup, needs))
         for number, route in enumerate(targets):
+            if only not in (None, number):
+                continue
+            if setup and number:  # what another route has used up, such as what it deleted, is there again
+                route = chosen(app, routes, _prepared(loop, runner, setup, needs))[number]
             found = RouteReport(route)
             report.routes.append(found)
             search = _Search(loop, runner, found, examples, seed, end)
@@ -191,6 +200,10 @@ def probe(
                 found.verdicts.append(_verdict(report, search, invariant, given))
     progress(1, 1, "done")
     return report
+
+
+def _prepared(loop: BlockingLoop, runner: Runner, setup: Sequence[Step], needs: Needs) -> Needs:
+    return loop.call(prepared, runner.client, setup, needs) if setup else needs
 
 
 def _verdict(report: Report, search: _Search, invariant: str, given: Sequence[Sample]) -> Verdict:
@@ -237,10 +250,13 @@ class _Search:
         self._end = end
         self._violation: Counterexample | None = None
         self._taken: list[Sample] = []
+        self._without_body = "it has no body"
 
     def learn(self, given: Sequence[Sample]) -> None:
         """Learn which bodies the route takes."""
         found = self._found
+        if given and self._route.method in NEVER:
+            self._without_body = f"a {self._route.method} has no body (RFC 9110 §9.3): --body is not sent"
         for sample in samples_for(self._route, given) if not self._route.why_not else ():
             request = sample.request(self._route)
             outcome = self._run(request)
@@ -268,7 +284,7 @@ class _Search:
         if self._violation is not None:
             return Verdict(invariant, None, "the handler does not end properly, see above")
         if invariant in _OF_BODIES and not any(sample.body for sample in self._taken):
-            return Verdict(invariant, None, "it has no body", applies=False)
+            return Verdict(invariant, None, self._without_body, applies=False)
         if invariant == MEMORY and not self._route.streams:
             return Verdict(invariant, None, "it takes the body whole, within the app's limit", applies=False)
         self._in_time()

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
+from streamcompat.testing.cookies import Cookies
+
 try:
     import hypothesis
     from hypothesis import strategies as st
@@ -66,11 +68,20 @@ class Needs:
         headers: (name, value) of fields.
         query: what follows the `?`, percent-encoded.
         parameters: values for parameters of the paths, by name.
+        cookies: those that earlier answers have set.
     """
 
     headers: tuple[tuple[str, str], ...] = ()
     query: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
+    cookies: Cookies = field(default_factory=Cookies)
+
+    def fields(self, target: str) -> tuple[tuple[str, str], ...]:
+        """The fields of a request for this target. A Cookie that was given is joined with the others."""
+        given = [value for name, value in self.headers if name.lower() == "cookie"]
+        sent = "; ".join([*given, *filter(None, [self.cookies.field(target)])])
+        others = tuple(one for one in self.headers if one[0].lower() != "cookie")
+        return (*others, ("Cookie", sent)) if sent else others
 
 
 NOTHING: Final = Needs()
@@ -104,7 +115,7 @@ def routes_of(app: Any, prefix: str = "", host: str | None = None, needs: Needs 
                     target,
                     route.host or host,
                     endpoint.stream,
-                    needs.headers,
+                    needs.fields(target),
                     _IS_WEBSOCKET if _is_websocket(endpoint.handler) else why_not,
                     _where(endpoint.handler),
                 )

@@ -69,7 +69,7 @@ SAMPLES: Final = (
 EMPTY: Final = Sample("empty", b"")
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods whose requests have no body, unless the route streams it (RFC 9110 §9.3)."""
-_NEVER: Final = frozenset({"CONNECT", "TRACE"})
+NEVER: Final = frozenset({"CONNECT", "TRACE"})
 """Methods whose requests must not have one."""
 
 
@@ -79,7 +79,7 @@ def samples_for(route: Target, given: Sequence[Sample]) -> Sequence[Sample]:
     Args:
         given: those of the user, which are tried whatever the method is.
     """
-    if route.method in _NEVER:
+    if route.method in NEVER:
         return [EMPTY]
     if given:
         return given

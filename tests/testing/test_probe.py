@@ -452,6 +452,18 @@ async def pieces(request):
 """
 
 
+def test_a_body_for_a_method_without_one_is_spoken_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body, path = tmp_path / "body.bin", tmp_path / "tracing.py"
+    body.write_bytes(b"a body")
+    path.write_text(
+        APP + "\n\nasync def trace(request):\n    return text('x')\n\napp.add_route(trace, '/t', ['TRACE'])\n"
+    )
+    main(["probe", str(path), "--route", "/t", "--body", str(body), "--examples", "1"])
+    assert "a TRACE has no body (RFC 9110 §9.3): --body is not sent" in capsys.readouterr().out
+
+
 def test_reports_for_continuous_integration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "ci_app.py"
     path.write_text(BROKEN)
