@@ -49,6 +49,7 @@ def assert_boundary_invariant(
     *,
     effects: Effects = None,
     cuts: Iterable[Sequence[int]] | None = None,
+    ways: int = 300,
     allow_failure: bool = False,
     backend: str = "asyncio",
     patience: float = PATIENCE,
@@ -64,6 +65,7 @@ def assert_boundary_invariant(
     Args:
         effects: a list to which the app appends its side effects; cleared before each request.
         cuts: the ways of cutting to try instead of the default ones.
+        ways: how many of the default ones to try; fewer suffice where Hypothesis makes many requests.
         allow_failure: the request may fail without cuts; by default that is a ValueError, because the
             comparison of two failures shows little.
         backend: `"asyncio"` or `"trio"`.
@@ -74,7 +76,7 @@ def assert_boundary_invariant(
     __tracebackhide__ = True
 
     async def check(runner: Runner) -> Found:
-        return await invariants.boundary(runner, request, cuts, allow_failure=allow_failure)
+        return await invariants.boundary(runner, request, cuts, ways, allow_failure)
 
     _check(app, check, "the cuts matter", request, backend, patience, effects)
 

@@ -14,6 +14,7 @@ from streamcompat.serving.servable import Servable
 from streamcompat.testing import wire
 from streamcompat.testing.client import Client, EngineApp, check_app
 from streamcompat.testing.connection import Stream
+from streamcompat.testing.cookies import Cookies
 from streamcompat.testing.observed import Observed
 from streamcompat.testing.response import Response
 from streamcompat.testing.virtual_time import BlockingLoop
@@ -71,6 +72,11 @@ class TestClient:
         if self._client is None:
             raise RuntimeError("use the client in a `with` block")
         return self._client
+
+    @property
+    def cookies(self) -> Cookies:
+        """See `Client.cookies`."""
+        return self.client.cookies
 
     def call(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
         """Call a coroutine function in the app's event loop and return its result."""

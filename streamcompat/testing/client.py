@@ -13,6 +13,7 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Mapping,
     Sequence,
 )
 from types import TracebackType
@@ -25,8 +26,10 @@ import anyio.lowlevel
 from streamcompat.serving.servable import Servable
 from streamcompat.testing import wire
 from streamcompat.testing.connection import WINDOW, Body, Connection, Content, Stream
+from streamcompat.testing.cookies import Cookies
 from streamcompat.testing.observed import Observed, ObservedExchange
 from streamcompat.testing.response import Response
+from streamcompat.testing.user_agent import Auth, Files, UserAgent, call
 from streamcompat_engine import (
     Exchange,
     Lifespan,
@@ -84,6 +87,8 @@ class Client:
             real time.
         keep: record the pieces that handlers read and write; turn it off for bodies that should not stay in
             memory.
+        cookies: by name, sent by `request`.
+        auth: (user, password) that `request` sends by Basic.
     Raises: TypeError: `app` is no app.
 
     Attributes:
@@ -100,8 +105,11 @@ class Client:
         window: int = WINDOW,
         patience: float = PATIENCE,
         keep: bool = True,
+        cookies: Mapping[str, str] | None = None,
+        auth: Auth = None,
     ) -> None:
         check_app(app)
+        self._agent = UserAgent(cookies, auth)
         self.app = app
         self.clock = VirtualClock()
         self.patience = patience
@@ -286,14 +294,43 @@ class Client:
             stream._begin_sending(head, body)
         return stream
 
-    async def request(self, method: str, target: str, **options: Any) -> Response:
-        """Send a request and return the whole response; `options` are those of `stream`.
+    async def request(
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: wire.Headers = (),
+        content: Content = None,
+        json: Any = None,
+        data: Mapping[str, Any] | None = None,
+        files: Files | None = None,
+        auth: Auth = None,
+        cookies: Mapping[str, str] | None = None,
+        follow_redirects: bool = False,
+        chunks: Sequence[int] | None = None,
+        cuts: Sequence[int] = (),
+    ) -> Response:
+        """Send a request and return the whole response, whose cookies are kept for the next requests.
 
-        Raises: TimeoutError: the response does not arrive; InvalidResponse.
+        Args:
+            headers, content, chunks, cuts: as for `stream`.
+            json: a value that becomes the content.
+            data: the fields of a form; a list for a field that comes several times.
+            files: makes the form a multipart one: by the name of the field the content, (file name, content)
+                or (file name, content, content type). A content is bytes, text or an open file.
+            auth: (user, password) for this request.
+            cookies: by name, for this request.
+            follow_redirects: within the app, 20 at the most. The responses on the way are in `history`.
+        Raises: TimeoutError: the response does not arrive; InvalidResponse; TooManyRedirects;
+            TypeError: there are two contents.
         """
-        options.setdefault("content", b"" if method in wire.WITH_BODY else None)
-        async with self.stream(method, target, **options) as stream:
-            return await stream.response()
+        sent = call(method, target, headers, content, json, data, files, chunks, cuts)
+        return await self._agent.request(self.stream, sent, auth, cookies, follow_redirects)
+
+    @property
+    def cookies(self) -> Cookies:
+        """The cookies that `request` keeps."""
+        return self._agent.cookies
 
     async def send(self, request: wire.Request, cuts: Sequence[int] = ()) -> Response:
         """Send a `Request` and return the whole response; `cuts` as for `stream`."""

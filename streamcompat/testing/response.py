@@ -30,6 +30,7 @@ class Response:
         trailers: the fields after a chunked body.
         informational: the statuses of the 1xx responses before the final one.
         complete: the whole body has arrived; `False` for a truncated response.
+        history: the redirects that were followed to this response.
     """
 
     status: int = 0
@@ -39,6 +40,7 @@ class Response:
     trailers: Headers = field(default_factory=Headers)
     informational: list[int] = field(default_factory=list)
     complete: bool = False
+    history: list[Response] = field(default_factory=list)
 
     @property
     def body(self) -> bytes:

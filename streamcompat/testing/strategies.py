@@ -187,27 +187,39 @@ def headers(max_size: int = 4) -> SearchStrategy[tuple[tuple[str, str], ...]]:
     ).map(tuple)
 
 
+_headers = headers
+
+
 @st.composite
 def requests(
     draw: st.DrawFn,
-    target: str = "/",
-    method: str = "POST",
-    body: SearchStrategy[bytes] | None = None,
+    target: str | SearchStrategy[str] = "/",
+    method: str | SearchStrategy[str] = "POST",
+    bodies: SearchStrategy[bytes] | None = None,
+    headers: SearchStrategy[tuple[tuple[str, str], ...]] | None = None,
     kinds: Sequence[str] = (),
 ) -> Request:
-    """Requests to `target`, framed by Content-Length or in chunks.
+    """Requests, framed by Content-Length or in chunks.
 
     Args:
-        body: a strategy for the bodies; by default bodies of `kinds`, with their content type.
+        target, method: values or strategies.
+        bodies: by default those of `kinds`, with their content type.
+        headers: by default those of `headers()`. A Content-Type among them takes precedence.
     """
-    fields = draw(headers())
-    if body is not None:
-        data = draw(body)
+    fields = draw(_headers() if headers is None else headers)
+    if bodies is not None:
+        data = draw(bodies)
     else:
         kind = draw(st.sampled_from(tuple(kinds) or KINDS))
         data = draw(_of(kind))
-        fields = (*fields, ("Content-Type", CONTENT_TYPES[kind]))
-    return Request(method, target, fields, data, draw(chunkings(data)))
+        if not any(name.lower() == "content-type" for name, _ in fields):
+            fields = (*fields, ("Content-Type", CONTENT_TYPES[kind]))
+    where, how = _drawn(draw, target), _drawn(draw, method)
+    return Request(how, where, tuple(fields), data, draw(chunkings(data)))
+
+
+def _drawn(draw: st.DrawFn, value: str | SearchStrategy[str]) -> str:
+    return value if isinstance(value, str) else draw(value)
 
 
 _HOST: Final = b"Host: testserver\r\n"

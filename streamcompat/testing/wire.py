@@ -13,6 +13,8 @@ from dataclasses import dataclass
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 
 LAST_CHUNK = b"0\r\n\r\n"
+HOST = "testserver"
+"""The host of a request that names none."""
 WITH_BODY = ("POST", "PUT", "PATCH")
 """Methods whose requests always have a body, even if it is empty."""
 
@@ -28,6 +30,7 @@ class Request:
         body: the content, without framing.
         chunks: offsets into the body at which it is split into HTTP chunks; `None` for a body framed by
             Content-Length, `()` for one chunk.
+    Raises: TypeError: `body` is no bytes.
     """
 
     method: str = "GET"
@@ -35,6 +38,12 @@ class Request:
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     chunks: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        body: object = self.body
+        if not isinstance(body, bytes):
+            how = ": encode it, as in 'text'.encode()" if isinstance(body, str) else ""
+            raise TypeError(f"the body of a Request is bytes, not {type(body).__name__}{how}")
 
     def __repr__(self) -> str:
         given = ", ".join(
@@ -84,7 +93,7 @@ def declared_framing(headers: Headers) -> str | None:
 
 
 def request_head(
-    method: str, target: str, headers: Headers, length: int | None, chunked: bool, host: str = "testserver"
+    method: str, target: str, headers: Headers, length: int | None, chunked: bool, host: str = HOST
 ) -> bytes:
     """A request's head. Host and framing fields in `headers` take precedence over the other arguments.
 

@@ -308,3 +308,28 @@ def test_a_handler_that_stops_reading_does_not_keep_the_memory_test() -> None:
 
     with pytest.raises(ValueError, match="is not answered"):
         assert_bounded_memory(stops, Request("POST", body=b"abcd"), patience=0.3)
+
+
+# ---- the ways of cutting ----
+
+
+@pytest.mark.parametrize("chunks", [None, (), (2, 5)])
+def test_no_handler_is_given_the_same_pieces_twice(chunks: tuple[int, ...] | None) -> None:
+    """As cuts in the framing would do it; and every cut of a short body is among the ways."""
+    given: list[tuple[bytes, ...]] = []
+
+    async def app(exchange: Exchange) -> None:
+        pieces: list[bytes] = []
+        while (piece := await exchange.receive()) is not None:
+            pieces.append(piece)
+        given.append(tuple(pieces))
+        exchange.respond(200, [], b"")
+
+    body = b"abcdef"
+    assert_boundary_invariant(app, post("x", body, chunks))
+    assert {(body[:at], body[at:]) for at in range(1, len(body))} <= {*given}
+    if chunks is None:
+        assert len(given) == len({*given}) == 2 ** (len(body) - 1)
+    before = len(given)
+    assert_boundary_invariant(app, post("x", body, chunks), ways=10)
+    assert len(given) - before <= 1 + 10 + 2

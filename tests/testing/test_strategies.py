@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from hypothesis import Phase, find, given, settings
+from hypothesis import Phase, example, find, given, note, settings, target
 from hypothesis import strategies as st
 
 from streamcompat.testing import Client, Request, TestClient, cuts
@@ -157,6 +157,29 @@ def test_every_request_is_taken(request: Request) -> None:
     response = CLIENT.send(request)
     assert response.status == 200
     assert sum(map(int, response.text.split())) == len(request.body)
+
+
+@given(
+    streams.requests(
+        st.sampled_from(["/a", "/b"]),
+        method=st.sampled_from(["POST", "PUT"]),
+        bodies=st.just(b"x") | st.just(b"y"),
+        headers=st.just((("content-type", "a/b"),)),
+    ),
+    streams.requests("/x", kinds=["json"], headers=st.just((("content-type", "a/b"),))),
+    streams.requests(headers=st.just(()), kinds=["form"]),
+)
+@example(Request("PUT", "/b", (("content-type", "a/b"),), b"y"), Request("POST", "/x"), Request("POST"))
+@settings(max_examples=20)
+def test_the_parts_of_a_request_are_values_or_strategies(
+    one: Request, other: Request, third: Request
+) -> None:
+    note(f"{one} {other}")
+    target(float(len(other.body)))
+    assert one.target in ("/a", "/b") and one.method in ("POST", "PUT") and one.body in (b"x", b"y")
+    assert one.headers == (("content-type", "a/b"),)
+    assert (other.target, len(other.headers)) == ("/x", bool(other.headers))
+    assert third.headers in ((), (("Content-Type", "application/x-www-form-urlencoded"),))
 
 
 @given(streams.malformed_requests())
