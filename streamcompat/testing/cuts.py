@@ -22,6 +22,8 @@ _BYTEWISE: Final = 512
 
 # Around a line's end or a separator, after a backslash or a percent sign, within a boundary or a number.
 _EDGES: Final = re.compile(rb"\r\n|\n|[\"\\%&=:,{}\[\];]|--[-\w]+|\b[0-9a-fA-F]+\b|\b(?:true|false|null)\b")
+_CONTINUED: Final = re.compile(rb"[\x80-\xbf]")
+"""A byte of a UTF-8 sequence after its first one (RFC 3629 §3)."""
 
 
 def interesting(data: bytes) -> list[int]:
@@ -31,9 +33,8 @@ def interesting(data: bytes) -> list[int]:
     delimiters of text, chunked bodies, forms, multipart bodies and JSON.
     """
     found: dict[int, None] = {}
-    for offset in range(1, len(data)):
-        if data[offset] & 0xC0 == 0x80:
-            found[offset] = None
+    for match in _CONTINUED.finditer(data, 1):
+        found[match.start()] = None
     for match in re.finditer(rb"\r\n", data):
         found[match.start() + 1] = None
     for match in _EDGES.finditer(data):
@@ -74,7 +75,7 @@ def _of_long(data: bytes) -> Iterator[Cuts]:
     step = max(len(data) // _SINGLE, 1)
     for offset in dict.fromkeys([*sharp[: 2 * _SINGLE], 1, len(data) - 1, *range(1, len(data), step)]):
         yield (offset,)
-    some = _spread(sharp or list(range(1, len(data))), _PAIRS)
+    some = _spread(sharp or range(1, len(data)), _PAIRS)
     yield from itertools.combinations(sorted(some), 2)
 
 
