@@ -215,7 +215,7 @@ class _Experiment:
             if looks := _looks(request, changes, takes_text):
                 return looks
         if takes_text:
-            return PATTERN
+            return PIECES if await self._is_of_size(len(body), changes) else PATTERN
         if changes and all(body[at] & 0xC0 == 0x80 for at in changes):
             return DECODE
         if sound:
@@ -226,6 +226,18 @@ class _Experiment:
         if not _is_text(body):
             return FRAME
         return PIECES
+
+    async def _is_of_size(self, size: int, changes: set[int]) -> bool:
+        """Whether the cuts also change the response to a body of one letter, in which no sequence begins."""
+        letters = b"a" * size
+        whole = await self._outcome(letters)
+        if whole.failed:
+            return False
+        some = [(at,) for at in sorted({*sorted(changes)[:3], size // 2} - {0})]
+        for way in [*some, tuple(range(1, size))]:
+            if whole.differences(await self._outcome(letters, *way)):
+                return True
+        return False
 
 
 def _looks(request: Request, changes: set[int], takes_text: bool) -> str:

@@ -255,6 +255,22 @@ async def reads_pairs_of_each_piece(read: Read) -> str | tuple[str, int]:
     return repr(names)
 
 
+@animal(finds="cuts", advice="PIECES")
+async def takes_the_first_bytes_of_each_piece(read: Read) -> str:
+    """Right for every piece that is not longer."""
+    return str(sum([len(piece[:100]) async for piece in pieces(read)]))
+
+
+@animal(finds="cuts", advice="PIECES")
+async def has_room_for_few_pieces(read: Read) -> str:
+    """Drops what comes after the hundredth."""
+    room: list[int] = []
+    async for piece in pieces(read):
+        if len(room) < 100:
+            room.append(len(piece))
+    return str(sum(room))
+
+
 # ---- broken: what does not end ----
 
 
