@@ -21,16 +21,25 @@ if TYPE_CHECKING:
     )
     from streamcompat.testing.behaviour import Behaviour
     from streamcompat.testing.blocking import BlockingStream, TestClient
+    from streamcompat.testing.canned import CannedResponse, Delivery
     from streamcompat.testing.client import Client
+    from streamcompat.testing.client_invariants import (
+        assert_client_boundary_invariant,
+        assert_client_detects_loss,
+    )
     from streamcompat.testing.connection import Connection, Stream
+    from streamcompat.testing.cut_server import CutServer
     from streamcompat.testing.response import InvalidResponse, Response
     from streamcompat.testing.wire import Request
 
 __all__ = [
     "Behaviour",
     "BlockingStream",
+    "CannedResponse",
     "Client",
     "Connection",
+    "CutServer",
+    "Delivery",
     "InvalidResponse",
     "Request",
     "Response",
@@ -38,6 +47,8 @@ __all__ = [
     "TestClient",
     "assert_boundary_invariant",
     "assert_bounded_memory",
+    "assert_client_boundary_invariant",
+    "assert_client_detects_loss",
     "assert_isolated",
     "assert_same_behaviour",
     "assert_survives_disconnect",
@@ -47,7 +58,12 @@ _MODULES = {
     "Behaviour": "behaviour",
     "BlockingStream": "blocking",
     "TestClient": "blocking",
+    "CannedResponse": "canned",
+    "Delivery": "canned",
     "Client": "client",
+    "CutServer": "cut_server",
+    "assert_client_boundary_invariant": "client_invariants",
+    "assert_client_detects_loss": "client_invariants",
     "Connection": "connection",
     "Stream": "connection",
     "InvalidResponse": "response",

@@ -1,5 +1,5 @@
-"""The plugin for pytest: an in-memory client of the app under test, a server on a real socket, and the option
-`--streamcompat-alias` for the tests of an old app.
+"""The plugin for pytest: an in-memory client of the app under test, a server on a real socket, a server for
+the test of a client, and the option `--streamcompat-alias` for the tests of an old app.
 
 The rule: a test suite defines its app in its own fixture `streamcompat_app`. anyio runs the asynchronous
 fixture, on each backend that the tests run on.
@@ -16,6 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from streamcompat.serving.servable import Servable
     from streamcompat.testing.client import Client
+    from streamcompat.testing.cut_server import CutServer
 
 _PATIENCE = 30.0
 """Real seconds that a server may take to start or to stop."""
@@ -119,3 +120,12 @@ def app_server(streamcompat_app: Servable) -> Iterator[AppServer]:
     assert not thread.is_alive(), f"the server did not stop within {_PATIENCE:g} s"
     if failures:
         raise failures[0]
+
+
+@pytest.fixture
+def cut_server() -> Iterator[CutServer]:
+    """A `streamcompat.testing.CutServer` on a free port of 127.0.0.1, for the test of a client."""
+    from streamcompat.testing.cut_server import CutServer
+
+    with CutServer() as server:
+        yield server
