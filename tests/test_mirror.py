@@ -19,7 +19,8 @@ HELD_BY = {
     "streamcompat.aliases.finder": "aliases/test_aliases.py",
     "streamcompat.application": "serving, asgi",
     "streamcompat.asgi": "asgi/test_asgi.py, asgi/test_asgi_websocket.py",
-    "streamcompat.cli": "cli/test_cli.py, testing/test_probe.py, porting/test_command.py",
+    "streamcompat.cli": "cli/test_cli.py, testing/test_probe.py, testing/test_client_commands.py, "
+    "porting/test_command.py",
     "streamcompat.kernel.accesslog": "kernel/test_logs.py",
     "streamcompat.kernel.dialect": "parity, kernel/test_binding.py",
     "streamcompat.kernel.registry": "kernel/test_app.py, kernel/test_blueprints.py",

@@ -1,4 +1,4 @@
-"""The command `streamcompat`: serve, execute, port and probe apps from the command line.
+"""The command `streamcompat`: serve, execute, port and probe apps, and test clients.
 
 The rule: an error of the user is one line on standard error and exit status 3, without a traceback; a
 misspelt option is one line below the usage, with a guess, and status 2.
@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from streamcompat import __version__
+from streamcompat.cli import cut_server, port, probe, relay, run
 from streamcompat.cli import exec as execute
-from streamcompat.cli import port, probe, run
 from streamcompat.cli.errors import ERRORS, FAILED, OutputError, report
 
 __all__ = ["main"]
@@ -62,7 +62,7 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="streamcompat", description=run.DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"streamcompat {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, execute, port, probe):
+    for command in (run, execute, port, probe, cut_server, relay):
         command.add_parser(commands)
     for name, one in commands.choices.items():
         one.set_defaults(parser=one, name=name)

@@ -7,6 +7,7 @@ reproduce the difference.
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -85,6 +86,10 @@ class Failure:
         return place(self.response.content(), places[0]) if len(places) == 1 else ""
 
     def __str__(self) -> str:
+        return self.text(self._program())
+
+    def text(self, program: Sequence[str]) -> str:
+        """The text for people, with these lines as what reproduces it."""
         values = shown(self.whole, self.cut)
         framed = self.response.framed(chunks=self.delivery.chunks)
         ends = self.delivery.cuts
@@ -108,7 +113,7 @@ class Failure:
         ]
         if self.where:
             lines += ["", textwrap.indent(textwrap.fill(self.where, 100), "  ")]
-        return "\n".join([*lines, "", "To reproduce:", "", *self._program()])
+        return "\n".join([*lines, "", "To reproduce:", "", *program])
 
     def _program(self) -> list[str]:
         check = (

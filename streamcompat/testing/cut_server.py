@@ -6,17 +6,16 @@ nothing of what the client makes of the answer.
 
 from __future__ import annotations
 
-import contextlib
 import socket
-import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Final, Self
 
 from streamcompat.testing import deliveries, segments
 from streamcompat.testing.canned import PAUSE, CannedResponse, Delivery, Framing
 from streamcompat.testing.cuts import Cuts
+from streamcompat.testing.listener import Listener
 from streamcompat.testing.messages import Messages, Received
 
 _IDLE: Final = 30.0
@@ -31,18 +30,18 @@ class CutServer:
     Args:
         response: what it serves until `deliver` says something else.
     Attributes:
-        url: such as `http://127.0.0.1:40123/`.
         requests: the latest 1000 requests.
     """
 
     def __init__(self, response: CannedResponse | bytes = b"") -> None:
-        self.url = ""
         self.requests: deque[Received] = deque(maxlen=_KEPT)
         self._now = (as_response(response), Delivery())
-        self._listener: socket.socket | None = None
-        self._connections: set[socket.socket] = set()
-        self._threads: set[threading.Thread] = set()
-        self._closing = False
+        self._listener = Listener(self._serve)
+
+    @property
+    def url(self) -> str:
+        """The address; empty before the `with` block."""
+        return self._listener.url
 
     @property
     def response(self) -> CannedResponse:
@@ -55,31 +54,13 @@ class CutServer:
         return self._now[1]
 
     def __enter__(self) -> Self:
-        listener = socket.create_server(("127.0.0.1", 0))
-        self._listener = listener
-        self._closing = False
-        host, port = listener.getsockname()
-        self.url = f"http://{host}:{port}/"
-        self._start(self._accept, listener)
+        self._listener.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop to listen, and close all connections."""
-        listener, self._listener = self._listener, None
-        if listener is None:
-            return
-        self._closing = True
-        with contextlib.suppress(OSError), socket.create_connection(listener.getsockname(), 1):
-            pass  # wakes the thread that accepts
-        self.drop()
-        for thread in list(self._threads):
-            thread.join(5)
-        listener.close()
+        self._listener.__exit__(kind, error, trace)
 
     def deliver(
         self,
@@ -118,48 +99,19 @@ class CutServer:
 
     def drop(self) -> None:
         """Close the connections that are open now."""
-        for connection in list(self._connections):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+        self._listener.drop()
 
-    def _start(self, function: Callable[[socket.socket], None], argument: socket.socket) -> None:
-        def run() -> None:
-            try:
-                function(argument)
-            finally:
-                self._threads.discard(thread)
-
-        thread = threading.Thread(target=run, name="cut_server", daemon=True)
-        self._threads.add(thread)
-        thread.start()
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except ConnectionError:  # the client left before it was accepted
-                continue
-            if self._closing:
-                connection.close()
-                return
-            self._start(self._serve, connection)
-
-    def _serve(self, connection: socket.socket) -> None:
-        self._connections.add(connection)
+    def _serve(self, connection: socket.socket, number: int) -> None:
         messages = Messages(deque())
-        try:
-            with connection, contextlib.suppress(OSError):  # the client may leave at any time
-                connection.settimeout(_IDLE)
-                goes_on = True
-                while goes_on and (data := connection.recv(_READ)):
-                    for request in messages.requests(data):
-                        if request.expects_continue and not request.complete:
-                            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-                        elif request.complete and goes_on:
-                            self.requests.append(request)
-                            goes_on = self._answer(connection, request)
-        finally:
-            self._connections.discard(connection)
+        connection.settimeout(_IDLE)
+        goes_on = True
+        while goes_on and (data := connection.recv(_READ)):
+            for request in messages.requests(data):
+                if request.expects_continue and not request.complete:
+                    connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+                elif request.complete and goes_on:
+                    self.requests.append(request)
+                    goes_on = self._answer(connection, request)
 
     def _answer(self, connection: socket.socket, request: Received) -> bool:
         """Answer the request; whether the connection goes on."""

@@ -1,0 +1,114 @@
+"""The relay between real clients and servers: it changes nothing but where things are cut."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import httpx
+import pytest
+
+from streamcompat.testing import CannedResponse, CutServer
+from streamcompat.testing.messages import Part
+from streamcompat.testing.relay import Choices, Cut, Relay
+from streamcompat.testing.wire import cut
+
+BODY = ('{"naïve": "😀 \\u00e9"}\r\n\r\n' * 40).encode()
+
+
+def exchanged(seed: int, response: CannedResponse) -> tuple[list[Cut], list[bytes]]:
+    """The cuts of some requests of one client, and what the relay sent in response, piece for piece."""
+    made: list[Cut] = []
+    with CutServer(response) as server, Relay(server.url, seed, made=made.append, pause=0) as relay:
+        with httpx.Client(base_url=relay.url) as client:
+            assert client.post("/a", content=BODY).content == BODY
+            assert client.post("/b", content=iter(cut(BODY, (5, 500)))).content == BODY
+            assert client.head("/c").content == b""
+            with client.stream("GET", "/d") as answer:
+                pieces = list(answer.iter_raw())
+        assert [one.body for one in server.requests] == [BODY, BODY, b"", b""]
+        assert {one.headers["host"] for one in server.requests} == {server.url.split("/")[2]}
+    return made, pieces
+
+
+@pytest.mark.parametrize("framing", ["chunked", "length", "close"])
+def test_what_is_sent_arrives_cut_anew_and_alike_for_a_seed(framing: str) -> None:
+    response = CannedResponse(BODY, framing=framing, headers={"X-A": "b"})  # type: ignore[arg-type]
+    one, pieces = exchanged(1, response)
+    again, _ = exchanged(1, response)
+    other, _ = exchanged(2, response)
+    # The directions run beside each other, so the order of the two is not one. Heads hold ports.
+    assert {cut for cut in one if cut.part != "head"} == {cut for cut in again if cut.part != "head"}
+    assert set(one) != set(other)
+    assert b"".join(pieces) == BODY and len(pieces) > 5
+    assert {cut.direction for cut in one} == {"request", "response"}
+    assert {"inside a UTF-8 character", "inside CR LF", "inside an escape", ""} <= {cut.where for cut in one}
+    assert {cut.how for cut in one if cut.direction == "response"} == (
+        {"segment", "chunk"} if framing == "chunked" else {"segment"}
+    )
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_cuts_do_not_depend_on_the_pieces_that_come(chunked: bool) -> None:
+    found = []
+    for size in (1, 7, 10_000):
+        made: list[Cut] = []
+        choices = Choices(3, 1, "response", made.append)
+        choices.pieces(Part("head", b"HTTP/1.1 200 OK\r\n\r\n"))
+        for piece in cut(BODY, range(0, len(BODY), size)):
+            sent = b"".join(choices.pieces(Part("content", piece, chunked)))
+            assert chunked or sent == piece
+        found.append(made)
+    if not chunked:
+        assert found[0] == found[1] == found[2]
+    assert len(found[0]) > 50
+
+
+def test_a_long_body_has_few_cuts() -> None:
+    made: list[Cut] = []
+    choices = Choices(0, 1, "request", made.append)
+    for _ in range(8):
+        choices.pieces(Part("raw", BODY * 20))
+    few = len(made)
+    assert 200 < few < 5000
+    for _ in range(8):
+        choices.pieces(Part("raw", BODY * 20))
+    assert len(made) < few * 1.3
+
+
+def test_other_protocols_half_closed_sides_and_clients_that_leave() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        ended = threading.Event()
+
+        def echo() -> None:
+            for _ in range(2):
+                connection, _ = listening.accept()
+                with connection:
+                    while data := connection.recv(1000):
+                        connection.sendall(data)
+            ended.set()
+
+        threading.Thread(target=echo, daemon=True).start()
+        with Relay(f"http://127.0.0.1:{port}") as relay:
+            address = ("127.0.0.1", int(relay.url.rstrip("/").rpartition(":")[2]))
+            with socket.create_connection(address, 10) as client:
+                client.sendall(b"\x00\x01 no http")
+                client.shutdown(socket.SHUT_WR)
+                assert b"".join(iter(lambda: client.recv(1000), b"")) == b"\x00\x01 no http"
+            socket.create_connection(address, 10).close()
+            assert ended.wait(10)
+
+
+def test_a_server_that_is_not_there_is_a_502() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    with Relay(f"http://127.0.0.1:{port}") as relay:
+        answer = httpx.get(relay.url)
+    assert answer.status_code == 502 and f"127.0.0.1:{port}" in answer.text
+
+
+@pytest.mark.parametrize("upstream", ["https://a", "127.0.0.1:80", "http://", "http://a/path", "http://a:x"])
+def test_what_is_no_server_is_an_error(upstream: str) -> None:
+    with pytest.raises(ValueError):
+        Relay(upstream)
