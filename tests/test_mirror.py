@@ -17,6 +17,8 @@ TESTS = ROOT / "tests"
 
 HELD_BY = {
     "streamcompat.aliases.finder": "aliases/test_aliases.py",
+    "streamcompat.aliases.removed": "aliases/test_old_python.py",
+    "streamcompat.aliases.starts_with_old_python": "aliases/test_old_python.py",
     "streamcompat.application": "serving, asgi",
     "streamcompat.asgi": "asgi/test_asgi.py, asgi/test_asgi_websocket.py",
     "streamcompat.cli": "cli/test_cli.py, testing/test_probe.py, testing/test_client_commands.py, "

@@ -1,7 +1,7 @@
 """`streamcompat exec`: execute a Python program in which `import sanic` and `import mach9` find streamcompat.
 
 The rule: the program is an ordinary `python ARGUMENTS`, and so are the Python programs that it starts itself.
-Nothing is installed but a folder on their PYTHONPATH.
+Nothing is installed but a folder on their PYTHONPATH, or two.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Final
 
 from streamcompat import aliases
+from streamcompat.aliases.removed import START
 from streamcompat.cli.errors import CommandError
 
-USAGE: Final = "streamcompat exec [--force-alias] {SCRIPT | -m MODULE | -c CODE} [ARGUMENTS ...]"
+USAGE: Final = (
+    "streamcompat exec [--force-alias] [--old-python] {SCRIPT | -m MODULE | -c CODE} [ARGUMENTS ...]"
+)
 DESCRIPTION: Final = """\
 Execute a Python program in which `import sanic` and `import mach9` find
 streamcompat, also in the Python programs that it starts. What follows `exec` is
@@ -26,6 +29,7 @@ what would follow `python`.
 EPILOG: Final = """\
 options:
   --force-alias  the same, even where the real package is installed
+  --old-python   give back what Python itself has removed since the program was written
 
 examples:
   streamcompat exec main.py --port 9000       an old script that ends with `app.run(...)`
@@ -52,26 +56,27 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _exec(options: argparse.Namespace) -> int:
     arguments: list[str] = options.arguments
-    force = arguments[:1] == ["--force-alias"]
-    if force:
-        del arguments[0]
+    given: set[str] = set()
+    while arguments[:1] and arguments[0] in ("--force-alias", "--old-python"):
+        given.add(arguments.pop(0))
     if arguments[:1] in (["-h"], ["--help"]):
         options.parser.print_help()
         return 0
     if not arguments:
         options.parser.error("give a SCRIPT, or -m MODULE")
-    _check(arguments, force)
+    _check(arguments, "--force-alias" in given)
     sys.stdout.flush()
-    environment = os.environ | {"PYTHONPATH": _search_path()}
+    environment = os.environ | {"PYTHONPATH": _search_path("--old-python" in given)}
     command = [sys.executable, *arguments]
     if sys.platform == "win32":  # its exec returns to the shell at once
         return subprocess.call(command, env=environment)
     os.execve(sys.executable, command, environment)
 
 
-def _search_path() -> str:
+def _search_path(old_python: bool) -> str:
     before = os.environ.get("PYTHONPATH")
-    return os.pathsep.join([str(aliases.STAND_INS)] + ([before] if before else []))
+    ours = [str(aliases.STAND_INS), *([str(START)] if old_python else [])]
+    return os.pathsep.join(ours + ([before] if before else []))
 
 
 def _check(arguments: Sequence[str], force: bool) -> None:

@@ -83,7 +83,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                 _add_flag(group, field, flag)
             if title == WHERE and field.name == "uds":
                 _add_certificate(group)
-    imports = run.add_argument_group("how to import")
+    _add_imports(run.add_argument_group("how to import"))
+    run.set_defaults(usage_error=run.error, carry_out=_run)
+
+
+def _add_imports(imports: argparse._ArgumentGroup) -> None:
     imports.add_argument(
         "--alias",
         action="store_true",
@@ -91,6 +95,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     imports.add_argument(
         "--force-alias", action="store_true", help="the same, even where the real package is installed"
+    )
+    imports.add_argument(
+        "--old-python",
+        action="store_true",
+        help="give back what Python itself has removed since the app was written, such as asyncio.coroutine "
+        "and collections.Iterable; each has a line in the log when it is first used",
     )
     imports.add_argument(
         "--compat",
@@ -109,7 +119,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="show the whole traceback if an app fails to import or to start",
     )
-    run.set_defaults(usage_error=run.error, carry_out=_run)
 
 
 def _add_certificate(group: argparse._ArgumentGroup) -> None:
@@ -230,6 +239,8 @@ def _options(own: Sequence[OwnRun], given: Mapping[str, Any]) -> RunOptions:
 
 def _imported(arguments: argparse.Namespace) -> tuple[ServedApp | Site, dict[str, targets.Loaded]]:
     """What is to be served, and each TARGET as it was imported."""
+    if arguments.old_python:
+        aliases.old_python()
     if arguments.alias or arguments.force_alias:
         aliases.install(force=arguments.force_alias)
     if arguments.compat is not None:
@@ -357,4 +368,5 @@ def _bind_failure(error: OSError, options: RunOptions) -> str:
 def _app_failure(error: Exception, lifespan: DelegatingLifespan) -> str:
     """The message for an exception from a listener of the app: when it was raised, and what it says."""
     when = "it stopped because of an error" if lifespan.started else "the app did not start"
-    return f"{when}: {targets.describe(error)}"
+    hint = aliases.gone(error)
+    return f"{when}: {targets.describe(error)}{f' ({hint})' if hint else ''}"

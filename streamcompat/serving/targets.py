@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 from streamcompat.aliases.finder import FACADES
+from streamcompat.aliases.removed import gone
 from streamcompat.serving.importing import SelfRun, importing
 from streamcompat.serving.served_app import ServedApp
 from streamcompat.serving.site import Site
@@ -190,6 +191,8 @@ def _import_failure(place: str, error: BaseException) -> TargetError:
     line = f"cannot import {place}: {describe(error)}"
     if isinstance(error, ModuleNotFoundError) and error.name in FACADES:
         line += f" (with --alias, streamcompat stands in for {error.name})"
+    elif (hint := gone(error)) is not None:
+        line += f" ({hint})"
     return TargetError(line)
 
 

@@ -1,5 +1,6 @@
 """The plugin for pytest: an in-memory client of the app under test, a server on a real socket, a server for
-the test of a client, and the option `--streamcompat-alias` for the tests of an old app.
+the test of a client, and for the tests of an old app the options `--streamcompat-alias` and
+`--streamcompat-old-python`.
 
 The rule: a test suite defines its app in its own fixture `streamcompat_app`. anyio runs the asynchronous
 fixture, on each backend that the tests run on.
@@ -26,16 +27,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     what = "let `import sanic` and `import mach9` find streamcompat: for the tests of an old app, unedited"
     parser.getgroup("streamcompat").addoption("--streamcompat-alias", action="store_true", help=what)
     parser.addini("streamcompat_alias", what, type="bool", default=False)
+    what = "give back what Python itself has removed since the tests and their app were written"
+    parser.getgroup("streamcompat").addoption("--streamcompat-old-python", action="store_true", help=what)
+    parser.addini("streamcompat_old_python", what, type="bool", default=False)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    _install_aliases(early_config, early_config.known_args_namespace.streamcompat_alias)
+    known = early_config.known_args_namespace
+    _give_back(early_config, known.streamcompat_old_python)
+    _install_aliases(early_config, known.streamcompat_alias)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # Where this plugin is loaded too late for the hook above.
+    _give_back(config, config.option.streamcompat_old_python)
     _install_aliases(config, config.option.streamcompat_alias)
+
+
+def _give_back(config: pytest.Config, wanted: bool) -> None:
+    """Gives back what Python removed, if that is wanted."""
+    from streamcompat import aliases
+
+    if wanted or config.getini("streamcompat_old_python"):
+        aliases.old_python()
 
 
 def _install_aliases(config: pytest.Config, wanted: bool) -> None:

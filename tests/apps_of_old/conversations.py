@@ -264,6 +264,26 @@ APPS = [
     ),
 ]
 
+OF_OLD_PYTHON = [
+    OldApp(
+        "generators.py",
+        SANIC,
+        conversation(
+            get("/hello/ann"),
+            get("/hello/bert"),
+            get("/hello/ann"),
+            get("/counted"),
+            get("/queue"),
+            post("/doubles", b"[1, 2, 3]", content_type=JSON),
+            post("/doubles", b"{}", content_type=JSON),
+            get("/rows"),
+            get("/nowhere"),
+        ),
+        asyncio=True,
+    ),
+]
+"""Applications that need what Python itself has removed."""
+
 
 def talk(
     address: tuple[str, int], said: list[Case], patience: float, quiet: float = 0
@@ -279,7 +299,7 @@ def talk(
 def main() -> None:
     """Records what the originals answer."""
     kept = {}
-    for app in APPS:
+    for app in [*APPS, *OF_OLD_PYTHON]:
         for release in app.releases:
             with record.original(release, str(APPS_FOLDER / app.path)) as address:
                 found = talk(address, app.said, record.PATIENCE, record.QUIET)

@@ -18,8 +18,8 @@ import httpx
 import pytest
 
 from streamcompat import aliases
-from tests.apps_of_old.conversations import APPS, APPS_FOLDER, RECORDS, OldApp, talk
-from tests.support.commands import PATIENCE
+from tests.apps_of_old.conversations import APPS, APPS_FOLDER, OF_OLD_PYTHON, RECORDS, OldApp, talk
+from tests.support.commands import PATIENCE, serve_command
 from tests.support.servers import serve_app
 
 RECORDED = json.loads(RECORDS.read_text())
@@ -57,6 +57,16 @@ def test_it_answers_as_the_original_did(old: OldApp, driver: str) -> None:
     for release in old.releases:
         recorded = RECORDED[f"{old.path} {release}"]
         assert found == recorded, release
+
+
+@pytest.mark.parametrize("old", OF_OLD_PYTHON, ids=[old.path for old in OF_OLD_PYTHON])
+def test_it_answers_as_the_original_did_on_its_own_python(old: OldApp) -> None:
+    with serve_command(old.path, "--alias", "--old-python", cwd=APPS_FOLDER) as command:
+        said = talk(address(command.url), old.said, PATIENCE)
+    found = dict(zip((one.name for one in old.said), said, strict=True))
+    for release in old.releases:
+        assert found == RECORDED[f"{old.path} {release}"], release
+    assert any("old_python: asyncio.coroutine, which Python 3.11 removed" in line for line in command.errors)
 
 
 def test_every_release_has_applications() -> None:
