@@ -121,6 +121,9 @@ def generators():
     async def native():
         return [await twice(1), await plain(2), await handing_on(3), await View().method(), await catching()]
 
+    import inspect
+
+    assert inspect.getargspec(twice).args == ["x"]
     loop = asyncio.new_event_loop()
     assert loop.run_until_complete(native()) == [2, 2, 6, 10, "caught"]
     assert loop.run_until_complete(twice(4)) == 8

@@ -62,6 +62,8 @@ def coroutine(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> OldCoroutine:
         return OldCoroutine(generate(*args, **kwargs))
 
+    # The function itself was returned once: `inspect.getargspec`, which follows no wrapper, saw its arguments.
+    vars(call)["__signature__"] = inspect.signature(function)
     if sys.version_info >= (3, 12):
         return inspect.markcoroutinefunction(call)
     vars(call)["_is_coroutine"] = vars(asyncio.coroutines)["_is_coroutine"]
