@@ -22,7 +22,16 @@ from typing import Final
 
 from streamcompat.aliases.moved_names import INSTEAD
 
-__all__ = ["STAND_INS", "AliasError", "install", "installed", "real_package", "stand_in", "uninstall"]
+__all__ = [
+    "STAND_INS",
+    "AliasError",
+    "install",
+    "installed",
+    "missing",
+    "real_package",
+    "stand_in",
+    "uninstall",
+]
 
 FACADES: Final = {"sanic": "streamcompat.sanic_api", "mach9": "streamcompat.mach9_api"}
 
@@ -118,7 +127,7 @@ class _AliasFinder(MetaPathFinder):
         if (facade := FACADES.get(root)) is not None:
             real = f"{facade}.{rest}" if rest else facade
             if rest and _spec_under_parent(real) is None:
-                raise _missing(fullname, ModuleNotFoundError)
+                raise missing(fullname, ModuleNotFoundError)
             # `python -m sanic` executes `sanic.__main__`, which must not look like a package.
             is_package = not fullname.endswith(".__main__")
             return ModuleSpec(fullname, _AliasLoader(self, real), is_package=is_package)
@@ -127,7 +136,7 @@ class _AliasFinder(MetaPathFinder):
                 if PathFinder.find_spec(fullname, path) is not None:
                     return None
                 # Not a ModuleNotFoundError: the import statement replaces the message of that.
-                raise _missing(alias + fullname.removeprefix(facade), ImportError)
+                raise missing(alias + fullname.removeprefix(facade), ImportError)
         return None
 
 
@@ -159,7 +168,7 @@ def _spec_under_parent(real: str) -> ModuleSpec | None:
     return PathFinder.find_spec(real, list(getattr(parent, "__path__", [])))
 
 
-def _missing(name: str, kind: type[ImportError]) -> ImportError:
+def missing(name: str, kind: type[ImportError]) -> ImportError:
     """The error for a missing name, spelled as in the app: `sanic.response.streem`."""
     parent, _, last = name.rpartition(".")
     root, _, below = parent.partition(".")
@@ -178,7 +187,8 @@ def _missing(name: str, kind: type[ImportError]) -> ImportError:
 def _offered(module: ModuleType) -> list[str]:
     """The public names of a facade's module, and those of its submodules."""
     names = set(getattr(module, "__all__", ()))
-    names.update(entry.name for entry in iter_modules(module.__path__))
+    # Of a module that is no package, no more than its own names.
+    names.update(entry.name for entry in iter_modules(vars(module).get("__path__", ())))
     return sorted(name for name in names if not name.startswith("_"))
 
 

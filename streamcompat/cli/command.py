@@ -1,4 +1,4 @@
-"""The command `streamcompat`: serve, execute, port and probe apps, and test clients.
+"""The command `streamcompat`: serve, execute, check, port and probe apps, and test clients.
 
 The rule: an error of the user is one line on standard error and exit status 3, without a traceback; a
 misspelt option is one line below the usage, with a guess, and status 2.
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from streamcompat import __version__
-from streamcompat.cli import cut_server, port, probe, relay, run
+from streamcompat.cli import check, cut_server, port, probe, relay, run
 from streamcompat.cli import exec as execute
 from streamcompat.cli.errors import ERRORS, FAILED, OutputError, report
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 after a graceful stop, 3 after an error of the user; 1 if `port` finds something
-        to change or a difference, or if `probe` finds a failure.
+        to change or a difference, if `probe` finds a failure, or if `check` finds what has to be edited.
 
     Raises:
         SystemExit: with 0 after `--help` and `--version`, with 2 for a command line that is not valid.
@@ -62,7 +62,7 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="streamcompat", description=run.DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"streamcompat {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, execute, port, probe, cut_server, relay):
+    for command in (run, execute, check, port, probe, cut_server, relay):
         command.add_parser(commands)
     for name, one in commands.choices.items():
         one.set_defaults(parser=one, name=name)

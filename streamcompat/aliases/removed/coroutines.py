@@ -62,7 +62,7 @@ def coroutine(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> OldCoroutine:
         return OldCoroutine(generate(*args, **kwargs))
 
-    # The function itself was returned once: `inspect.getargspec`, which follows no wrapper, saw its arguments.
+    # Once the function itself was returned, so that `inspect.getargspec`, which follows no wrapper, saw it.
     vars(call)["__signature__"] = inspect.signature(function)
     if sys.version_info >= (3, 12):
         return inspect.markcoroutinefunction(call)

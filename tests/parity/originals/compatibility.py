@@ -1,4 +1,5 @@
-"""Compares the facades with every public name of the originals, and writes `docs/compatibility.md`.
+"""Compares the facades with every public name of the originals, and writes `docs/compatibility.md` and the
+table of `streamcompat check`.
 
     python -m tests.parity.originals.compatibility           writes the page
     python -m tests.parity.originals.compatibility --names   asks the originals for their names first
@@ -17,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from json import loads
+from json import dumps, loads
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from tests.parity.originals.surface.cases import RELEASES
 
 HERE = Path(__file__).parent
 NAMES = HERE / "names"
+SURFACE = HERE.parents[2] / "streamcompat" / "checking" / "surface.json"
 PAGE = HERE.parents[2] / "docs" / "compatibility.md"
 FACADES = {"sanic": "streamcompat.sanic_api", "mach9": "streamcompat.mach9_api"}
 
@@ -195,7 +197,11 @@ def page(found: list[Name]) -> str:
         for release in name.arguments:
             counts[release, name.state] += 1
     lines = [
-        "# Compatibility, name by name",
+        "# Compatibility",
+        "",
+        *(HERE / "does_it_run.md").read_text().splitlines(),
+        "",
+        "## Name by name",
         "",
         "Every public name of each original: modules, classes, functions, methods and their arguments,",
         "attributes and constants. *same* is there and takes what the original took; *differs* says how;",
@@ -221,6 +227,18 @@ def page(found: list[Name]) -> str:
         lines += ["", f"## `{module}`", "", "| name | in | arguments | streamcompat |", "|---|---|---|---|"]
         lines += [row(name) for name in members if name.path != module or name.state != "same"]
     return "\n".join(lines) + "\n"
+
+
+def surface(found: list[Name]) -> str:
+    """What is not there and what differs, as `streamcompat check` reads it."""
+    return dumps(
+        {
+            name.path: {"there": name.there, "arguments": name.differences, "why": name.why or ""}
+            for name in found
+            if name.state != "same"
+        },
+        indent=1,
+    )
 
 
 def row(name: Name) -> str:
@@ -258,6 +276,7 @@ if __name__ == "__main__":
         ask_originals()
     every = names()
     PAGE.write_text(page(every))
+    SURFACE.write_text(surface(every) + "\n")
     for line in undeclared(every):
         print("undeclared:", line)  # noqa: T201
     for line in unused(every):

@@ -8,7 +8,17 @@ from __future__ import annotations
 import pytest
 
 from streamcompat.aliases.moved_names import INSTEAD
-from tests.parity.originals.compatibility import PAGE, Name, compare, names, page, undeclared, unused
+from tests.parity.originals.compatibility import (
+    PAGE,
+    SURFACE,
+    Name,
+    compare,
+    names,
+    page,
+    surface,
+    undeclared,
+    unused,
+)
 from tests.parity.originals.surface.cases import RELEASES
 
 
@@ -33,6 +43,10 @@ def test_every_declaration_is_needed(found: list[Name]) -> None:
 
 def test_the_page_says_so(found: list[Name]) -> None:
     assert PAGE.read_text() == page(found), "run python -m tests.parity.originals.compatibility"
+
+
+def test_the_table_of_the_check_says_so(found: list[Name]) -> None:
+    assert SURFACE.read_text() == surface(found) + "\n", "run python -m tests.parity.originals.compatibility"
 
 
 def test_the_names_are_those_of_every_release(found: list[Name]) -> None:

@@ -1,0 +1,79 @@
+"""What to type: the command that serves a project's app, with the options that it needs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from streamcompat.aliases.finder import FACADES
+from streamcompat.checking.judge import Judged
+from streamcompat.checking.scan import FileScan
+from streamcompat.sanic_api.versions import RELEASES
+
+__all__ = ["commands", "pinned"]
+
+_PIN: Final = re.compile(r"""\bsanic["']?\s*(?:[=~<>]=|=\s*["'](?:[=~^<>]+)?)\s*["']?(\d+\.\d+)""")
+_FILES: Final = ("requirements*.txt", "setup.py", "setup.cfg", "Pipfile", "pyproject.toml", "environment.yml")
+_MOST: Final = 5
+"""Commands that are shown at most: more are a list of files."""
+
+
+def pinned(folders: Sequence[Path]) -> str | None:
+    """The release of Sanic that a project asks for, such as `0.7`; `None` if it does not say."""
+    for folder in folders:
+        for pattern in _FILES:
+            for path in sorted(folder.glob(pattern)):
+                found = _PIN.search(path.read_text("utf-8", errors="replace"))
+                if found is not None:
+                    return found[1]
+    return None
+
+
+def commands(files: Sequence[FileScan], judged: Judged, release: str | None) -> list[str]:
+    """The lines to type, the packages to install first."""
+    kinds = {finding.kind for finding in judged.findings}
+    lines = []
+    packages = _packages(judged)
+    if packages:
+        lines.append(f"pip install {' '.join(packages)}")
+    options = ["--alias"] if _needs_alias(files) else []
+    options += ["--old-python"] if "option" in kinds else []
+    program = [one for one in options if one != "--alias"]
+    if release in RELEASES and release != RELEASES[-1]:
+        options.append(f"--compat {release}")
+    found = list(_starts(files, " ".join(["", *options]), " ".join(["", *program])))
+    return lines + found[:_MOST]
+
+
+def _packages(judged: Judged) -> list[str]:
+    names = (
+        finding.said.rpartition("pip install ")[2] if "pip install" in finding.said else finding.name
+        for finding in judged.findings
+        if finding.kind == "install"
+    )
+    return list(dict.fromkeys(names))
+
+
+def _needs_alias(files: Sequence[FileScan]) -> bool:
+    return any(name.partition(".")[0] in FACADES for one in files for name, _ in one.imports)
+
+
+def _starts(files: Sequence[FileScan], options: str, program: str) -> Iterator[str]:
+    """The commands for each file that has an app, makes one, or is a program; tests are no programs."""
+    ordered = [one for one in files if not Path(one.path).name.startswith(("test_", "conftest"))]
+    by_kind: Mapping[str, list[str]] = {"app": [], "factory": [], "program": []}
+    for one in ordered:
+        uses = any(name.partition(".")[0] in FACADES for name, _ in one.imports)
+        for app in one.apps:
+            target = one.path if len(one.apps) == 1 else f"{one.path}:{app}"
+            by_kind["app"].append(f"streamcompat run {shlex.quote(target)}{options}")
+        for factory, needed in one.factories.items():
+            call = f"{factory}({', '.join(name.upper() for name in needed)})"
+            by_kind["factory"].append(f"streamcompat run {shlex.quote(f'{one.path}:{call}')}{options}")
+        if one.is_program and not one.apps and (uses or not any(other.apps for other in ordered)):
+            by_kind["program"].append(f"streamcompat exec{program} {shlex.quote(one.path)}")
+    for lines in by_kind.values():
+        yield from lines

@@ -1,0 +1,239 @@
+"""`streamcompat check`: what it says of a project that it does not run, and what it says to type."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from streamcompat.checking.judge import judge
+from streamcompat.checking.scan import scan
+from streamcompat.cli.command import main
+
+NOW = (3, 13)
+APP = "from sanic import Sanic\nfrom sanic.response import text\napp = Sanic(__name__)\n"
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def found(source: str, *others: str, version: tuple[int, int] = NOW) -> list[tuple[str, str]]:
+    """The kind and the name of each finding, of a project of some files."""
+    files = [scan(f"{name}.py", text.encode()) for name, text in zip("abc", [source, *others], strict=False)]
+    return [(one.kind, one.name) for one in judge(files, version).findings]
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "name"),
+    [
+        # Names of the originals, however they are imported.
+        ("from sanic.response import streem", "missing", "sanic.response.streem"),
+        ("import sanic.respond", "missing", "sanic.respond"),
+        ("from mach9.response import streem", "missing", "mach9.response.streem"),
+        ("import sanic\nsanic.response.streem", "missing", "sanic.response.streem"),
+        (
+            "from sanic import response as r\ndef f():\n    return r.streem()",
+            "missing",
+            "sanic.response.streem",
+        ),
+        ("from sanic.server import HttpProtocol\nclass P(HttpProtocol): pass", "missing", "HttpProtocol"),
+        (APP + "app.handle_request", "missing", "sanic.app.Sanic.handle_request"),
+        (APP + "@app.get('/')\ndef h(request):\n    request.app.trigger_events", "missing", "trigger_events"),
+        (
+            APP + "def h(request):\n    return request.parsed_json",
+            "missing",
+            "sanic.request.Request.parsed_json",
+        ),
+        ("from sanic.response import file\nfile('a', 'b', 'c')", "differs", "sanic.response.file"),
+        ("from sanic import Sanic\nSanic('a', None, None)", "differs", "sanic.Sanic"),
+        (APP + "def h(request):\n    return request.user", "unknown", "sanic.request.Request.user"),
+        # What Python removed.
+        ("from collections import Mapping", "option", "collections.Mapping"),
+        ("import collections as c\nisinstance([], c.Iterable)", "option", "collections.Iterable"),
+        ("import asyncio\n@asyncio.coroutine\ndef f():\n    yield", "option", "asyncio.coroutine"),
+        ("from asyncio import Task\nTask.all_tasks()", "option", "asyncio.Task.all_tasks"),
+        ("import asyncio\nasyncio.Queue(loop=None)", "option", "asyncio.Queue(loop=...)"),
+        ("from asyncio import sleep\nawait_ = sleep(1, loop=1)", "option", "asyncio.sleep(loop=...)"),
+        ("import asyncio\nasyncio.wait([f() for f in x])", "option", "asyncio.wait of coroutines"),
+        ("import asyncio\nasyncio.wait({f(), g()}, timeout=1)", "option", "asyncio.wait of coroutines"),
+        ("def f(l):\n    with (yield from l):\n        pass", "option", "with (yield from lock)"),
+        ("import json\njson.loads('1', encoding='utf-8')", "option", "json.loads(encoding=...)"),
+        ("from typing.io import TextIO", "option", "typing.io"),
+        ("import threading\nthreading.Thread().isAlive()", "option", "threading.Thread.isAlive"),
+        # Packages.
+        ("import no_such_package_here.part", "install", "no_such_package_here"),
+        # What cannot be parsed.
+        ("import asyncio\nasyncio.async(f())", "broken", "a.py"),
+        ("print 'x'", "broken", "a.py"),
+        ("x = '\0'", "broken", "a.py"),
+        ("x = " + "(" * 400 + ")" * 400, "broken", "a.py"),
+    ],
+)
+def test_what_is_found(source: str, kind: str, name: str) -> None:
+    assert [(kind, True)] == [(one, shown.endswith(name)) for one, shown in found(source)]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        APP
+        + "@app.route('/')\nasync def h(request):\n    return text(await request.stream.get())\n"
+        + "app.run(port=1)",
+        "from mach9 import Mach9\napp = Mach9()\ndef h(request):\n    request.headers; request.app.config.X",
+        "from sanic import Sanic\nSanic('a')",
+        "from sanic.response import file\nfile('a', headers={})",
+        # There is an alternative.
+        "try:\n    from sanic.response import streem\nexcept ImportError:\n    streem = None",
+        "try:\n    from collections.abc import Map\nexcept (OSError, ImportError):\n"
+        "    from collections import Mapping",
+        "import asyncio\nif hasattr(asyncio, 'coroutine'):\n    asyncio.coroutine",
+        "import sys\nif sys.version_info < (3, 8):\n    import imp",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from sanic.nothing import N",
+        # It is somebody else's.
+        "import json\ndef f(request, app):\n    request.parsed_json; app.handle_request",
+        "def f(request):\n    request.parsed_json",
+        "def f(loop): pass\nf(loop=1)",
+        "import asyncio\nasyncio.wait([asyncio.ensure_future(f()) for f in x]); asyncio.wait(tasks)",
+        "class T:\n    def isAlive(self): pass\nT().isAlive()",
+        # The app or a part of the project has it.
+        APP + "app.db = 1\ndef h(request):\n    request.user = request.app.db\n    return request.user",
+        APP + "class S(Sanic):\n    def page(self): pass\napp.page()",
+        "from .b import x\nimport b, c.d",
+        "async def f(lock):\n    async with lock:\n        pass",
+    ],
+)
+def test_what_is_nothing_to_say(source: str) -> None:
+    assert found(source, "import a", "") == []
+
+
+def test_a_name_is_said_once_for_a_file_and_what_this_python_has_is_not_said() -> None:
+    twice = "from collections import Mapping\nimport collections\ncollections.Mapping"
+    assert found(twice) == [("option", "collections.Mapping")]
+    assert found(twice, version=(3, 9)) == []
+    assert found("import asyncio\nasyncio.get_event_loop()", version=(3, 14)) == [
+        ("option", "asyncio.get_event_loop()")
+    ]
+
+
+def test_the_report_of_a_project(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tree / "shop.py").write_text(APP + "from collections import Mapping\nimport views\n")
+    (tree / "views.py").write_text("from sanic.response import streem\n")
+    (tree / "requirements.txt").write_text("ujson\nsanic==0.7.0\n")
+    assert main(["check", "."]) == 1
+    assert capsys.readouterr().out == (
+        "shop.py:4: needs an option: collections.Mapping is gone since Python 3.10: "
+        "--old-python gives it back\n"
+        "views.py:1: missing: sanic.response.streem sanic.response has no 'streem': did you mean stream?\n"
+        "files: 2; names: 2 there, 1 missing, 1 needs an option\n"
+        "written for Sanic 0.7\n"
+        "to type:\n"
+        "    streamcompat run shop.py --alias --old-python --compat 0.7\n"
+    )
+    (tree / "views.py").write_text("from sanic.response import stream\n")
+    assert main(["check", "shop.py", "views.py", "--report", "json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [(one["path"], one["line"], one["kind"]) for one in report["findings"]] == [
+        ("shop.py", 4, "option")
+    ]
+    assert (report["there"], report["files"], report["release"]) == (3, 2, "0.7")
+
+
+@pytest.mark.parametrize(
+    ("files", "typed"),
+    [
+        ({"app.py": APP}, ["streamcompat run app.py --alias"]),
+        ({"my app.py": APP}, ["streamcompat run 'my app.py' --alias"]),
+        (
+            {"app.py": APP + "two = Sanic('t')\n"},
+            ["streamcompat run app.py:app --alias", "streamcompat run app.py:two --alias"],
+        ),
+        (
+            {"app.py": "import sanic\ndef create():\n    a = sanic.Sanic()\n    return a\n"},
+            ["streamcompat run 'app.py:create()' --alias"],
+        ),
+        (
+            {"app.py": "import mach9\ndef create(name, debug=False, *, port):\n    return mach9.Mach9()\n"},
+            ["streamcompat run 'app.py:create(NAME, PORT)' --alias"],
+        ),
+        (
+            {
+                "tool.py": "from sanic import Sanic\n"
+                "def main():\n    app = Sanic()\n    app.run()\n"
+                "if __name__ == '__main__':\n    main()\n"
+            },
+            ["streamcompat exec tool.py"],
+        ),
+        (
+            {"app.py": "from streamcompat.sanic_api import Sanic\nimport no_such_package_here\n"},
+            ["pip install no_such_package_here"],
+        ),
+        (
+            {"app.py": APP, "test_app.py": APP, ".gitignore": "build/\n", "build/app.py": APP},
+            ["streamcompat run app.py --alias"],
+        ),
+    ],
+)
+def test_what_is_to_be_typed(
+    tree: Path, capsys: pytest.CaptureFixture[str], files: dict[str, str], typed: list[str]
+) -> None:
+    for name, text in files.items():
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).write_text(text)
+    assert main(["check", ".", "--report", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["type"] == typed
+
+
+def test_nothing_of_the_project_is_executed(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tree / "app.py").write_text(APP + "import danger, danger.below\nraise SystemExit('app')\n")
+    (tree / "danger.py").write_text("raise SystemExit('danger')\n")
+    assert main(["check", "."]) == 0
+    assert "streamcompat run app.py --alias" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("pin", "release"),
+    [
+        ("sanic==0.7.0", "0.7"),
+        ("sanic>=0.6", "0.6"),
+        ("install_requires=['sanic~=0.8.3', 'x']", "0.8"),
+        ('sanic = "==19.12.2"', "19.12"),
+        ('sanic = "^20.12"', "20.12"),
+        ("sanic-cors==0.9", None),
+        ("sanic", None),
+    ],
+)
+def test_the_release_that_a_project_asks_for(
+    tree: Path, capsys: pytest.CaptureFixture[str], pin: str, release: str | None
+) -> None:
+    (tree / "app.py").write_text(APP)
+    (tree / "requirements-web.txt").write_text(f"# packages\n{pin}\n")
+    assert main(["check", ".", "--report", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["release"] == release
+
+
+def test_bad_files_are_named(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tree / "app.py").write_text(APP)
+    (tree / "latin.py").write_bytes(b"x = '\xe4'\n")
+    (tree / "old.py").write_text("import asyncio\n\nasyncio.async(main())\n")
+    assert main(["check", "."]) == 1
+    out = capsys.readouterr().out
+    assert "latin.py:1: cannot be parsed: " in out
+    assert (
+        "old.py:3: cannot be parsed: invalid syntax: `async` is a keyword since Python 3.7, and no option"
+        in out
+    )
+    assert "streamcompat run app.py --alias" in out
+
+
+@pytest.mark.parametrize(
+    ("path", "said"), [("nowhere", "nowhere does not exist"), (".", "no Python files in .")]
+)
+def test_a_path_without_a_project(
+    tree: Path, capsys: pytest.CaptureFixture[str], path: str, said: str
+) -> None:
+    assert main(["check", path]) == 3
+    assert said in capsys.readouterr().err
