@@ -37,6 +37,7 @@ EXAMPLES: Final = """\
 examples:
   streamcompat run app.py                       the only app of a file
   streamcompat run shop.web:app --port 9000     a module, found from the current folder
+  streamcompat run 'shop.py:create_app("de")'   an app that a function makes
   streamcompat run old_app.py --alias           an app that says `from sanic import Sanic`, unedited
   streamcompat run index.py --mount /shop=shop.py:app --mount /blog=blog/main.py
                                                 several apps in one server, of either flavour
@@ -101,6 +102,12 @@ def _add_imports(imports: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="give back what Python itself has removed since the app was written, such as asyncio.coroutine "
         "and collections.Iterable; each has a line in the log when it is first used",
+    )
+    imports.add_argument(
+        "--factory",
+        action="store_true",
+        help="TARGET names a function that makes the app, as in app.py:create_app; one that needs arguments "
+        "is called in TARGET itself, as in 'app.py:create_app(\"shop\", debug=True)'",
     )
     imports.add_argument(
         "--compat",
@@ -182,6 +189,10 @@ def _run(arguments: argparse.Namespace) -> None:
         raise CommandError(NEEDS_POSIX)
     if arguments.target is None and not arguments.mount:
         arguments.usage_error("give a TARGET, or at least one --mount PREFIX=TARGET")
+    if arguments.factory:
+        if ":" not in (arguments.target or ""):
+            arguments.usage_error("--factory needs a TARGET with a function, such as app.py:create_app")
+        arguments.target += "" if arguments.target.endswith(")") else "()"
     given = _given(arguments)
     # Before the aliases: a vendored copy of the real package in the current folder counts as installed.
     if (here := os.getcwd()) not in sys.path:

@@ -1,7 +1,7 @@
 """`python -m sanic module.app`: the command line that Sanic had, and its options.
 
-The rule: what it takes is what Sanic 0.5 to 0.8 took, and the short options of later releases. Everything
-else is `streamcompat run`.
+The rule: what it takes is what Sanic 0.5 to 21.12 took, as far as it concerns how the app is made and served.
+Everything else is `streamcompat run`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main(prog: str, argv: Sequence[str] | None = None) -> int:
     if certificate:
         given["ssl"] = certificate
     try:
-        loaded = targets.load_module(_target(target))
+        loaded = targets.load_module(_target(target, given.pop("factory", False)))
     except targets.TargetError as error:
         print(f"{prog}: {error}", file=sys.stderr)  # noqa: T201
         return FAILED
@@ -49,12 +49,22 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--key", help="the file with its key")
     parser.add_argument("-w", "--workers", type=int, help="processes that serve (default: 1)")
     parser.add_argument("--debug", action="store_true", help="show tracebacks in error pages")
+    parser.add_argument(
+        "--tls", metavar="DIR", dest="ssl", help="the folder with fullchain.pem and privkey.pem"
+    )
+    parser.add_argument("--fast", action="store_true", help="as many workers as there are processors")
+    logs = "--access-logs", "--access-log"
+    parser.add_argument(*logs, dest="access_log", action="store_true", help="log each request")
+    parser.add_argument(
+        "--no-access-logs", "--no-access-log", dest="access_log", action="store_false", help="log none"
+    )
+    parser.add_argument("--factory", action="store_true", help="the module's function makes the app")
     parser.add_argument("module", help="package.module.app, or package.module:app as later releases had it")
     return parser
 
 
-def _target(module: str) -> str:
+def _target(module: str, factory: bool) -> str:
     """`package.module.app` as a TARGET; what has a colon or is a file is one already."""
-    if ":" in module or "." not in module or module.endswith(".py"):
-        return module
-    return "{}:{}".format(*module.rsplit(".", 1))
+    if ":" not in module and "." in module and not module.endswith(".py"):
+        module = "{}:{}".format(*module.rsplit(".", 1))
+    return f"{module}()" if factory and not module.endswith(")") else module

@@ -1,4 +1,5 @@
-"""Finds the app that a TARGET of the command line names: `package.module:app` or `path/to/file.py:app`.
+"""Finds the app that a TARGET of the command line names: `package.module:app` or `path/to/file.py:app`, or
+a call that makes it, `package.module:create_app("shop")`.
 
 The rule: every failure here is a `TargetError` with one line for the user. If the user's module raises while
 it is imported, that line has the `file:line` of the exception. An app that serves itself does not do so while
@@ -7,17 +8,19 @@ it is imported here; see `importing`.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import os
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
+from typing import Any
 
 from streamcompat.aliases.finder import FACADES
 from streamcompat.aliases.removed import gone
@@ -26,6 +29,8 @@ from streamcompat.serving.served_app import ServedApp
 from streamcompat.serving.site import Site
 
 __all__ = ["Loaded", "TargetError", "describe", "load", "load_module", "shown", "source_file"]
+
+_Arguments = tuple[list[Any], dict[str, Any]]
 
 
 class TargetError(Exception):
@@ -60,8 +65,9 @@ def load_module(target: str) -> Loaded:
     package finds its neighbours by their bare names too.
 
     Args:
-        target: `package.module:app` or `path/to/file.py:app`. `:app` may be a dotted path of attributes,
-            and may be left out if the module has just one site, or no site and just one app, or if just one
+        target: `package.module:app` or `path/to/file.py:app`. `:app` may be a dotted path of attributes, or
+            a call of one with literals as arguments (of a function that serves its app itself: that app), and
+            may be left out if the module has just one site, or no site and just one app, or if just one
             app serves itself.
 
     Raises:
@@ -74,7 +80,7 @@ def load_module(target: str) -> Loaded:
         )
     with importing() as runs:
         module = _import_file(place, runs) if is_file else _import_module(place, runs)
-        app = _named(module, place, attribute) if attribute else _only(module, place, runs)
+        app = _named(module, place, attribute, runs) if attribute else _only(module, place, runs)
     return Loaded(app, module, runs)
 
 
@@ -226,23 +232,76 @@ def shown(filename: str) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else filename
 
 
-def _named(module: ModuleType, place: str, attribute: str) -> ServedApp | Site:
+def _named(module: ModuleType, place: str, attribute: str, runs: Sequence[SelfRun]) -> ServedApp | Site:
+    name, call = _parsed(place, attribute)
     found: object = module
-    for name in attribute.split("."):
-        if not hasattr(found, name):
+    for part in name.split("."):
+        if not hasattr(found, part):
             apps = ", ".join(_apps(module))
-            raise TargetError(f"{place} has no {attribute!r}" + (f": its apps are {apps}" if apps else ""))
-        found = getattr(found, name)
+            raise TargetError(f"{place} has no {name!r}" + (f": its apps are {apps}" if apps else ""))
+        found = getattr(found, part)
+    if call is not None:
+        return _made(found, f"{place}:{attribute}", call, runs)
     if isinstance(found, ServedApp | Site):
         return found
+    raise _no_app(found, f"{place}:{attribute} is")
+
+
+def _parsed(place: str, attribute: str) -> tuple[str, _Arguments | None]:
+    """The dotted name in an attribute, and the arguments if it is a call."""
+    if not attribute.endswith(")"):
+        return attribute, None
+    try:
+        call = ast.parse(attribute, mode="eval").body
+        if not isinstance(call, ast.Call):
+            raise ValueError(attribute)
+        positional = [ast.literal_eval(one) for one in call.args]
+        named = {one.arg: ast.literal_eval(one.value) for one in call.keywords if one.arg is not None}
+        if len(named) < len(call.keywords):
+            raise ValueError(attribute)  # `**` is no literal
+    except (SyntaxError, ValueError, TypeError) as error:
+        raise TargetError(
+            f"{place}:{attribute} is no call with literals, such as {place}:create_app('shop', debug=True)"
+        ) from error
+    return ast.unparse(call.func), (positional, named)
+
+
+def _made(factory: object, shown: str, arguments: _Arguments, runs: Sequence[SelfRun]) -> ServedApp | Site:
+    """What a factory returns; for one that serves its app itself, that app."""
+    if not callable(factory):
+        raise TargetError(f"{shown.rpartition('(')[0]} cannot be called")
+    positional, named = arguments
+    try:
+        made: object = factory(*positional, **named)
+    except (Exception, SystemExit) as error:
+        made = None
+        if not isinstance(error, SystemExit) or error.code or not runs:
+            raise TargetError(f"{shown} does not make an app: {describe(error)}") from error
+    if isinstance(made, ServedApp | Site):
+        return made
+    if isinstance(made, Coroutine):
+        made.close()
+        raise TargetError(f"{shown} is a coroutine function: a factory has to return its app")
+    served = _served(runs)
+    if len(served) == 1:
+        return served[0]
+    raise _no_app(made, f"{shown} returned")
+
+
+def _no_app(found: object, which: str) -> TargetError:
     kind = type(found)
-    line = (
-        f"{place}:{attribute} is {'a class' if isinstance(found, type) else f'a {kind.__name__}'}, not an app"
-    )
+    line = f"{which} {'a class' if isinstance(found, type) else f'a {kind.__name__}'}, not an app"
     package = kind.__module__.partition(".")[0]
     if package in FACADES:
         line += f" of the real {package} (see --force-alias)"
-    raise TargetError(line)
+    elif isinstance(found, FunctionType):
+        line += f": if it makes one, write {which.rpartition(' ')[0]}()"
+    return TargetError(line)
+
+
+def _served(runs: Sequence[SelfRun]) -> list[ServedApp | Site]:
+    """The apps that served themselves, each once."""
+    return list({id(run.app): run.app for run in runs if isinstance(run.app, ServedApp | Site)}.values())
 
 
 def _only(module: ModuleType, place: str, runs: Sequence[SelfRun]) -> ServedApp | Site:
@@ -251,11 +310,14 @@ def _only(module: ModuleType, place: str, runs: Sequence[SelfRun]) -> ServedApp 
     candidates = {name: app for name, app in apps.items() if isinstance(app, Site)} or apps
     if len(candidates) == 1:
         return next(iter(candidates.values()))
-    served = {id(run.app): run.app for run in runs if isinstance(run.app, ServedApp | Site)}
+    served = _served(runs)
     if len(served) == 1:
-        return next(iter(served.values()))
+        return served[0]
     if not candidates:
-        raise TargetError(f"{place} has no app: a global name must be a Mach9, a Sanic or a Site")
+        raise TargetError(
+            f"{place} has no app: a global name must be a Mach9, a Sanic or a Site (a function that makes "
+            f"one: {place}:create_app(); a program: streamcompat exec)"
+        )
     first = next(iter(candidates))
     names = ", ".join(candidates)
     raise TargetError(f"{place} has {len(candidates)} apps, {names}: say which, as in {place}:{first}")

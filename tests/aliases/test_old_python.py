@@ -111,7 +111,10 @@ def test_a_module_without_its_backport_is_named_and_stays_missing() -> None:
     assert ended.stderr.endswith("pip install standard-nntplib\n")
 
 
-@pytest.mark.parametrize("how", ["--streamcompat-old-python", "streamcompat_old_python = true"])
+@pytest.mark.parametrize(
+    "how",
+    ["streamcompat_old_python = true", pytest.param("--streamcompat-old-python", marks=pytest.mark.long)],
+)
 def test_old_tests_have_it_too(tmp_path: Path, how: str) -> None:
     (tmp_path / "test_old.py").write_text(
         "from collections import Iterable\ndef test():\n    assert isinstance([], Iterable)\n"

@@ -293,11 +293,12 @@ def test_a_line_for_each_request_unless_unwanted(folder: Path, option: tuple[str
         ("web/main", "web/main does not exist: did you mean web/main.py?"),
         (":app", "':app' does not name a module: give package.module:app or path/to/file.py:app"),
         ("one.py:ap", "one.py has no 'ap': its apps are app"),
-        ("one.py:hello", "one.py:hello is a function, not an app"),
+        ("one.py:hello", "one.py:hello is a function, not an app: if it makes one, write one.py:hello()"),
         ("one:Mach9", "one:Mach9 is a class, not an app"),
         (
             "web/names.py",
-            "web/names.py has no app: a global name must be a Mach9, a Sanic or a Site",
+            "web/names.py has no app: a global name must be a Mach9, a Sanic or a Site "
+            "(a function that makes one: web/names.py:create_app(); a program: streamcompat exec)",
         ),
         (
             "old.py",
@@ -624,3 +625,20 @@ def test_a_setting_of_an_app_that_is_wrong_is_one_line(folder: Path) -> None:
     (folder / "wrong.py").write_text(MACH9 + "app.config.ENGINE_LIMIT_HEDA_FIELDS = 1\n")
     line = refused("wrong.py", "--port", "0", cwd=folder)
     assert line == "invalid setting of the app: 'heda_fields' is not a limit: did you mean 'head_fields'?"
+
+
+def test_an_app_that_a_function_makes(folder: Path) -> None:
+    (folder / "made.py").write_text(
+        "from streamcompat.sanic_api import Sanic\nfrom streamcompat.sanic_api.response import text\n"
+        "def create(name='a factory'):\n    app = Sanic('f')\n"
+        "    app.add_route(lambda request: text('hello from ' + name), '/hello')\n    return app\n"
+    )
+    with serve_command(
+        "made.py:create", "--factory", "--mount", "/b=made:create('b')", cwd=folder
+    ) as command:
+        assert httpx.get(f"{command.url}/hello").text == "hello from a factory"
+        assert httpx.get(f"{command.url}/b/hello").text == "hello from b"
+    assert "made.py:create is a function, not an app: if it makes one, write made.py:create()" == refused(
+        "made.py:create", cwd=folder
+    )
+    assert "--factory needs a TARGET with a function" in run("run", "made.py", "--factory", cwd=folder).stderr

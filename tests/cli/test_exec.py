@@ -258,3 +258,75 @@ def test_pytest_says_how_to_hide_a_real_package(folder: Path) -> None:
     ended = execute("--streamcompat-alias", "test_old.py", cwd=folder, program=("-m", "pytest"))
     assert ended.returncode == 4
     assert "hide it with `streamcompat exec --force-alias -m pytest`" in ended.stderr
+
+
+FACTORY = """
+def create_app(*names):
+    app = App("old")
+    @app.route("/hello")
+    async def hello(request):
+        return text("hello from " + " ".join(names or ["a factory"]))
+    return app
+"""
+MAIN = """
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name")
+    parser.add_argument("--port", type=int)
+    given = parser.parse_args()
+    create_app(given.name).run(host="127.0.0.1", port=given.port)
+if __name__ == "__main__":
+    main()
+"""
+SEVERAL = """
+async def serve(loop):
+    for name in ("one", "two"):
+        server = await create_app(name).create_server(host="127.0.0.1", port=0)
+        print("http://127.0.0.1:%d" % server.sockets[0].getsockname()[1], flush=True)
+loop = asyncio.get_event_loop()
+loop.run_until_complete(serve(loop))
+loop.run_forever()
+"""
+
+
+@pytest.mark.parametrize(
+    ("flavour", "arguments", "said"),
+    [
+        (
+            "sanic",
+            ("-m", "sanic", "old:create_app", "--factory", "--port", "0", "--no-access-logs"),
+            "a factory",
+        ),
+        ("mach9", ("old.py", "main", "--port", "0"), "main"),
+        pytest.param("sanic", ("-m", "old", "main", "--port", "0"), "main", marks=pytest.mark.long),
+        pytest.param(
+            "sanic",
+            ("-m", "sanic", "old:create_app('the', 'shop')", "--port", "0"),
+            "the shop",
+            marks=pytest.mark.long,
+        ),
+    ],
+)
+def test_an_app_that_a_function_makes(
+    folder: Path, flavour: str, arguments: tuple[str, ...], said: str
+) -> None:
+    (folder / "old.py").write_text("import argparse\n" + OLD[flavour] + FACTORY + MAIN)
+    assert answer(*arguments, cwd=folder) == f"hello from {said}"
+
+
+def test_several_apps_of_one_program(folder: Path) -> None:
+    (folder / "old.py").write_text("import asyncio\n" + OLD["sanic"] + FACTORY + SEVERAL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamcompat", "exec", "old.py"],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        urls = [process.stdout.readline().strip() for _ in range(2)]
+        assert [httpx.get(f"{url}/hello").text for url in urls] == ["hello from one", "hello from two"]
+    finally:
+        process.kill()
+        process.communicate()
