@@ -49,12 +49,10 @@ def commands(files: Sequence[FileScan], judged: Judged, release: str | None) -> 
 
 
 def _packages(judged: Judged) -> list[str]:
-    names = (
-        finding.said.rpartition("pip install ")[2] if "pip install" in finding.said else finding.name
-        for finding in judged.findings
-        if finding.kind == "install"
-    )
-    return list(dict.fromkeys(names))
+    """The packages that are known to have what is missing: a module's name is not always that of its package,
+    and whoever registers the wrong name has its code executed."""
+    known = [one.said.partition("pip install ")[2] for one in judged.findings if one.kind == "install"]
+    return list(dict.fromkeys(filter(None, known)))
 
 
 def _needs_alias(files: Sequence[FileScan]) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Literal, NamedTuple, TypedDict
+from typing import Final, Literal, NamedTuple, TypedDict
 
 from streamcompat.aliases.finder import FACADES, missing
 from streamcompat.aliases.removed import gone
@@ -88,6 +88,13 @@ def judge(files: Sequence[FileScan], version: tuple[int, int] = sys.version_info
     return Judged(found, len(there - {finding.name for finding in found}))
 
 
+_EXTENSIONS: Final = {
+    "sanic_cors": "from 0.9 on stands on sanic-plugins-framework, whose middleware does not run here",
+    "sanic_restplus": "stands on sanic-plugins-framework, whose middleware does not run here",
+    "spf": "the middleware of its plugins does not run here",
+}
+"""Extensions that were compared with the originals and do not do here what they did: docs/compatibility.md."""
+
 _Said = tuple[Kind, str, int, str]
 
 
@@ -154,11 +161,13 @@ def _installed(file: FileScan, own: set[str], version: tuple[int, int]) -> Itera
             if _is_gone(BACKPORTS[root], version) and not _is_found(root):
                 since, package = BACKPORTS[root]
                 yield "install", root, line, f"is gone since Python {since}: pip install {package}"
+        elif root in _EXTENSIONS:
+            yield "differs", root, line, _EXTENSIONS[root]
         elif module in OWN_MODULES:
             if _is_gone(OWN_MODULES[module], version) and not _is_found(root, module):
                 yield "option", module, line, _option(module, OWN_MODULES[module].since)
         elif root not in sys.stdlib_module_names and not _is_found(root) and module not in NAMES:
-            yield "install", root, line, "is not installed here"
+            yield "install", root, line, "is not installed here; its package may have another name"
 
 
 def _is_found(root: str, module: str = "") -> bool:

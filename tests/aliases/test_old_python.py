@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from streamcompat.aliases import gone
+from streamcompat.aliases.removed import START
 from streamcompat.aliases.removed.table import ARGUMENTS, BACKPORTS, METHODS, NAMES, OWN_MODULES
 from tests.aliases import old_python_cases
 from tests.support.commands import environment, run_python
@@ -22,20 +23,21 @@ DEPENDS = {"c_element_tree", "cgi_escape", "loop_of_the_main_thread", "package_r
 """Some of the Pythons in use have these, or packages that are installed do."""
 
 
-def execute(*options: str, cwd: Path = PROGRAM.parent, **variables: str) -> subprocess.CompletedProcess[str]:
-    return run_python(
-        "-m", "streamcompat", "exec", *options, cwd=cwd, env={"PYTHONWARNINGS": "ignore"} | variables
-    )
+def execute(*program: str, old: bool = True) -> subprocess.CompletedProcess[str]:
+    """A Python that starts as `streamcompat exec` starts it, with `--old-python` or without."""
+    paths = [str(START), *environment()["PYTHONPATH"].split(":")]
+    variables = {"PYTHONPATH": ":".join(paths if old else paths[1:]), "PYTHONWARNINGS": "ignore"}
+    return run_python(*program, cwd=PROGRAM.parent, env=variables)
 
 
 @pytest.fixture(scope="module")
 def asked() -> subprocess.CompletedProcess[str]:
-    return execute("--old-python", str(PROGRAM))
+    return execute(str(PROGRAM))
 
 
 @pytest.fixture(scope="module")
 def unasked() -> dict[str, str]:
-    failed: dict[str, str] = json.loads(execute(str(PROGRAM)).stdout)
+    failed: dict[str, str] = json.loads(execute(str(PROGRAM), old=False).stdout)
     return failed
 
 
@@ -73,15 +75,13 @@ def test_each_name_has_one_line_in_the_log_with_its_first_use(
     )
 
 
-def test_nothing_is_logged_for_a_program_that_needs_nothing() -> None:
-    code = "import asyncio, typing, inspect, json; asyncio.run(asyncio.sleep(0)); print(json.loads('1'))"
-    ended = execute("--old-python", "-c", code)
-    assert (ended.stdout, ended.stderr) == ("1\n", "")
-
-
-def test_it_imports_little_by_itself() -> None:
-    code = "import sys; print('asyncio' in sys.modules, 'unittest' in sys.modules)"
-    assert execute("--old-python", "-c", code).stdout == "False False\n"
+def test_a_program_that_needs_nothing_has_no_line_in_the_log_and_no_more_modules() -> None:
+    code = (
+        "import sys; print('asyncio' in sys.modules, 'unittest' in sys.modules)\n"
+        "import asyncio, typing, inspect, json; asyncio.run(asyncio.sleep(0)); print(json.loads('1'))"
+    )
+    ended = execute("-c", code)
+    assert (ended.stdout, ended.stderr) == ("False False\n1\n", "")
 
 
 def test_the_programs_that_it_starts_have_it_too_and_the_sitecustomize_that_was_there(tmp_path: Path) -> None:
@@ -92,7 +92,8 @@ def test_the_programs_that_it_starts_have_it_too_and_the_sitecustomize_that_was_
         "subprocess.run([sys.executable, '-c', child], check=True)"
     )
     paths = f"{environment()['PYTHONPATH']}:{tmp_path}"
-    ended = execute("--old-python", "--force-alias", "-c", code, PYTHONPATH=paths)
+    program = ("-m", "streamcompat", "exec", "--old-python", "--force-alias", "-c", code)
+    ended = run_python(*program, env={"PYTHONPATH": paths})
     wanted = "customized\n" * 3 + "<class 'collections.abc.Mapping'>\n"  # the command itself is the first
     assert ended.stdout == wanted, ended.stderr
 
@@ -103,7 +104,7 @@ def test_a_module_without_its_backport_is_named_and_stays_missing() -> None:
         "sys.path[:] = [one for one in sys.path if 'lib' not in one]\n"
         "try:\n    import nntplib\nexcept ImportError as error:\n    print(error)\n"
     )
-    ended = execute("--old-python", "-c", code)
+    ended = execute("-c", code)
     assert ended.stdout == "No module named 'nntplib'\n", ended.stderr
     assert (
         "old_python: nntplib, which Python 3.13 removed, is not installed, for <string>:4: " in ended.stderr

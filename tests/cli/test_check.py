@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from streamcompat.checking.advice import commands
 from streamcompat.checking.judge import judge
 from streamcompat.checking.scan import scan
 from streamcompat.cli.command import main
@@ -65,6 +66,7 @@ def found(source: str, *others: str, version: tuple[int, int] = NOW) -> list[tup
         ("from typing.io import TextIO", "option", "typing.io"),
         ("import threading\nthreading.Thread().isAlive()", "option", "threading.Thread.isAlive"),
         # Packages.
+        ("from sanic_cors import CORS", "differs", "sanic_cors"),
         ("import no_such_package_here.part", "install", "no_such_package_here"),
         # What cannot be parsed.
         ("import asyncio\nasyncio.async(f())", "broken", "a.py"),
@@ -168,8 +170,9 @@ def test_the_report_of_a_project(tree: Path, capsys: pytest.CaptureFixture[str])
             ["streamcompat exec tool.py"],
         ),
         (
+            # Which package has a module is not known.
             {"app.py": "from streamcompat.sanic_api import Sanic\nimport no_such_package_here\n"},
-            ["pip install no_such_package_here"],
+            [],
         ),
         (
             {"app.py": APP, "test_app.py": APP, ".gitignore": "build/\n", "build/app.py": APP},
@@ -237,3 +240,21 @@ def test_a_path_without_a_project(
 ) -> None:
     assert main(["check", path]) == 3
     assert said in capsys.readouterr().err
+
+
+def test_the_package_of_a_module_that_python_removed_is_installed_first(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
+    files = [scan("app.py", (APP + "import imp, distutils.version, pkg_resources, jwt\n").encode())]
+    judged = judge(files, NOW)
+    assert [(one.kind, one.name) for one in judged.findings] == [
+        ("install", "imp"),
+        ("install", "distutils"),
+        ("option", "pkg_resources"),
+        ("install", "jwt"),
+    ]
+    assert commands(files, judged, None) == [
+        "pip install zombie-imp setuptools",
+        "streamcompat run app.py --alias --old-python",
+    ]

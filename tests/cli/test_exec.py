@@ -314,6 +314,7 @@ def test_an_app_that_a_function_makes(
     assert answer(*arguments, cwd=folder) == f"hello from {said}"
 
 
+@pytest.mark.long
 def test_several_apps_of_one_program(folder: Path) -> None:
     (folder / "old.py").write_text("import asyncio\n" + OLD["sanic"] + FACTORY + SEVERAL)
     process = subprocess.Popen(
