@@ -62,16 +62,34 @@ def _needs_alias(files: Sequence[FileScan]) -> bool:
 def _starts(files: Sequence[FileScan], options: str, program: str) -> Iterator[str]:
     """The commands for each file that has an app, makes one, or is a program; tests are no programs."""
     ordered = [one for one in files if not Path(one.path).name.startswith(("test_", "conftest"))]
+    factories = {name for one in ordered for name in one.factories}
+    called = {name for one in ordered for name in one.made.values() if name in factories}
+    apps = {
+        one.path: one.apps + [name for name, by in one.made.items() if by in factories] for one in ordered
+    }
     by_kind: Mapping[str, list[str]] = {"app": [], "factory": [], "program": []}
     for one in ordered:
         uses = any(name.partition(".")[0] in FACADES for name, _ in one.imports)
-        for app in one.apps:
-            target = one.path if len(one.apps) == 1 else f"{one.path}:{app}"
+        for app in apps[one.path]:
+            target = one.path if len(apps[one.path]) == 1 else f"{one.path}:{app}"
             by_kind["app"].append(f"streamcompat run {shlex.quote(target)}{options}")
         for factory, needed in one.factories.items():
-            call = f"{factory}({', '.join(name.upper() for name in needed)})"
-            by_kind["factory"].append(f"streamcompat run {shlex.quote(f'{one.path}:{call}')}{options}")
-        if one.is_program and not one.apps and (uses or not any(other.apps for other in ordered)):
+            if factory not in called:
+                call = f"{factory}({', '.join(name.upper() for name in needed)})"
+                by_kind["factory"].append(f"streamcompat run {shlex.quote(f'{one.path}:{call}')}{options}")
+        if not any(apps.values()) and Path(one.path).name == "__main__.py":
+            by_kind["program"].append(f"streamcompat exec{program} -m {_package(one.path)}")
+        elif one.is_program and not apps[one.path] and (uses or not any(apps.values())):
             by_kind["program"].append(f"streamcompat exec{program} {shlex.quote(one.path)}")
     for lines in by_kind.values():
         yield from lines
+
+
+def _package(path: str) -> str:
+    """The package of a `__main__.py`, in the folder from which it is to be executed."""
+    folder = Path(path).parent
+    names = [folder.name or folder.resolve().name]
+    while (folder.parent / "__init__.py").is_file():
+        folder = folder.parent
+        names.insert(0, folder.name)
+    return shlex.quote(".".join(names))

@@ -93,7 +93,7 @@ _EXTENSIONS: Final = {
     "sanic_restplus": "stands on sanic-plugins-framework, whose middleware does not run here",
     "spf": "the middleware of its plugins does not run here",
 }
-"""Extensions that were compared with the originals and do not do here what they did: docs/compatibility.md."""
+"""Extensions that do not do here what they did beside the originals: docs/compatibility.md."""
 
 _Said = tuple[Kind, str, int, str]
 

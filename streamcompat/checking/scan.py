@@ -59,6 +59,7 @@ class FileScan:
         imports: the modules that it imports, with the line; relative ones are left out.
         old: uses of old Python that are no names, with what each is, and the line.
         apps: the apps at module level.
+        made: other names at module level that a call makes, with the name of what is called.
         factories: functions that make an app, with their parameters that must be given.
         is_program: it does something when it is executed as a script.
         assigned: attributes that it sets on any object, and the methods of its classes.
@@ -70,6 +71,7 @@ class FileScan:
     imports: list[tuple[str, int]] = field(default_factory=list)
     old: list[tuple[str, int]] = field(default_factory=list)
     apps: list[str] = field(default_factory=list)
+    made: dict[str, str] = field(default_factory=dict)
     factories: dict[str, list[str]] = field(default_factory=dict)
     is_program: bool = False
     assigned: set[str] = field(default_factory=set)
@@ -97,10 +99,14 @@ class _Reader(ast.NodeVisitor):
         self._found = found
         self._bound: dict[str, str] = {}
         self._objects: dict[str, str] = {}
+        self._classes: dict[str, str] = {}
         self._guards = 0
         for node in ast.walk(tree):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 self._bind(node)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                self._derive(node)
         self._flavour = self._own_flavour()
         for node in ast.walk(tree):
             self._collect(node)
@@ -119,13 +125,28 @@ class _Reader(ast.NodeVisitor):
             elif not node.level and node.module is not None:
                 self._bound[alias.asname or alias.name] = f"{node.module}.{alias.name}"
 
+    def _derive(self, node: ast.ClassDef) -> None:
+        """The project's own kinds of apps; a class stands below its base in most files."""
+        for base in node.bases:
+            if (home := self._made_by(base)) is not None:
+                self._classes[node.name] = home
+
+    def _made_by(self, function: ast.expr) -> str | None:
+        """The class of what a call makes, if it is an app or a blueprint."""
+        if isinstance(function, ast.Name) and function.id in self._classes:
+            return self._classes[function.id]
+        return _OBJECTS.get(self._qualified(function) or "")
+
+    def _makes_one(self, node: ast.expr | None) -> bool:
+        return isinstance(node, ast.Call) and self._made_by(node.func) in APPS.values()
+
     def _collect(self, node: ast.AST) -> None:
         """Which variables are objects of the flavour, and which attributes are set."""
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-            made = self._qualified(node.value.func)
+            made = self._made_by(node.value.func)
             for target in node.targets:
-                if isinstance(target, ast.Name) and made in _OBJECTS:
-                    self._objects[target.id] = _OBJECTS[made]
+                if isinstance(target, ast.Name) and made is not None:
+                    self._objects[target.id] = made
         elif isinstance(node, _Function) and self._flavour is not None:
             for one in [*node.args.posonlyargs, *node.args.args]:
                 if one.arg == "request":
@@ -143,8 +164,12 @@ class _Reader(ast.NodeVisitor):
     def _read_module(self, tree: ast.Module) -> None:
         for statement in _statements(tree.body):
             if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call):
-                if self._qualified(statement.value.func) in APPS:
-                    self._found.apps += [one.id for one in statement.targets if isinstance(one, ast.Name)]
+                names = [one.id for one in statement.targets if isinstance(one, ast.Name)]
+                if self._makes_one(statement.value):
+                    self._found.apps += names
+                else:
+                    called = ast.unparse(statement.value.func).rpartition(".")[2]
+                    self._found.made.update(dict.fromkeys(names, called))
             elif isinstance(statement, ast.If) and _is_guard(statement.test):
                 self._found.is_program = True
             elif isinstance(statement, _Function) and self._makes_app(statement):
@@ -163,18 +188,13 @@ class _Reader(ast.NodeVisitor):
         made = {
             target.id
             for node in ast.walk(function)
-            if isinstance(node, ast.Assign)
-            and isinstance(node.value, ast.Call)
-            and self._qualified(node.value.func) in APPS
+            if isinstance(node, ast.Assign) and self._makes_one(node.value)
             for target in node.targets
             if isinstance(target, ast.Name)
         }
         return any(
             isinstance(node, ast.Return)
-            and (
-                (isinstance(node.value, ast.Name) and node.value.id in made)
-                or (isinstance(node.value, ast.Call) and self._qualified(node.value.func) in APPS)
-            )
+            and ((isinstance(node.value, ast.Name) and node.value.id in made) or self._makes_one(node.value))
             for node in ast.walk(function)
         )
 

@@ -170,6 +170,25 @@ def test_the_report_of_a_project(tree: Path, capsys: pytest.CaptureFixture[str])
             ["streamcompat exec tool.py"],
         ),
         (
+            {"app.py": "from sanic import Sanic\nclass Shop(Sanic):\n    pass\napp = Shop('s')\n"},
+            ["streamcompat run app.py --alias"],
+        ),
+        (
+            {
+                "shop/__init__.py": "import sanic\ndef create(name):\n    return sanic.Sanic(name)\n",
+                "wsgi.py": "from shop import create\napp = create('x')\n",
+            },
+            ["streamcompat run wsgi.py --alias"],
+        ),
+        (
+            {
+                "shop/__init__.py": "",
+                "shop/__main__.py": "import argparse\nfrom shop.web import serve\nserve()\n",
+                "shop/web.py": "from sanic import Sanic\ndef serve():\n    Sanic('s').run()\n",
+            },
+            ["streamcompat exec -m shop"],
+        ),
+        (
             # Which package has a module is not known.
             {"app.py": "from streamcompat.sanic_api import Sanic\nimport no_such_package_here\n"},
             [],

@@ -7,6 +7,7 @@ generator, decorated or not.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import sys
@@ -63,7 +64,8 @@ def coroutine(function: Callable[..., Any]) -> Callable[..., Any]:
         return OldCoroutine(generate(*args, **kwargs))
 
     # Once the function itself was returned, so that `inspect.getargspec`, which follows no wrapper, saw it.
-    vars(call)["__signature__"] = inspect.signature(function)
+    with contextlib.suppress(ValueError, TypeError):  # what is written in C may have none
+        vars(call)["__signature__"] = inspect.signature(function)
     if sys.version_info >= (3, 12):
         return inspect.markcoroutinefunction(call)
     vars(call)["_is_coroutine"] = vars(asyncio.coroutines)["_is_coroutine"]
