@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Coroutine
+from typing import Any, Self, overload
 
 from streamcompat.application import Application
+from streamcompat.asgi.scope import Receive, Scope, Send
 from streamcompat.kernel.dialect import told_apart
 from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.sanic_api import versions
@@ -58,6 +60,8 @@ class Sanic(StreamRoutes, Application):
         )
         self._is_request_stream = is_request_stream
         self.go_fast = self.run
+        # ASGI servers ask whether this is a coroutine function; Python itself calls that of the class.
+        vars(self)["__call__"] = self.asgi.__call__
 
     @property
     def is_request_stream(self) -> bool:
@@ -113,9 +117,14 @@ class Sanic(StreamRoutes, Application):
         """Serves within the running loop until `stop`, or `close` of the result; arguments as for `run`."""
         return await self._serve_within(options)
 
-    def __call__(self) -> Self:
-        """Returns the app itself, for servers that call the object that they import."""
-        return self
+    @overload
+    def __call__(self) -> Self: ...
+    @overload
+    def __call__(self, scope: Scope, receive: Receive, send: Send, /) -> Coroutine[Any, Any, None]: ...
+    def __call__(self, *arguments: Any) -> Any:
+        """Returns the app itself, for servers that call the object that they import; with the three arguments
+        of an ASGI server it serves one connection."""
+        return self.asgi(*arguments) if arguments else self
 
     @property
     def loop(self) -> Any:

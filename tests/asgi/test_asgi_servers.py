@@ -1,4 +1,4 @@
-"""`app.asgi` behind the servers that people run: uvicorn, and hypercorn on asyncio and trio."""
+"""Our apps behind the servers that people run: uvicorn, and hypercorn on asyncio and trio."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import httpx
 import hypercorn.asyncio
 import hypercorn.config
 import hypercorn.trio
+import hypercorn.utils
 import pytest
 import uvicorn
 
@@ -28,7 +29,7 @@ MEGABYTE = 1024 * 1024
 
 @contextlib.contextmanager
 def under_uvicorn(app, sock):
-    server = uvicorn.Server(uvicorn.Config(app.asgi, log_config=None, lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
     thread = threading.Thread(target=server.run, args=([sock],), daemon=True)
     thread.start()
     try:
@@ -83,6 +84,22 @@ def server(request):
             yield f"http://127.0.0.1:{sock.getsockname()[1]}"
 
     return serve
+
+
+class TestTheAppItself:
+    """`uvicorn module:app`: uvicorn here is given the app, and hypercorn `app.asgi`."""
+
+    def test_servers_take_it_for_an_asgi_3_application(self, flavour):
+        for app in (flavour[0], flavour[0].asgi):
+            config = uvicorn.Config(app, log_config=None)
+            config.load()
+            assert config.interface == "asgi3"
+            assert hypercorn.utils.is_asgi(app)
+
+    def test_called_without_arguments_sanics_is_itself_as_in_the_original(self, app, mach9):
+        assert app() is app
+        with pytest.raises(TypeError):
+            mach9()
 
 
 class TestUnderAServer:
