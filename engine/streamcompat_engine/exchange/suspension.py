@@ -143,57 +143,59 @@ else:
         current.parent.switch((_WAIT, make()))
         return READY
 
-    def _step_through(function: Coroutine[Any, Any, Any] | None) -> NoReturn:
-        """Run one coroutine after another on this stack, and pass on what they yield. An exception ends the
-        stack too.
+    def _steps(step: Callable[[Any], Any] | None, value: Any) -> NoReturn:
+        """Run one step of a coroutine after another on this stack, each for whoever switches here; pass on
+        what it yields or returns. An exception ends the stack too.
 
         No variable here may refer to the stack itself: the garbage collector cannot free such a cycle.
         """
         while True:
-            assert function is not None
-            step: Callable[[Any], Any] = function.send
-            value: Any = None
-            while True:
-                try:
-                    yielded = step(value)
-                except StopIteration as stop:
-                    done = stop.value
-                    break
-                try:
-                    value = getcurrent().parent.switch((_YIELD, yielded))  # type: ignore[union-attr]
-                    step = function.send
-                except BaseException as error:
-                    value = error
-                    step = function.throw
-            function = step = value = yielded = None  # type: ignore[assignment]  # keep nothing alive
-            function = getcurrent().parent.switch((_DONE, done))  # type: ignore[union-attr]
+            assert step is not None
+            try:
+                kind, thing = _YIELD, step(value)
+            except StopIteration as stop:
+                kind, thing = _DONE, stop.value
+            step = value = None  # keep nothing alive
+            passed, thing = (kind, thing), None
+            step, value = getcurrent().parent.switch(passed)  # type: ignore[union-attr]
 
     @types.coroutine
     def drive(function: Coroutine[Any, Any, T], stacks: list[Any]) -> Generator[Any, Any, T]:
         """Run a streaming function so that its un-awaited writes can wait.
 
-        What the function yields is passed to the loop. When a write has to wait, its wait is awaited here.
+        What the function yields is passed to the loop. It has a stack only for as long as it runs, since a
+        stack takes 16 KiB and more; a write that has to wait keeps it, and is awaited here.
 
         Args:
             stacks: stacks of this thread that are free for reuse.
         """
-        current = getcurrent()
-        if stacks:
-            runner = stacks.pop()
+        step: Callable[[Any], Any] = function.send
+        value: Any = None
+        while True:
+            current = getcurrent()
+            runner = stacks.pop() if stacks else _Streaming(_steps)
             runner.parent = current
-        else:
-            runner = _Streaming(_step_through)
-        runner.gr_context = current.gr_context
-        kind, thing = runner.switch(function)
-        while kind is not _DONE:
+            runner.gr_context = current.gr_context
+            kind, thing = runner.switch(step, value)
+            while kind is _WAIT:
+                try:
+                    value = yield from thing.__await__()
+                except BaseException as error:
+                    runner.parent = getcurrent()
+                    kind, thing = runner.throw(error)
+                else:
+                    runner.parent = getcurrent()
+                    kind, thing = runner.switch(value)
+            if len(stacks) < _KEPT:
+                runner.gr_context = None
+                stacks.append(runner)
+            if kind is _DONE:
+                result: T = thing
+                return result
+            del runner, current, value  # keep nothing alive
             try:
-                value = (yield thing) if kind is _YIELD else (yield from thing.__await__())
+                value = yield thing
+                step = function.send
             except BaseException as error:
-                kind, thing = runner.throw(error)
-            else:
-                kind, thing = runner.switch(value)
-        if len(stacks) < _KEPT:
-            runner.gr_context = None
-            stacks.append(runner)
-        result: T = thing
-        return result
+                value = error
+                step = function.throw

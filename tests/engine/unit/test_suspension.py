@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import csv
+import functools
 import gc
 import io
 import sys
@@ -20,7 +21,7 @@ import anyio.lowlevel
 import greenlet
 import pytest
 
-from streamcompat_engine import Exchange, WriteBufferFull
+from streamcompat_engine import Exchange, WriteBufferFull, drive, wait
 from tests.support.clients import get, post
 from tests.support.commands import serve_program
 from tests.support.servers import DRIVERS, PATIENCE, Gate, eventually, every_driver, serve
@@ -423,20 +424,73 @@ def test_a_stack_serves_one_function_after_another(driver: str) -> None:
 
 @every_driver
 def test_many_stacks_are_not_kept(driver: str) -> None:
+    stacks: set[int] = set()
+
+    async def stream(exchange: Exchange) -> None:
+        stacks.add(id(greenlet.getcurrent()))
+        exchange.write(CHUNK)  # its wait keeps the stack
+
+    with serve(streaming(stream), driver, send_buffer=4096) as served, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(served.connect(receive_buffer=4096)) for _ in range(50)]
+        for client in clients:
+            client.send(get())
+        eventually(lambda: len(stacks) == 50, "every write to wait")
+        for client in clients:
+            assert client.response().body == CHUNK
+        assert 0 < len(served.server._service.stacks) <= 32
+
+
+@every_driver
+def test_functions_that_wait_for_something_else_share_one_stack(driver: str) -> None:
+    """A stack takes 16 KiB and more, and an event stream waits most of the time."""
     gate = Gate()
+    stacks: list[int] = []
 
     async def stream(exchange: Exchange) -> None:
         exchange.write(b"one")
+        stacks.append(id(greenlet.getcurrent()))
         await gate.wait()
+        stacks.append(id(greenlet.getcurrent()))
 
     with serve(streaming(stream), driver) as served, contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(served.connect()) for _ in range(100)]
+        clients = [stack.enter_context(served.connect()) for _ in range(20)]
         for client in clients:
             client.send(get())
+        eventually(lambda: len(stacks) == 20, "every function to wait")
         gate.open()
         for client in clients:
             assert client.response().body == b"one"
-        assert 0 < len(served.server._service.stacks) <= 32
+        assert (len(stacks), len(set(stacks))) == (40, 1)
+
+
+def test_functions_within_functions_whose_writes_wait() -> None:
+    """Each write switches to whoever runs its function then, also after others have had the stacks."""
+    stacks: list[Any] = []
+    log: list[tuple[int, str]] = []
+
+    async def inner(number: int) -> int:
+        for turn in range(3):
+            wait(functools.partial(asyncio.sleep, 0.001 * (number + turn)))
+            log.append((number, "written"))
+            await asyncio.sleep(0)
+        return number
+
+    async def outer(number: int) -> int:
+        await asyncio.sleep(0)
+        result = await drive(inner(number), stacks)
+        wait(lambda: asyncio.sleep(0))
+        log.append((number, "done"))
+        return result
+
+    async def driven(number: int) -> int:
+        return await drive(outer(number), stacks)
+
+    async def main() -> list[int]:
+        return await asyncio.gather(*(driven(number) for number in range(5)))
+
+    assert asyncio.run(main()) == list(range(5))
+    for number in range(5):
+        assert [what for who, what in log if who == number] == ["written"] * 3 + ["done"]
 
 
 def test_without_greenlet_the_hard_limit_holds(driver: str, tmp_path: Path) -> None:
