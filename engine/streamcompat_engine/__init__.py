@@ -5,6 +5,7 @@ Everything that a library above it needs is exported here; the modules below are
 """
 
 from .drivers.anyio import cancels
+from .drivers.asyncio_transport import LoopWakeup
 from .drivers.memory import MemoryPeer, MemoryTransport, VirtualClock
 from .drivers.service import App, Service
 from .drivers.spill import Spill, SpillRoom
@@ -85,6 +86,7 @@ __all__ = [
     "Lifespan",
     "Limits",
     "LogBudget",
+    "LoopWakeup",
     "MemoryPeer",
     "MemoryTransport",
     "Observer",

@@ -11,11 +11,10 @@ import logging
 from typing import Any, Final
 from urllib.parse import quote
 
-import anyio
-
 from streamcompat.asgi.outgoing import Spills
 from streamcompat.asgi.scope import SAFE, Receive, Scope, Send
 from streamcompat.asgi.slot import ASGISlot
+from streamcompat.asgi.tasks import tasks
 from streamcompat.asgi.websocket import HandshakeSlot
 from streamcompat.kernel.routes import urls
 from streamcompat.serving.servable import Servable
@@ -24,7 +23,6 @@ from streamcompat_engine import (
     ClientDisconnected,
     Guarded,
     HTTPExchange,
-    Observer,
     ProtocolError,
     RequestTimeout,
 )
@@ -56,7 +54,7 @@ class ASGI:
             raise RuntimeError(f"there is no {scope['type']!r} in ASGI 3")
 
     @functools.cached_property
-    def _observer(self) -> Observer:
+    def _observer(self) -> Guarded:
         """Of all requests; made with the first one, when a site has its applications."""
         return Guarded(self.app.observer())
 
@@ -67,21 +65,26 @@ class ASGI:
 
     async def _serve(self, kind: type[ASGISlot], scope: Scope, receive: Receive, send: Send) -> None:
         """One request; returns once its response is with the server, or without one for a cut one."""
-        prefix = root_path = quote(scope.get("root_path", "").rstrip("/"), safe=SAFE)
-        async with anyio.create_task_group() as group:
-            slot = kind(scope, receive, send, group, self._observer, self._spills)
-            slot.exchange = exchange = HTTPExchange(slot)
-            self._observer.begun(exchange)
-            path = exchange.head.raw_path.decode("latin-1")
-            if path != root_path and not path.startswith(root_path + "/"):
-                root_path = ""
+        prefix = scope.get("root_path", "")
+        if prefix:
+            prefix = quote(prefix.rstrip("/"), safe=SAFE)
+        async with tasks() as beside:
+            slot = kind(scope, receive, send, beside, self._observer, self._spills)
+            exchange = slot.exchange
+            assert exchange is not None
+            if self._observer.tells_begun:
+                self._observer.begun(exchange)
+            root_path = prefix
+            if prefix:
+                path = exchange.head.raw_path.decode("latin-1")
+                if path != prefix and not path.startswith(prefix + "/"):
+                    root_path = ""
             try:
-                with slot.cancels, urls.below(prefix):
-                    await self._handle(exchange, root_path)
-                await slot.outgoing.sent()
+                with urls.below(prefix):
+                    await beside.run(self._handle(exchange, root_path))
+                await slot.sent()
             finally:
                 slot.ended()
-            group.cancel_scope.cancel()
 
     async def _handle(self, exchange: HTTPExchange, root_path: str) -> None:
         try:

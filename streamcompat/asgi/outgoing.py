@@ -11,9 +11,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import anyio
-import anyio.abc
 
-from streamcompat.asgi.scope import ASGIMessage, Send
+from streamcompat.asgi.scope import ASGIMessage
 from streamcompat_engine import (
     CHUNK_COST,
     LINE,
@@ -27,6 +26,7 @@ from streamcompat_engine import (
     Spill,
     SpillRoom,
     Timeouts,
+    Wakeup,
     WriteBufferFull,
     printable,
 )
@@ -64,24 +64,26 @@ class Spills:
 
 
 class Outgoing:
-    """The messages of one exchange on their way to the server; see the module.
+    """The messages of one streamed response on their way to the server; see the module.
+
+    A task hands them on while the application goes on.
 
     Args:
         slot: the exchange's place, which is told of what happens.
     """
 
-    __slots__ = ("_file", "_group", "_looks", "_passed_on", "_queue", "_queued", "_send", "_sent", "_slot",
-                 "_spills", "_work")  # fmt: skip
+    __slots__ = ("_begun", "_busy", "_emptied", "_file", "_idle", "_looks", "_passed_on", "_queue", "_queued",
+                 "_slot", "_spills")  # fmt: skip
 
-    def __init__(self, slot: ASGISlot, send: Send, group: anyio.abc.TaskGroup, spills: Spills) -> None:
+    def __init__(self, slot: ASGISlot, spills: Spills) -> None:
         self._slot = slot
-        self._send = send
-        self._group = group
         self._spills = spills
         self._queue: deque[tuple[ASGIMessage | None, int]] = deque()  # None: what is in the file
         self._queued = 0
-        self._work: anyio.Event | None = None  # for the task that sends, where there is one
-        self._sent = anyio.Event()
+        self._begun = False  # there is a task that hands on what waits
+        self._idle: Wakeup | None = None  # while it has nothing to do
+        self._busy = False  # it, or the application's own task, hands something on
+        self._emptied: Wakeup | None = None  # for who waits until that is done
         self._passed_on = 0  # messages that the server has taken
         self._looks = False  # for a deadlock
         self._file: Spill | None = None
@@ -97,62 +99,59 @@ class Outgoing:
     def _enqueue(self, message: ASGIMessage | None, size: int) -> None:
         self._queue.append((message, size + CHUNK_COST))
         self._queued += size + CHUNK_COST
-        if self._work is not None:
-            self._work.set()
+        if self._idle is not None:
+            self._idle.set()
+            self._idle = None
+        elif not self._begun:
+            self._begun = True
+            self._slot.tasks.spawn(self._send_along)
 
     def clear(self) -> None:
         """Drop everything that waits."""
         self._queue.clear()
         self._queued = 0
         self._drop_file()
-        self._sent.set()
+        self._tell_emptied()
 
-    def work_along(self) -> None:
-        """The response is streamed: send what is written while the application goes on."""
-        if self._work is None:
-            self._work = anyio.Event()
-            self._group.start_soon(self._send_along)
+    def _tell_emptied(self) -> None:
+        if self._emptied is not None:
+            self._emptied.set()
+            self._emptied = None
 
     async def _send_along(self) -> None:
         while not self._slot.disconnected:
-            assert self._work is not None
-            await self._work.wait()
-            self._work = anyio.Event()
-            await self._flush()
+            if not self._busy:
+                await self._flush()
+            self._idle = self._slot.tasks.event()
+            await self._idle.wait()
 
     async def _flush(self) -> None:
         flow = self._slot.flow
-        while self._queue:
-            message, cost = self._queue.popleft()
-            if not await (self._send_file() if message is None else self._pass_on(message)):
-                return
-            self._queued -= cost if self._queue else self._queued
-            if flow.blocked and self._queued <= _LIMITS.outbound_low and self._file is None:
-                self._let_write()
-        self._sent.set()
+        self._busy = True
+        try:
+            while self._queue:
+                message, cost = self._queue.popleft()
+                if not await (self._send_file() if message is None else self._pass_on(message)):
+                    return
+                self._queued -= cost if self._queue else self._queued
+                if flow.blocked and self._queued <= _LIMITS.outbound_low and self._file is None:
+                    self._let_write()
+        finally:
+            self._busy = False
+        self._tell_emptied()
 
     async def _pass_on(self, message: ASGIMessage) -> bool:
-        """Hand a message to the server.
-
-        Returns: whether the client is still there.
-        """
-        try:
-            await self._send(message)
-        except OSError:  # since ASGI 2.4 this is how a server says that the client is gone
-            self._slot.gone()
-        if self._slot.disconnected:
-            return False
-        self._passed_on += 1
-        self._slot.passed_on()
-        return True
+        taken = await self._slot.pass_on(message)
+        self._passed_on += taken
+        return taken
 
     async def sent(self) -> None:
         """Returns once all that is queued is with the server."""
-        if self._work is None:
+        if not self._busy:
             await self._flush()
         while self._queued:
-            self._sent = anyio.Event()
-            await self._sent.wait()
+            self._emptied = self._slot.tasks.event()
+            await self._emptied.wait()
 
     # ---- who writes ----
 
@@ -162,7 +161,7 @@ class Outgoing:
             self._slot.tell_waiting(Direction.OUT, True)
             if not self._looks and self._rest_of_body() is not None:
                 self._looks = True
-                self._group.start_soon(self._look_for_deadlock)
+                self._slot.tasks.spawn(self._look_for_deadlock)
 
     def _let_write(self) -> None:
         self._slot.flow.unblock()

@@ -35,29 +35,29 @@ class Transport:
 
 def lowered(fields: Iterable[tuple[bytes, bytes]]) -> Fields:
     """Fields with their names in lower case."""
-    return tuple((bytes(name).lower(), bytes(value)) for name, value in fields)
+    return tuple([(bytes(name).lower(), bytes(value)) for name, value in fields])
 
 
 def request_head(scope: Scope) -> RequestHead:
     """The head of a request, of the server's `scope`."""
     headers = lowered(scope["headers"])
-    fields = dict(reversed(headers))
+    fields = dict(headers[::-1])  # of fields of one name, the first
     raw_path = (scope.get("raw_path") or quote(scope["path"], safe=SAFE).encode()).partition(b"?")[0]
     query: bytes = scope.get("query_string", b"")
     length = fields.get(b"content-length", b"")
     host = fields.get(b"host")
     return RequestHead(
-        method=scope.get("method", "GET"),
-        target=raw_path + b"?" + query if query else raw_path,
-        raw_path=raw_path,
-        query=query,
-        http_version=scope.get("http_version", "1.1"),
-        headers=headers,
-        raw_headers=headers,
-        host=None if host is None else host.decode("latin-1"),
-        content_length=int(length) if length.isdigit() else None,
-        chunked=b"transfer-encoding" in fields,
-        keep_alive=True,
-        expect_continue=False,
-        wire=b"",
+        scope.get("method", "GET"),
+        raw_path + b"?" + query if query else raw_path,
+        raw_path,
+        query,
+        scope.get("http_version", "1.1"),
+        headers,
+        headers,
+        None if host is None else host.decode("latin-1"),
+        int(length) if length.isdigit() else None,
+        b"transfer-encoding" in fields,
+        True,  # whether the connection is kept is the server's
+        False,
+        b"",
     )

@@ -5,15 +5,15 @@ The rule: a chunk is one message. What waits to be sent is bounded, and a body i
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-import anyio
-import anyio.abc
 import anyio.lowlevel
 
 from streamcompat.asgi.outgoing import Outgoing, Spills
 from streamcompat.asgi.scope import ASGIMessage, Receive, Scope, Send, Transport, lowered, request_head
+from streamcompat.asgi.tasks import Tasks, of_thread
 from streamcompat_engine import (
     CUT,
     FINISHED,
@@ -28,6 +28,7 @@ from streamcompat_engine import (
     EngineError,
     Fields,
     Flow,
+    Guarded,
     HTTPExchange,
     Inbound,
     Limits,
@@ -41,6 +42,7 @@ from streamcompat_engine import (
     WebSocketSettings,
     WriteBufferFull,
     cancels,
+    check_fields,
     check_length,
     check_replaceable,
     check_trailers,
@@ -54,6 +56,16 @@ _TRAILERS: Final = "http.response.trailers"
 """The extension of ASGI by which a response has trailers."""
 _REQUEST_TRAILERS: Final = "http.request.trailers"
 """The same for a request: a server that offers it sends such a message, with `headers`, behind the body."""
+
+
+@functools.lru_cache(256)
+def _checked(
+    status: int, reason: bytes | None, headers: Fields, length: int | None
+) -> tuple[Fields, int | None]:
+    """The fields of a response for the server, and its Content-Length; see `checked_fields`."""
+    fields, declared = checked_fields(status, reason, headers, length)
+    kept = lowered(fields)
+    return (kept, None) if declared is None else ((*kept, (b"content-length", declared)), int(declared))
 
 
 class Messages(Body):
@@ -112,49 +124,71 @@ class ASGISlot:
     """The place of one exchange behind an ASGI server; see the engine's `Slot` for what is not said here.
 
     Attributes:
-        cancels: the scope that the application runs in.
-        exchange: set by who makes it.
-        outgoing: the messages on their way to the server.
+        exchange: the exchange, until the application has returned.
+        outgoing: the messages of a streamed response on their way to the server; `None` before it.
+        tasks: what runs around the application.
     """
+
+    __slots__ = (
+        "_guarded", "_has_trailers", "_lost", "_read", "_reading", "_receive", "_response",
+        "_scope", "_send", "_spills", "_taken", "_trailers", "_trailers_follow", "_watched",
+        "_whole", "began", "exchange", "flow", "head", "inbound", "observer", "outgoing", "over",
+        "tasks",
+    )  # fmt: skip
 
     stopping = False
 
     def __init__(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        group: anyio.abc.TaskGroup,
-        observer: Observer,
-        spills: Spills,
+        self, scope: Scope, receive: Receive, send: Send, tasks: Tasks, observer: Guarded, spills: Spills
     ) -> None:
         self.observer: Observer | None = observer
-        self.head = request_head(scope)
-        self.scheme: str = scope.get("scheme", "http")
-        self.peer: tuple[Any, ...] | None = tuple(scope["client"]) if scope.get("client") else None
-        self.sockname: Any = tuple(scope["server"]) if scope.get("server") else None
-        self.transport = Transport(scope)
+        self._guarded = observer
+        self.head = head = request_head(scope)
         # Over HTTP/1 a request without either field has no body; over HTTP/2 only its end tells.
-        has_body = self.head.has_body or self.head.http_version not in ("1.0", "1.1")
+        has_body = head.has_body or head.http_version not in ("1.0", "1.1")
         self.inbound = Inbound(_LIMITS.inbound_high, _LIMITS.inbound_low) if has_body else None
-        self.flow = Flow(_LIMITS, anyio.Event)
+        self.flow = Flow(_LIMITS, tasks.event)
         self.over = False
-        self.began = anyio.current_time()
-        self.stacks: list[Any] = []
-        self.cancels = anyio.CancelScope()
-        self.exchange: HTTPExchange | None = None
+        self.began = tasks.now()
+        self.tasks = tasks
+        self.outgoing: Outgoing | None = None
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._spills = spills
         self._lost: EngineError | None = None
         self._response: Response = NO_RESPONSE
+        self._whole: tuple[ASGIMessage, ...] = ()  # of a response that is not streamed
         extensions = scope.get("extensions") or {}
         self._has_trailers = _TRAILERS in extensions
         self._trailers_follow = _REQUEST_TRAILERS in extensions
         self._trailers: Fields = ()
-        self._receive = receive
-        self._group = group
-        self._reading = anyio.Lock(fast_acquire=True)  # not every server lets two read at once
+        self._reading = False  # not every server lets two read at once
+        self._read: Wakeup | None = None  # for who waits for the one that reads
         self._watched = False
-        self._taken: anyio.Event | None = None  # of what was read ahead
-        self.outgoing = Outgoing(self, send, group, spills)
+        self._taken: Wakeup | None = None  # of what was read ahead
+        self.exchange: HTTPExchange | None = HTTPExchange(self)
+
+    @property
+    def scheme(self) -> str:
+        scheme: str = self._scope.get("scheme", "http")
+        return scheme
+
+    @property
+    def peer(self) -> tuple[Any, ...] | None:
+        return tuple(self._scope["client"]) if self._scope.get("client") else None
+
+    @property
+    def sockname(self) -> Any:
+        return tuple(self._scope["server"]) if self._scope.get("server") else None
+
+    @property
+    def transport(self) -> Transport:
+        return Transport(self._scope)
+
+    @property
+    def stacks(self) -> list[Any]:
+        return of_thread.stacks
 
     # ---- the client ----
 
@@ -163,7 +197,7 @@ class ASGISlot:
         return self._lost is not None
 
     def cancel(self) -> None:
-        self.cancels.cancel()
+        self.tasks.cancel()
 
     def is_cancelled(self, error: BaseException) -> bool:
         return cancels(error)
@@ -178,14 +212,14 @@ class ASGISlot:
         """Nothing can be sent any more, by default because the client has left."""
         if self._lost is None:
             self._lost = error or ClientDisconnected()
-            self.outgoing.clear()
+            self._clear()
             self._tell(self._lost)
 
     def _tell(self, error: EngineError) -> None:
         """The client is gone: do what the policy says."""
         policy = "raise" if self.exchange is None or self.over else self.exchange.on_disconnect
         if policy == "cancel":
-            self.cancels.cancel()
+            self.tasks.cancel()
         if self.inbound is not None:
             self.inbound.fail(error)
         if isinstance(self._response, Body):
@@ -194,15 +228,19 @@ class ASGISlot:
                 self._response.ignore()
         self.flow.unblock()
 
+    def _clear(self) -> None:
+        """Drop everything that waits to be sent."""
+        self._whole = ()
+        if self.outgoing is not None:
+            self.outgoing.clear()
+
     def ended(self) -> None:
         """The application has returned, and its response is with the server."""
         exchange, self.exchange = self.exchange, None
         assert exchange is not None
-        if self.observer is not None:
-            end = end_of(self._lost, self.responded, self.inbound)
-            self.observer.ended(exchange, end, anyio.current_time())
+        self._guarded.ended(exchange, end_of(self._lost, self.responded, self.inbound), self.tasks.now())
         exchange.end()
-        self.outgoing.clear()
+        self._clear()
         if self._lost is not None:
             self._tell(self._lost)
 
@@ -222,18 +260,30 @@ class ASGISlot:
 
     async def pull(self, ahead: bool = False) -> None:
         """Take one message, unless there is something to read or, but for `ahead`, an end already."""
-        async with self._reading:
-            inbound = self.inbound
+        inbound = self.inbound
+        while True:
             if self._lost is not None or (
                 inbound is not None and (inbound.size or inbound.ended or inbound.error) and not ahead
             ):
                 return
+            if not self._reading:
+                break
+            if self._read is None:
+                self._read = self.tasks.event()
+            await self._read.wait()
+        self._reading = True
+        try:
             message = await self._receive()
-            if message["type"] == "http.disconnect":
-                if not self.responded:  # a server says so too once the response is whole
-                    self.gone()
-            elif inbound is not None and not inbound.ended:
-                self._take(inbound, message)
+        finally:
+            self._reading = False
+            if self._read is not None:
+                self._read.set()
+                self._read = None
+        if message["type"] == "http.disconnect":
+            if not self.responded:  # a server says so too once the response is whole
+                self.gone()
+        elif inbound is not None and not inbound.ended:
+            self._take(inbound, message)
 
     def _take(self, inbound: Inbound, message: ASGIMessage) -> None:
         """Takes a message of the request's body, or its trailers."""
@@ -252,14 +302,14 @@ class ASGISlot:
         """Begin to look out for the client's leaving."""
         if not self._watched:
             self._watched = True
-            self._group.start_soon(self._look_out)
+            self.tasks.spawn(self._look_out)
 
     async def _look_out(self) -> None:
         """Only a read tells that the client has left, so one message of the body is read ahead."""
         inbound = self.inbound
         while self._lost is None and not self.responded:
             if inbound is not None and inbound.size and not inbound.ended:
-                taken = self._taken = anyio.Event()
+                taken = self._taken = self.tasks.event()
                 await taken.wait()
             elif inbound is not None and inbound.error is not None:
                 return
@@ -287,15 +337,20 @@ class ASGISlot:
     def respond(
         self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None, body: bytes
     ) -> None:
-        check_replaceable(self._response)
+        former = self._response
+        if former is not NO_RESPONSE:
+            check_replaceable(former)
         start, declared = self._start(status, headers, reason, len(body))
         bodiless = self._is_bodiless(status)
         check_length(len(body), None if bodiless else declared)
-        replace(self._response)
+        if former is not NO_RESPONSE:
+            replace(former)
         self._response = WHOLE_RESPONSE
-        self.put(start, 0)
-        sent = b"" if bodiless else body
-        self.put({"type": "http.response.body", "body": sent, "more_body": False}, len(sent))
+        if self._lost is None:
+            sent = b"" if bodiless else body
+            self._whole = self._worded(
+                start, {"type": "http.response.body", "body": sent, "more_body": False}
+            )
 
     def start(self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None) -> Body:
         check_replaceable(self._response)
@@ -307,7 +362,6 @@ class ASGISlot:
         body = Messages(self.put, start, bodiless, None if bodiless else declared, self.written)
         self._response = body
         self._watch()
-        self.outgoing.work_along()
         if self._lost is not None:
             body.fail(self._lost)
         return body
@@ -316,14 +370,16 @@ class ASGISlot:
         self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None, length: int | None
     ) -> tuple[ASGIMessage, int | None]:
         """The message that begins a response, and its Content-Length."""
-        fields, declared = checked_fields(status, reason, headers, length)
-        kept = [(name.lower(), value) for name, value in fields]
+        try:
+            fields, declared = _checked(status, reason, tuple(headers), length)
+        except TypeError:  # fields that cannot be hashed, so they are not bytes
+            check_fields(headers)
+            raise
+        kept = list(fields)
         if self.head.http_version not in ("1.0", "1.1"):
             kept = [field for field in kept if field[0] != b"connection"]
-        if declared is not None:
-            kept.append((b"content-length", declared))
         start = {"type": "http.response.start", "status": status, "headers": kept}
-        return start, None if declared is None else int(declared)
+        return start, declared
 
     def _is_bodiless(self, status: int) -> bool:
         return self.head.method == "HEAD" or status in NO_BODY
@@ -369,20 +425,44 @@ class ASGISlot:
 
     # ---- what is sent ----
 
+    def _worded(self, *messages: ASGIMessage) -> tuple[ASGIMessage, ...]:
+        """The messages in the words that this server's connection takes."""
+        return messages
+
     def put(self, message: ASGIMessage, size: int) -> None:
-        """Queue a message with so many bytes."""
+        """Queue a message of a streamed response, with so many bytes."""
         if self._lost is None:
+            if self.outgoing is None:
+                self.outgoing = Outgoing(self, self._spills)
             self.outgoing.put(message, size)
 
-    def passed_on(self) -> None:
-        """The server has taken a message."""
+    async def pass_on(self, message: ASGIMessage) -> bool:
+        """Hand a message to the server.
+
+        Returns: whether the client is still there.
+        """
+        try:
+            await self._send(message)
+        except OSError:  # since ASGI 2.4 this is how a server says that the client is gone
+            self.gone()
+        if self._lost is not None:
+            return False
         exchange = self.exchange
         if exchange is not None and exchange.first_byte is None:
-            exchange.first_byte = anyio.current_time()
-            if self.observer is not None:
-                self.observer.sent(exchange)
+            exchange.first_byte = self.tasks.now()
+            if self._guarded.tells_sent:
+                self._guarded.sent(exchange)
+        return True
+
+    async def sent(self) -> None:
+        """Returns once everything that waits is with the server, or the client is gone."""
+        for message in self._whole:
+            if not await self.pass_on(message):
+                return
+        if self.outgoing is not None:
+            await self.outgoing.sent()
 
     def tell_waiting(self, direction: Direction, on: bool) -> None:
         """One side has begun, or has stopped, to wait for the other; see `Observer.waits`."""
-        if self.observer is not None and self.exchange is not None:
-            self.observer.waits(self.exchange, direction, on)
+        if self._guarded.tells_waits and self.exchange is not None:
+            self._guarded.waits(self.exchange, direction, on)

@@ -10,12 +10,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final, Self
 
-import anyio
-import anyio.abc
-
 from streamcompat.asgi.outgoing import Spills
 from streamcompat.asgi.scope import ASGIMessage, Receive, Scope, Send
 from streamcompat.asgi.slot import ASGISlot
+from streamcompat.asgi.tasks import Tasks
 from streamcompat_engine import (
     READY,
     REASONS,
@@ -24,7 +22,7 @@ from streamcompat_engine import (
     ClientDisconnected,
     EngineError,
     Fields,
-    Observer,
+    Guarded,
     ResponseStateError,
     Wakeup,
     WebSocketCore,
@@ -189,22 +187,20 @@ class Frames(Body):
 class HandshakeSlot(ASGISlot):
     """The slot of a handshake, and of the WebSocket that becomes of it."""
 
+    __slots__ = ("_answers", "_core", "_room")
+
     def __init__(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        group: anyio.abc.TaskGroup,
-        observer: Observer,
-        spills: Spills,
+        self, scope: Scope, receive: Receive, send: Send, tasks: Tasks, observer: Guarded, spills: Spills
     ) -> None:
-        super().__init__(_handshake(scope), receive, send, group, observer, spills)
-        self.scheme = {"wss": "https"}.get(scope.get("scheme", "ws"), "http")
-        self.inbound = None
+        super().__init__(_handshake(scope), receive, send, tasks, observer, spills)
         self._watched = True  # what is received are messages
         self._answers = _REFUSAL in (scope.get("extensions") or {})
         self._core: MessageSocket | None = None
-        self._room = anyio.Event()
+        self._room: Wakeup | None = None  # for who waits until messages may be asked for
+
+    @property
+    def scheme(self) -> str:
+        return {"wss": "https"}.get(super().scheme, "http")
 
     @property
     def reading_paused(self) -> bool:
@@ -212,7 +208,7 @@ class HandshakeSlot(ASGISlot):
         return self._core is not None
 
     def wakeup(self) -> Wakeup:
-        return anyio.Event()
+        return self.tasks.event()
 
     def switch(
         self, accepted: Accepted, settings: WebSocketSettings, wake: Callable[[], None]
@@ -225,14 +221,14 @@ class HandshakeSlot(ASGISlot):
             raise ResponseStateError("the connection cannot leave HTTP any more") from None
         core = self._core = MessageSocket(accepted, settings, wake, lambda message: self.put(message, 0))
         body = self._response = Frames(self, core)
-        self.outgoing.work_along()
         body.commit()
-        self._group.start_soon(self._listen)
+        self.tasks.spawn(self._listen)
         return core, body
 
     def proceed(self) -> None:
-        room, self._room = self._room, anyio.Event()
-        room.set()
+        if self._room is not None:
+            self._room.set()
+            self._room = None
 
     def _tell(self, error: EngineError) -> None:
         super()._tell(error)
@@ -244,7 +240,8 @@ class HandshakeSlot(ASGISlot):
         assert core is not None
         while not core.closed:
             if core.full:
-                await self._room.wait()
+                room = self._room = self.tasks.event()
+                await room.wait()
                 continue
             message = await self._receive()
             if message["type"] == "websocket.receive":
@@ -253,15 +250,19 @@ class HandshakeSlot(ASGISlot):
             elif message["type"] == "websocket.disconnect":
                 core.end(message.get("code") or _NO_STATUS, message.get("reason") or "")
 
-    def put(self, message: ASGIMessage, size: int) -> None:
+    def _worded(self, *messages: ASGIMessage) -> tuple[ASGIMessage, ...]:
         """In the words for a handshake; without the extension it can only be refused, which is a 403."""
+        if not self._answers:
+            return ({"type": "websocket.close", "code": 1000},)
+        return tuple({**message, "type": f"websocket.{message['type']}"} for message in messages)
+
+    def put(self, message: ASGIMessage, size: int) -> None:
         kind = message["type"]
         if kind.startswith("websocket."):
             super().put(message, size)
-        elif self._answers:
-            super().put({**message, "type": "websocket." + kind}, size)
-        elif kind == "http.response.start":
-            super().put({"type": "websocket.close", "code": 1000}, 0)
+        elif self._answers or kind == "http.response.start":
+            for worded in self._worded(message):
+                super().put(worded, size)
 
 
 def _handshake(scope: Scope) -> Scope:

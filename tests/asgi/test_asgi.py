@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import anyio
 import anyio.lowlevel
 import pytest
 
 from streamcompat.asgi.app import ASGI
+from streamcompat.asgi.tasks import OnAsyncio
 from streamcompat.sanic_api.response import stream, text
 from streamcompat.site import Site
 from streamcompat_engine import ClientDisconnected
@@ -166,6 +169,31 @@ class TestOneRequest:
 
         await peer.ask(app)
         assert left == [3, 2, 1, 0]
+
+    @pytest.mark.parametrize("policy", ["raise", "cancel"])
+    @pytest.mark.parametrize(("turns", "rests"), [(0, 0), (1, 1), (3, 0), (10, 1), (10, 3)])
+    async def test_a_reader_goes_on_when_another_task_has_read_its_piece(self, app, policy, turns, rests):
+        """While a response is streamed, or its route cancels, one task looks out for the client's leaving."""
+
+        class Slow(Peer):
+            async def receive(self):
+                for _ in range(turns):
+                    await anyio.lowlevel.checkpoint()
+                return await super().receive()
+
+        @app.post("/", stream=True, on_disconnect=policy)
+        async def handler(request):
+            async def copy(response):
+                async for piece in request.stream:
+                    await response.write(piece)
+                    for _ in range(rests):
+                        await anyio.lowlevel.checkpoint()
+
+            return stream(copy)
+
+        pieces = [b"%d" % number for number in range(6)]
+        peer = await Slow("POST", body=pieces).ask(app)
+        assert (b"".join(peer.chunks), peer.whole) == (b"".join(pieces), True)
 
     async def test_the_access_log(self, app, caplog):
         @app.get("/")
@@ -407,6 +435,78 @@ class TestADeadlock:
             assert "in a file" not in caplog.text
             peer.takes.set()
         assert sum(map(len, peer.chunks)) == 100 * 4096
+
+
+class TestTheTasksOfARequest:
+    async def test_a_whole_response_needs_none(self, app, monkeypatch):
+        """On asyncio, where they are what such a request would cost."""
+        if anyio.get_cancelled_exc_class() is not asyncio.CancelledError:
+            return
+        app.get("/")(lambda request: text("whole"))
+        for name in ("spawn", "event", "call_at"):
+            monkeypatch.setattr(OnAsyncio, name, None)
+        assert (await Peer().ask(app)).chunks == [b"whole"]
+
+    @pytest.mark.parametrize("streams", [False, True])
+    async def test_a_server_that_fails_has_its_own_error(self, app, streams):
+        class Broken(Peer):
+            async def send(self, message):
+                await anyio.lowlevel.checkpoint()
+                raise LookupError("of the server")
+
+        async def produce(response):
+            await response.write("x")
+            await anyio.sleep_forever()
+
+        app.get("/")(lambda request: stream(produce) if streams else text("x"))
+        with pytest.raises((LookupError, ExceptionGroup)) as caught:
+            await Broken().ask(app)
+        assert "of the server" in repr(caught.value)
+        await anyio.lowlevel.checkpoint()  # and no cancellation is left over
+
+    async def test_a_cancellation_from_outside_stays_one(self, app):
+        """A server may cancel its task while the application is being cancelled by us."""
+        peer, ended = Peer(), []
+
+        @app.get("/", on_disconnect="cancel")
+        async def handler(request):
+            peer.gone.set()
+            try:
+                await anyio.sleep_forever()
+            finally:
+                ended.append(True)
+                scope.cancel()
+
+        with anyio.CancelScope() as scope:
+            await ASGI(app)(peer.scope, peer.receive, peer.send)
+            await anyio.lowlevel.checkpoint()
+        assert ended == [True]
+        assert scope.cancelled_caught
+
+    async def test_a_handler_that_swallows_its_cancellation(self, app):
+        peer = Peer()
+
+        @app.get("/", on_disconnect="cancel")
+        async def handler(request):
+            peer.gone.set()
+            try:
+                await anyio.sleep_forever()
+            except anyio.get_cancelled_exc_class():
+                pass
+            return text("late")
+
+        await peer.ask(app)
+        await anyio.lowlevel.checkpoint()
+        assert peer.sent == []
+
+    async def test_nothing_runs_on(self, app):
+        async def produce(response):
+            response.write("x")
+
+        app.get("/", on_disconnect="cancel")(lambda request: stream(produce))
+        before = {task.id for task in anyio.get_running_tasks()}
+        await Peer().ask(app)
+        assert {task.id for task in anyio.get_running_tasks()} == before
 
 
 class TestAClientThatLeaves:

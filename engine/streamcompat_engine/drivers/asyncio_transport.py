@@ -25,7 +25,7 @@ _MAX_GATHERED: Final = 64
 """The most pieces in one `writev`; far below the system's IOV_MAX."""
 
 
-class _Wakeup:
+class LoopWakeup:
     """Half as expensive as `asyncio.Event`; for one loop, and set only once."""
 
     __slots__ = ("_is_set", "_loop", "_waiters")
@@ -111,7 +111,7 @@ class AsyncioTransport(asyncio.Protocol):
     # ---- called by its session ----
 
     def wakeup(self) -> Wakeup:
-        return _Wakeup(self._loop)
+        return LoopWakeup(self._loop)
 
     async def checkpoint(self) -> None:
         await asyncio.sleep(0)
