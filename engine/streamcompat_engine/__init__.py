@@ -30,8 +30,10 @@ from .exchange.observer import Direction, End, Guarded, Observer, end_of
 from .exchange.response import (
     CUT,
     FINISHED,
+    IDLE,
     NO_BODY,
     NO_RESPONSE,
+    STARTED,
     WHOLE_RESPONSE,
     Body,
     Response,
@@ -41,6 +43,7 @@ from .exchange.response import (
     replace,
 )
 from .exchange.suspension import READY, drive, wait
+from .http1.deadlines import Awaited, Deadlines
 from .http1.gate import check_fields, check_trailers
 from .http1.heads import checked_fields
 from .limits import Limits, Timeouts, WebSocketSettings
@@ -59,20 +62,24 @@ __all__ = [
     "FINISHED",
     "Guarded",
     "HOPELESS",
+    "IDLE",
     "LINE",
     "MOMENT",
     "NO_BODY",
     "NO_RESPONSE",
     "READY",
     "REASONS",
+    "STARTED",
     "WHOLE_RESPONSE",
     "Accepted",
     "Address",
     "App",
+    "Awaited",
     "Body",
     "BodyLengthError",
     "BodyTooLarge",
     "ClientDisconnected",
+    "Deadlines",
     "Deadlock",
     "Direction",
     "End",

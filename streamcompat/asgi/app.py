@@ -1,7 +1,7 @@
 """An application behind an ASGI 3 server in place of the engine: `uvicorn shop:app.asgi`.
 
 The rule: an app is served here as the engine serves it. What a server gives and takes is its own: limits on
-heads, timeouts and framing are the server's, not the engine's.
+heads, the time for a head and framing are the server's; the times of a body and of an answer are kept here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 from typing import Any, Final
 from urllib.parse import quote
 
-from streamcompat.asgi.outgoing import Spills
+from streamcompat.asgi.outgoing import OfApp
 from streamcompat.asgi.scope import SAFE, Receive, Scope, Send
 from streamcompat.asgi.slot import ASGISlot
 from streamcompat.asgi.tasks import tasks
@@ -21,7 +21,6 @@ from streamcompat.serving.servable import Servable
 from streamcompat_engine import (
     BodyTooLarge,
     ClientDisconnected,
-    Guarded,
     HTTPExchange,
     ProtocolError,
     RequestTimeout,
@@ -54,14 +53,9 @@ class ASGI:
             raise RuntimeError(f"there is no {scope['type']!r} in ASGI 3")
 
     @functools.cached_property
-    def _observer(self) -> Guarded:
-        """Of all requests; made with the first one, when a site has its applications."""
-        return Guarded(self.app.observer())
-
-    @functools.cached_property
-    def _spills(self) -> Spills:
-        """Of all requests; made with the first one, when the settings are final."""
-        return Spills(self.app.server_config().limits)
+    def _shared(self) -> OfApp:
+        """Made with the first request, when the settings are final and a site has its applications."""
+        return OfApp.of(self.app)
 
     async def _serve(self, kind: type[ASGISlot], scope: Scope, receive: Receive, send: Send) -> None:
         """One request; returns once its response is with the server, or without one for a cut one."""
@@ -69,11 +63,11 @@ class ASGI:
         if prefix:
             prefix = quote(prefix.rstrip("/"), safe=SAFE)
         async with tasks() as beside:
-            slot = kind(scope, receive, send, beside, self._observer, self._spills)
+            slot = kind(scope, receive, send, beside, self._shared)
             exchange = slot.exchange
             assert exchange is not None
-            if self._observer.tells_begun:
-                self._observer.begun(exchange)
+            if self._shared.observer.tells_begun:
+                self._shared.observer.begun(exchange)
             root_path = prefix
             if prefix:
                 path = exchange.head.raw_path.decode("latin-1")
@@ -82,6 +76,8 @@ class ASGI:
             try:
                 with urls.below(prefix):
                     await beside.run(self._handle(exchange, root_path))
+                if slot.overdue and slot.owes_answer:
+                    await beside.run(self.app.overdue(exchange))
                 await slot.sent()
             finally:
                 slot.ended()

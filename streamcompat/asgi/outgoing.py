@@ -6,20 +6,26 @@ request (see the engine's `Deadlock`) waits in a file until the server takes mes
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import anyio
 
-from streamcompat.asgi.scope import ASGIMessage
+from streamcompat.asgi.scope import ASGIMessage, lowered
+from streamcompat.serving.servable import Servable
 from streamcompat_engine import (
     CHUNK_COST,
     LINE,
     MOMENT,
+    Body,
     Deadlock,
     Direction,
     EngineError,
+    Fields,
+    Guarded,
     Inbound,
     Limits,
     LogBudget,
@@ -28,6 +34,7 @@ from streamcompat_engine import (
     Timeouts,
     Wakeup,
     WriteBufferFull,
+    checked_fields,
     printable,
 )
 
@@ -37,7 +44,57 @@ if TYPE_CHECKING:
 _LIMITS: Final = Limits()
 _STALL: Final = Timeouts().write_stall or 0.0
 """Seconds after which a deadlock is cut for which there is no room on disk, as on the engine."""
+_LOOK: Final = 1.0
+"""The most seconds between two looks at the times of a request."""
+TRAILERS: Final = "http.response.trailers"
+"""The extension of ASGI by which a response has trailers."""
 _log: Final = logging.getLogger(__name__)
+
+
+@functools.lru_cache(256)
+def response_fields(
+    status: int, reason: bytes | None, headers: Fields, length: int | None
+) -> tuple[Fields, int | None]:
+    """The fields of a response for the server, and its Content-Length; see `checked_fields`."""
+    fields, declared = checked_fields(status, reason, headers, length)
+    kept = lowered(fields)
+    return (kept, None) if declared is None else ((*kept, (b"content-length", declared)), int(declared))
+
+
+class Messages(Body):
+    """The body of a streamed response as messages of the server's.
+
+    Args:
+        put: sends a message; its size in bytes.
+        start: the message that begins the response.
+        bodiless: no body is sent.
+    """
+
+    def __init__(
+        self,
+        put: Callable[[ASGIMessage, int], None],
+        start: ASGIMessage,
+        bodiless: bool,
+        declared: int | None,
+        written: Callable[[int], Awaitable[None]],
+    ) -> None:
+        super().__init__(declared, written)
+        self._put = put
+        self._start = start
+        self._bodiless = bodiless
+
+    def _put_head(self) -> None:
+        self._put(self._start, 0)
+
+    def _put_chunk(self, data: bytes) -> None:
+        if not self._bodiless:
+            self._put({"type": "http.response.body", "body": data, "more_body": True}, len(data))
+
+    def _put_end(self, trailers: Fields) -> None:
+        self._put({"type": "http.response.body", "body": b"", "more_body": False}, 0)
+        if "trailers" in self._start:
+            fields = [(name.lower(), value) for name, value in trailers]
+            self._put({"type": TRAILERS, "headers": fields, "more_trailers": False}, 0)
 
 
 class Spills:
@@ -61,6 +118,32 @@ class Spills:
         """Log what became of a response, unless too many lines were logged lately."""
         if _log.isEnabledFor(level) and self._budget.spend(anyio.current_time()) is not None:
             _log.log(level, "%s", line)
+
+
+class OfApp(NamedTuple):
+    """What all requests of one app share.
+
+    Attributes:
+        pause: seconds between two looks at the times of a request.
+    """
+
+    observer: Guarded
+    spills: Spills
+    timeouts: Timeouts
+    pause: float
+
+    @classmethod
+    def of(cls, app: Servable) -> Self:
+        """Of an app whose settings are final."""
+        config = app.server_config()
+        times = (config.timeouts.response, config.timeouts.request, config.timeouts.body_idle)
+        shortest = min((one for one in times if one is not None), default=_LOOK)
+        return cls(Guarded(app.observer()), Spills(config.limits), config.timeouts, pause_for(shortest))
+
+
+def pause_for(seconds: float) -> float:
+    """The pause between two looks at a time of so many seconds."""
+    return min(_LOOK, seconds / 8)
 
 
 class Outgoing:

@@ -5,35 +5,38 @@ The rule: a chunk is one message. What waits to be sent is bounded, and a body i
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import anyio.lowlevel
 
-from streamcompat.asgi.outgoing import Outgoing, Spills
+from streamcompat.asgi.outgoing import TRAILERS, Messages, OfApp, Outgoing, pause_for, response_fields
 from streamcompat.asgi.scope import ASGIMessage, Receive, Scope, Send, Transport, lowered, request_head
 from streamcompat.asgi.tasks import Tasks, of_thread
 from streamcompat_engine import (
     CUT,
     FINISHED,
+    IDLE,
     NO_BODY,
     NO_RESPONSE,
     READY,
+    STARTED,
     WHOLE_RESPONSE,
     Accepted,
+    Awaited,
     Body,
     ClientDisconnected,
+    Deadlines,
     Direction,
     EngineError,
     Fields,
     Flow,
-    Guarded,
     HTTPExchange,
     Inbound,
     Limits,
     Observer,
     ProtocolError,
+    RequestTimeout,
     Response,
     ResponseStateError,
     Unstreamed,
@@ -46,62 +49,13 @@ from streamcompat_engine import (
     check_length,
     check_replaceable,
     check_trailers,
-    checked_fields,
     end_of,
     replace,
 )
 
 _LIMITS: Final = Limits()
-_TRAILERS: Final = "http.response.trailers"
-"""The extension of ASGI by which a response has trailers."""
 _REQUEST_TRAILERS: Final = "http.request.trailers"
 """The same for a request: a server that offers it sends such a message, with `headers`, behind the body."""
-
-
-@functools.lru_cache(256)
-def _checked(
-    status: int, reason: bytes | None, headers: Fields, length: int | None
-) -> tuple[Fields, int | None]:
-    """The fields of a response for the server, and its Content-Length; see `checked_fields`."""
-    fields, declared = checked_fields(status, reason, headers, length)
-    kept = lowered(fields)
-    return (kept, None) if declared is None else ((*kept, (b"content-length", declared)), int(declared))
-
-
-class Messages(Body):
-    """The body of a streamed response as messages of the server's.
-
-    Args:
-        put: sends a message; its size in bytes.
-        start: the message that begins the response.
-        bodiless: no body is sent.
-    """
-
-    def __init__(
-        self,
-        put: Callable[[ASGIMessage, int], None],
-        start: ASGIMessage,
-        bodiless: bool,
-        declared: int | None,
-        written: Callable[[int], Awaitable[None]],
-    ) -> None:
-        super().__init__(declared, written)
-        self._put = put
-        self._start = start
-        self._bodiless = bodiless
-
-    def _put_head(self) -> None:
-        self._put(self._start, 0)
-
-    def _put_chunk(self, data: bytes) -> None:
-        if not self._bodiless:
-            self._put({"type": "http.response.body", "body": data, "more_body": True}, len(data))
-
-    def _put_end(self, trailers: Fields) -> None:
-        self._put({"type": "http.response.body", "body": b"", "more_body": False}, 0)
-        if "trailers" in self._start:
-            fields = [(name.lower(), value) for name, value in trailers]
-            self._put({"type": _TRAILERS, "headers": fields, "more_trailers": False}, 0)
 
 
 class Pull:
@@ -114,7 +68,7 @@ class Pull:
         """Nothing: whoever waits goes on once the message is there."""
 
     async def wait(self) -> None:
-        await self._slot.pull()
+        await self._slot.pull_in_time()
         if self._slot.disconnected:
             # An application that this cancels is not told by an error first.
             await anyio.lowlevel.checkpoint()
@@ -126,23 +80,22 @@ class ASGISlot:
     Attributes:
         exchange: the exchange, until the application has returned.
         outgoing: the messages of a streamed response on their way to the server; `None` before it.
+        overdue: the application was cancelled because it did not begin its answer in time.
         tasks: what runs around the application.
     """
 
     __slots__ = (
-        "_guarded", "_has_trailers", "_lost", "_read", "_reading", "_receive", "_response",
-        "_scope", "_send", "_spills", "_taken", "_trailers", "_trailers_follow", "_watched",
-        "_whole", "began", "exchange", "flow", "head", "inbound", "observer", "outgoing", "over",
-        "tasks",
+        "_has_trailers", "_lost", "_read", "_readers", "_reading", "_receive", "_response",
+        "_scope", "_send", "_shared", "_taken", "_times", "_trailers", "_trailers_follow",
+        "_watched", "_whole", "began", "exchange", "flow", "head", "inbound", "observer",
+        "outgoing", "over", "overdue", "tasks",
     )  # fmt: skip
 
     stopping = False
 
-    def __init__(
-        self, scope: Scope, receive: Receive, send: Send, tasks: Tasks, observer: Guarded, spills: Spills
-    ) -> None:
-        self.observer: Observer | None = observer
-        self._guarded = observer
+    def __init__(self, scope: Scope, receive: Receive, send: Send, tasks: Tasks, shared: OfApp) -> None:
+        self.observer: Observer | None = shared.observer
+        self._shared = shared
         self.head = head = request_head(scope)
         # Over HTTP/1 a request without either field has no body; over HTTP/2 only its end tells.
         has_body = head.has_body or head.http_version not in ("1.0", "1.1")
@@ -155,19 +108,23 @@ class ASGISlot:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._spills = spills
         self._lost: EngineError | None = None
         self._response: Response = NO_RESPONSE
         self._whole: tuple[ASGIMessage, ...] = ()  # of a response that is not streamed
         extensions = scope.get("extensions") or {}
-        self._has_trailers = _TRAILERS in extensions
+        self._has_trailers = TRAILERS in extensions
         self._trailers_follow = _REQUEST_TRAILERS in extensions
         self._trailers: Fields = ()
         self._reading = False  # not every server lets two read at once
         self._read: Wakeup | None = None  # for who waits for the one that reads
         self._watched = False
         self._taken: Wakeup | None = None  # of what was read ahead
+        self.overdue = False
+        self._times: Deadlines | None = None  # once one of them counts
+        self._readers = 0  # how many wait for the body
         self.exchange: HTTPExchange | None = HTTPExchange(self)
+        if has_body or shared.timeouts.response is not None:
+            tasks.watch(self, shared.pause)
 
     @property
     def scheme(self) -> str:
@@ -238,8 +195,11 @@ class ASGISlot:
         """The application has returned, and its response is with the server."""
         exchange, self.exchange = self.exchange, None
         assert exchange is not None
-        self._guarded.ended(exchange, end_of(self._lost, self.responded, self.inbound), self.tasks.now())
+        self._shared.observer.ended(
+            exchange, end_of(self._lost, self.responded, self.inbound), self.tasks.now()
+        )
         exchange.end()
+        self._answer_has_begun()
         self._clear()
         if self._lost is not None:
             self._tell(self._lost)
@@ -273,12 +233,14 @@ class ASGISlot:
             await self._read.wait()
         self._reading = True
         try:
-            message = await self._receive()
+            message = await (self._receive() if ahead else self.tasks.interruptible(self._receive()))
         finally:
             self._reading = False
             if self._read is not None:
                 self._read.set()
                 self._read = None
+        if message is None:
+            return
         if message["type"] == "http.disconnect":
             if not self.responded:  # a server says so too once the response is whole
                 self.gone()
@@ -319,14 +281,71 @@ class ASGISlot:
     def send_continue(self) -> None:
         """The server does, when it is asked for the body."""
 
+    # ---- times: of the body while somebody waits for it, and of the application's answer ----
+
+    @property
+    def _deadlines(self) -> Deadlines:
+        if self._times is None:
+            self._times = Deadlines(self._shared.timeouts, self.began)
+        return self._times
+
     def pace(self, idle: float | None, rate: int | None) -> None:
-        """The server has times of its own."""
+        self._deadlines.pace(idle, rate)
+        if idle is not None:
+            self.tasks.watch(self, pause_for(idle))
 
     def gather(self) -> None:
-        """The same."""
+        self._deadlines.gather(self.tasks.now())
 
     def answer_begins(self) -> None:
-        """The same."""
+        taken = 0 if self.inbound is None else self.inbound.taken
+        self._deadlines.answer_begins(self.tasks.now(), taken)
+
+    async def pull_in_time(self) -> None:
+        """Take one message as `pull`, in the time that the client has for it."""
+        self._readers += 1
+        self._deadlines.reading_resumed(self.tasks.now())
+        try:
+            await self.pull()
+        finally:
+            self._readers -= 1
+            self._deadlines.reading_paused(self.tasks.now())
+
+    @property
+    def owes_answer(self) -> bool:
+        """Whether somebody waits for a response whose head has not left."""
+        return self._lost is None and self._response.state in (IDLE, STARTED)
+
+    def _answer_due(self) -> float | None:
+        """When the application must have begun its answer, or must be asked whether it reads; or `None`."""
+        inbound, seconds = self.inbound, self._shared.timeouts.response
+        if seconds is None or self._lost is not None or self._response is not NO_RESPONSE:
+            return None
+        if inbound is not None:
+            return self._deadlines.answer(not inbound.ended or bool(inbound.size), inbound.taken)
+        return self.began + seconds if self._times is None else self._times.answer(False, 0)
+
+    def look(self) -> None:
+        """Act on the times that are over."""
+        now, due, inbound = self.tasks.now(), self._answer_due(), self.inbound
+        if due is not None and now >= due:
+            waits, taken = (False, 0) if inbound is None else (inbound.wake is not None, inbound.taken)
+            if self._deadlines.check_answer(now, waits, taken):
+                self.overdue = True
+                self.tasks.cancel()
+        if inbound is None or not self._readers or self._lost is not None:
+            return
+        due = self._deadlines.read(Awaited.BODY, inbound.received)
+        if due is not None and now >= due:
+            inbound.fail(RequestTimeout())
+            self.tasks.interrupt()
+            if self._read is not None:
+                self._read.set()
+                self._read = None
+
+    def _answer_has_begun(self) -> None:
+        if self.inbound is None or self.inbound.ended or self.over:
+            self.tasks.unwatch(self)
 
     # ---- the response ----
 
@@ -361,6 +380,7 @@ class ASGISlot:
         replace(self._response)
         body = Messages(self.put, start, bodiless, None if bodiless else declared, self.written)
         self._response = body
+        self._answer_has_begun()
         self._watch()
         if self._lost is not None:
             body.fail(self._lost)
@@ -371,11 +391,13 @@ class ASGISlot:
     ) -> tuple[ASGIMessage, int | None]:
         """The message that begins a response, and its Content-Length."""
         try:
-            fields, declared = _checked(status, reason, tuple(headers), length)
+            fields, declared = response_fields(status, reason, tuple(headers), length)
         except TypeError:  # fields that cannot be hashed, so they are not bytes
             check_fields(headers)
             raise
         kept = list(fields)
+        if self.inbound is not None and isinstance(self.inbound.error, RequestTimeout):
+            kept.append((b"connection", b"close"))  # RFC 9110 §15.5.9
         if self.head.http_version not in ("1.0", "1.1"):
             kept = [field for field in kept if field[0] != b"connection"]
         start = {"type": "http.response.start", "status": status, "headers": kept}
@@ -433,7 +455,7 @@ class ASGISlot:
         """Queue a message of a streamed response, with so many bytes."""
         if self._lost is None:
             if self.outgoing is None:
-                self.outgoing = Outgoing(self, self._spills)
+                self.outgoing = Outgoing(self, self._shared.spills)
             self.outgoing.put(message, size)
 
     async def pass_on(self, message: ASGIMessage) -> bool:
@@ -450,8 +472,8 @@ class ASGISlot:
         exchange = self.exchange
         if exchange is not None and exchange.first_byte is None:
             exchange.first_byte = self.tasks.now()
-            if self._guarded.tells_sent:
-                self._guarded.sent(exchange)
+            if self._shared.observer.tells_sent:
+                self._shared.observer.sent(exchange)
         return True
 
     async def sent(self) -> None:
@@ -464,5 +486,5 @@ class ASGISlot:
 
     def tell_waiting(self, direction: Direction, on: bool) -> None:
         """One side has begun, or has stopped, to wait for the other; see `Observer.waits`."""
-        if self._guarded.tells_waits and self.exchange is not None:
-            self._guarded.waits(self.exchange, direction, on)
+        if self._shared.observer.tells_waits and self.exchange is not None:
+            self._shared.observer.waits(self.exchange, direction, on)

@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self, TypeVar
 
 import anyio
 import anyio.abc
 
 from streamcompat_engine import LoopWakeup, Wakeup
 
+T = TypeVar("T")
 Work = Callable[[], Coroutine[Any, Any, None]]
 
 
-class Cancellable(Protocol):
-    """What can be called off."""
+class Timed(Protocol):
+    """Something whose times run."""
 
-    def cancel(self) -> object:
-        """Call it off."""
+    def look(self) -> None:
+        """Act on the times that are over."""
 
 
 class Tasks(Protocol):
@@ -39,11 +41,17 @@ class Tasks(Protocol):
     def spawn(self, work: Work) -> None:
         """Run `work` beside the application; if it fails, so does the request."""
 
-    def call_at(self, when: float, callback: Callable[[], None]) -> Cancellable:
-        """Call back at `when`."""
+    def watch(self, timed: Timed, pause: float) -> None:
+        """Call `timed.look` again and again, after `pause` seconds at the latest."""
 
-    async def before(self, due: float | None, work: Work) -> bool:
-        """Run `work` here until it is `due`. Returns: whether it was done by then."""
+    def unwatch(self, timed: Timed) -> None:
+        """Call it no more."""
+
+    async def interruptible(self, work: Awaitable[T]) -> T | None:
+        """Wait for `work` here, until `interrupt`; then the result is `None`."""
+
+    def interrupt(self) -> None:
+        """End the wait in `interruptible`, if there is one."""
 
     async def run(self, application: Awaitable[None]) -> None:
         """Run the application here, until it returns or `cancel` ends it."""
@@ -65,7 +73,10 @@ class OnAsyncio:
         task: the server's, which runs the application.
     """
 
-    __slots__ = ("_beside", "_cancelled", "_failure", "_loop", "_others", "_running", "_task", "now")
+    __slots__ = (
+        "_beside", "_cancelled", "_failure", "_interrupted", "_loop", "_others", "_reader", "_running",
+        "_task", "_ticker", "now",
+    )  # fmt: skip
 
     def __init__(self, task: asyncio.Task[Any]) -> None:
         self._task = task
@@ -75,6 +86,9 @@ class OnAsyncio:
         self._others = 0  # how often others had cancelled the task before
         self._beside: set[asyncio.Task[None]] | None = None
         self._failure: BaseException | None = None
+        self._reader: asyncio.Task[Any] | None = None  # in `interruptible`
+        self._interrupted = False
+        self._ticker: Ticker | None = None
 
     def event(self) -> Wakeup:
         return LoopWakeup(self._loop)
@@ -97,22 +111,35 @@ class OnAsyncio:
             if self._beside is not None:
                 self._beside.discard(_current_task())
 
-    def call_at(self, when: float, callback: Callable[[], None]) -> Cancellable:
-        return self._loop.call_at(when, callback)
+    def watch(self, timed: Timed, pause: float) -> None:
+        if self._ticker is None:
+            self._ticker = of_thread.ticker_of(self._loop)
+        self._ticker.add(timed, pause)
 
-    async def before(self, due: float | None, work: Work) -> bool:
-        if due is None:
-            await work()
-            return True
-        scope = asyncio.timeout_at(due)
+    def unwatch(self, timed: Timed) -> None:
+        if self._ticker is not None:
+            self._ticker.discard(timed)
+
+    async def interruptible(self, work: Awaitable[T]) -> T | None:
+        task = self._reader = asyncio.current_task()
+        assert task is not None
+        before = task.cancelling()
         try:
-            async with scope:
-                await work()
-        except TimeoutError:
-            if not scope.expired():
+            return await work
+        except asyncio.CancelledError:
+            if not self._interrupted or task.cancelling() > before + 1:
                 raise
-            return False
-        return True
+            return None
+        finally:
+            self._reader = None
+            if self._interrupted:
+                self._interrupted = False
+                task.uncancel()
+
+    def interrupt(self) -> None:
+        if self._reader is not None and not self._interrupted:
+            self._interrupted = True
+            self._reader.cancel()
 
     async def run(self, application: Awaitable[None]) -> None:
         self._others = self._task.cancelling()
@@ -174,26 +201,38 @@ class InNursery:
     def __init__(self) -> None:
         self.now = anyio.current_time
         self._group = anyio.create_task_group()
-        self._scope = anyio.CancelScope()
+        self._scope = anyio.CancelScope()  # of the application
+        self._watch: anyio.CancelScope | None = None
+        self._read: anyio.CancelScope | None = None
 
     def spawn(self, work: Work) -> None:
         self._group.start_soon(work)
 
-    def call_at(self, when: float, callback: Callable[[], None]) -> Cancellable:
-        scope = anyio.CancelScope()
+    def watch(self, timed: Timed, pause: float) -> None:
+        self.unwatch(timed)
+        scope = self._watch = anyio.CancelScope()
 
-        async def call() -> None:
+        async def look_often() -> None:
             with scope:
-                await anyio.sleep_until(when)
-                callback()
+                while True:
+                    await anyio.sleep(pause)
+                    timed.look()
 
-        self._group.start_soon(call)
-        return scope
+        self._group.start_soon(look_often)
 
-    async def before(self, due: float | None, work: Work) -> bool:
-        with anyio.CancelScope(deadline=float("inf") if due is None else due) as scope:
-            await work()
-        return not scope.cancelled_caught
+    def unwatch(self, timed: Timed) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+    async def interruptible(self, work: Awaitable[T]) -> T | None:
+        with anyio.CancelScope() as self._read:
+            return await work
+        return None
+
+    def interrupt(self) -> None:
+        if self._read is not None:
+            self._read.cancel()
 
     async def run(self, application: Awaitable[None]) -> None:
         self._scope = anyio.CancelScope()
@@ -214,11 +253,53 @@ class InNursery:
         return await self._group.__aexit__(kind, error, trace)
 
 
+class Ticker:
+    """Looks at all requests of one asyncio loop whose times run, by one timer: a timer for each request would
+    cost as much as the rest of a short one."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._watched: set[Timed] = set()
+        self._pause = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, timed: Timed, pause: float) -> None:
+        """Look at it after `pause` seconds at the latest, and again."""
+        self._watched.add(timed)
+        if self._timer is None or pause < self._pause:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._pause = pause
+            self._timer = self.loop.call_later(pause, self._tick)
+
+    def discard(self, timed: Timed) -> None:
+        """Look at it no more."""
+        self._watched.discard(timed)
+
+    def _tick(self) -> None:
+        self._timer = None
+        for timed in tuple(self._watched):
+            timed.look()
+        if self._watched and self._timer is None:
+            self._timer = self.loop.call_later(self._pause, self._tick)
+
+
 class _OfThread(threading.local):
-    """The stacks that streaming functions of one thread have left for the next ones."""
+    """What the requests of one thread share.
+
+    Attributes:
+        stacks: what streaming functions have left for the next ones.
+    """
 
     def __init__(self) -> None:
         self.stacks: list[Any] = []
+        self._ticker: Ticker | None = None
+
+    def ticker_of(self, loop: asyncio.AbstractEventLoop) -> Ticker:
+        """The ticker of the loop that runs in this thread."""
+        if self._ticker is None or self._ticker.loop is not loop:
+            self._ticker = Ticker(loop)
+        return self._ticker
 
 
 of_thread: Final = _OfThread()

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final, Self
 
-from streamcompat.asgi.outgoing import Spills
+from streamcompat.asgi.outgoing import OfApp
 from streamcompat.asgi.scope import ASGIMessage, Receive, Scope, Send
 from streamcompat.asgi.slot import ASGISlot
 from streamcompat.asgi.tasks import Tasks
@@ -22,7 +22,6 @@ from streamcompat_engine import (
     ClientDisconnected,
     EngineError,
     Fields,
-    Guarded,
     ResponseStateError,
     Wakeup,
     WebSocketCore,
@@ -189,10 +188,8 @@ class HandshakeSlot(ASGISlot):
 
     __slots__ = ("_answers", "_core", "_room")
 
-    def __init__(
-        self, scope: Scope, receive: Receive, send: Send, tasks: Tasks, observer: Guarded, spills: Spills
-    ) -> None:
-        super().__init__(_handshake(scope), receive, send, tasks, observer, spills)
+    def __init__(self, scope: Scope, receive: Receive, send: Send, tasks: Tasks, shared: OfApp) -> None:
+        super().__init__(_handshake(scope), receive, send, tasks, shared)
         self._watched = True  # what is received are messages
         self._answers = _REFUSAL in (scope.get("extensions") or {})
         self._core: MessageSocket | None = None
@@ -219,6 +216,7 @@ class HandshakeSlot(ASGISlot):
             replace(self._response)
         except ResponseStateError:
             raise ResponseStateError("the connection cannot leave HTTP any more") from None
+        self._answer_has_begun()
         core = self._core = MessageSocket(accepted, settings, wake, lambda message: self.put(message, 0))
         body = self._response = Frames(self, core)
         body.commit()

@@ -352,12 +352,12 @@ class TestADeadlock:
     async def test_an_echo_ends(self, echo, caplog):
         caplog.set_level("INFO")
         served, peer = ASGI(echo), SendsFirst()
-        room = served._spills._room.left
+        room = served._shared.spills._room.left
         with anyio.fail_after(PATIENCE):
             await served(peer.scope, peer.receive, peer.send)
         assert peer.whole
         assert b"".join(peer.chunks) == peer.all
-        assert served._spills._room.left == room
+        assert served._shared.spills._room.left == room
         lines = [record.getMessage() for record in caplog.records if "in a file" in record.getMessage()]
         assert lines == [
             "the response to POST /: the client sends its whole request before it reads, "
@@ -408,12 +408,12 @@ class TestADeadlock:
 
         peer.body.append(b"never")
         served = ASGI(app)
-        room = served._spills._room.left
+        room = served._shared.spills._room.left
         with anyio.fail_after(PATIENCE):
             await served(peer.scope, peer.receive, peer.send)
         assert len(ended) == 1
         assert not peer.whole
-        assert served._spills._room.left == room
+        assert served._shared.spills._room.left == room
 
     async def test_a_client_that_has_sent_all_is_waited_for(self, app, caplog):
         """It only has to read, so nothing is written to disk for it."""
@@ -443,7 +443,7 @@ class TestTheTasksOfARequest:
         if anyio.get_cancelled_exc_class() is not asyncio.CancelledError:
             return
         app.get("/")(lambda request: text("whole"))
-        for name in ("spawn", "event", "call_at"):
+        for name in ("spawn", "event", "interruptible"):
             monkeypatch.setattr(OnAsyncio, name, None)
         assert (await Peer().ask(app)).chunks == [b"whole"]
 
