@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Awaitable
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -62,7 +63,8 @@ class ASGI:
         prefix = scope.get("root_path", "")
         if prefix:
             prefix = quote(prefix.rstrip("/"), safe=SAFE)
-        async with tasks() as beside:
+        beside = tasks()
+        async with beside:
             slot = kind(scope, receive, send, beside, self._shared)
             exchange = slot.exchange
             assert exchange is not None
@@ -75,16 +77,16 @@ class ASGI:
                     root_path = ""
             try:
                 with urls.below(prefix):
-                    await beside.run(self._handle(exchange, root_path))
+                    await beside.run(self._answered(exchange, self.app.handle(exchange, root_path)))
                 if slot.overdue and slot.owes_answer:
-                    await beside.run(self.app.overdue(exchange))
+                    await beside.run(self._answered(exchange, self.app.overdue(exchange)))
                 await slot.sent()
             finally:
                 slot.ended()
 
-    async def _handle(self, exchange: HTTPExchange, root_path: str) -> None:
+    async def _answered(self, exchange: HTTPExchange, application: Awaitable[None]) -> None:
         try:
-            await self.app.handle(exchange, root_path)
+            await application
         except ClientDisconnected:
             pass  # it is told by being gone
         except (BodyTooLarge, ProtocolError, RequestTimeout) as error:

@@ -35,7 +35,7 @@ class Transport:
 
 def lowered(fields: Iterable[tuple[bytes, bytes]]) -> Fields:
     """Fields with their names in lower case."""
-    return tuple([(bytes(name).lower(), bytes(value)) for name, value in fields])
+    return tuple([(name.lower(), value) for name, value in fields])
 
 
 def request_head(scope: Scope) -> RequestHead:

@@ -84,47 +84,42 @@ class ASGISlot:
         tasks: what runs around the application.
     """
 
-    __slots__ = (
-        "_has_trailers", "_lost", "_read", "_readers", "_reading", "_receive", "_response",
-        "_scope", "_send", "_shared", "_taken", "_times", "_trailers", "_trailers_follow",
-        "_watched", "_whole", "began", "exchange", "flow", "head", "inbound", "observer",
-        "outgoing", "over", "overdue", "tasks",
-    )  # fmt: skip
-
+    # What most requests leave as it is stands here once, and not in each of them.
     stopping = False
+    over = False
+    overdue = False
+    outgoing: Outgoing | None = None
+    _lost: EngineError | None = None
+    _response: Response = NO_RESPONSE
+    _whole: tuple[ASGIMessage, ...] = ()  # of a response that is not streamed
+    _trailers: Fields = ()
+    _reading = False  # not every server lets two read at once
+    _read: Wakeup | None = None  # for who waits for the one that reads
+    _readers = 0  # how many wait for the body
+    _watched = False
+    _taken: Wakeup | None = None  # of what was read ahead
+    _times: Deadlines | None = None  # once one of them counts
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, tasks: Tasks, shared: OfApp) -> None:
         self.observer: Observer | None = shared.observer
-        self._shared = shared
         self.head = head = request_head(scope)
         # Over HTTP/1 a request without either field has no body; over HTTP/2 only its end tells.
         has_body = head.has_body or head.http_version not in ("1.0", "1.1")
         self.inbound = Inbound(_LIMITS.inbound_high, _LIMITS.inbound_low) if has_body else None
         self.flow = Flow(_LIMITS, tasks.event)
-        self.over = False
         self.began = tasks.now()
         self.tasks = tasks
-        self.outgoing: Outgoing | None = None
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._lost: EngineError | None = None
-        self._response: Response = NO_RESPONSE
-        self._whole: tuple[ASGIMessage, ...] = ()  # of a response that is not streamed
-        extensions = scope.get("extensions") or {}
-        self._has_trailers = TRAILERS in extensions
-        self._trailers_follow = _REQUEST_TRAILERS in extensions
-        self._trailers: Fields = ()
-        self._reading = False  # not every server lets two read at once
-        self._read: Wakeup | None = None  # for who waits for the one that reads
-        self._watched = False
-        self._taken: Wakeup | None = None  # of what was read ahead
-        self.overdue = False
-        self._times: Deadlines | None = None  # once one of them counts
-        self._readers = 0  # how many wait for the body
+        self._shared = shared
         self.exchange: HTTPExchange | None = HTTPExchange(self)
         if has_body or shared.timeouts.response is not None:
             tasks.watch(self, shared.pause)
+
+    def _extends(self, extension: str) -> bool:
+        """Whether the server offers the extension."""
+        return extension in (self._scope.get("extensions") or ())
 
     @property
     def scheme(self) -> str:
@@ -199,10 +194,14 @@ class ASGISlot:
             exchange, end_of(self._lost, self.responded, self.inbound), self.tasks.now()
         )
         exchange.end()
-        self._answer_has_begun()
+        self.tasks.unwatch(self)
         self._clear()
         if self._lost is not None:
             self._tell(self._lost)
+        # No cycle is left, so that the request does not wait for the garbage collector.
+        self.outgoing = None
+        if isinstance(self._response, Body):
+            self._response = Unstreamed(self._response.state)
 
     # ---- the request's body ----
 
@@ -257,7 +256,7 @@ class ASGISlot:
         body = message.get("body", b"")
         if body:
             inbound.feed([body])
-        if not (message.get("more_body", False) or self._trailers_follow):
+        if not (message.get("more_body", False) or self._extends(_REQUEST_TRAILERS)):
             inbound.end(())
 
     def _watch(self) -> None:
@@ -344,7 +343,7 @@ class ASGISlot:
                 self._read = None
 
     def _answer_has_begun(self) -> None:
-        if self.inbound is None or self.inbound.ended or self.over:
+        if self.inbound is None or self.inbound.ended:
             self.tasks.unwatch(self)
 
     # ---- the response ----
@@ -375,7 +374,7 @@ class ASGISlot:
         check_replaceable(self._response)
         start, declared = self._start(status, headers, reason, None)
         bodiless = self._is_bodiless(status)
-        if self._has_trailers and declared is None and not bodiless:
+        if declared is None and not bodiless and self._extends(TRAILERS):
             start["trailers"] = True
         replace(self._response)
         body = Messages(self.put, start, bodiless, None if bodiless else declared, self.written)

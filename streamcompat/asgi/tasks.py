@@ -11,12 +11,12 @@ import math
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from types import TracebackType
-from typing import Any, Final, Protocol, Self, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import anyio
 import anyio.abc
 
-from streamcompat_engine import LoopWakeup, Wakeup
+from streamcompat_engine import READY, LoopWakeup, Wakeup
 
 T = TypeVar("T")
 Work = Callable[[], Coroutine[Any, Any, None]]
@@ -59,11 +59,11 @@ class Tasks(Protocol):
     def cancel(self) -> None:
         """Cancel the application, while it runs."""
 
-    async def __aenter__(self) -> Self: ...
+    def __aenter__(self) -> Awaitable[None]: ...
 
-    async def __aexit__(
+    def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> object: ...
+    ) -> Awaitable[bool | None]: ...
 
 
 class OnAsyncio:
@@ -71,6 +71,7 @@ class OnAsyncio:
 
     Args:
         task: the server's, which runs the application.
+        ticker: the one of its loop.
     """
 
     __slots__ = (
@@ -78,17 +79,17 @@ class OnAsyncio:
         "_task", "_ticker", "now",
     )  # fmt: skip
 
-    def __init__(self, task: asyncio.Task[Any]) -> None:
+    def __init__(self, task: asyncio.Task[Any], ticker: Ticker) -> None:
         self._task = task
-        self._loop = task.get_loop()
-        self.now = self._loop.time
+        self._ticker = ticker
+        self._loop = ticker.loop
+        self.now = ticker.now
         self._running = self._cancelled = False
         self._others = 0  # how often others had cancelled the task before
         self._beside: set[asyncio.Task[None]] | None = None
         self._failure: BaseException | None = None
         self._reader: asyncio.Task[Any] | None = None  # in `interruptible`
         self._interrupted = False
-        self._ticker: Ticker | None = None
 
     def event(self) -> Wakeup:
         return LoopWakeup(self._loop)
@@ -112,13 +113,13 @@ class OnAsyncio:
                 self._beside.discard(_current_task())
 
     def watch(self, timed: Timed, pause: float) -> None:
-        if self._ticker is None:
-            self._ticker = of_thread.ticker_of(self._loop)
-        self._ticker.add(timed, pause)
+        ticker = self._ticker
+        ticker.watched.add(timed)
+        if ticker.timer is None or pause < ticker.pause:
+            ticker.begin(pause)
 
     def unwatch(self, timed: Timed) -> None:
-        if self._ticker is not None:
-            self._ticker.discard(timed)
+        self._ticker.watched.discard(timed)
 
     async def interruptible(self, work: Awaitable[T]) -> T | None:
         task = self._reader = asyncio.current_task()
@@ -174,12 +175,16 @@ class OnAsyncio:
             self._cancelled = True
             self._task.cancel()
 
-    async def __aenter__(self) -> Self:
-        return self
+    def __aenter__(self) -> Awaitable[None]:
+        return READY
 
-    async def __aexit__(
+    def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    ) -> Awaitable[None]:
+        return READY if self._beside is None else self._end(error)
+
+    async def _end(self, error: BaseException | None) -> None:
+        """End the tasks beside the application, and tell the server if one of them has failed."""
         beside, self._beside = self._beside, None
         if self._failure is not None and not isinstance(error, asyncio.CancelledError):
             with contextlib.suppress(asyncio.CancelledError):
@@ -242,9 +247,8 @@ class InNursery:
     def cancel(self) -> None:
         self._scope.cancel()
 
-    async def __aenter__(self) -> Self:
+    async def __aenter__(self) -> None:
         await self._group.__aenter__()
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -257,31 +261,28 @@ class Ticker:
     """Looks at all requests of one asyncio loop whose times run, by one timer: a timer for each request would
     cost as much as the rest of a short one."""
 
+    __slots__ = ("loop", "now", "pause", "timer", "watched")
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._watched: set[Timed] = set()
-        self._pause = math.inf
-        self._timer: asyncio.TimerHandle | None = None
+        self.now = loop.time
+        self.watched: set[Timed] = set()
+        self.pause = math.inf
+        self.timer: asyncio.TimerHandle | None = None
 
-    def add(self, timed: Timed, pause: float) -> None:
-        """Look at it after `pause` seconds at the latest, and again."""
-        self._watched.add(timed)
-        if self._timer is None or pause < self._pause:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._pause = pause
-            self._timer = self.loop.call_later(pause, self._tick)
-
-    def discard(self, timed: Timed) -> None:
-        """Look at it no more."""
-        self._watched.discard(timed)
+    def begin(self, pause: float) -> None:
+        """Look after so many seconds, and again, as long as something is watched."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self.pause = pause
+        self.timer = self.loop.call_later(pause, self._tick)
 
     def _tick(self) -> None:
-        self._timer = None
-        for timed in tuple(self._watched):
+        self.timer = None
+        for timed in tuple(self.watched):
             timed.look()
-        if self._watched and self._timer is None:
-            self._timer = self.loop.call_later(self._pause, self._tick)
+        if self.watched and self.timer is None:
+            self.begin(self.pause)
 
 
 class _OfThread(threading.local):
@@ -289,17 +290,12 @@ class _OfThread(threading.local):
 
     Attributes:
         stacks: what streaming functions have left for the next ones.
+        ticker: of the asyncio loop that has run here last.
     """
 
     def __init__(self) -> None:
         self.stacks: list[Any] = []
-        self._ticker: Ticker | None = None
-
-    def ticker_of(self, loop: asyncio.AbstractEventLoop) -> Ticker:
-        """The ticker of the loop that runs in this thread."""
-        if self._ticker is None or self._ticker.loop is not loop:
-            self._ticker = Ticker(loop)
-        return self._ticker
+        self.ticker: Ticker | None = None
 
 
 of_thread: Final = _OfThread()
@@ -308,10 +304,16 @@ of_thread: Final = _OfThread()
 def tasks() -> Tasks:
     """The tasks of a request whose server's task runs now."""
     try:
-        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
     except RuntimeError:
-        task = None
-    return InNursery() if task is None else OnAsyncio(task)
+        return InNursery()
+    if task is None:  # trio in asyncio's loop
+        return InNursery()
+    ticker = of_thread.ticker
+    if ticker is None or ticker.loop is not loop:
+        ticker = of_thread.ticker = Ticker(loop)
+    return OnAsyncio(task, ticker)
 
 
 def _current_task() -> Any:

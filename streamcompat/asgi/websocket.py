@@ -186,14 +186,12 @@ class Frames(Body):
 class HandshakeSlot(ASGISlot):
     """The slot of a handshake, and of the WebSocket that becomes of it."""
 
-    __slots__ = ("_answers", "_core", "_room")
+    _watched = True  # what is received are messages
+    _core: MessageSocket | None = None
+    _room: Wakeup | None = None  # for who waits until messages may be asked for
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, tasks: Tasks, shared: OfApp) -> None:
         super().__init__(_handshake(scope), receive, send, tasks, shared)
-        self._watched = True  # what is received are messages
-        self._answers = _REFUSAL in (scope.get("extensions") or {})
-        self._core: MessageSocket | None = None
-        self._room: Wakeup | None = None  # for who waits until messages may be asked for
 
     @property
     def scheme(self) -> str:
@@ -250,7 +248,7 @@ class HandshakeSlot(ASGISlot):
 
     def _worded(self, *messages: ASGIMessage) -> tuple[ASGIMessage, ...]:
         """In the words for a handshake; without the extension it can only be refused, which is a 403."""
-        if not self._answers:
+        if not self._extends(_REFUSAL):
             return ({"type": "websocket.close", "code": 1000},)
         return tuple({**message, "type": f"websocket.{message['type']}"} for message in messages)
 
@@ -258,7 +256,7 @@ class HandshakeSlot(ASGISlot):
         kind = message["type"]
         if kind.startswith("websocket."):
             super().put(message, size)
-        elif self._answers or kind == "http.response.start":
+        elif self._extends(_REFUSAL) or kind == "http.response.start":
             for worded in self._worded(message):
                 super().put(worded, size)
 
