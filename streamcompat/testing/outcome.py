@@ -188,10 +188,10 @@ class Failures(logging.Filter):
 
 
 @contextlib.contextmanager
-def failures_of(app: Any) -> Iterator[Failures]:
-    """Collect the exceptions that the engine and the app (or each app of a site) log during the block."""
+def failures_of(*served: Any) -> Iterator[Failures]:
+    """Collect the exceptions that the engine and the apps (or each app of a site) log during the block."""
     failures = Failures()
-    apps = getattr(app, "apps", [app]) if isinstance(app, Servable) else []
+    apps = [one for app in served if isinstance(app, Servable) for one in getattr(app, "apps", [app])]
     # A filter, not a handler: one of Sanic's loggers is the root logger, which has handlers of others.
     loggers = {logging.getLogger("streamcompat.engine"), *(one.log for one in apps if hasattr(one, "log"))}
     for logger in loggers:

@@ -116,14 +116,15 @@ def routes_of(app: Any, prefix: str = "", host: str | None = None, needs: Needs 
                     route.host or host,
                     endpoint.stream,
                     needs.fields(target),
-                    _IS_WEBSOCKET if _is_websocket(endpoint.handler) else why_not,
+                    _IS_WEBSOCKET if is_websocket(endpoint.handler) else why_not,
                     _where(endpoint.handler),
                 )
             )
     return found
 
 
-def _is_websocket(handler: Any) -> bool:
+def is_websocket(handler: Any) -> bool:
+    """Whether the handler of a route serves WebSockets."""
     return inspect.isfunction(handler) and "is_websocket" in vars(handler)
 
 

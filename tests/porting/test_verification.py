@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import os
+import random
 import re
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -167,10 +173,9 @@ def test_routes_that_only_one_app_has_are_told() -> None:
         assert_alike(original(), Mach9("empty"), requests=1)
 
 
-def test_a_handler_that_hangs_is_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_handler_that_hangs_is_a_difference() -> None:
     import asyncio
 
-    monkeypatch.setattr("streamcompat.verification.PATIENCE", 0.2)
     app = Mach9("hangs")
 
     @app.post("/echo", stream=True)
@@ -207,7 +212,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     capsys.readouterr()
     assert main(["port", "--verify", before, after, "--requests", "20"]) == 0
     assert capsys.readouterr().out == (
-        "GET /words/<name:[a-z]{1,3}>: 20 requests, answered alike\n1 route, 0 differences\n"
+        "GET /words/<name:[a-z]{1,3}>: 20 requests, answered alike, 20 of them with 2xx\n"
+        "1 route, 0 differences\n"
     )
     assert main(["port", "--verify", before, f"{wrong}:app"]) == 1
     out = capsys.readouterr().out
@@ -224,12 +230,9 @@ def test_paths_or_apps(capsys: pytest.CaptureFixture[str]) -> None:
         assert stopped.value.code == 2
 
 
-def test_answers_that_do_not_end_are_compared_over_their_first_chunks(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("streamcompat.verification.PATIENCE", 0.1)
+def test_answers_that_do_not_end_are_compared_over_their_first_chunks() -> None:
 
-    def events(word: str) -> Sanic:
+    def events(word: str, kind: str) -> Sanic:
         app = Sanic("events")
 
         @app.get("/events")
@@ -237,15 +240,16 @@ def test_answers_that_do_not_end_are_compared_over_their_first_chunks(
             async def ticking(response):
                 while True:
                     await response.write(word)
-                    await anyio.sleep(0.02)
+                    await anyio.sleep(1)
 
-            return stream(ticking)
+            return stream(ticking, content_type=kind)
 
         return app
 
-    verdict = compare(events("a"), events("a"), requests=20)
-    assert verdict.differences == [] and verdict.endless.total() == 3
-    assert compare(events("a"), events("b"), requests=20).differences
+    for kind in ("text/event-stream", "text/plain"):
+        verdict = compare(events("a", kind), events("a", kind), requests=20)
+        assert verdict.differences == [] and verdict.endless.total() == 3
+    assert compare(events("a", kind), events("b", kind), requests=20).differences
 
 
 def guarded(fault: bool) -> Sanic:
@@ -285,3 +289,171 @@ def test_a_header_of_ones_own_and_what_had_no_success() -> None:
 def test_a_budget_ends_the_comparison() -> None:
     verdict = compare(original(), ported(), requests=20, budget=0.0)
     assert {str(route) for route in verdict.unfinished} == {"POST /echo"}
+
+
+def answering(answer: Callable[[], object], uri: str = "/", cls: type = Sanic) -> Sanic | Mach9:
+    """An app with one route, whose handler responds with what the function returns or raises."""
+    app = cls("answering")
+
+    @app.get(uri)
+    async def handler(request, **parameters):
+        found = answer(**parameters)
+        return text(str(await found if hasattr(found, "__await__") else found))
+
+    return app
+
+
+def test_the_apps_own_sleeps_take_no_time() -> None:
+    begun = time.monotonic()
+    verdict = compare(*(answering(lambda: anyio.sleep(60)) for _ in range(2)), requests=10)
+    assert verdict.differences == [] and verdict.succeeded.total() > 0
+    assert time.monotonic() - begun < 60
+
+
+def test_what_the_app_before_answers_by_chance_is_said_and_not_compared() -> None:
+    apps = [answering(random.random) for _ in range(3)]
+    verdict = compare(apps[0], apps[1], requests=10, again=apps[2])
+    assert verdict.differences == []
+    assert "chunks" in next(iter(verdict.unsteady.values()))
+
+    def raises() -> float:
+        raise ZeroDivisionError("by nothing")
+
+    # The rest still is.
+    (difference,) = compare(apps[0], answering(raises), requests=10, again=apps[2]).differences
+    assert "status before: 200\n  status after:  500" in str(difference)
+    assert "exception after:  ZeroDivisionError: by nothing" in str(difference)
+
+
+def test_an_answer_by_the_second_is_not_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count()
+    monkeypatch.setattr("streamcompat.verification.comparison.time.sleep", lambda _: next(clock))
+    monkeypatch.setattr("streamcompat.verification.comparison._AGAIN", 0)
+
+    def steady() -> int:
+        return next(iter([int(repr(clock)[6:-1])]))
+
+    apps = [answering(steady), answering(lambda: -1), answering(steady)]
+    verdict = compare(apps[0], apps[1], requests=3, again=apps[2])
+    assert verdict.differences == [] and "chunks" in next(iter(verdict.unsteady.values()))
+
+
+def test_an_app_that_counts_does_not_differ_from_itself() -> None:
+    counts = [itertools.count() for _ in range(3)]
+    apps = [answering(lambda count=count: next(count)) for count in counts]
+    verdict = compare(apps[0], apps[1], requests=10, again=apps[2])
+    assert verdict.differences == [] and verdict.unsteady == {}
+
+
+def test_percent_encoded_parameters_are_tried_apart() -> None:
+    apps = [answering(lambda name: name, "/<name>", cls) for cls in (Sanic, Mach9)]
+    verdict = compare(*apps, requests=10)
+    assert verdict.differences == []
+    (difference,) = verdict.encoded
+    assert difference.case.request.target == "/a%20b"
+    with pytest.raises(Difference):
+        assert_alike(*apps, requests=10)
+    assert compare(apps[1], apps[1], requests=1).encoded == []
+
+
+def test_a_handler_that_holds_up_the_loop_ends_the_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PATIENCE", "GRACE"):
+        monkeypatch.setattr(f"streamcompat.verification.loop.{name}", 0.1)
+    release = threading.Event()
+    apps = [answering(release.wait, "/a") for _ in range(2)]
+    for app in apps:
+        app.add_route(lambda request: text("never asked"), "/b")
+    try:
+        verdict = compare(*apps, requests=3)
+        assert str(verdict.blocked) == "GET /a"
+        assert [str(route) for route in verdict.unfinished] == ["GET /b"]
+        with pytest.raises(AssertionError, match="GET /a: a handler holds up the event loop"):
+            assert_alike(*apps, requests=3)
+    finally:
+        release.set()
+
+
+NOISY = """
+import os, sys
+from streamcompat.sanic_api import Sanic
+from streamcompat.sanic_api.response import text
+print("at the import")
+app = Sanic("noisy")
+@app.get("/fails/<number:int>")
+async def fails(request, number):
+    print("out"), print("err", file=sys.stderr), os.write(1, b"raw"), os.system("echo from a child")
+    return text({}[number])
+@app.websocket("/chat")
+async def chat(request, ws):
+    pass
+"""
+
+
+def test_the_report_says_what_was_not_checked(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "noisy.py"
+    file.write_text(NOISY)
+    assert main(["port", "--verify", str(file), str(file), "--requests", "2"]) == 0
+    out, err = capfd.readouterr()
+    fails, chat, count = out.splitlines()
+    assert fails.startswith(
+        "GET /fails/<number:int>: 2 requests, answered alike, 0 of them with 2xx; warning: "
+    )
+    assert re.search(r"; an exception before and after: KeyError: \d+$", fails)
+    assert chat.startswith("GET /chat: 2 requests") and "not checked: what the WebSocket sends" in chat
+    assert (count, err) == ("2 routes, 0 differences", "")
+
+
+def test_an_app_that_does_not_start_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "late.py"
+    file.write_text(
+        "from streamcompat.sanic_api import Sanic\napp = Sanic('late')\n"
+        "@app.listener('before_server_start')\nasync def connect(app, loop):\n"
+        "    raise OSError('no database')\n"
+    )
+    assert main(["port", "--verify", str(file), str(file)]) == 3
+    out, err = capfd.readouterr()
+    assert out == "" and err.count("\n") == 1
+    assert err.startswith("streamcompat: cannot compare ") and err.endswith(
+        "late.py:5: OSError: no database\n"
+    )
+
+
+def test_ported_lines_that_no_request_reached_are_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before, after = tmp_path / "old.py", tmp_path / "new.py"
+    source = (
+        "from streamcompat.sanic_api import Sanic\nfrom streamcompat.sanic_api.response import stream\n"
+        "app = Sanic('app')\n"
+        "@app.get('/')\nasync def handler(request):\n    async def writes(response):\n"
+        "        response.write('a')\n        if request.headers.get('x-rare'):\n"
+        "            response.write('b')\n            response.write('c')\n"
+        "    return stream(writes)\n"
+    )
+    before.write_text(source)
+    after.write_text(source)
+    assert main(["port", str(after), "--write"]) == 0
+    capfd.readouterr()
+    assert main(["port", "--verify", str(before), str(after), "--requests", "5"]) == 0
+    rare = after.read_text().splitlines().index("            await channel.send(b'b')") + 1
+    assert f"{after}:{rare}-{rare + 1}: ported, and no request reached it\n" in capfd.readouterr().out
+    arguments = ["port", "--verify", str(before), str(after), "--requests", "5", "--header", "x-rare: 1"]
+    assert main(arguments) == 0
+    assert "no request reached" not in capfd.readouterr().out
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("holds", ["while True: pass", "import time; time.sleep(1000)"])
+def test_the_command_ends_though_a_handler_holds_up_the_loop(tmp_path: Path, holds: str) -> None:
+    (tmp_path / "app.py").write_text(NOISY.replace("    return text({}[number])", f"    {holds}"))
+    ended = subprocess.run(
+        [sys.executable, "-m", "streamcompat", "port", "--verify", "app.py", "app.py"],
+        cwd=tmp_path,
+        env={**os.environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 4, ended.stderr
+    assert "not checked to the end: a handler holds up the event loop" in ended.stdout

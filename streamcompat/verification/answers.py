@@ -1,0 +1,166 @@
+"""What a client receives for one request, and whether two such answers are alike.
+
+The rule: how far a handler comes by chance, when its client leaves, is no difference; all else that a client
+sees is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from anyio import CancelScope, current_time
+
+from streamcompat.testing import Client, Response
+from streamcompat.testing.outcome import may_be_endless
+from streamcompat.testing.response import ResponseReader
+from streamcompat.testing.wire import cut
+from streamcompat.verification.requests import Case
+from streamcompat_engine import ClientDisconnected
+
+LONGEST: Final = 300.0
+"""Seconds of the apps' own clock for which a client waits for the end of an answer. The clock jumps over
+sleeps."""
+
+FIRST: Final = 100
+"""Chunks after which an answer counts as endless if it is an event stream, or goes on for `SLOW`."""
+SLOW: Final = 10.0
+"""Seconds of the apps' own clock."""
+_MOST: Final = 32 * 1024 * 1024
+"""Bytes after which an answer counts as endless."""
+
+_VARYING: Final = frozenset({"date"})
+"""The engine takes it from the clock."""
+
+FIELDS: Final = ("status", "headers", "chunks", "complete", "handled", "unseen", "fault")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a client received.
+
+    Attributes:
+        chunks: the body, in the chunks in which it was sent.
+        complete: the body was received to its end.
+        handled: the handler has returned.
+        unseen: bytes that the handler wrote, if the client left before it saw any of them.
+        endless: the body did not end in time; only its first chunks are there.
+        fault: the type of the error that kept the client from an answer, or an empty text.
+        error: the exception that the app logged, as `Type: message`; it is not compared.
+    """
+
+    status: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
+    chunks: tuple[bytes, ...] = ()
+    complete: bool = False
+    handled: bool = True
+    unseen: int = 0
+    endless: bool = False
+    fault: str = ""
+    error: str = field(default="", compare=False)
+
+    @property
+    def succeeded(self) -> bool:
+        return 200 <= self.status < 300
+
+    def without(self, unsteady: Set[str]) -> Answer:
+        """The answer without what varies by chance; see `differing`."""
+        if not unsteady:
+            return self
+        left = "chunks" in unsteady  # the length varies with the content
+        headers = tuple(
+            one
+            for one in self.headers
+            if one[0] not in unsteady and not (left and one[0] == "content-length")
+        )
+        fresh = Answer()
+        given = {name: getattr(fresh, name) for name in FIELDS if name in unsteady and name != "headers"}
+        return replace(self, headers=headers, **given)
+
+
+def alike(before: Answer, after: Answer, case: Case) -> bool:
+    """Whether a client cannot tell the two apart."""
+    if before == after:
+        return True
+    if before.endless and after.endless:
+        heads = [(one.status, one.headers) for one in (before, after)]
+        same = all(x == y for x, y in zip(before.chunks, after.chunks, strict=False))
+        return heads[0] == heads[1] and same and bool(before.chunks) == bool(after.chunks)
+    if case.leaves_after is None:
+        return False
+    # How far a handler got when the client disconnected depends on the scheduling of the event loop.
+    if before.complete and after.complete or before.handled != after.handled:
+        return False
+    if before.unseen != after.unseen and not before.status and not after.status:
+        return False
+    if before.status and after.status and (before.status, before.headers) != (after.status, after.headers):
+        return False
+    return all(x == y for x, y in zip(before.chunks[:-1], after.chunks[:-1], strict=False))
+
+
+def differing(one: Answer, other: Answer, case: Case) -> set[str]:
+    """What differs: names of `FIELDS`, and for header fields their own names."""
+    if alike(one, other, case):
+        return set()
+    found = {name for name in FIELDS if getattr(one, name) != getattr(other, name)}
+    if "headers" in found:
+        found |= {name for name, _ in set(one.headers) ^ set(other.headers)}
+    return found - {"headers"}
+
+
+async def answer(client: Client, case: Case, patience: CancelScope) -> Answer:
+    """What a client receives for one request.
+
+    Args:
+        patience: a scope that is cancelled when the client is to wait no longer.
+    """
+    try:
+        if case.leaves_after is not None:
+            with patience:
+                return await _leaving(client, case)
+            return Answer(fault=TimeoutError.__name__)
+        async with client.start(case.request, case.cuts) as stream:
+            patience.deadline, slow = current_time() + LONGEST, current_time() + SLOW
+            response, size = stream.received, 0
+            with patience:
+                while (piece := await stream.receive()) is not None:
+                    size += len(piece)
+                    long = len(response.chunks) >= FIRST
+                    if size > _MOST or (long and (may_be_endless(response) or current_time() > slow)):
+                        return replace(_seen(response), endless=True)
+                return _seen(response)
+            return replace(_seen(response), endless=True) if response.status else Answer(fault="TimeoutError")
+    except (TimeoutError, ClientDisconnected, AssertionError) as error:
+        return Answer(fault=type(error).__name__)
+
+
+async def _leaving(client: Client, case: Case) -> Answer:
+    head, rest = case.request.head(), case.request.framed()
+    reader = ResponseReader()
+    reader.begin(case.request.method)
+    async with client.connect() as connection:
+        pieces = list(cut(head + rest, sorted({len(head) + at for at in case.cuts})))
+        for piece in pieces[: case.leaves_after]:
+            try:
+                await connection.send(piece)
+            except ClientDisconnected:
+                break
+        while connection.unread:
+            reader.feed(await connection.receive())
+            while reader.next_piece() is not None:
+                pass
+        connection.disconnect()
+        await client.settle()
+        handled = all(one.ended for one in connection.exchanges)
+        unseen = 0 if reader.response.status else sum(one.written for one in connection.exchanges)
+    return _seen(reader.response, handled, unseen)
+
+
+def _seen(response: Response, handled: bool = True, unseen: int = 0) -> Answer:
+    headers = tuple(
+        sorted((name, value) for name, value in response.headers.multi_items() if name not in _VARYING)
+    )
+    framed = "transfer-encoding" in response.headers
+    chunks = tuple(response.chunks) if framed else (response.body,)
+    return Answer(response.status, headers, chunks, response.complete, handled, unseen)

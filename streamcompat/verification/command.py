@@ -1,0 +1,162 @@
+"""`streamcompat port --verify`: loads two apps, compares them and prints what was found.
+
+The rule: the report says of each route what was checked and what was not; nothing that the
+apps print is in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Iterator, Sequence, Sized
+from pathlib import Path
+
+from streamcompat import aliases
+from streamcompat.serving import targets
+from streamcompat.serving.served_app import ServedApp
+from streamcompat.serving.site import Site
+from streamcompat.verification.comparison import BUDGET, ENDLESS, Comparison, compare
+from streamcompat.verification.lines import PortedLines
+from streamcompat.verification.requests import ComparedRoute
+
+DIFFERENT = 1
+UNFINISHED = 4
+
+
+def run(
+    before: str,
+    after: str,
+    *,
+    requests: int,
+    alias: bool,
+    headers: Sequence[tuple[str, str]] = (),
+    budget: float = BUDGET,
+) -> int:
+    """`streamcompat port --verify BEFORE AFTER`.
+
+    Returns: 0 if every request is answered alike; 1 for a difference; 4 if a route was not checked to its
+    end.
+
+    Raises: TargetError: a TARGET cannot be loaded, is not an app, or does not start.
+    """
+    if alias:
+        aliases.install()
+    with _silent():
+        one, old = _loaded(before)
+        again, _ = _loaded(before)
+        other, new = _loaded(after)
+        lines = PortedLines(old, new)
+        try:
+            comparison = compare(
+                one,
+                other,
+                requests=requests,
+                headers=headers,
+                budget=budget,
+                again=again if again is not one else None,
+                lines=lines,
+            )
+        except Exception as error:
+            raise targets.TargetError(
+                f"cannot compare {before} and {after}: {targets.describe(error)}"
+            ) from error
+    sys.stdout.write("".join(f"{line}\n" for line in _report(comparison, lines)))
+    if comparison.differences or comparison.encoded:
+        return DIFFERENT
+    return UNFINISHED if comparison.unfinished or comparison.blocked else 0
+
+
+def _report(comparison: Comparison, lines: PortedLines) -> Iterator[str]:
+    differences = comparison.differences + comparison.encoded
+    by_route = {difference.route: difference for difference in differences}
+    for route in comparison.routes:
+        yield str(by_route.get(route) or _verdict(comparison, route))
+        if any(difference.route == route for difference in comparison.encoded):
+            yield "  only percent-encoded parameters show it: Mach9 does not decode them, Sanic does"
+            yield "  by hand: decode them in the handler, with `urllib.parse.unquote`"
+    yield from (str(difference) for difference in differences if difference.route not in comparison.routes)
+    for place in lines.unreached():
+        yield f"{place}: ported, and no request reached it"
+    yield f"{_count(comparison.routes, 'route')}, {_count(differences, 'difference')}"
+
+
+def _verdict(comparison: Comparison, route: ComparedRoute) -> str:
+    if route == comparison.blocked:
+        return (
+            f"{route}: not checked to the end: a handler holds up the event loop, which ended the comparison"
+        )
+    if route in comparison.unfinished:
+        why = "an earlier route ended the comparison" if comparison.blocked else "the budget was too small"
+        return f"{route}: not checked to the end: {why}"
+    sent, succeeded = comparison.sent[route], comparison.succeeded[route]
+    if comparison.endless[route] >= ENDLESS:
+        text = f"{route}: {ENDLESS} requests, whose answers do not end, began alike"
+    else:
+        text = f"{route}: {_count(range(sent), 'request')}, answered alike, {succeeded} of them with 2xx"
+    if unsteady := comparison.unsteady.get(route):
+        text += (
+            f"; not checked: {', '.join(sorted(unsteady))}, in which the app before differs from itself: by "
+            "chance, by time or by files on disk"
+        )
+    if route.websocket:
+        text += "; not checked: what the WebSocket sends after its handshake"
+    elif not succeeded:
+        text += "; warning: none was answered with a 2xx, so try --header or by hand"
+    if route in comparison.errors:
+        text += f"; an exception before and after: {comparison.errors[route]}"
+    return text
+
+
+def _count(items: Sized, name: str) -> str:
+    return f"{len(items)} {name}" if len(items) == 1 else f"{len(items)} {name}s"
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Drop what the apps and their child processes print and log."""
+    kept: list[tuple[int, int]] = []
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with open(os.devnull, "w") as nowhere, contextlib.ExitStack() as stack:
+        for number in (1, 2):
+            with contextlib.suppress(OSError):  # closed
+                kept.append((number, os.dup(number)))
+                os.dup2(nowhere.fileno(), number)
+        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        try:
+            yield
+        finally:
+            for number, copy in kept:
+                os.dup2(copy, number)
+                os.close(copy)
+
+
+def load(target: str) -> ServedApp:
+    """The app of a TARGET. Its modules are removed from `sys.modules`, so that the other TARGET may have
+    modules of the same names."""
+    return _loaded(target)[0]
+
+
+def _loaded(target: str) -> tuple[ServedApp, dict[str, Path]]:
+    """The app, and the files of its modules by their path from the file that the TARGET names."""
+    known, path = set(sys.modules), list(sys.path)
+    loaded = targets.load_module(target)
+    if isinstance(loaded.app, Site):
+        raise targets.TargetError(f"{target} is a site: give one of its apps")
+    main = Path(loaded.module.__file__ or target).resolve()
+    files = {"": main}
+    roots = [Path(one).resolve() for one in sys.path if one not in path]
+    for name in set(sys.modules) - known:
+        place = getattr(sys.modules[name], "__file__", None)
+        if place is None:
+            continue
+        file = Path(place).resolve()
+        if any(file.is_relative_to(root) for root in roots or [main.parent]) and file != main:
+            files[os.path.relpath(file, main.parent)] = file
+        if any(file.is_relative_to(root) for root in roots):
+            del sys.modules[name]
+    sys.path[:] = path
+    return loaded.app, files

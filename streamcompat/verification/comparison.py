@@ -1,0 +1,276 @@
+"""Sends two apps the same requests, and keeps the smallest one of each route that they answer differently.
+
+The rule: each app gets every request once, in the same order, so that all carry the same state. What the app
+before does not answer alike itself is not held against the app after.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import anyio
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Flaky
+
+from streamcompat.serving.served_app import ServedApp
+from streamcompat.testing import Client
+from streamcompat.testing.outcome import Failures, failures_of
+from streamcompat.verification.answers import FIELDS, LONGEST, Answer, alike, answer, differing
+from streamcompat.verification.lines import PortedLines
+from streamcompat.verification.loop import AppLoop, Blocked
+from streamcompat.verification.requests import Case, ComparedRoute, cases, routes
+
+BUDGET: Final = 600.0
+"""Real seconds that a whole comparison may take; what was not compared then is said not to have been."""
+ENDLESS: Final = 3
+"""Requests to a route after which one whose answers do not end is left."""
+_AGAIN: Final = 3
+"""How often a difference is checked again if it may be by chance."""
+_SECOND: Final = 1.1
+"""Real seconds after which an answer with the time in it has changed."""
+
+
+class Difference(AssertionError):
+    """A request to which the two apps respond differently.
+
+    Attributes:
+        route, case: the request.
+        before, after: the response of each app; `None` for an app that does not have the route.
+    """
+
+    def __init__(
+        self,
+        route: ComparedRoute,
+        case: Case | None = None,
+        before: Answer | None = None,
+        after: Answer | None = None,
+    ) -> None:
+        self.route = route
+        self.case = case
+        self.before = before
+        self.after = after
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        if self.case is None or self.before is None or self.after is None:
+            which = "before" if self.before is not None else "after"
+            return f"{self.route}: only the app {which} has this route"
+        lines = [f"{self.route}: answered differently", f"  request: {self.case}"]
+        for name in FIELDS:
+            before, after = getattr(self.before, name), getattr(self.after, name)
+            if before != after:
+                lines += [f"  {name} before: {before!r}", f"  {name} after:  {after!r}"]
+        for name, one in (("before: ", self.before), ("after:  ", self.after)):
+            if one.error:
+                lines.append(f"  exception {name}{one.error}")
+        return "\n".join(lines)
+
+
+@dataclass
+class Comparison:
+    """The result of a comparison.
+
+    Attributes:
+        routes: the routes that both apps have.
+        differences: the smallest one for each route, and one for each route that only one app has.
+        encoded: differences that only percent-encoded parameters show.
+        sent: how many requests of each route were compared.
+        succeeded: how many answers of each route had a status of 2xx on both sides.
+        endless: how many answers of each route did not end.
+        unsteady: what the app before answers by chance, by time or by files on disk, and so is not compared;
+            for each route, as by `answers.differing`.
+        errors: an exception that the app before logged, for each route.
+        unfinished: routes for which the budget was too small.
+        blocked: the route whose handler held up the event loop, which ended the comparison.
+    """
+
+    routes: list[ComparedRoute] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    encoded: list[Difference] = field(default_factory=list)
+    sent: Counter[ComparedRoute] = field(default_factory=Counter)
+    succeeded: Counter[ComparedRoute] = field(default_factory=Counter)
+    endless: Counter[ComparedRoute] = field(default_factory=Counter)
+    unsteady: dict[ComparedRoute, set[str]] = field(default_factory=dict)
+    errors: dict[ComparedRoute, str] = field(default_factory=dict)
+    unfinished: set[ComparedRoute] = field(default_factory=set)
+    blocked: ComparedRoute | None = None
+
+
+def assert_alike(before: ServedApp, after: ServedApp, *, requests: int = 100) -> None:
+    """For tests: raises the first `Difference` (an AssertionError) that `compare` finds; also for a route
+    that could not be checked because its handler held up the event loop."""
+    comparison = compare(before, after, requests=requests)
+    for difference in comparison.differences + comparison.encoded:
+        raise difference
+    if comparison.blocked is not None:
+        raise AssertionError(f"{comparison.blocked}: a handler holds up the event loop")
+
+
+def compare(
+    before: ServedApp,
+    after: ServedApp,
+    *,
+    requests: int = 100,
+    headers: Sequence[tuple[str, str]] = (),
+    budget: float = BUDGET,
+    again: ServedApp | None = None,
+    lines: PortedLines | None = None,
+) -> Comparison:
+    """Send both apps the same requests, `requests` of them to each route.
+
+    Each app is started and stopped once, so that both carry the same state from one request to the next.
+
+    Args:
+        headers: header fields of every request.
+        budget: real seconds after which no further request is sent.
+        again: the app before a second time, against which the first is held.
+        lines: of the app after; those that requests reach are taken out.
+
+    Raises: NotStarted; what an app raises while it starts.
+    """
+    comparison = Comparison()
+    ours, theirs = {route: route for route in routes(before)}, set(routes(after))
+    comparison.routes = [route for route in ours if route in theirs]
+    comparison.differences += [Difference(route, before=Answer()) for route in ours if route not in theirs]
+    comparison.differences += [
+        Difference(route, after=Answer()) for route in sorted(theirs - ours.keys(), key=str)
+    ]
+    apps = [before, after] + ([again] if again is not None else [])
+    with contextlib.ExitStack() as stack:
+        failures = stack.enter_context(failures_of(*apps))
+        if lines is not None:
+            stack.enter_context(lines.watching_threads())
+        loop = stack.enter_context(AppLoop())
+        clients = [Client(app, patience=2 * LONGEST) for app in apps]
+        for client in clients:
+            loop.start(client)
+        comparer = _Comparer(loop, clients, failures, lines, comparison, time.monotonic() + budget)
+        for number, route in enumerate(comparison.routes):
+            comparer.compare(route, requests, tuple(headers))
+            if comparison.blocked is not None:
+                comparison.unfinished |= set(comparison.routes[number + 1 :])
+                break
+    return comparison
+
+
+@dataclass
+class _Comparer:
+    """The apps while they are compared.
+
+    Attributes:
+        clients: of the app before, the app after, and the app before again if it is there.
+        until: the monotonic time at which no further request is sent.
+    """
+
+    loop: AppLoop
+    clients: Sequence[Client]
+    failures: Failures
+    lines: PortedLines | None
+    comparison: Comparison
+    until: float
+    _held: set[ComparedRoute] = field(default_factory=set)
+
+    def compare(self, route: ComparedRoute, requests: int, headers: tuple[tuple[str, str], ...]) -> None:
+        found = self._search(route, cases(route, headers), requests)
+        if found is not None:
+            self.comparison.differences.append(found)
+        elif route.takes_text and self.comparison.blocked is None:
+            # Apart, so that what every port changes hides nothing else.
+            found = self._search(route, cases(route, headers, encoded=True), -(-requests // 10))
+            self.comparison.encoded += [found] if found is not None else []
+
+    def _search(
+        self, route: ComparedRoute, drawn: st.SearchStrategy[Case], requests: int
+    ) -> Difference | None:
+        """The smallest difference that so many requests show."""
+        smallest: Difference | None = None
+
+        @settings(
+            max_examples=requests,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            phases=[Phase.generate, Phase.shrink],
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(drawn)
+        def check(case: Case) -> None:
+            nonlocal smallest
+            comparison, found = self.comparison, None
+            if time.monotonic() > self.until:
+                comparison.unfinished.add(route)
+            elif comparison.blocked is None and comparison.endless[route] < ENDLESS:
+                try:
+                    found = self._difference(route, case)
+                except Blocked:
+                    comparison.blocked = route
+            if found is not None:
+                smallest = found
+                raise found
+
+        # Where answers vary from run to run, the difference that was seen last still counts.
+        with contextlib.suppress(Difference, Flaky):
+            check()
+        return smallest
+
+    def _difference(self, route: ComparedRoute, case: Case) -> Difference | None:
+        before, after, *again = [self._ask(client, case) for client in self.clients]
+        comparison = self.comparison
+        comparison.sent[route] += 1
+        comparison.succeeded[route] += before.succeeded and after.succeeded
+        comparison.endless[route] += before.endless and after.endless
+        if before.error:
+            comparison.errors[route] = before.error
+        for one in again:
+            self._varies(route, differing(before, one, case))
+        if self._alike(route, before, after, case):
+            return None
+        if case.leaves_after is not None:
+            # How far a handler gets may vary, for example if it waits for a thread.
+            for _ in range(_AGAIN):
+                if self._alike(route, self._ask(self.clients[0], case), after, case):
+                    return None
+                if self._alike(route, before, self._ask(self.clients[1], case), case):
+                    return None
+        elif again:
+            self._hold(route, case)
+            if self._alike(route, before, after, case):
+                return None
+        return Difference(route, case, before, after)
+
+    def _hold(self, route: ComparedRoute, case: Case) -> None:
+        """Hold the app before against itself, the last time a second later."""
+        pauses = [0.0] * _AGAIN
+        if route not in self._held:
+            self._held.add(route)
+            pauses.append(_SECOND)
+        for pause in pauses:
+            one = self._ask(self.clients[0], case)
+            time.sleep(pause)
+            self._varies(route, differing(one, self._ask(self.clients[2], case), case))
+
+    def _varies(self, route: ComparedRoute, names: set[str]) -> None:
+        if names:
+            self.comparison.unsteady.setdefault(route, set()).update(names)
+
+    def _alike(self, route: ComparedRoute, before: Answer, after: Answer, case: Case) -> bool:
+        unsteady = self.comparison.unsteady.get(route, set())
+        return alike(before.without(unsteady), after.without(unsteady), case)
+
+    def _ask(self, client: Client, case: Case) -> Answer:
+        self.failures.take()
+        ask = self._watched if self.lines is not None and client is self.clients[1] else answer
+        got = self.loop.call(ask, client, case)
+        return replace(got, error=self.failures.take()) if got.status >= 500 or got.fault else got
+
+    async def _watched(self, client: Client, case: Case, patience: anyio.CancelScope) -> Answer:
+        assert self.lines is not None
+        with self.lines.watching():
+            return await answer(client, case, patience)

@@ -1,0 +1,168 @@
+"""The requests that both apps get: parameters, query, body, framing, cuts, and clients that leave.
+
+The rule: they are made from what the app says of itself, its routes and the literals in its handlers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import quote
+
+from hypothesis import strategies as st
+
+from streamcompat.kernel.routes.router import PARAMETER
+from streamcompat.serving.served_app import ServedApp
+from streamcompat.testing import Request, strategies
+from streamcompat.testing.routes import is_websocket
+
+_SAFE: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+_VALUES: Final[dict[str, st.SearchStrategy[str]]] = {
+    "int": st.integers(0, 100).map(str),
+    "number": st.floats(0, 100).map(lambda number: f"{number:.2f}"),
+    "alpha": st.text(_SAFE[:52], min_size=1, max_size=8),
+    "path": st.lists(st.text(_SAFE, min_size=1, max_size=4), min_size=1, max_size=3).map("/".join),
+    "uuid": st.uuids().map(str),
+}
+_TEXTS: Final = frozenset({"string", "path", "[^/]+"})
+"""The kinds of parameters that match percent-encoded text."""
+_ENCODED: Final = st.sampled_from(["a b", "é", "100%", "a+b", "中", "a&b=c"]).map(
+    lambda text: quote(text, safe="")
+)
+_LARGE: Final = st.lists(st.integers(1, 3), min_size=64, max_size=64).map(
+    lambda counts: b"0123456789abcdef" * 80 * sum(counts)
+)
+"""Made of many choices, so that Hypothesis shrinks towards a short body."""
+_TYPE: Final = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,40}")
+_CONTENT_TYPES: Final = ("application/json", "application/x-www-form-urlencoded", "text/plain")
+_CREDENTIALS: Final = ("Basic dXNlcjpwYXNzd29yZA==", "Bearer token")
+
+
+@dataclass(frozen=True)
+class ComparedRoute:
+    """One method of one path, on one host or on any.
+
+    Attributes:
+        words: short string literals in its handlers, tried as names of query parameters.
+        websocket: it is a WebSocket, to which only plain requests are sent.
+    """
+
+    method: str
+    uri: str
+    host: str | None = None
+    words: tuple[str, ...] = field(default=(), compare=False)
+    websocket: bool = field(default=False, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.host or ''}{self.uri}"
+
+    @property
+    def takes_text(self) -> bool:
+        """Whether one of its parameters may be percent-encoded text."""
+        return any(_kind(found[1]) in _TEXTS for found in PARAMETER.finditer(self.uri))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One request, how the network splits it, and whether the client leaves.
+
+    Attributes:
+        cuts: byte offsets after the head at which the network splits the request; 0 is the end of the head.
+        leaves_after: how many pieces are sent before the client disconnects; `None` if it stays.
+    """
+
+    request: Request
+    cuts: tuple[int, ...] = ()
+    leaves_after: int | None = None
+
+    def __str__(self) -> str:
+        parts = [repr(self.request)]
+        if self.cuts:
+            parts.append(f"cut at {', '.join(map(str, self.cuts))}")
+        if self.leaves_after is not None:
+            parts.append(f"the client leaves after {self.leaves_after} pieces")
+        return "; ".join(parts)
+
+
+def routes(app: ServedApp) -> Iterator[ComparedRoute]:
+    """Every method of every registered route."""
+    for route in app.router.routes_all.values():
+        if route.implied:
+            continue
+        for method, endpoint in route.endpoints.items():
+            words = tuple(sorted(set(_words(endpoint.handler))))
+            for one in [method] if method is not None else ["GET", "POST"]:
+                yield ComparedRoute(one, route.uri, route.host, words, is_websocket(endpoint.handler))
+
+
+def _words(handler: Any) -> Iterator[str]:
+    """Short string literals in a handler, such as names that it looks for in the query."""
+    called = handler if hasattr(handler, "__code__") else type(handler).__call__
+    stack = [getattr(called, "__code__", None)]
+    while stack:
+        code = stack.pop()
+        for constant in getattr(code, "co_consts", ()):
+            if isinstance(constant, str) and (
+                0 < len(constant) <= 16 and constant.isidentifier() or _TYPE.fullmatch(constant)
+            ):
+                yield constant
+            elif hasattr(constant, "co_consts"):
+                stack.append(constant)
+
+
+@st.composite
+def cases(
+    draw: st.DrawFn,
+    route: ComparedRoute,
+    headers: tuple[tuple[str, str], ...] = (),
+    encoded: bool = False,
+) -> Case:
+    """Requests for a route: parameters, query, body, framing, segmentation, a client that leaves.
+
+    Args:
+        headers: fields of every request.
+        encoded: parameters of text are percent-encoded.
+    """
+    target = PARAMETER.sub(lambda found: draw(_value(found[1], encoded)), route.uri)
+    word = st.text(_SAFE, min_size=1, max_size=5)
+    known = [one for one in route.words if one.isidentifier()]
+    names = st.sampled_from(known) | word if known else word
+    query = draw(st.lists(st.tuples(names, st.integers(0, 20).map(str) | word), max_size=2))
+    if query:
+        target += "?" + "&".join(f"{name}={value}" for name, value in query)
+    fields = ((("Host", route.host),) if route.host else ()) + headers
+    fields += draw(st.just(()) | _fields(route, {name.lower() for name, _ in headers}))
+    body = b""
+    chunks = None
+    if route.method not in ("GET", "HEAD", "OPTIONS", "DELETE") or draw(st.integers(0, 9)) == 9:
+        body = draw(strategies.bodies() | _LARGE)
+        chunks = draw(strategies.chunkings(body))
+    request = Request(route.method, target, fields, body, chunks)
+    cuts = draw(strategies.segmentations(request.framed()))
+    leaves = draw(st.none() | st.none() | st.none() | st.integers(1, 4))
+    return Case(request, cuts, leaves)
+
+
+def _fields(route: ComparedRoute, given: set[str]) -> st.SearchStrategy[tuple[tuple[str, str], ...]]:
+    """A content type or credentials, those first that the code's own literals name."""
+    kinds = (*(one for one in route.words if _TYPE.fullmatch(one)), *_CONTENT_TYPES)
+    choices = [("Content-Type", kind) for kind in kinds] + [("Authorization", one) for one in _CREDENTIALS]
+    fields: list[tuple[tuple[str, str], ...]] = [(one,) for one in choices if one[0].lower() not in given]
+    return st.sampled_from(fields or [()])
+
+
+def _kind(parameter: str) -> str:
+    return parameter.partition(":")[2] or "string"
+
+
+def _value(parameter: str, encoded: bool) -> st.SearchStrategy[str]:
+    kind = _kind(parameter)
+    if encoded and kind in _TEXTS:
+        return _ENCODED
+    if kind in ("string", "[^/]+"):
+        return st.text(_SAFE, min_size=1, max_size=8)
+    if kind in _VALUES:
+        return _VALUES[kind]
+    return st.from_regex(kind, fullmatch=True, alphabet=st.sampled_from(_SAFE + "-_./"))
