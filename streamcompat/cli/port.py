@@ -43,4 +43,5 @@ def _port(options: argparse.Namespace) -> int:
         mode=options.mode,
         form=options.report,
         statistics=options.statistics,
+        to=options.to,
     )

@@ -14,6 +14,7 @@ from streamcompat.porting.respond import scan_responds
 from streamcompat.porting.scan import Scan
 from streamcompat.porting.source import decode, fault
 from streamcompat.porting.texts import scan_texts
+from streamcompat.porting.to_sanic.rules import scan_for_sanic
 from streamcompat.porting.tree import Tree
 from streamcompat.porting.uses import scan_uses
 from streamcompat.porting.writes import Writes
@@ -45,6 +46,16 @@ def examine(path: str, data: bytes, seeds: Seeds) -> FileFacts:
     facts.names = frozenset(tree.names_below(tree.module))
     facts.insert_at = _after_imports(tree)
     scan = Scan(tree, seeds, facts)
+    if seeds.to == "sanic":
+        scan_for_sanic(scan)
+    else:
+        _scan_for_mach9(scan)
+    scan.find_users()
+    scan.exports()
+    return facts
+
+
+def _scan_for_mach9(scan: Scan) -> None:
     scan_reads(scan)
     scan_responds(scan)
     Writes(scan)
@@ -53,9 +64,6 @@ def examine(path: str, data: bytes, seeds: Seeds) -> FileFacts:
     scan_uses(scan)
     scan_texts(scan)
     scan.find_mixed()
-    scan.find_users()
-    scan.exports()
-    return facts
 
 
 def _after_imports(tree: Tree) -> int:

@@ -33,7 +33,9 @@ _MANY = 40
 """Number of files from which the command uses several processes and shows a progress bar."""
 
 
-def run(paths: Sequence[str], *, origin: str, mode: str, form: str, statistics: bool = False) -> int:
+def run(
+    paths: Sequence[str], *, origin: str, mode: str, form: str, statistics: bool = False, to: str = "mach9"
+) -> int:
     """Run the command.
 
     Args:
@@ -42,6 +44,7 @@ def run(paths: Sequence[str], *, origin: str, mode: str, form: str, statistics: 
         mode: `diff`, `check` or `write`.
         form: the format of the report: `text`, `json` or `github`.
         statistics: also count the findings by their reason.
+        to: `mach9`, or `sanic` for today's Sanic.
 
     Returns:
         0; 1 if `check` finds something to port; 2 for wrong settings; 3 if a file cannot be read, parsed or
@@ -63,7 +66,7 @@ def run(paths: Sequence[str], *, origin: str, mode: str, form: str, statistics: 
                 f"streamcompat: found no Python files in {where}, apart from what .gitignore excludes\n"
             )
     with _runner(len(sources)) as runner:
-        result = port(sources, runner, sanic=origin == "sanic")
+        result = port(sources, runner, sanic=origin == "sanic", to=to)
     changed = [file for file in result.files if file.before != file.after]
     if is_filter and mode == "write":
         sys.stdout.buffer.write(result.files[0].after)

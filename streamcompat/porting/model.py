@@ -156,12 +156,14 @@ class Seeds:
         handed: values that are passed to functions of this file; the symbols are qualified names in it.
         known: imported symbols that are functions or classes of other given files.
         sanic: the file is for Sanic even if it imports nothing from it.
+        to: what is ported to, `mach9` or `sanic`.
     """
 
     objects: frozenset[tuple[str, str, str]] = frozenset()
     handed: frozenset[Handed] = frozenset()
     known: frozenset[str] = frozenset()
     sanic: bool = False
+    to: str = "mach9"
 
 
 @dataclass(slots=True)

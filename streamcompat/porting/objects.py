@@ -242,7 +242,7 @@ def _member(scan: Scan, node: cst.Attribute, owner: str, kinds: set[str]) -> Non
             )
         return
     if name == "stream":
-        _stream_route(scan, node, call, owner)
+        stream_route(scan, node, call, owner)
     elif name == "run":
         for at, one in enumerate(call.args):
             if one.keyword is None and not one.star and at >= 2:
@@ -256,7 +256,7 @@ def _member(scan: Scan, node: cst.Attribute, owner: str, kinds: set[str]) -> Non
         without(scan, call, drop, owner)
 
 
-def _stream_route(scan: Scan, node: cst.Attribute, call: cst.Call, owner: str) -> None:
+def stream_route(scan: Scan, node: cst.Attribute, call: cst.Call, owner: str) -> None:
     """`@app.stream(uri)` becomes `@app.post(uri, stream=True)`, or the decorator for its methods."""
     tree = scan.tree
     methods = argument(call, 1, "methods")

@@ -6,14 +6,15 @@ import argparse
 from typing import Any
 
 DESCRIPTION = """\
-Port apps from Sanic's streaming API (0.5 to 21.x) to Mach9's, without running
-them. A handler that cannot be ported completely is left unchanged and reported,
+Port apps from Sanic's streaming API (0.5 to 21.x) to Mach9's, or to today's
+Sanic, without running them. A handler that cannot be ported completely is left unchanged and reported,
 with what to do by hand; the file still runs.
 """
 EXAMPLES = """\
 examples:
   streamcompat port .                       show what would change
   streamcompat port . --write               change the files
+  streamcompat port . --to sanic            show it for today's Sanic
   streamcompat port . --check               exit with 1 if something would change
   streamcompat port - --write < old.py      from standard input to standard output
   streamcompat port . --statistics          count the findings by their reason
@@ -65,7 +66,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         "import (default: %(default)s)",
     )
     parser.add_argument(
-        "--to", choices=["mach9"], default="mach9", help="the API to port to (default: %(default)s)"
+        "--to",
+        choices=["mach9", "sanic"],
+        default="mach9",
+        help="the API to port to: Mach9's, or today's Sanic, release 25.12 (default: %(default)s)",
     )
     mode = parser.add_mutually_exclusive_group()
     for name, text in (

@@ -22,13 +22,13 @@ _LEAVE = re.compile(rb"#\s*streamcompat:\s*leave\b")
 
 def scan_patches(scan: Scan) -> None:
     """Report all of these."""
-    _left(scan)
+    scan_left(scan)
     _patches(scan)
     _subclasses(scan)
     _decorators(scan)
 
 
-def _left(scan: Scan) -> None:
+def scan_left(scan: Scan) -> None:
     """Leave what a comment says to leave: above a handler, at its `def`, or at a decorator of it."""
     tree = scan.tree
     if _LEAVE.search(tree.source) is None:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from streamcompat.porting.analysis import analyse
 from streamcompat.porting.audit.check import unexplained
+from streamcompat.porting.edits import apply
 from streamcompat.porting.imports import ImportEdits
 from streamcompat.porting.link import Decisions, Linker, Modules, refer
-from streamcompat.porting.model import Edit, FileFacts, Finding, Handed, Seeds
+from streamcompat.porting.model import FileFacts, Finding, Handed, Seeds
 from streamcompat.porting.outline import is_of_interest
 from streamcompat.porting.source import decode, encode, fault
+from streamcompat.porting.to_sanic.decide import decide
 
 Analysis = tuple[str, bytes, Seeds]
 Run = Callable[[Iterable[Analysis]], Iterable[FileFacts]]
@@ -60,20 +62,23 @@ def analyse_one(work: Analysis) -> FileFacts:
     return analyse(*work)
 
 
-def port(sources: Mapping[str, bytes], run: Run | None = None, sanic: bool = False) -> Result:
-    """Port Sanic's files to Mach9.
+def port(
+    sources: Mapping[str, bytes], run: Run | None = None, sanic: bool = False, to: str = "mach9"
+) -> Result:
+    """Port Sanic's files to Mach9, or to today's Sanic.
 
     Args:
         sources: the bytes of each file by its path; the path determines its module name.
         run: a `map` of `analyse_one` that keeps the order; it may use several processes.
         sanic: treat every `request` as Sanic's, even in files that do not import Sanic.
+        to: `mach9`, or `sanic` for today's Sanic.
     """
     run = run or (lambda work: map(analyse_one, work))
-    first = Seeds(sanic=sanic)
+    first = Seeds(sanic=sanic, to=to)
     facts = {one.path: one for one in run([(path, data, first) for path, data in sources.items()])}
     seeds = dict.fromkeys(facts, first)
     for _ in range(_ROUNDS):
-        wanted = _seeds(facts, sanic)
+        wanted = _seeds(facts, first)
         changed = [
             path
             for path in facts
@@ -84,10 +89,10 @@ def port(sources: Mapping[str, bytes], run: Run | None = None, sanic: bool = Fal
         for one in run([(path, sources[path], wanted[path]) for path in changed]):
             facts[one.path] = one
             seeds[one.path] = wanted[one.path]
-    return _apply(facts, seeds)
+    return _apply_to_sanic(facts, seeds) if to == "sanic" else _apply(facts, seeds)
 
 
-def _seeds(files: Mapping[str, FileFacts], sanic: bool) -> dict[str, Seeds]:
+def _seeds(files: Mapping[str, FileFacts], first: Seeds) -> dict[str, Seeds]:
     """What the analysis of each file needs to know of the other files."""
     linker = Linker(files)
     handed: dict[str, set[Handed]] = defaultdict(set)
@@ -113,9 +118,30 @@ def _seeds(files: Mapping[str, FileFacts], sanic: bool) -> dict[str, Seeds]:
                 reference = refer(path, one.reference) if one.reference else ""
                 handed[found[0]].add(one._replace(symbol=found[1], reference=reference, by=""))
     return {
-        path: Seeds(frozenset(objects[path]), frozenset(handed[path]), frozenset(known[path]), sanic)
+        path: replace(
+            first,
+            objects=frozenset(objects[path]),
+            handed=frozenset(handed[path]),
+            known=frozenset(known[path]),
+        )
         for path in files
     }
+
+
+def _apply_to_sanic(files: Mapping[str, FileFacts], seeds: Mapping[str, Seeds]) -> Result:
+    decided = decide(files)
+    ported = tuple(
+        Ported(
+            path,
+            facts.source,
+            decided.texts[path],
+            tuple(decided.findings[path]),
+            facts.error,
+            is_of_interest(facts.source, seeds[path]),
+        )
+        for path, facts in files.items()
+    )
+    return Result(ported, decided.counts)
 
 
 def _apply(files: Mapping[str, FileFacts], seeds: Mapping[str, Seeds]) -> Result:
@@ -223,18 +249,3 @@ def _text(facts: FileFacts, decisions: Decisions, root: str, taken: frozenset[st
         return facts.source
     text, encoding = decode(facts.source)
     return encode(apply(text.encode(), edits).decode(), encoding, facts.source)
-
-
-def apply(source: bytes, edits: Iterable[Edit]) -> bytes:
-    """The source with the edits applied; an edit inside of bytes that another edit replaces is dropped."""
-    ordered = sorted(edits, key=lambda one: (one.start, one.end, one.order))
-    out: list[bytes] = []
-    at = 0
-    for edit in ordered:
-        if edit.start < at:
-            continue
-        out.append(source[at : edit.start])
-        out.append(edit.text.encode())
-        at = edit.end
-    out.append(source[at:])
-    return b"".join(out)

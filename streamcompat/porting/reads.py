@@ -32,8 +32,8 @@ _QUEUE = {
 def scan_reads(scan: Scan) -> None:
     """Visit every use of a request's stream."""
     tree = scan.tree
-    awaited = [node for node in tree.all(cst.Await) if _reading(scan, node.expression) is not None]
-    canonical = {node: loop for node in awaited if (loop := _plain_loop(scan, node)) is not None}
+    awaited = [node for node in tree.all(cst.Await) if body_reading(scan, node.expression) is not None]
+    canonical = {node: loop for node in awaited if (loop := plain_loop(scan, node)) is not None}
     for node in awaited:
         if node in canonical or _in_ending_test(scan, node):
             scan.chunks.add(node)
@@ -130,7 +130,7 @@ def _use(scan: Scan, node: cst.CSTNode, owner: str, canonical: dict[cst.Await, c
     scan.say(node, "unknown", "the request's stream is stored where it cannot be traced", _LOOP)
 
 
-def _reading(scan: Scan, node: cst.BaseExpression) -> cst.Attribute | None:
+def body_reading(scan: Scan, node: cst.BaseExpression) -> cst.Attribute | None:
     """The `<stream>.get` of a call that reads, also inside `asyncio.wait_for(...)`."""
     if not isinstance(node, cst.Call):
         return None
@@ -138,7 +138,7 @@ def _reading(scan: Scan, node: cst.BaseExpression) -> cst.Attribute | None:
     if isinstance(func, cst.Attribute) and func.attr.value in _READS and scan.roles.has(func.value, STREAM):
         return None if node.args else func
     if scan.tree.qualified(func) in _WAITING and node.args:
-        return _reading(scan, node.args[0].value)
+        return body_reading(scan, node.args[0].value)
     return None
 
 
@@ -175,7 +175,7 @@ def _read(
 # ---- the plain loop ----
 
 
-def _plain_loop(scan: Scan, node: cst.Await) -> cst.If | None:
+def plain_loop(scan: Scan, node: cst.Await) -> cst.If | None:
     """For `body = await <stream>.get()` in `while True`, the `if body is None:` right after it.
 
     None if the loop has another form, or if other code depends on `body` being None.

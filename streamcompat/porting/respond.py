@@ -124,7 +124,7 @@ def _obstacle(scan: Scan, place: _Place) -> str | None:
         return "`respond` gets a response that already exists"
     if not place.rest:
         return "nothing is sent after `respond`"
-    if not _is_handler(scan, place.function):
+    if not reaches_the_app(scan, place.function):
         return f"`{place.function.name.value}` responds, but its callers do not return its result"
     for one in _inside(scan, place):
         if isinstance(one, cst.Return) and tree.function(one) is place.function:
@@ -134,7 +134,7 @@ def _obstacle(scan: Scan, place: _Place) -> str | None:
     return None
 
 
-def _is_handler(scan: Scan, function: cst.FunctionDef) -> bool:
+def reaches_the_app(scan: Scan, function: cst.FunctionDef) -> bool:
     """Whether the function's result always reaches the app, also if other functions call it."""
     tree = scan.tree
     owner = tree.class_of(function)

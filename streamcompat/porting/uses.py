@@ -24,11 +24,11 @@ def scan_uses(scan: Scan) -> None:
     """Visit the imports of Sanic's names and every use of one."""
     tree = scan.tree
     for node in tree.all(cst.Import, cst.ImportFrom):
-        _import(scan, node)
+        record_import(scan, node)
     for node in tree.all(cst.Name, cst.Attribute):
         above = tree.parent(node)
         symbol = tree.qualified(node)
-        if symbol is None or _in_import(scan, node):
+        if symbol is None or is_in_import(scan, node):
             continue
         scan.facts.imports.add(symbol)
         if isinstance(above, cst.Attribute) or node in scan.consumed:
@@ -37,7 +37,7 @@ def scan_uses(scan: Scan) -> None:
             _use(scan, node, symbol)
 
 
-def _in_import(scan: Scan, node: cst.CSTNode) -> bool:
+def is_in_import(scan: Scan, node: cst.CSTNode) -> bool:
     return any(isinstance(one, cst.Import | cst.ImportFrom) for one in scan.tree.above(node))
 
 
@@ -45,7 +45,7 @@ def _dotted(node: cst.CSTNode | None) -> str:
     return "" if node is None else cst.Module([]).code_for_node(node).replace(" ", "")
 
 
-def _import(scan: Scan, node: cst.Import | cst.ImportFrom) -> None:
+def record_import(scan: Scan, node: cst.Import | cst.ImportFrom) -> None:
     tree = scan.tree
     module = None
     if isinstance(node, cst.ImportFrom):

@@ -43,7 +43,13 @@ _AWAITABLE = (
 
 
 class Writes:
-    """Visits every use of a streamed response."""
+    """Visits every use of a streamed response.
+
+    Attributes:
+        feed: what to do by hand where other code writes.
+    """
+
+    feed = _FEED
 
     def __init__(self, scan: Scan) -> None:
         self.scan = scan
@@ -82,7 +88,7 @@ class Writes:
                     above,
                     "left",
                     f"`{tree.code(above)}` is passed as a function, and its caller does not await it",
-                    _FEED,
+                    self.feed,
                 )
             elif name == "eof" and isinstance(call, cst.Call):
                 self._end(call, owner)
@@ -128,7 +134,7 @@ class Writes:
             reason = f"the response is passed to `{name}`, an extension of Sanic"
         else:
             reason = f"the response is passed to `{name}`, which calls its `write` without awaiting it"
-        self.scan.say(call, "left", reason, _FEED)
+        self.scan.say(call, "left", reason, self.feed)
 
     # ---- one write ----
 

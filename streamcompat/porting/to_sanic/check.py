@@ -1,0 +1,200 @@
+"""The check after the edit, by another road than the edit: by name, from the new text alone.
+
+The rule: a word of Sanic's old streaming API that is left in the text, and a name that another file imports
+and that is gone, take back every file that imports connect.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from streamcompat.porting.to_sanic.names import GONE
+
+_QUEUE = {"get", "get_nowait", "qsize", "task_done", "put", "put_nowait", "empty", "full", "is_full"}
+_WORDS = {"streaming_fn", "raw_args", "body_bytes", "from_pyfile", "from_object", "from_envvar"}
+_HIDDEN = {"stream", "write", "streaming_fn", "get", "respond", "send"}
+_BY_NAME = {"getattr", "setattr", "hasattr", "attrgetter", "methodcaller", "__getattribute__"}
+Resolve = Callable[[str, str], tuple[str, str] | None]
+
+
+class Rest(NamedTuple):
+    """A place in the new text that cannot be explained."""
+
+    path: str
+    line: int
+    reason: str
+
+
+def rest_of(before: Mapping[str, str], after: Mapping[str, str], resolve: Resolve) -> list[Rest]:
+    """Everything in these connected files that cannot be explained after the edit."""
+    found: list[Rest] = []
+    olds = {path: ast.parse(text) for path, text in before.items()}
+    trees = {path: ast.parse(text) for path, text in after.items()}
+    lost = {path: _imported(old) - _imported(trees[path]) for path, old in olds.items()}
+    for path, tree in trees.items():
+        found += [
+            Rest(path, 1, f"`{name}` is used and not bound") for name in _unbound(tree) - _unbound(olds[path])
+        ]
+        file = _File(tree)
+        for node in ast.walk(tree):
+            reason = file.explains(node) or _taken(path, node, lost, resolve)
+            if reason is not None:
+                found.append(Rest(path, getattr(node, "lineno", 1), reason))
+    return sorted(set(found))
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    """The names that a module's imports bind."""
+    return {
+        one.asname or one.name.partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for one in node.names
+    }
+
+
+def _unbound(tree: ast.Module) -> set[str]:
+    """The names that the file uses and binds nowhere."""
+    used: set[str] = set()
+    bound = set(dir(builtins)) | {"__file__", "__path__"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            bound.add(node.name)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            bound.add(node.name)
+        elif isinstance(node, ast.MatchMapping) and node.rest:
+            bound.add(node.rest)
+    return used - bound - _imported(tree)
+
+
+def _taken(path: str, node: ast.AST, lost: Mapping[str, set[str]], resolve: Resolve) -> str | None:
+    """Why an import of another file's name fails after the edit."""
+    if not isinstance(node, ast.ImportFrom):
+        return None
+    module = "." * node.level + (node.module or "")
+    for one in node.names:
+        found = resolve(path, module if one.name == "*" else f"{module}.{one.name}")
+        origin = found or resolve(path, module)
+        if origin is None or origin[0] not in lost:
+            continue
+        if one.name == "*" and lost[origin[0]]:
+            return f"`{module}` no longer has all the names that `import *` took"
+        if one.name in lost[origin[0]]:
+            return f"`{module}` no longer has `{one.name}`"
+    return None
+
+
+class _File:
+    """One file's new text: its functions, and what its names are given."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._sanic: dict[str, str] = {}
+        self._given: dict[str, list[ast.expr]] = {}
+        self._modules: set[str] = set()
+        self._parameters: set[str] = set()
+        for node in ast.walk(tree):
+            self._learn(node)
+        self.is_sanics = bool(self._sanic) or any(
+            isinstance(one, ast.Attribute) and one.attr == "stream" for one in ast.walk(tree)
+        )
+
+    def _learn(self, node: ast.AST) -> None:
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                self._modules.add(one.asname or one.name.partition(".")[0])
+                if one.name.partition(".")[0] == "sanic":
+                    self._sanic[one.asname or "sanic"] = one.name if one.asname else "sanic"
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            for one in node.names:
+                self._modules.add(one.asname or one.name)
+                if (node.module or "").partition(".")[0] == "sanic":
+                    self._sanic[one.asname or one.name] = f"{node.module}.{one.name}"
+        elif isinstance(node, ast.Assign):
+            for target in node.targets:
+                self._give(target, node.value)
+        elif isinstance(node, ast.AnnAssign | ast.NamedExpr) and node.value is not None:
+            self._give(node.target, node.value)
+        elif isinstance(node, ast.withitem) and node.optional_vars is not None:
+            self._give(node.optional_vars, node.context_expr)
+        elif isinstance(node, ast.arg):
+            self._parameters.add(node.arg)
+
+    def _give(self, target: ast.expr, value: ast.expr) -> None:
+        self._given.setdefault(ast.unparse(target), []).append(value)
+
+    def explains(self, node: ast.AST) -> str | None:
+        """Why the node cannot stay; None if nothing speaks against it."""
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            return self._import(node)
+        if not self.is_sanics:
+            return None
+        if isinstance(node, ast.Attribute):
+            return self._attribute(node)
+        if isinstance(node, ast.Call):
+            return self._call(node)
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value) in ("request", "req"):
+            return f"`{ast.unparse(node)}`: a request is no dictionary today"
+        return None
+
+    def _import(self, node: ast.Import | ast.ImportFrom) -> str | None:
+        module = node.module or "" if isinstance(node, ast.ImportFrom) and node.level == 0 else ""
+        for one in node.names:
+            whole = f"{module}.{one.name}".lstrip(".")
+            if whole.partition(".")[0] == "mach9" or whole.startswith("streamcompat"):
+                return f"`{whole}` is not of today's Sanic"
+            if whole.startswith("sanic.") and whole[len("sanic.") :] in GONE:
+                return f"today's Sanic has no `{whole}`"
+        return None
+
+    def _attribute(self, node: ast.Attribute) -> str | None:
+        text = ast.unparse(node)
+        root, _, below = text.partition(".")
+        if root in self._sanic and f"{self._sanic[root]}.{below}".removeprefix("sanic.") in GONE:
+            return f"today's Sanic has no `{text}`"
+        if node.attr in _WORDS:
+            return f"`{text}` is not known to today's Sanic"
+        value = node.value
+        if node.attr in _QUEUE and isinstance(value, ast.Attribute) and value.attr == "stream":
+            return f"`{text}` reads a body in the words of the old API"
+        if node.attr in _QUEUE and any(
+            isinstance(one, ast.Attribute) and one.attr == "stream"
+            for one in self._given.get(ast.unparse(value), ())
+        ):
+            return f"`{text}` reads a body in the words of the old API"
+        if node.attr == "write" and not self._is_other(value):
+            return f"`{text}` may write to a response in the words of the old API"
+        return None
+
+    def _is_other(self, node: ast.expr, depth: int = 0) -> bool:
+        """Whether the thing that is written to is certainly no response: it is made here by a call."""
+        if isinstance(node, ast.Call):
+            return not ast.unparse(node.func).endswith("respond")
+        if isinstance(node, ast.Await):
+            return self._is_other(node.value, depth)
+        text = ast.unparse(node)
+        given = self._given.get(text, [])
+        if given and depth < 5:
+            is_parameter = isinstance(node, ast.Name) and node.id in self._parameters
+            return not is_parameter and all(self._is_other(one, depth + 1) for one in given)
+        return text.partition(".")[0] in self._modules - self._sanic.keys()
+
+    def _call(self, node: ast.Call) -> str | None:
+        name = ast.unparse(node.func).rpartition(".")[2]
+        if name in _BY_NAME:
+            for one in node.args:
+                if isinstance(one, ast.Constant) and one.value in _HIDDEN:
+                    return f"`{ast.unparse(node)}` hides which word of Sanic's is meant"
+        if (
+            name == "get"
+            and isinstance(node.func, ast.Attribute)
+            and ast.unparse(node.func.value) == "request"
+        ):
+            return "`request.get`: a request is no dictionary today"
+        return None

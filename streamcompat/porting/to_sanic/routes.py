@@ -1,0 +1,188 @@
+"""Ports routes: the types of parameters, their percent-encoding, and names, which have to be unique.
+
+The rule: a route matches the same paths and gives the same parameters, but for what `docs/porting.md` lists.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+import libcst as cst
+
+from streamcompat.porting.model import Edit
+from streamcompat.porting.roles import REQUEST, ROUTES, STREAM
+from streamcompat.porting.scan import Scan
+from streamcompat.porting.to_sanic.edits import add_argument
+from streamcompat.porting.tree import FunctionOrClass, argument, literal
+
+_PARAMETER = re.compile(r"<([^<>:]*)(?::([^<>]*))?>")
+_RENAMED = {"string": "str", "number": "float"}
+_WHOLE = {"int", "number", "float", "alpha", "uuid", "ymd"}
+"""Types of parameters without percent-encoding."""
+
+_WITHOUT_BODY = {"get", "head", "delete", "options"}
+_BODY = {"body", "files", "form", "json"}
+
+
+def scan_routes(scan: Scan) -> None:
+    """Visit every route of an app or a blueprint."""
+    names: dict[tuple[str, str], list[cst.Call]] = defaultdict(list)
+    for call in scan.tree.all(cst.Call):
+        func = call.func
+        if not isinstance(func, cst.Attribute):
+            continue
+        objects = scan.roles.objects(func.value)
+        kind = func.attr.value
+        if not objects or "view" in objects.values():
+            continue
+        place = {"add_route": 1, "add_websocket_route": 1}.get(kind, 0)
+        if kind in ROUTES or kind in ("websocket", "add_route", "add_websocket_route"):
+            _path(scan, call, place)
+            for reference in objects:
+                names[reference, _name(scan, call, kind)].append(call)
+            if kind == "websocket" or kind == "add_websocket_route":
+                remedy = "check that no code relies on `recv()` raising when the client is gone"
+                scan.say(call, "note", "Sanic's web sockets are other objects today", remedy)
+            if kind in _WITHOUT_BODY and _reads_body(scan, call):
+                add_argument(scan, call, "ignore_body=False")
+        elif kind == "static":
+            for reference in objects:
+                names[reference, _given_name(call) or "static"].append(call)
+    for (_, name), calls in names.items():
+        _unique(scan, name, calls)
+    for one in scan.tree.all(cst.ClassDef):
+        if one in scan.roles.handlers or scan.roles.is_view_class(one):
+            _view(scan, one)
+
+
+def _path(scan: Scan, call: cst.Call, place: int) -> None:
+    tree, owner = scan.tree, scan.unit_of(call)
+    given = argument(call, place, "uri")
+    if given is None:
+        scan.say(call, "unknown", "the path of the route cannot be told", "pass it first, or by its name")
+        return
+    try:
+        path = literal(given.value)
+    except ValueError:
+        path = None
+    if not isinstance(path, str):
+        remedy = (
+            "check the types in it (`str`, `float`), and pass `unquote=True` if it has a parameter of text"
+        )
+        scan.say(given, "left", "the path of the route is no literal", remedy)
+        return
+    types = [kind for _, kind in _PARAMETER.findall(path)]
+    if any(kind in _RENAMED for kind in types) and isinstance(given.value, cst.SimpleString):
+        code = tree.code(given.value)
+        new = _PARAMETER.sub(lambda found: _renamed(found[0], found[2]), code)
+        scan.replace(given.value, new, owner)
+    if any(kind not in _WHOLE for kind in types):
+        add_argument(scan, call, "unquote=True")
+    if "int" in types or "number" in types:
+        scan.say(call, "note", "`int` and `float` match negative numbers today", "check them in the handler")
+
+
+def _renamed(whole: str, kind: str | None) -> str:
+    return whole if kind not in _RENAMED else f"{whole[: -len(kind) - 1]}{_RENAMED[kind]}>"
+
+
+def _given_name(call: cst.Call) -> str | None:
+    for one in call.args:
+        if one.keyword is not None and one.keyword.value == "name":
+            try:
+                return str(literal(one.value))
+            except ValueError:
+                return f"?{id(call)}"
+    return None
+
+
+def _name(scan: Scan, call: cst.Call, kind: str) -> str:
+    """The name that Sanic gives to the route."""
+    tree = scan.tree
+    given = _given_name(call)
+    if given is not None:
+        return given
+    if kind.startswith("add_"):
+        handler = argument(call, 0, "handler")
+        value = handler.value if handler is not None else None
+        if isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute):
+            value = value.func.value if value.func.attr.value == "as_view" else value
+        if isinstance(value, cst.Lambda):
+            return "<lambda>"
+        return tree.code(value).rpartition(".")[2] if value is not None else f"?{id(call)}"
+    decorated = tree.parent(tree.parent(call) or call)
+    function = decorated if isinstance(decorated, cst.FunctionDef | cst.ClassDef) else None
+    return function.name.value if function is not None else f"?{id(call)}"
+
+
+def _unique(scan: Scan, name: str, calls: list[cst.Call]) -> None:
+    """Give all but one of the routes of a name another one: the decorator that is applied first keeps it."""
+    tree = scan.tree
+    calls = list(dict.fromkeys(calls))
+    if len(calls) < 2:
+        return
+    if tree.function(calls[0]) is not tree.function(calls[-1]):
+        scan.say(calls[-1], "left", f"two routes are called `{name}`", "give each a `name=` of its own")
+        return
+    same = _decorated(scan, calls[0]) is _decorated(scan, calls[-1]) is not None
+    ordered = calls[::-1] if same else calls
+    if any(_given_name(one) is not None for one in calls):
+        scan.say(calls[-1], "left", f"two routes are called `{name}`", "give each a `name=` of its own")
+        return
+    plain = "lambda" if name == "<lambda>" else name
+    for number, call in enumerate(ordered[1:], 2):
+        add_argument(scan, call, f"name={scan.quote}{plain}_{number}{scan.quote}")
+        if not same and plain != "static":
+            remedy = "check `url_for`"
+            scan.say(
+                call, "note", f"a second route is called `{plain}`, and becomes `{plain}_{number}`", remedy
+            )
+
+
+def _decorated(scan: Scan, call: cst.Call) -> cst.CSTNode | None:
+    above = scan.tree.parent(call)
+    return scan.tree.parent(above) if isinstance(above, cst.Decorator) else None
+
+
+def _reads_body(scan: Scan, call: cst.Call) -> bool:
+    """Whether the decorated handler uses its request's body, which today's Sanic ignores for this method."""
+    function = _decorated(scan, call)
+    return function is not None and any(
+        isinstance(one, cst.Attribute)
+        and (one.attr.value in _BODY and scan.roles.has(one.value, REQUEST) or scan.roles.has(one, STREAM))
+        for one in scan.tree.below(function)
+    )
+
+
+def _view(scan: Scan, view: FunctionOrClass) -> None:
+    """A method that streams makes its whole view a stream, where the others have no body until they ask."""
+    tree = scan.tree
+    assert isinstance(view, cst.ClassDef)
+    methods = [one for one in view.body.body if isinstance(one, cst.FunctionDef)]
+    streaming = [
+        one for one in methods for each in one.decorators if scan.roles.home(each.decorator) == "views.stream"
+    ]
+    if not streaming:
+        return
+    for one in methods:
+        if one in streaming:
+            continue
+        used = [
+            each
+            for each in tree.below(one)
+            if isinstance(each, cst.Attribute)
+            and each.attr.value in _BODY
+            and scan.roles.has(each.value, REQUEST)
+        ]
+        if not used:
+            continue
+        first = one.body.body[0] if isinstance(one.body, cst.IndentedBlock) else None
+        if one.asynchronous is None or first is None:
+            reason = f"`{one.name.value}` uses the body, and another method makes the whole view a stream"
+            scan.say(one, "left", reason, "make it async, and begin with `await request.receive_body()`")
+            continue
+        start = tree.line_start(tree.start(first))
+        request = tree.code(used[0].value)
+        text = f"{tree.indent(first)}await {request}.receive_body(){tree.newline}"
+        scan.facts.edits.append(Edit(start, start, text, scan.unit_of(one), -9))

@@ -1,0 +1,41 @@
+from functools import wraps
+
+from sanic import Sanic
+from sanic.response import json, text
+
+app = Sanic("items", env_prefix=None)
+app.ctx.counter = 0
+
+
+def tagged(handler):
+    @wraps(handler)
+    async def wrapper(request, *args, **kwargs):
+        request.ctx.tag = "x"
+        return await handler(request, *args, **kwargs)
+
+    return wrapper
+
+
+@app.middleware("request")
+async def count(request):
+    app.ctx.counter += 1
+    request.ctx.number = app.ctx.counter
+
+
+@app.route("/")
+@tagged
+async def index(request):
+    if hasattr(request.ctx, "tag") and not hasattr(request.ctx, "other"):
+        return json([request.ctx.tag, request.ctx.number, getattr(request.ctx, "other", None), getattr(request.ctx, "a", "b")])
+    return text("no")
+
+
+@app.route("/gone")
+async def gone(request):
+    del request.ctx.number
+    return text(str(getattr(request.ctx, "number", None)) + request.args.get("q", "-"))
+
+
+@app.route("/app")
+async def of_app(request):
+    return text(str(request.app.ctx.counter))
