@@ -180,6 +180,8 @@ class FileFacts:
         helpers: names of `streamcompat.ported` and others that the edits use, with the owner of the edit.
         insert_at: the offset for a new import.
         dynamic: it imports modules whose names cannot be seen, so that it may use any other file.
+        takes: the qualified names of its functions that are given a request, a stream or a response.
+        gives_other: imported symbols that are used without any of these, each with its line.
         error: line and reason if the file cannot be parsed.
     """
 
@@ -201,4 +203,6 @@ class FileFacts:
     insert_at: int = 0
     newline: str = "\n"
     dynamic: bool = False
+    takes: set[str] = field(default_factory=set)
+    gives_other: set[tuple[str, int]] = field(default_factory=set)
     error: tuple[int, str] | None = None

@@ -37,9 +37,12 @@ def outline(path: str, data: bytes) -> FileFacts:
         tree = ast.parse(decode(data)[0])
     roots = set()
     attributes = []
+    used = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             attributes.append(node)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            used.append(node)
         elif isinstance(node, ast.Import):
             for one in node.names:
                 facts.imports.add(one.name)
@@ -56,6 +59,9 @@ def outline(path: str, data: bytes) -> FileFacts:
                 facts.imports.add(dotted)
             elif first in facts.bindings:
                 facts.imports.add(f"{facts.bindings[first]}.{rest}")
+            symbol = f"{facts.bindings[first]}.{rest}" if first in facts.bindings else dotted
+            facts.gives_other.add((symbol, attribute.lineno))
+    facts.gives_other |= {(facts.bindings[one.id], one.lineno) for one in used if one.id in facts.bindings}
     facts.defines.update(_defined(tree.body, ""))
     return facts
 

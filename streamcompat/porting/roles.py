@@ -130,20 +130,20 @@ class Roles:
             self.tree.variable(target) == variable for target, _ in self.assigned
         )
 
-    def mixed(self) -> Iterator[tuple[cst.CSTNode, Value]]:
-        """Places where a variable that holds a stream or a response also gets another value."""
+    def mixed(self, wanted: tuple[Value, ...] = (STREAM, RESPONSE)) -> Iterator[tuple[cst.CSTNode, Value]]:
+        """Places where a variable that holds one of these also gets another value."""
         for target, given in self.assigned:
             variable = self.tree.variable(target)
             for value in self.values.get(variable, ()) if variable is not None else ():
-                if value in (STREAM, RESPONSE) and value not in self.of(given) and not _is_nothing(given):
+                if value in wanted and value not in self.of(given) and not _is_nothing(given):
                     yield target, value
         for call in self.tree.all(cst.Call):
             for function in self.tree.functions_of(call.func):
                 if isinstance(function, cst.FunctionDef):
-                    yield from self._mixed_arguments(call, function)
+                    yield from self._mixed_arguments(call, function, wanted)
 
     def _mixed_arguments(
-        self, call: cst.Call, function: cst.FunctionDef
+        self, call: cst.Call, function: cst.FunctionDef, wanted: tuple[Value, ...]
     ) -> Iterator[tuple[cst.CSTNode, Value]]:
         params = parameters(function)
         offset = bound_offset(self.tree, function) if isinstance(call.func, cst.Attribute) else 0
@@ -155,7 +155,7 @@ class Roles:
             for param in placed:
                 variable = self.tree.variable(param)
                 for value in self.values.get(variable, ()) if variable is not None else ():
-                    if value in (STREAM, RESPONSE) and value not in self.of(one.value):
+                    if value in wanted and value not in self.of(one.value):
                         yield one.value, value
 
     def is_view_class(self, node: cst.ClassDef, depth: int = 0) -> bool:

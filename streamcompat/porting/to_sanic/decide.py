@@ -7,7 +7,7 @@ one place of it is neither edited nor known to work.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from streamcompat.porting.edits import apply
@@ -39,6 +39,8 @@ def decide(files: Mapping[str, FileFacts]) -> Decided:
             continue
         group = sorted(linker.connected(path))
         made = {one: _text(files[one]) for one in group}
+        for one, finding in _fakes(files, group, linker):
+            findings[one].append(finding)
         told = _told(group, findings)
         if not told:
             for one, finding in _rest(files, made, linker):
@@ -55,6 +57,17 @@ def decide(files: Mapping[str, FileFacts]) -> Decided:
     for given in findings.values():
         given.sort(key=lambda one: (one.line, one.kind, one.reason))
     return Decided(texts, findings, counts)
+
+
+def _fakes(files: Mapping[str, FileFacts], group: list[str], linker: Linker) -> Iterator[tuple[str, Finding]]:
+    """Calls that give something else to a function that another file gives a request, stream or response."""
+    for path in group:
+        for symbol, line in sorted(files[path].gives_other):
+            found = linker.modules.resolve(path, symbol)
+            if found is not None and found[1] in files[found[0]].takes:
+                reason = f"`{symbol}` is given something that is not Sanic's"
+                remedy = "port the call by hand: what it gives has to know the words of today's Sanic"
+                yield path, Finding(line, "unknown", reason, remedy, "")
 
 
 def _told(group: list[str], findings: Mapping[str, list[Finding]]) -> list[tuple[str, Finding]]:

@@ -39,6 +39,8 @@ def scan_routes(scan: Scan) -> None:
         place = {"add_route": 1, "add_websocket_route": 1}.get(kind, 0)
         if kind in ROUTES or kind in ("websocket", "add_route", "add_websocket_route"):
             _path(scan, call, place)
+            if kind == "add_route":
+                _bound_method(scan, call)
             for reference in objects:
                 names[reference, _name(scan, call, kind)].append(call)
             if kind == "websocket" or kind == "add_websocket_route":
@@ -54,6 +56,22 @@ def scan_routes(scan: Scan) -> None:
     for one in scan.tree.all(cst.ClassDef):
         if one in scan.roles.handlers or scan.roles.is_view_class(one):
             _view(scan, one)
+
+
+def _bound_method(scan: Scan, call: cst.Call) -> None:
+    """Today's Sanic sets an attribute on a handler that streams; a method of an object takes none."""
+    handler = argument(call, 0, "handler")
+    streams = argument(call, 7, "stream")
+    if handler is not None and streams is not None and isinstance(handler.value, cst.Attribute):
+        if scan.tree.import_of(_root(handler.value)) is None:
+            reason = "today's Sanic cannot register a method of an object with `stream=True`"
+            scan.say(call, "left", reason, "register a function that calls the method")
+
+
+def _root(node: cst.BaseExpression) -> cst.Name:
+    while isinstance(node, cst.Attribute):
+        node = node.value
+    return node if isinstance(node, cst.Name) else cst.Name("_")
 
 
 def _path(scan: Scan, call: cst.Call, place: int) -> None:

@@ -8,6 +8,7 @@ from streamcompat.porting.to_sanic.apps import scan_apps
 from streamcompat.porting.to_sanic.bodies import scan_bodies
 from streamcompat.porting.to_sanic.cookies import scan_cookies
 from streamcompat.porting.to_sanic.decorators import give_requests
+from streamcompat.porting.to_sanic.doubts import scan_doubts
 from streamcompat.porting.to_sanic.requests import scan_requests
 from streamcompat.porting.to_sanic.routes import scan_routes
 from streamcompat.porting.to_sanic.streams import Sends, scan_streams
@@ -27,6 +28,7 @@ def scan_for_sanic(scan: Scan) -> None:
     scan_uses(scan)
     scan_streams(scan)
     scan.find_mixed()
+    scan_doubts(scan)
     for node, references in scan.roles.unseen.items():
         if references:
             scan.say(

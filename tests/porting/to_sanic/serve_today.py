@@ -85,9 +85,13 @@ async def talk(app, requests):
 
 def served(path, requests):
     known = set(sys.modules)
-    sys.path.insert(0, str(Path(path).parent))
+    root, parts = Path(path).parent, [Path(path).stem]
+    while (root / "__init__.py").exists():
+        root, parts = root.parent, [root.name, *parts]
+    sys.path.insert(0, str(root))
     try:
-        return {"answers": asyncio.run(talk(runpy.run_path(path)["app"], requests))}
+        names = runpy.run_module(".".join(parts)) if len(parts) > 1 else runpy.run_path(path)
+        return {"answers": asyncio.run(talk(names["app"], requests))}
     except BaseException:
         return {"failed": traceback.format_exc()}
     finally:
