@@ -39,10 +39,16 @@ _WHOLE_APP = {
 def scan_apps(scan: Scan) -> None:
     """Visit every creation and use of an app or a blueprint."""
     tree = scan.tree
+    names: set[str] = set()
     for call in tree.all(cst.Call):
         home = scan.roles.home(call.func)
         if OBJECTS.get(home or "") in ("app", "blueprint"):
             _made(scan, call, home == "app.Sanic")
+            name = tree.code(call.args[0].value) if home == "app.Sanic" and call.args else None
+            if name in names:
+                remedy = "give each app a name of its own"
+                scan.say(call, "left", f"two apps are called {name}, which today's Sanic refuses", remedy)
+            names |= {name} if name is not None else set()
     for node in tree.all(cst.Attribute):
         objects = scan.roles.objects(node.value)
         if objects:
@@ -80,7 +86,7 @@ def _made(scan: Scan, call: cst.Call, is_app: bool) -> None:
         _arguments(scan, call, given, owner)
     name = given.get("name")
     if name is not None:
-        _renamed(scan, name)
+        _renamed(scan, name, is_app)
     elif is_app:
         scan.insert(tree.end(call.func) + 1, f"{_quoted(scan)}{', ' if given else ''}", owner)
 
@@ -120,7 +126,7 @@ def _valid(name: str) -> str:
     return found if _VALID.fullmatch(found) else f"_{found}"
 
 
-def _renamed(scan: Scan, given: cst.Arg) -> None:
+def _renamed(scan: Scan, given: cst.Arg, is_app: bool) -> None:
     """Give an app or a blueprint a name that today's Sanic accepts."""
     tree, owner = scan.tree, scan.unit_of(given)
     code = tree.code(given.value)
@@ -134,10 +140,17 @@ def _renamed(scan: Scan, given: cst.Arg) -> None:
         scan.say(given, "note", f"`{code}` has to be a name that today's Sanic accepts", remedy)
         return
     if not isinstance(name, str) or _VALID.fullmatch(name) is None:
+        if not is_app:
+            remedy = "use letters, digits, `_` and `-`, also where `url_for` names its routes"
+            scan.say(given, "left", f"the name {code} of a blueprint is not valid any more", remedy)
+            return
         new = f"{scan.quote}{_valid(str(name))}{scan.quote}"
         scan.replace(given.value, new, owner)
         scan.say(
-            given, "note", f"the name {code} is not valid any more, so it becomes {new}", "check `url_for`"
+            given,
+            "note",
+            f"the name {code} is not valid any more, so it becomes {new}",
+            "check what uses `app.name`",
         )
 
 

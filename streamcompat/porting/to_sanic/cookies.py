@@ -14,6 +14,7 @@ from streamcompat.porting.to_sanic.edits import is_statement, moved
 from streamcompat.porting.tree import literal, parameters
 
 _REMEDY = "use `response.add_cookie(name, value, secure=False, samesite=None, ...)`"
+_TODAY = {"add_cookie", "delete_cookie", "get_cookie", "has_cookie"}
 _ATTRIBUTES = {"comment", "domain", "expires", "httponly", "max_age", "path", "samesite", "secure"}
 
 
@@ -22,6 +23,9 @@ def scan_cookies(scan: Scan) -> None:
     done: set[cst.CSTNode] = set()
     for node in scan.tree.all(cst.Attribute):
         if node.attr.value != "cookies" or node in done or scan.roles.has(node.value, REQUEST):
+            continue
+        above = scan.tree.parent(node)
+        if isinstance(above, cst.Attribute) and above.attr.value in _TODAY:
             continue
         if not _is_response(scan, node.value) or not _port(scan, node, done):
             scan.say(node, "left", f"`{scan.tree.code(node)}`: cookies are set in another way today", _REMEDY)

@@ -33,8 +33,10 @@ def moved(scan: Scan, node: cst.BaseExpression) -> str:
 
 
 def add_argument(scan: Scan, call: cst.Call, text: str) -> None:
-    """Add a keyword argument at the end of a call."""
+    """Add a keyword argument at the end of a call, unless it is there."""
     tree = scan.tree
+    if any(one.keyword is not None and one.keyword.value == text.partition("=")[0] for one in call.args):
+        return
     owner = scan.unit_of(call)
     if not call.args:
         scan.insert(tree.end(call) - 1, text, owner)

@@ -61,6 +61,17 @@ GONE: Final[dict[str, Becomes]] = {
     "blueprints.FutureListener": Becomes("import it from `sanic.models.futures`; its fields are others"),
     "blueprints.FutureMiddleware": Becomes("import it from `sanic.models.futures`; its fields are others"),
     "blueprints.FutureException": Becomes("import it from `sanic.models.futures`; its fields are others"),
+    "testing": Becomes("install `sanic-testing` and import from `sanic_testing`"),
+    "websocket": Becomes("import from `sanic.server.websockets`"),
+    "static": Becomes("use `app.static(...)`, and `sanic.response` for files"),
+    "reloader_helpers": Becomes("use `app.run(auto_reload=True)`"),
+    **{
+        f"http.{name}": Becomes("import it from `sanic.helpers`")
+        for name in ("has_message_body", "is_entity_header", "is_hop_by_hop_header")
+    },
+    "http.remove_entity_headers": Becomes("take the fields out by their names"),
+    "log.log": Becomes("import `logger` from `sanic.log`"),
+    "log.netlog": Becomes("import `access_logger` from `sanic.log`"),
     "router.Parameter": Becomes("ask `app.router` for its routes"),
     "router.url_hash": Becomes("ask `app.router` for its routes"),
     "router.RouteExists": Becomes("import it from `sanic_routing.exceptions`"),

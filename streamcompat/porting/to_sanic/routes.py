@@ -193,7 +193,10 @@ def _view(scan: Scan, view: FunctionOrClass) -> None:
             and each.attr.value in _BODY
             and scan.roles.has(each.value, REQUEST)
         ]
-        if not used:
+        asks = any(
+            isinstance(each, cst.Attribute) and each.attr.value == "receive_body" for each in tree.below(one)
+        )
+        if not used or asks:
             continue
         first = one.body.body[0] if isinstance(one.body, cst.IndentedBlock) else None
         if one.asynchronous is None or first is None:

@@ -48,6 +48,8 @@ def scan_uses(scan: Scan) -> None:
             scan.say(node, "left", f"`{tree.code(node)}` patches Sanic itself", "take the patch out")
     for one in tree.all(cst.ClassDef):
         _exception_class(scan, one)
+    for call in tree.all(cst.Call):
+        _own_exception(scan, call)
 
 
 def _below(qualified: str) -> str:
@@ -63,7 +65,8 @@ def _imports(scan: Scan) -> None:
         start, end = tree.start(node), tree.end(node)
         for statement in scan.facts.sanic_imports:
             for one in statement.names if start <= statement.start < end else ():
-                becomes = GONE.get(_below(one.qualified))
+                below = _below(one.qualified)
+                becomes = GONE.get(below) or GONE.get(below.rpartition(".")[0])
                 if becomes is not None and not becomes.edited:
                     scan.say(node, "left", f"today's Sanic has no `{one.qualified}`", becomes.text, FILE)
 
@@ -187,6 +190,20 @@ def _raised(scan: Scan, call: cst.Call, name: str) -> None:
             return
         remedy = "raise `SanicException(message, status_code=...)`, and handle that"
         scan.say(call, "left", f"`{name}` takes no `status_code` today", remedy)
+
+
+def _own_exception(scan: Scan, call: cst.Call) -> None:
+    """A class of the project that passes a status on to a class of Sanic's that takes none today."""
+    for one in scan.tree.functions_of(call.func):
+        homes = (
+            {scan.roles.home(base.value) for base in one.bases} if isinstance(one, cst.ClassDef) else set()
+        )
+        is_of_one = any(home is not None and home.partition(".")[2] in _OWN for home in homes)
+        given = {arg.keyword.value if arg.keyword is not None else "" for arg in call.args[1:]}
+        has_own = isinstance(one, cst.ClassDef) and scan.tree.methods(one, "__init__")
+        if is_of_one and given & {"", "status_code"} and not has_own:
+            remedy = "set `status_code` in the class, and pass the message alone"
+            scan.say(call, "left", f"`{scan.tree.code(call.func)}` takes no `status_code` today", remedy)
 
 
 def _exception_class(scan: Scan, node: cst.ClassDef) -> None:

@@ -43,6 +43,8 @@ def test_golden(name: str) -> None:
     assert again.after == ported.after, "a second run changes it again"
     if name.startswith("left"):
         assert ported.after == source
+    else:
+        assert {one.kind for one in again.findings} <= {"note"}
 
 
 def test_each_case_that_is_ported_is_served() -> None:

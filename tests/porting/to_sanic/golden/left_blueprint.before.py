@@ -1,12 +1,18 @@
 from sanic import Blueprint, Sanic
+from sanic.exceptions import NotFound
 from sanic.response import stream, text
 
 app = Sanic("left_blueprint")
-part = Blueprint("part")
+part = Blueprint("the.part")
+second = Sanic("left_blueprint")
 PATH = "/<name>"
 
 
 class Own(Sanic):
+    pass
+
+
+class Gone(NotFound):
     pass
 
 
@@ -45,6 +51,8 @@ async def named(request, name):
 
 @app.get("/unseen")
 async def other(request):
+    if request.args:
+        raise Gone("gone", status_code=410)
     other_request = request.copy()
     return text(getattr(app, "db"))
 

@@ -4,7 +4,7 @@ from sanic.views import HTTPMethodView
 from sanic.views import stream as stream_decorator
 
 app = Sanic("names and routes", None, None, True)
-part = Blueprint("the part", url_prefix="/part")
+part = Blueprint("the_part", url_prefix="/part")
 
 
 @app.route("/")
