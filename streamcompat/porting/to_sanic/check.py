@@ -11,7 +11,9 @@ import builtins
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from streamcompat.porting.to_sanic.names import GONE
+from streamcompat.porting.roles import ROUTES
+from streamcompat.porting.to_sanic.names import APP, GONE
+from streamcompat.porting.to_sanic.routes import PARAMETER, WHOLE
 
 _QUEUE = {"get", "get_nowait", "qsize", "task_done", "put", "put_nowait", "empty", "full", "is_full"}
 _WORDS = {"streaming_fn", "raw_args", "body_bytes", "from_pyfile", "from_object", "from_envvar"}
@@ -38,9 +40,11 @@ def rest_of(before: Mapping[str, str], after: Mapping[str, str], resolve: Resolv
         found += [
             Rest(path, 1, f"`{name}` is used and not bound") for name in _unbound(tree) - _unbound(olds[path])
         ]
-        file = _File(tree)
+        file, symbols = _File(tree), _symbols(tree)
         for node in ast.walk(tree):
-            reason = file.explains(node) or _taken(path, node, lost, resolve)
+            reason = (
+                file.explains(node) or _unported_route(node) or _taken(path, node, symbols, lost, resolve)
+            )
             if reason is not None:
                 found.append(Rest(path, getattr(node, "lineno", 1), reason))
     return sorted(set(found))
@@ -74,8 +78,16 @@ def _unbound(tree: ast.Module) -> set[str]:
     return used - bound - _imported(tree)
 
 
-def _taken(path: str, node: ast.AST, lost: Mapping[str, set[str]], resolve: Resolve) -> str | None:
-    """Why an import of another file's name fails after the edit."""
+def _taken(
+    path: str, node: ast.AST, symbols: Mapping[str, str], lost: Mapping[str, set[str]], resolve: Resolve
+) -> str | None:
+    """Why a name of another file is not there after the edit."""
+    if isinstance(node, ast.Attribute):
+        root, _, below = ast.unparse(node).partition(".")
+        found = resolve(path, f"{symbols[root]}.{below}") if root in symbols else None
+        if found is not None and found[1].partition(".")[0] in lost.get(found[0], ()):
+            return f"`{ast.unparse(node)}` is no longer there"
+        return None
     if not isinstance(node, ast.ImportFrom):
         return None
     module = "." * node.level + (node.module or "")
@@ -88,6 +100,43 @@ def _taken(path: str, node: ast.AST, lost: Mapping[str, set[str]], resolve: Reso
             return f"`{module}` no longer has all the names that `import *` took"
         if one.name in lost[origin[0]]:
             return f"`{module}` no longer has `{one.name}`"
+    return None
+
+
+def _symbols(tree: ast.Module) -> dict[str, str]:
+    """The imported name behind each name of a file."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                found[one.asname or one.name.partition(".")[0]] = (
+                    one.name if one.asname else one.name.partition(".")[0]
+                )
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            for one in node.names:
+                found[one.asname or one.name] = f"{module}.{one.name}"
+    return found
+
+
+def _unported_route(node: ast.AST) -> str | None:
+    """Why a route, wherever it is, does not give what it gave."""
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return None
+    for one in node.decorator_list:
+        if not isinstance(one, ast.Call) or not isinstance(one.func, ast.Attribute) or not one.args:
+            continue
+        path = one.args[0].value if isinstance(one.args[0], ast.Constant) else None
+        if one.func.attr not in ROUTES or not isinstance(path, str):
+            continue
+        types = [kind for _, kind in PARAMETER.findall(path)]
+        is_text = any(kind not in WHOLE for kind in types)
+        if {"string", "number"} & set(types) or (
+            is_text and all(key.arg != "unquote" for key in one.keywords)
+        ):
+            return f"the route `{path}` is of an app that cannot be seen"
+        if one.func.attr == "stream":
+            return f"`{ast.unparse(one.func)}` is of an app that cannot be seen"
     return None
 
 
@@ -133,15 +182,16 @@ class _File:
         """Why the node cannot stay; None if nothing speaks against it."""
         if isinstance(node, ast.Import | ast.ImportFrom):
             return self._import(node)
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value) in ("request", "req"):
+            return f"`{ast.unparse(node)}`: a request is no dictionary today"
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            if ast.unparse(node.value) in ("app", "request.app") and node.attr not in APP:
+                return f"`{ast.unparse(node)}` is set on an app that cannot be seen"
         if not self.is_sanics:
             return None
         if isinstance(node, ast.Attribute):
             return self._attribute(node)
-        if isinstance(node, ast.Call):
-            return self._call(node)
-        if isinstance(node, ast.Subscript) and ast.unparse(node.value) in ("request", "req"):
-            return f"`{ast.unparse(node)}`: a request is no dictionary today"
-        return None
+        return self._call(node) if isinstance(node, ast.Call) else None
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> str | None:
         module = node.module or "" if isinstance(node, ast.ImportFrom) and node.level == 0 else ""

@@ -52,7 +52,7 @@ def _is_bound_to_requests(scan: Scan, name: cst.Name) -> bool:
 def _registers(scan: Scan, call: cst.Call) -> bool:
     """Whether the call looks like a registration on an app that is not known to be one."""
     func = call.func
-    if not isinstance(func, cst.Attribute) or scan.roles.objects(func.value) or not scan.is_sanics:
+    if not isinstance(func, cst.Attribute) or scan.roles.objects(func.value):
         return False
     if func.attr.value in _ADDS:
         return True

@@ -16,9 +16,9 @@ from streamcompat.porting.scan import Scan
 from streamcompat.porting.to_sanic.edits import add_argument
 from streamcompat.porting.tree import FunctionOrClass, argument, literal
 
-_PARAMETER = re.compile(r"<([^<>:]*)(?::([^<>]*))?>")
+PARAMETER = re.compile(r"<([^<>:]*)(?::([^<>]*))?>")
 _RENAMED = {"string": "str", "number": "float"}
-_WHOLE = {"int", "number", "float", "alpha", "uuid", "ymd"}
+WHOLE = {"int", "number", "float", "alpha", "uuid", "ymd"}
 """Types of parameters without percent-encoding."""
 
 _WITHOUT_BODY = {"get", "head", "delete", "options"}
@@ -90,12 +90,12 @@ def _path(scan: Scan, call: cst.Call, place: int) -> None:
         )
         scan.say(given, "left", "the path of the route is no literal", remedy)
         return
-    types = [kind for _, kind in _PARAMETER.findall(path)]
+    types = [kind for _, kind in PARAMETER.findall(path)]
     if any(kind in _RENAMED for kind in types) and isinstance(given.value, cst.SimpleString):
         code = tree.code(given.value)
-        new = _PARAMETER.sub(lambda found: _renamed(found[0], found[2]), code)
+        new = PARAMETER.sub(lambda found: _renamed(found[0], found[2]), code)
         scan.replace(given.value, new, owner)
-    if any(kind not in _WHOLE for kind in types):
+    if any(kind not in WHOLE for kind in types):
         add_argument(scan, call, "unquote=True")
     if "int" in types or "number" in types:
         scan.say(call, "note", "`int` and `float` match negative numbers today", "check them in the handler")

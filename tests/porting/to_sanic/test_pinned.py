@@ -1,0 +1,105 @@
+"""What cannot be told keeps the whole project as it is: each kind, in one file or in several."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamcompat.porting.project import port
+
+HEAD = "from sanic import Sanic\nfrom sanic.response import stream, text\n"
+APP = f"{HEAD}app = Sanic('x')\n"
+WRITES = (
+    "@app.get('/w')\nasync def w(request):\n    async def fn(response):\n        {body}\n"
+    "    return stream(fn)\n"
+)
+
+PROJECTS = {
+    "an override that another file does not see": {
+        "base.py": f"{APP}class Emitter:\n    def emit(self, response, x):\n        response.write(x)\n",
+        "app.py": (
+            f"{HEAD}from base import Emitter, app\nclass Loud(Emitter):\n    def emit(self, response, x):\n"
+            "        response.write(x.upper())\n" + WRITES.format(body="Loud().emit(response, 'a')")
+        ),
+    },
+    "an app that arrives by a star": {
+        "core.py": APP,
+        "app.py": f"from core import *\n{WRITES.format(body='response.write(1)')}",
+    },
+    "an app that arrives by importlib": {
+        "core.py": APP,
+        "app.py": (
+            "import importlib\napp = importlib.import_module('core').app\n@app.post('/p')\n"
+            "async def p(request):\n    await request.stream.get()\n"
+        ),
+    },
+    "a fake that a test passes": {
+        "app.py": f"{APP}async def emit(response, n):\n    response.write(n)\n"
+        + WRITES.format(body="await emit(response, 1)"),
+        "test_app.py": (
+            "from app import emit\nclass Fake:\n    pass\nasync def test():\n    await emit(Fake(), 1)\n"
+        ),
+    },
+    "a name that another file takes and that is gone": {
+        "base.py": f"{APP}\ndef unused():\n    return text('x')\n",
+        "app.py": "from base import app, stream\n" + WRITES.format(body="response.write(1)"),
+    },
+    "a name that another file takes by its module": {
+        "base.py": APP,
+        "app.py": (
+            "import base\n@base.app.get('/w')\nasync def w(request):\n    return base.stream(base.fn)\n"
+        ),
+    },
+    "a status for an exception of another file": {
+        "errors.py": "from sanic.exceptions import NotFound\nclass Gone(NotFound):\n    pass\n",
+        "app.py": f"{APP}from errors import Gone\n@app.get('/g')\nasync def g(request):\n    app.n = 1\n"
+        "    raise Gone('gone', status_code=410)\n",
+    },
+    "stream under another name": {
+        "app.py": f"{APP}st = stream\n{WRITES}".replace("return stream", "return st")
+    },
+    "a request that is bound to something else": {
+        "app.py": f"{APP}@app.post('/p')\nasync def p(request):\n    request = other()\n"
+        "    return text(await request.stream.get())\ndef other():\n    return object()\n",
+    },
+    "a helper that gets a request and something else": {
+        "app.py": f"{APP}def user(request):\n    return request['user']\n@app.get('/u')\n"
+        "async def u(request):\n    return text(user(request) + user({'user': 'me'}))\n",
+    },
+    "a response in a container": {
+        "app.py": APP + WRITES.format(body="box = {'r': response}; box['r'].write('x')"),
+    },
+    "a route on an app that no rule sees": {
+        "core.py": APP,
+        "app.py": "from core import *\n@app.get('/<x>')\nasync def w(request, x):\n    return text(x)\n",
+    },
+    "an attribute of an app that no rule sees": {
+        "core.py": f"{APP}app.n = 1\n",
+        "more.py": "from importlib import import_module\napp = import_module('core').app\napp.m = 1\n",
+    },
+    "a comment": {
+        "app.py": f"{APP}app.n = 1\n# streamcompat: leave\n@app.get('/c')\nasync def c(request):\n"
+        "    return text('c')\n",
+    },
+}
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_it_stays_as_a_whole_and_the_report_says_why(name: str) -> None:
+    sources = {path: text.encode() for path, text in PROJECTS[name].items()}
+    result = port(sources, to="sanic")
+    assert [one.path for one in result.files if one.before != one.after] == []
+    assert any(finding.kind != "note" for one in result.files for finding in one.findings)
+    assert result.counts["ported"] == 0
+
+
+def test_projects_that_no_import_connects_do_not_keep_each_other() -> None:
+    kept = {"kept.py": f"{APP}st = stream\n".encode()}
+    free = {"free.py": f"{APP}app.n = 1\n".encode()}
+    result = port(kept | free, to="sanic")
+    assert [one.path for one in result.files if one.before != one.after] == ["free.py"]
+
+
+def test_a_file_that_cannot_be_parsed_keeps_none() -> None:
+    result = port({"bad.py": b"import sanic\nclass\n", "good.py": f"{APP}app.n = 1\n".encode()}, to="sanic")
+    assert [one.path for one in result.files if one.before != one.after] == ["good.py"]
+    assert result.files[0].error is not None
