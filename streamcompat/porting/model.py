@@ -182,6 +182,7 @@ class FileFacts:
         dynamic: it imports modules whose names cannot be seen, so that it may use any other file.
         takes: the qualified names of its functions that are given a request, a stream or a response.
         gives_other: imported symbols that are used without any of these, each with its line.
+        routes: the references of apps and blueprints, with the name and the line of each route on them.
         error: line and reason if the file cannot be parsed.
     """
 
@@ -205,4 +206,5 @@ class FileFacts:
     dynamic: bool = False
     takes: set[str] = field(default_factory=set)
     gives_other: set[tuple[str, int]] = field(default_factory=set)
+    routes: set[tuple[str, str, int]] = field(default_factory=set)
     error: tuple[int, str] | None = None

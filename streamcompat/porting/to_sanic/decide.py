@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from streamcompat.porting.edits import apply
-from streamcompat.porting.link import Linker
+from streamcompat.porting.link import Linker, refer
 from streamcompat.porting.model import FileFacts, Finding
 from streamcompat.porting.source import decode, encode, fault
 from streamcompat.porting.to_sanic.check import rest_of
@@ -39,7 +39,7 @@ def decide(files: Mapping[str, FileFacts]) -> Decided:
             continue
         group = sorted(linker.connected(path))
         made = {one: _text(files[one]) for one in group}
-        for one, finding in _fakes(files, group, linker):
+        for one, finding in [*_fakes(files, group, linker), *_same_names(files, group)]:
             findings[one].append(finding)
         told = _told(group, findings)
         if not told:
@@ -68,6 +68,17 @@ def _fakes(files: Mapping[str, FileFacts], group: list[str], linker: Linker) -> 
                 reason = f"`{symbol}` is given something that is not Sanic's"
                 remedy = "port the call by hand: what it gives has to know the words of today's Sanic"
                 yield path, Finding(line, "unknown", reason, remedy, "")
+
+
+def _same_names(files: Mapping[str, FileFacts], group: list[str]) -> Iterator[tuple[str, Finding]]:
+    """Routes of one name on one app that stand in several files."""
+    seen: dict[tuple[str, str], str] = {}
+    for path in group:
+        for reference, name, line in sorted(files[path].routes):
+            first = seen.setdefault((refer(path, reference), name), path)
+            if first != path:
+                reason = f"two routes are called `{name}`, here and in {first}"
+                yield path, Finding(line, "left", reason, "give each a `name=` of its own", "")
 
 
 def _told(group: list[str], findings: Mapping[str, list[Finding]]) -> list[tuple[str, Finding]]:

@@ -51,7 +51,8 @@ def scan_routes(scan: Scan) -> None:
         elif kind == "static":
             for reference in objects:
                 names[reference, _given_name(call) or "static"].append(call)
-    for (_, name), calls in names.items():
+    for (reference, name), calls in names.items():
+        scan.facts.routes.add((reference, name, scan.tree.line(calls[0])))
         _unique(scan, name, calls)
     for one in scan.tree.all(cst.ClassDef):
         if one in scan.roles.handlers or scan.roles.is_view_class(one):

@@ -76,6 +76,11 @@ PROJECTS = {
         "core.py": f"{APP}app.n = 1\n",
         "more.py": "from importlib import import_module\napp = import_module('core').app\napp.m = 1\n",
     },
+    "two routes of one name on one app, in two files": {
+        "core.py": APP,
+        "a.py": f"{HEAD}from core import app\n@app.get('/a')\nasync def index(request):\n    pass\n",
+        "b.py": f"{HEAD}from core import app\n@app.get('/b')\nasync def index(request):\n    pass\n",
+    },
     "a comment": {
         "app.py": f"{APP}app.n = 1\n# streamcompat: leave\n@app.get('/c')\nasync def c(request):\n"
         "    return text('c')\n",
