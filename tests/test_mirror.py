@@ -21,6 +21,8 @@ HELD_BY = {
     "streamcompat.aliases.starts_with_old_python": "aliases/test_old_python.py",
     "streamcompat.application": "serving, asgi",
     "streamcompat.asgi": "asgi/test_asgi.py, asgi/test_asgi_timeouts.py, asgi/test_asgi_websocket.py",
+    "streamcompat.asgi_api.errors": "asgi_api/test_http.py",
+    "streamcompat.asgi_api.messages": "asgi_api/test_http.py",
     "streamcompat.checking": "cli/test_check.py",
     "streamcompat.cli": "cli/test_cli.py, testing/test_probe.py, testing/test_client_commands.py, "
     "porting/test_command.py",

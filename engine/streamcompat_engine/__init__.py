@@ -40,6 +40,7 @@ from .exchange.response import (
     Unstreamed,
     check_length,
     check_replaceable,
+    chunk_of,
     replace,
 )
 from .exchange.suspension import READY, drive, wait
@@ -127,6 +128,7 @@ __all__ = [
     "check_replaceable",
     "check_trailers",
     "checked_fields",
+    "chunk_of",
     "drive",
     "end_of",
     "printable",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import errno
+import functools
 import importlib.util
 import os
 import stat
@@ -18,6 +19,7 @@ from ssl import SSLContext
 from typing import Any, Final
 
 from streamcompat import aliases
+from streamcompat.asgi_api import hosted
 from streamcompat.cli import defaults
 from streamcompat.cli.defaults import OwnRun
 from streamcompat.cli.errors import ERRORS, CommandError, OutputError, report
@@ -26,21 +28,21 @@ from streamcompat.sanic_api.versions import RELEASES
 from streamcompat.serving import targets
 from streamcompat.serving.lifespan import DelegatingLifespan
 from streamcompat.serving.options import WHERE, Flag, RunOptions
-from streamcompat.serving.servable import NEEDS_POSIX, worker_config, worker_lifespan
-from streamcompat.serving.served_app import ServedApp
+from streamcompat.serving.servable import NEEDS_POSIX, Servable, worker_config, worker_lifespan
 from streamcompat.serving.site import Site
 from streamcompat.serving.tls import tls_context
 from streamcompat_engine import ServerConfig, WorkerLink, Workers
 
-DESCRIPTION: Final = "Serve apps written for the streaming APIs of old Sanic and of Mach9."
+DESCRIPTION: Final = "Serve apps of the streaming APIs of old Sanic and of Mach9, and ASGI applications."
 EXAMPLES: Final = """\
 examples:
   streamcompat run app.py                       the only app of a file
   streamcompat run shop.web:app --port 9000     a module, found from the current folder
   streamcompat run 'shop.py:create_app("de")'   an app that a function makes
+  streamcompat run api.main:app                 an ASGI application, such as Starlette's or FastAPI's
   streamcompat run old_app.py --alias           an app that says `from sanic import Sanic`, unedited
   streamcompat run index.py --mount /shop=shop.py:app --mount /blog=blog/main.py
-                                                several apps in one server, of either flavour
+                                                several apps in one server, of any flavour
   streamcompat run --mount shop.example=shop.py --mount blog.example=blog.py
                                                 the same by host name
 
@@ -89,6 +91,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _add_imports(imports: argparse._ArgumentGroup) -> None:
+    imports.add_argument(
+        "--interface",
+        choices=("auto", "asgi"),
+        default="auto",
+        help="what a TARGET is that is no app of a flavour; auto recognises an ASGI application by its "
+        "signature (default: %(default)s)",
+    )
     imports.add_argument(
         "--alias",
         action="store_true",
@@ -248,7 +257,7 @@ def _options(own: Sequence[OwnRun], given: Mapping[str, Any]) -> RunOptions:
     return options
 
 
-def _imported(arguments: argparse.Namespace) -> tuple[ServedApp | Site, dict[str, targets.Loaded]]:
+def _imported(arguments: argparse.Namespace) -> tuple[Servable, dict[str, targets.Loaded]]:
     """What is to be served, and each TARGET as it was imported."""
     if arguments.old_python:
         aliases.old_python()
@@ -256,14 +265,18 @@ def _imported(arguments: argparse.Namespace) -> tuple[ServedApp | Site, dict[str
         aliases.install(force=arguments.force_alias)
     if arguments.compat is not None:
         compat(arguments.compat)
+    load = functools.partial(
+        targets.load_module,
+        other=functools.partial(hosted, interface=arguments.interface),
+    )
     if not arguments.mount:
-        loaded = {arguments.target: targets.load_module(arguments.target)}
+        loaded = {arguments.target: load(arguments.target)}
         return loaded[arguments.target].app, loaded
     site, loaded = Site(), {}
     mounts = [*arguments.mount, *([] if arguments.target is None else [(None, "", arguments.target)])]
     for host, prefix, target in mounts:
         if target not in loaded:
-            loaded[target] = targets.load_module(target)
+            loaded[target] = load(target)
         try:
             site.mount(loaded[target].app, prefix=prefix, host=host)
         except ValueError as error:
@@ -303,7 +316,7 @@ def _run_workers(arguments: argparse.Namespace, options: RunOptions) -> None:
         sys.exit(status)
 
 
-def _config(app: ServedApp | Site, options: RunOptions) -> ServerConfig:
+def _config(app: Servable, options: RunOptions) -> ServerConfig:
     options = dataclasses.replace(options, ssl=_tls(options))
     try:
         return app.server_config(**options.of_server())
@@ -344,9 +357,7 @@ def _print_addresses(addresses: list[str], options: RunOptions, arguments: argpa
         raise OutputError(error) from error
 
 
-def _serve(
-    app: ServedApp | Site, lifespan: DelegatingLifespan, options: RunOptions, config: ServerConfig
-) -> None:
+def _serve(app: Servable, lifespan: DelegatingLifespan, options: RunOptions, config: ServerConfig) -> None:
     try:
         app.make_server(config, lifespan).run()
     except OutputError:

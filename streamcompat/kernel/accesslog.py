@@ -11,18 +11,29 @@ import logging
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 from streamcompat_engine import End, Exchange, Observer
-
-if TYPE_CHECKING:
-    from streamcompat.kernel.app import App
 
 FORMAT: Final = (
     "%(asctime)s - (%(name)s)[%(levelname)s][%(host)s]: %(request)s %(message)s %(status)d %(byte)d"
 )
 CLIENT_LEFT: Final = 499
 """The status of a client that left before its response was complete, as nginx logs it."""
+
+
+@runtime_checkable
+class Logging(Protocol):
+    """What an access log asks of the application that answered.
+
+    Attributes:
+        log, access_log: its loggers.
+        logs_access: whether responses are logged.
+    """
+
+    log: logging.Logger
+    access_log: logging.Logger
+    logs_access: bool
 
 
 class AccessRecord(logging.LogRecord):
@@ -89,7 +100,7 @@ class AccessLog(Observer):
         fallback: the application whose access log gets what no application answered, such as a site's 404.
     """
 
-    def __init__(self, fallback: App | None) -> None:
+    def __init__(self, fallback: Logging | None) -> None:
         self._fallback = fallback
 
     def ended(self, exchange: Exchange, end: End, now: float) -> None:

@@ -154,9 +154,11 @@ def _attach(logger: logging.Logger, formatter: logging.Formatter, stream: TextIO
 _clients = LogBudget()
 
 
-def of_client(logger: logging.Logger, line: str) -> None:
+def of_client(logger: logging.Logger, line: str, level: int = logging.ERROR) -> None:
     """An error of a client: one printable line, and no more of these than the process has a budget for."""
+    if not logger.isEnabledFor(level):
+        return
     suppressed = _clients.spend(time.monotonic())
     if suppressed is not None:
         more = f" (and {suppressed} lines before it that are not shown)" if suppressed else ""
-        logger.error("%s%s", printable(line, LINE - len(more)), more)
+        logger.log(level, "%s%s", printable(line, LINE - len(more)), more)

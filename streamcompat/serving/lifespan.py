@@ -130,6 +130,61 @@ class AppLifespan(Lifespan):
             app.log.warning("ended %s, which had not finished", named)
 
 
+class SiteLifespan(Lifespan):
+    """The lifespans of several applications: in order, and in reverse when the server stops.
+
+    Args:
+        lives: the first one says where the server listens, and what it waits for.
+    """
+
+    def __init__(self, lives: Sequence[Lifespan]) -> None:
+        self._lives = lives
+
+    async def before_start(self, loop: Any) -> None:
+        begun: list[Lifespan] = []
+        try:
+            for life in self._lives:
+                await life.before_start(loop)
+                begun.append(life)
+        except Exception:
+            # The server never ran, so after_stop will not be called.
+            with contextlib.suppress(Exception):
+                await _end(begun, loop)
+            raise
+
+    async def after_start(self, loop: Any) -> None:
+        for life in self._lives:
+            await life.after_start(loop)
+
+    async def before_stop(self, loop: Any) -> None:
+        for life in reversed(self._lives):
+            await life.before_stop(loop)
+
+    async def after_stop(self, loop: Any) -> None:
+        await _end(self._lives, loop)
+
+    def listening(self, addresses: list[str]) -> None:
+        self._lives[0].listening(addresses)
+
+    def waiting(self, requests: int, number: int | None) -> None:
+        self._lives[0].waiting(requests, number)
+
+    def cut(self, requests: Sequence[str]) -> None:
+        self._lives[0].cut(requests)
+
+
+async def _end(lives: Sequence[Lifespan], loop: Any) -> None:
+    """The last hook of each, whatever that of another one raises; the first error is passed on."""
+    failures: list[Exception] = []
+    for life in reversed(lives):
+        try:
+            await life.after_stop(loop)
+        except Exception as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
 async def trigger(app: App, event: str, loop: Any) -> None:
     """Calls the listeners of one event; exceptions propagate."""
     listeners = app.listeners.get(event, ())

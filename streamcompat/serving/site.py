@@ -1,4 +1,4 @@
-"""Several applications of either flavour in one server, selected by host name and path prefix.
+"""Several applications of any flavour in one server, selected by host name and path prefix.
 
 The rule: a site only selects the application. Each keeps its own settings, middleware and error pages; it
 sees the path without its prefix, and `request.root_path` has the prefix.
@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
+from streamcompat.kernel.accesslog import Logging
 from streamcompat.kernel.routes import urls
 from streamcompat.kernel.standstills import ServerLog
-from streamcompat.serving.lifespan import AppLifespan
+from streamcompat.serving.lifespan import AppLifespan, SiteLifespan
 from streamcompat.serving.servable import Servable
 from streamcompat.serving.served_app import ServedApp
 from streamcompat.serving.settings import ServerSettings, shared_settings
@@ -25,7 +26,7 @@ class Mount(NamedTuple):
 
     host: str | None
     prefix: str
-    app: ServedApp | Site
+    app: Servable
 
 
 class Site(Servable):
@@ -35,16 +36,22 @@ class Site(Servable):
         self.mounts: list[Mount] = []
         self.log = logging.getLogger(__name__)
 
-    def mount(self, app: ServedApp | Site, prefix: str = "", host: str | None = None) -> None:
+    def mount(self, app: Servable, prefix: str = "", host: str | None = None) -> None:
         """Serves `app` below a path prefix, on a host, or both.
 
         The longest prefix wins, and a mount with a host name wins over one for any host.
 
         Args:
+            app: of a flavour, another site, or an application of ASGI as `ASGIApp(app)`.
             prefix: `/x` for the path `/x` and those below `/x/`; empty for all other paths.
             host: a host name, with a port to restrict it to this port.
         Raises: ValueError: the prefix is taken on this host, or does not begin with a slash.
+            TypeError: `app` is none of these.
         """
+        if not isinstance(app, Servable):
+            raise TypeError(
+                f"cannot mount a {type(app).__name__}; an ASGI application is mounted as ASGIApp(app)"
+            )
         prefix = prefix.rstrip("/")
         if prefix and not prefix.startswith("/"):
             raise ValueError(f"a prefix must begin with a slash, not {prefix!r}")
@@ -55,9 +62,9 @@ class Site(Servable):
         self.mounts.sort(key=lambda mount: (mount.host is None, -len(mount.prefix)))
 
     @property
-    def apps(self) -> list[ServedApp]:
+    def apps(self) -> list[Servable]:
         """Every application once, in the order in which they are matched."""
-        apps: list[ServedApp] = []
+        apps: list[Servable] = []
         for mount in self.mounts:
             apps += mount.app.apps if isinstance(mount.app, Site) else [mount.app]
         return list(dict.fromkeys(apps))
@@ -77,15 +84,20 @@ class Site(Servable):
         exchange.respond(404, _TEXT, body)
 
     def lifespan(self, access_log: bool | None = None) -> Lifespan:
-        return AppLifespan(self.apps, access_log)
+        apps = self.apps
+        flavoured = [app for app in apps if isinstance(app, ServedApp)]
+        lives = [app.lifespan(access_log) for app in apps if not isinstance(app, ServedApp)]
+        return SiteLifespan([AppLifespan(flavoured, access_log), *lives])
 
     def _server_settings(self) -> ServerSettings | None:
         """The longest times and the largest limits of the applications, because one connection may carry
         requests for each of them."""
-        return shared_settings([app._server_settings() for app in self.apps])
+        every = (app._server_settings() for app in self.apps)
+        return shared_settings([one for one in every if one is not None])
 
     def observer(self) -> Observer:
-        return ServerLog(self.apps[0] if self.apps else None)
+        logging_apps = [app for app in self.apps if isinstance(app, Logging)]
+        return ServerLog(logging_apps[0] if logging_apps else None)
 
     def configure_logging(self, debug: bool = False) -> None:
         for app in self.apps:

@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, Final
 
 from streamcompat.aliases.finder import FACADES
 from streamcompat.aliases.removed import gone
 from streamcompat.serving.importing import SelfRun, importing
+from streamcompat.serving.servable import Servable
 from streamcompat.serving.served_app import ServedApp
 from streamcompat.serving.site import Site
 
@@ -42,22 +43,30 @@ class Loaded:
     """What a TARGET names.
 
     Attributes:
-        app: the app or site.
+        app: the app, the site, or what `other` made of an object that is neither.
         module: the module that was imported for it.
         runs: what would have served itself during the import, in this order.
     """
 
-    app: ServedApp | Site
+    app: Servable
     module: ModuleType
     runs: Sequence[SelfRun]
 
 
+Other = Callable[[object], Servable | None]
+"""Makes an app of an object of another interface; `None` where it cannot. Raises ValueError that says why."""
+_USUAL: Final = ("app", "application", "asgi")
+"""The names by which an app of another interface is found, as `gunicorn module` does."""
+
+
 def load(target: str) -> ServedApp | Site:
     """The app or site that TARGET names; see `load_module`."""
-    return load_module(target).app
+    app = load_module(target).app
+    assert isinstance(app, ServedApp | Site)
+    return app
 
 
-def load_module(target: str) -> Loaded:
+def load_module(target: str, other: Other | None = None) -> Loaded:
     """Imports the module that TARGET names and returns the app or site in it.
 
     A file finds its imports as with `python path/to/file.py`: its folder (or the folder above its outermost
@@ -69,6 +78,7 @@ def load_module(target: str) -> Loaded:
             a call of one with literals as arguments (of a function that serves its app itself: that app), and
             may be left out if the module has just one site, or no site and just one app, or if just one
             app serves itself.
+        other: for what is neither an app of a flavour nor a site.
 
     Raises:
         TargetError: there is no such module, it cannot be imported, or the named object is not an app.
@@ -80,7 +90,9 @@ def load_module(target: str) -> Loaded:
         )
     with importing() as runs:
         module = _import_file(place, runs) if is_file else _import_module(place, runs)
-        app = _named(module, place, attribute, runs) if attribute else _only(module, place, runs)
+        app = (
+            _named(module, place, attribute, runs, other) if attribute else _only(module, place, runs, other)
+        )
     return Loaded(app, module, runs)
 
 
@@ -232,7 +244,9 @@ def shown(filename: str) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else filename
 
 
-def _named(module: ModuleType, place: str, attribute: str, runs: Sequence[SelfRun]) -> ServedApp | Site:
+def _named(
+    module: ModuleType, place: str, attribute: str, runs: Sequence[SelfRun], other: Other | None
+) -> Servable:
     name, call = _parsed(place, attribute)
     found: object = module
     for part in name.split("."):
@@ -241,10 +255,21 @@ def _named(module: ModuleType, place: str, attribute: str, runs: Sequence[SelfRu
             raise TargetError(f"{place} has no {name!r}" + (f": its apps are {apps}" if apps else ""))
         found = getattr(found, part)
     if call is not None:
-        return _made(found, f"{place}:{attribute}", call, runs)
+        return _made(found, f"{place}:{attribute}", call, runs, other)
+    app = _app(found, f"{place}:{attribute}", other)
+    if app is None:
+        raise _no_app(found, f"{place}:{attribute} is")
+    return app
+
+
+def _app(found: object, shown: str, other: Other | None) -> Servable | None:
+    """The object itself, or what `other` makes of it."""
     if isinstance(found, ServedApp | Site):
         return found
-    raise _no_app(found, f"{place}:{attribute} is")
+    try:
+        return None if other is None else other(found)
+    except ValueError as error:
+        raise TargetError(f"cannot serve {shown}: {error}") from error
 
 
 def _parsed(place: str, attribute: str) -> tuple[str, _Arguments | None]:
@@ -266,7 +291,9 @@ def _parsed(place: str, attribute: str) -> tuple[str, _Arguments | None]:
     return ast.unparse(call.func), (positional, named)
 
 
-def _made(factory: object, shown: str, arguments: _Arguments, runs: Sequence[SelfRun]) -> ServedApp | Site:
+def _made(
+    factory: object, shown: str, arguments: _Arguments, runs: Sequence[SelfRun], other: Other | None
+) -> Servable:
     """What a factory returns; for one that serves its app itself, that app."""
     if not callable(factory):
         raise TargetError(f"{shown.rpartition('(')[0]} cannot be called")
@@ -277,11 +304,12 @@ def _made(factory: object, shown: str, arguments: _Arguments, runs: Sequence[Sel
         made = None
         if not isinstance(error, SystemExit) or error.code or not runs:
             raise TargetError(f"{shown} does not make an app: {describe(error)}") from error
-    if isinstance(made, ServedApp | Site):
-        return made
     if isinstance(made, Coroutine):
         made.close()
         raise TargetError(f"{shown} is a coroutine function: a factory has to return its app")
+    app = _app(made, shown, other)
+    if app is not None:
+        return app
     served = _served(runs)
     if len(served) == 1:
         return served[0]
@@ -304,8 +332,9 @@ def _served(runs: Sequence[SelfRun]) -> list[ServedApp | Site]:
     return list({id(run.app): run.app for run in runs if isinstance(run.app, ServedApp | Site)}.values())
 
 
-def _only(module: ModuleType, place: str, runs: Sequence[SelfRun]) -> ServedApp | Site:
-    """The only site of the module or, if it has none, its only app; else the only one that serves itself."""
+def _only(module: ModuleType, place: str, runs: Sequence[SelfRun], other: Other | None) -> Servable:
+    """The only site of the module or, if it has none, its only app; else the only one that serves itself;
+    else the app of another interface that has a usual name."""
     apps = _apps(module)
     candidates = {name: app for name, app in apps.items() if isinstance(app, Site)} or apps
     if len(candidates) == 1:
@@ -314,6 +343,10 @@ def _only(module: ModuleType, place: str, runs: Sequence[SelfRun]) -> ServedApp 
     if len(served) == 1:
         return served[0]
     if not candidates:
+        for name in _USUAL:
+            app = _app(getattr(module, name, None), f"{place}:{name}", other)
+            if app is not None:
+                return app
         raise TargetError(
             f"{place} has no app: a global name must be a Mach9, a Sanic or a Site (a function that makes "
             f"one: {place}:create_app(); a program: streamcompat exec)"

@@ -202,6 +202,9 @@ class ForwardingExchange:
     async def changed(self) -> None:
         await self._exchange.changed()
 
+    def wake(self) -> None:
+        self._exchange.wake()
+
     def proceed(self) -> None:
         self._exchange.proceed()
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from streamcompat import aliases
 from streamcompat.serving import targets
 from streamcompat.serving.served_app import ServedApp
-from streamcompat.serving.site import Site
 from streamcompat.verification.comparison import BUDGET, ENDLESS, Comparison, compare
 from streamcompat.verification.lines import PortedLines
 from streamcompat.verification.requests import ComparedRoute
@@ -144,7 +143,7 @@ def _loaded(target: str) -> tuple[ServedApp, dict[str, Path]]:
     """The app, and the files of its modules by their path from the file that the TARGET names."""
     known, path = set(sys.modules), list(sys.path)
     loaded = targets.load_module(target)
-    if isinstance(loaded.app, Site):
+    if not isinstance(loaded.app, ServedApp):
         raise targets.TargetError(f"{target} is a site: give one of its apps")
     main = Path(loaded.module.__file__ or target).resolve()
     files = {"": main}

@@ -313,6 +313,9 @@ class FakeExchange:
     async def changed(self) -> None:
         """Returns at once: there is no WebSocket."""
 
+    def wake(self) -> None:
+        """No effect: nobody waits."""
+
     def proceed(self) -> None:
         """No effect: reading is never paused."""
 

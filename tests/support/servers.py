@@ -21,6 +21,7 @@ import anyio.from_thread
 import anyio.lowlevel
 import pytest
 
+from streamcompat.asgi_api.lifespan import TASK as LIFESPAN
 from streamcompat_engine import Exchange, Lifespan, Observer, Server, ServerConfig
 from tests.support.clients import PATIENCE, Client, connect, get, parse_address
 from tests.support.responses import Response
@@ -96,7 +97,7 @@ class _Watched(Lifespan):
     def __init__(self, inner: Lifespan) -> None:
         self.inner = inner
         self.ready = threading.Event()
-        self.left: list[str] = []
+        self.left: list[anyio.TaskInfo] = []
         self.token: Any = None
         self._before: list[anyio.TaskInfo] = []
 
@@ -112,8 +113,13 @@ class _Watched(Lifespan):
         await self.inner.before_stop(loop)
 
     async def after_stop(self, loop: Any) -> None:
-        self.left = [repr(task) for task in anyio.get_running_tasks() if task not in self._before]
+        # The lifespan of an ASGI application is told last of all that the server stops.
+        self.left = [task for task in self._running() if task.name != LIFESPAN]
         await self.inner.after_stop(loop)
+        self.left += [task for task in self._running() if task.name == LIFESPAN]
+
+    def _running(self) -> list[anyio.TaskInfo]:
+        return [task for task in anyio.get_running_tasks() if task not in self._before]
 
     def listening(self, addresses: list[str]) -> None:
         self.inner.listening(addresses)

@@ -117,6 +117,8 @@ class Session:
         """The peer closed its sending side."""
         self._cancel_once()  # before a pending read raises ClientDisconnected instead
         self.connection.receive_eof(self.now())
+        if self.exchange is not None:
+            self.exchange.wake()
         self.advance()
 
     def on_lost(self) -> None:
@@ -451,6 +453,8 @@ class Session:
         if self._backlog is not None:
             self._backlog.drop()
         self.flow.unblock()
+        if exchange is not None:
+            exchange.wake()
 
     def _end_if_due(self) -> None:
         """Close, or half-close, if that is due and nothing waits for the transport."""

@@ -266,7 +266,12 @@ class Upgrade(Protocol):
         message."""
 
     async def changed(self) -> None:
-        """Wait until the state of the WebSocket changes, such as by a message or a Close."""
+        """Wait until the state of the WebSocket changes, such as by a message or a Close; of any exchange,
+        until the client leaves, the application returns or `wake` is called too. It may return for nothing.
+        """
+
+    def wake(self) -> None:
+        """Let each task go on that waits in `changed`."""
 
     def proceed(self) -> None:
         """Continue after messages of the WebSocket were taken, or after it was told to close."""

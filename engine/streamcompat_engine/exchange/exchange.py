@@ -249,7 +249,9 @@ class HTTPExchange:
             if inbound.error is not None:
                 await self._let_others_run()
                 raise inbound.error
-            inbound.wake = self._wake_readers
+            if slot.over:
+                raise ResponseStateError(_OVER)
+            inbound.wake = self.wake
             wakeup = slot.wakeup()
             self._readers.append(wakeup)
             try:  # as `changed`, one coroutine less for each wait
@@ -265,10 +267,6 @@ class HTTPExchange:
         if self._told_the_end:
             await anyio.lowlevel.checkpoint()
         self._told_the_end = True
-
-    def _wake_readers(self) -> None:
-        for reader in self._readers:
-            reader.set()
 
     async def read_body(self, limit: int | None = None) -> bytes:
         inbound, slot = self._inbound, self._slot
@@ -357,7 +355,7 @@ class HTTPExchange:
     # ---- another protocol ----
 
     def switch(self, accepted: Accepted, settings: WebSocketSettings) -> WebSocketCore:
-        websocket, self._body = self._own_slot().switch(accepted, settings, self._wake_readers)
+        websocket, self._body = self._own_slot().switch(accepted, settings, self.wake)
         self.write = self._body.write
         self.status = 101
         return websocket
@@ -381,6 +379,10 @@ class HTTPExchange:
         finally:
             self._readers.remove(wakeup)
 
+    def wake(self) -> None:
+        for reader in self._readers:
+            reader.set()
+
     def proceed(self) -> None:
         if not self._slot.over:
             self._slot.proceed()
@@ -392,5 +394,7 @@ class HTTPExchange:
         garbage collector."""
         self._slot.over = True
         self.context = None
+        if self._readers:  # of tasks that outlive the application
+            self.wake()
         if self._body is not None:
             self._body.release()

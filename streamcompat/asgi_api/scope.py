@@ -1,0 +1,84 @@
+"""The scope of a request: what an ASGI application is told of it before the first message.
+
+The rule: `path` is the whole path, decoded, with the prefix that `root_path` names; `raw_path` is what came.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+from streamcompat.asgi_api.messages import Scope
+from streamcompat_engine import Exchange, RequestHead
+
+VERSION: Final = "2.5"
+"""Of the specification of HTTP and WebSocket messages."""
+
+
+def decoded(raw: bytes) -> str:
+    """A path or a part of one, without its percent-encoding; bytes that are not UTF-8 are replaced."""
+    if b"%" in raw or not raw.isascii():
+        return unquote_to_bytes(raw).decode("utf-8", "replace")
+    return raw.decode()
+
+
+def http_scope(exchange: Exchange, root_path: str, state: dict[str, Any]) -> Scope:
+    """The scope of an HTTP request.
+
+    Args:
+        root_path: the percent-encoded prefix.
+        state: of the application's lifespan; the scope gets a copy.
+    """
+    head = exchange.head
+    is_11 = head.http_version == "1.1"
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": VERSION},
+        "http_version": head.http_version,
+        "method": head.method.upper(),
+        "scheme": exchange.scheme,
+        "path": decoded(head.raw_path),
+        "raw_path": head.raw_path,
+        "query_string": head.query,
+        "root_path": decoded(root_path.encode("latin-1")) if root_path else "",
+        "headers": _headers(head),
+        "client": _address(exchange.peer),
+        "server": _address(exchange.sockname),
+        "state": state.copy(),
+        # RFC 9112 §7.1.2: trailers need the chunked coding, which HTTP/1.0 has not.
+        "extensions": {"http.response.trailers": {}} if is_11 else {},
+    }
+
+
+def websocket_scope(
+    exchange: Exchange, root_path: str, state: dict[str, Any], subprotocols: tuple[str, ...]
+) -> Scope:
+    """The scope of a WebSocket; the arguments as of `http_scope`.
+
+    Args:
+        subprotocols: those that the client offers.
+    """
+    scope = http_scope(exchange, root_path, state)
+    del scope["method"]
+    scope["type"] = "websocket"
+    scope["scheme"] = "wss" if exchange.scheme == "https" else "ws"
+    scope["subprotocols"] = list(subprotocols)
+    scope["extensions"] = {"websocket.http.response": {}}
+    return scope
+
+
+def _headers(head: RequestHead) -> list[tuple[bytes, bytes]]:
+    if head.target[:1] == b"/" or head.host is None:
+        return list(head.headers)
+    # RFC 9112 §3.2.2: the host of an absolute-form target is what counts, and not the field.
+    host = head.host.encode("latin-1")
+    return [(name, host if name == b"host" else value) for name, value in head.headers]
+
+
+def _address(address: Any) -> tuple[str, int | None] | None:
+    """Host and port of an address of a socket; the path of a Unix socket, and `None`."""
+    if isinstance(address, tuple) and len(address) >= 2:
+        return address[0], address[1]
+    if isinstance(address, (str, bytes)) and address:
+        return address if isinstance(address, str) else address.decode("utf-8", "replace"), None
+    return None
