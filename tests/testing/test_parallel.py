@@ -60,29 +60,21 @@ def _probe(path: Path, *words: str, **environment: str) -> subprocess.Popen[str]
     )
 
 
-def test_the_report_is_the_one_of_a_single_process(
+def test_the_report_is_that_of_one_process_and_a_process_that_dies_costs_one_route(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "parallel_app.py"
-    path.write_text(APP)
-    status = main(["probe", str(path), "--examples", "1", "--report", "json"])
-    alone = json.loads(capsys.readouterr().out)
-    process = _probe(path, "--examples", "1", "-j", "2")
-    together = json.loads(process.communicate()[0])
-    assert (status, process.returncode) == (1, 1)
-    assert together == alone
-
-
-def test_a_process_that_dies_costs_one_route(tmp_path: Path) -> None:
-    path = tmp_path / "dying_app.py"
     path.write_text(APP + DIES)
     process = _probe(path, "--examples", "1", "-j", "2")
-    routes = {route["path"]: route for route in json.loads(process.communicate()[0])["routes"]}
-    assert list(routes) == ["/sound", "/pieces", "/dies"]
-    assert {promise["why"] for promise in routes["/dies"]["promises"]} == {
-        "the process that probed it has died"
-    }
-    assert (routes["/sound"]["unchecked"], routes["/pieces"]["broken"]) == (False, True)
+    words = ["probe", str(path), "--examples", "1", "--report", "json"]
+    status = main([*words, "--route", "/sound", "--route", "/pieces"])
+    alone = json.loads(capsys.readouterr().out)
+    together = json.loads(process.communicate()[0])
+    assert (status, process.returncode) == (1, 1)
+    assert together["routes"][:2] == alone["routes"]
+    (died,) = together["routes"][2:]
+    assert (died["path"], died["unchecked"]) == ("/dies", True)
+    assert {promise["why"] for promise in died["promises"]} == {"the process that probed it has died"}
 
 
 @pytest.mark.long
@@ -99,6 +91,7 @@ def test_an_interrupt_ends_it_though_a_handler_never_does(tmp_path: Path) -> Non
     assert {promise["why"] for promise in report["routes"][2]["promises"]} == {"the probe was stopped"}
 
 
+@pytest.mark.long
 def test_a_setup_that_fails_is_said_once(tmp_path: Path) -> None:
     path, setup = tmp_path / "setup_app.py", tmp_path / "setup.toml"
     path.write_text(APP)
