@@ -120,7 +120,7 @@ def _cut_server(outer: argparse.Namespace) -> int:
     if failure is None:
         print(f"the command succeeds each time ({runs.count} runs)")
         return 0
-    given_again = shlex.join([f"--{_option(failure.delivery)}", str(options.response), "--", *command])
+    given_again = shlex.join([f"--{_option(failure.delivery)}", *given[:at], "--", *command])
     print(failure.text([f"    streamcompat cut-server {given_again}"]) + runs.shown())
     return 1
 
@@ -153,7 +153,7 @@ class Runs:
         self._command = command
         self._outputs = outputs
         self._patience = patience
-        self._last = ""
+        self._failed = ""
 
     def __call__(self, url: str) -> bytes | None:
         self.count += 1
@@ -170,14 +170,14 @@ class Runs:
         except BaseException:
             _end(process)
             raise
-        self._last = (output + errors).decode(errors="replace")
         if process.returncode:
+            self._failed = (output + errors).decode(errors="replace")
             raise CommandFailed(f"exit status {process.returncode}")
         return output if self._outputs else None
 
     def shown(self) -> str:
-        """The end of the last run's output, for people."""
-        lines = self._last.rstrip().splitlines()[-_SHOWN:]
+        """The end of the output of the last run that failed, for people."""
+        lines = self._failed.rstrip().splitlines()[-_SHOWN:]
         return "".join(["\n\nIts output:\n", *(f"\n  {line}" for line in lines)]) if lines else ""
 
 

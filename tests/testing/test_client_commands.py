@@ -46,7 +46,8 @@ def test_a_command_that_fails_for_a_cut(tmp_path: Path, capfd: pytest.CaptureFix
     out = capfd.readouterr().out
     assert "inside a UTF-8 character" in out
     assert "CommandFailed: exit status 1" in out
-    assert f"streamcompat cut-server --cuts=3 {tmp_path / 'response.txt'} -- " in out
+    again = f"streamcompat cut-server --cuts=3 --framing=length --cuts=3 {tmp_path / 'response.txt'} -- "
+    assert again in out
     assert "\n  UnicodeDecodeError: " in out
     assert main(cut_server(tmp_path, FAULTY, "--framing=length", "--cuts=2")) == 0
 
