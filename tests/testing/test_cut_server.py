@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import socket
+import sys
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,6 +50,18 @@ def test_each_piece_arrives_by_itself(framing: Framing, cuts: tuple[int, ...]) -
     assert [len(piece) for piece in got] == [
         end - start for start, end in zip([0, *ends], [*ends, len(whole)], strict=True)
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a client has not read")
+def test_a_client_that_reads_late_sees_the_cuts_all_the_same() -> None:
+    with CutServer(CannedResponse(b"abcd", framing="length")) as server:
+        server.deliver(cuts=[0, 1, 2, 3])
+        with connected(server) as connection:
+            found = []
+            for _ in range(5):
+                time.sleep(0.03)  # far longer than the server's own pause
+                found.append(connection.recv(65536))
+    assert found[1:] == [b"a", b"b", b"c", b"d"]
 
 
 def test_chunks_are_something_else_than_cuts() -> None:
