@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import anyio
 import anyio.lowlevel
 import pytest
 
 from streamcompat.asgi.app import ASGI
+from streamcompat.asgi.slot import ASGISlot
 from streamcompat.asgi.tasks import OnAsyncio
 from streamcompat.sanic_api.response import stream, text
 from streamcompat.site import Site
@@ -498,6 +500,26 @@ class TestTheTasksOfARequest:
         await peer.ask(app)
         await anyio.lowlevel.checkpoint()
         assert peer.sent == []
+
+    @pytest.mark.parametrize("streams", [False, True])
+    async def test_nothing_is_left_for_the_garbage_collector(self, app, streams):
+        if anyio.get_cancelled_exc_class() is not asyncio.CancelledError:
+            return  # trio's own nurseries are cycles
+
+        async def produce(response):
+            await response.write("x")
+
+        app.get("/")(lambda request: stream(produce) if streams else text("x"))
+        await Peer().ask(app)
+        gc.collect()
+        gc.disable()
+        try:
+            peer = Peer()
+            await ASGI(app)(peer.scope, peer.receive, peer.send)
+            left = [one for one in gc.get_objects() if isinstance(one, ASGISlot)]
+        finally:
+            gc.enable()
+        assert left == []
 
     async def test_nothing_runs_on(self, app):
         async def produce(response):
