@@ -6,6 +6,8 @@ they meant. A handler gives back nothing then, so it is ported only where nothin
 
 from __future__ import annotations
 
+import io
+import tokenize
 from typing import Any
 
 import libcst as cst
@@ -198,7 +200,7 @@ def _respond(
     texts.setdefault("content_type", f"{scan.quote}{default}{scan.quote}")
     arguments = ", ".join(f"{name}={texts[name]}" for name in _TAKES[1:] if name in texts)
     response = _name(scan, function, "response", "streamed")
-    lines = []
+    lines = _comments(tree.code(back))
     called = texts["streaming_fn"]
     if not isinstance(writer, cst.Name | cst.Attribute):
         called = _name(scan, function, "streaming", "writer")
@@ -217,6 +219,12 @@ def _respond(
         lines.append("return")
     scan.replace(back, f"{tree.newline}{tree.indent(line)}".join(lines), owner)
     become_async(scan, function)
+
+
+def _comments(code: str) -> list[str]:
+    """The comments inside of a statement, which go above what replaces it."""
+    tokens = tokenize.generate_tokens(io.StringIO(code).readline)
+    return [one.string for one in tokens if one.type == tokenize.COMMENT]
 
 
 def become_async(scan: Scan, function: cst.FunctionDef) -> None:

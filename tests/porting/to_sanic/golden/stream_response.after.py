@@ -57,6 +57,7 @@ async def lines(response):
 
 @app.route("/lines")
 async def many(request):
-    response = await request.respond(content_type="text/plain; charset=utf-8")
+    # in two lines
+    response = await request.respond(status=203, content_type="text/plain; charset=utf-8")
     await lines(response)
-    await response.eof()
+    await response.eof()  # the end

@@ -43,4 +43,7 @@ async def lines(response):
 
 @app.route("/lines")
 async def many(request):
-    return stream(lines)
+    return stream(
+        lines,  # in two lines
+        status=203,
+    )  # the end
