@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Final
 
-from anyio.lowlevel import checkpoint
+from anyio.lowlevel import cancel_shielded_checkpoint
 
 from streamcompat.asgi_api.errors import ClientGone, UnexpectedMessage, gone, is_of_the_client
 from streamcompat.asgi_api.messages import Message, checked_status, response_fields
@@ -110,7 +110,8 @@ class HTTPCycle:
         else:
             await self._until_disconnected()
         if self._told:
-            await checkpoint()  # a loop that goes on asking must not hold up the server
+            # A loop that goes on asking must not hold up the server. Who only polls has cancelled the wait.
+            await cancel_shielded_checkpoint()
         self._told = True
         return {"type": "http.disconnect"}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Final
 
-from anyio.lowlevel import checkpoint
+from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint
 
 from streamcompat.asgi_api.errors import ClientGone, UnexpectedMessage, gone, is_of_the_client
 from streamcompat.asgi_api.http import FAILED, TEXT
@@ -111,7 +111,8 @@ class WebSocketCycle:
                 kind = "text" if isinstance(message, str) else "bytes"
                 return {"type": "websocket.receive", kind: message}
         if self._told:
-            await checkpoint()  # a loop that goes on asking must not hold up the server
+            # A loop that goes on asking must not hold up the server. Who only polls has cancelled the wait.
+            await cancel_shielded_checkpoint()
         self._told = True
         code = _ABNORMAL if core is None or core.code is None else core.code
         return {
