@@ -382,7 +382,8 @@ def test_a_client_that_leaves_within_its_body(driver: str) -> None:
 
 @every_driver
 def test_send_raises_once_the_client_has_left(driver: str) -> None:
-    told, gate = Told(), Gate()
+    told = Told()
+    gates = {"/": Gate(), "/started": Gate()}
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         started = scope["path"] == "/started"
@@ -390,7 +391,7 @@ def test_send_raises_once_the_client_has_left(driver: str) -> None:
             await send(START)
             await send(body(b"a"))
         await receive()
-        await gate.wait()
+        await gates[scope["path"]].wait()
         told.tell(await receive())
         try:
             if not started:
@@ -402,12 +403,11 @@ def test_send_raises_once_the_client_has_left(driver: str) -> None:
             raise
 
     with serving(without_lifespan(app), driver) as served:
-        for target in ("/", "/started"):
+        for target, gate in gates.items():
             with served.connect() as client:
                 client.send(get(target))
                 gate.until_reached()
                 client.reset()
-            served.inside(lambda: None)
             gate.open()
             assert told.next() == {"type": "http.disconnect"}
             assert isinstance(told.next(), ClientGone)

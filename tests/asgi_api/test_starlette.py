@@ -38,6 +38,9 @@ from tests.support.clients import get
 from tests.support.servers import PATIENCE, every_driver
 from tests.support.websocket_clients import open_, serving
 
+# Starlette leaves generators that are not read to their end to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:Async generator .* was garbage collected:ResourceWarning")
+
 
 def site(told: Told, wrapped: bool) -> Site:
     """A Starlette application below /api, within middleware or bare."""
@@ -161,8 +164,6 @@ def test_each_kind_of_response(driver: str) -> None:
     assert told.next() == "down"
 
 
-# Starlette leaves the generator of a stream whose client has left to the garbage collector.
-@pytest.mark.filterwarnings("ignore:Async generator .* was garbage collected:ResourceWarning")
 @every_driver
 def test_a_client_that_leaves(driver: str) -> None:
     told = Told()
