@@ -12,14 +12,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from streamcompat.cli.errors import CommandError
-from streamcompat.testing import client_invariants, deliveries
-from streamcompat.testing.canned import CannedResponse, Delivery, parse
-from streamcompat.testing.client_invariants import Client, Unusable
-from streamcompat.testing.client_report import Failure
-from streamcompat.testing.cut_server import CutServer
+
+if TYPE_CHECKING:
+    from streamcompat.testing.canned import CannedResponse, Delivery
+    from streamcompat.testing.client_invariants import Client
+    from streamcompat.testing.client_report import Failure
 
 USAGE: Final = "streamcompat cut-server [OPTIONS] RESPONSE -- COMMAND [ARGUMENTS ...]"
 DESCRIPTION: Final = """\
@@ -96,6 +96,11 @@ class CommandFailed(Exception):
 
 
 def _cut_server(outer: argparse.Namespace) -> int:
+    # What these import would slow down every other command.
+    from streamcompat.testing.canned import parse
+    from streamcompat.testing.client_invariants import Client, Unusable
+    from streamcompat.testing.cut_server import CutServer
+
     given: list[str] = outer.arguments
     at = given.index("--") if "--" in given else len(given)
     parser = _parser()
@@ -133,6 +138,9 @@ def _option(delivery: Delivery) -> str:
 
 
 def _search(options: argparse.Namespace, client: Client, response: CannedResponse) -> Failure | None:
+    from streamcompat.testing import client_invariants, deliveries
+    from streamcompat.testing.canned import Delivery
+
     if options.loss:
         return client_invariants.loss(client, response, min(options.most, deliveries.LOST))
     if options.cuts is None and options.chunks is None:

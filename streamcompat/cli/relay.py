@@ -9,10 +9,12 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from streamcompat.cli.errors import CommandError
-from streamcompat.testing.relay import Cut, Relay
+
+if TYPE_CHECKING:
+    from streamcompat.testing.relay import Cut
 
 DESCRIPTION = """\
 Stand between a client and a server, and cut both directions anew: inside UTF-8
@@ -41,6 +43,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _relay(options: argparse.Namespace) -> int:
+    from streamcompat.testing.relay import Relay  # what it imports would slow down every other command
+
     seed = random.randrange(1_000_000) if options.seed is None else options.seed
     with contextlib.ExitStack() as stack:
         log = _opened(options.log, stack)
