@@ -142,20 +142,20 @@ def load(target: str) -> ServedApp:
 def _loaded(target: str) -> tuple[ServedApp, dict[str, Path]]:
     """The app, and the files of its modules by their path from the file that the TARGET names."""
     known, path = set(sys.modules), list(sys.path)
-    loaded = targets.load_module(target)
-    if not isinstance(loaded.app, ServedApp):
-        raise targets.TargetError(f"{target} is a site: give one of its apps")
+    own: list[Path] = []
+    try:
+        loaded = targets.load_module(target)
+        if not isinstance(loaded.app, ServedApp):
+            raise targets.TargetError(f"{target} is a site: give one of its apps")
+    finally:
+        roots = [Path(one).resolve() for one in sys.path if one not in path]
+        for name in set(sys.modules) - known:
+            place = getattr(sys.modules[name], "__file__", None)
+            file = Path(place).resolve() if place is not None else None
+            if file is not None and any(file.is_relative_to(root) for root in roots):
+                own.append(file)
+                del sys.modules[name]
+        sys.path[:] = path
     main = Path(loaded.module.__file__ or target).resolve()
-    files = {"": main}
-    roots = [Path(one).resolve() for one in sys.path if one not in path]
-    for name in set(sys.modules) - known:
-        place = getattr(sys.modules[name], "__file__", None)
-        if place is None:
-            continue
-        file = Path(place).resolve()
-        if any(file.is_relative_to(root) for root in roots or [main.parent]) and file != main:
-            files[os.path.relpath(file, main.parent)] = file
-        if any(file.is_relative_to(root) for root in roots):
-            del sys.modules[name]
-    sys.path[:] = path
-    return loaded.app, files
+    files = {os.path.relpath(file, main.parent): file for file in own if file != main}
+    return loaded.app, {"": main, **files}

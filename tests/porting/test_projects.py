@@ -56,11 +56,62 @@ DECORATED = (
 )
 
 
+HOOKS = ("before", "body", "after")
+RUN = "".join(f"        await self.{hook}(out)\n" for hook in HOOKS)
+CHUNKS = ("b'none'", "await super().chunk(request)", "await request.stream.get()")
+CHUNK = "    async def chunk(self, request):\n        return "
+
+
+@st.composite
+def hierarchies(draw: st.DrawFn) -> dict[str, str]:
+    """Classes that write in hooks and read in a method, some overridden, in one file or in one file each.
+
+    The last class is called `Last`, in `last.py`.
+    """
+    count = draw(st.integers(1, 3))
+    texts = []
+    for level in range(count):
+        name, base = "Last" if level == count - 1 else f"Level{level}", f"(Level{level - 1})" if level else ""
+        text = f"class {name}{base}:\n    level = {level}\n"
+        for hook in HOOKS:
+            said = draw(
+                st.sampled_from(["", "pass", f"out.write('{hook}{level}')", "self.say(out)", "super"])
+            )
+            if said == "super":
+                said = f"await super().{hook}(out); out.write('s')" if level else "pass"
+            if said or not level:
+                text += f"    async def {hook}(self, out):\n        {said or 'pass'}\n"
+        if not level:
+            text += f"    async def run(self, out):\n{RUN}"
+            text += f"{CHUNK}await request.stream.get()\n"
+        elif draw(st.booleans()):
+            text += CHUNK + draw(st.sampled_from(CHUNKS)) + "\n"
+        if not level or draw(st.booleans()):
+            text += f"    def say(self, out):\n        out.write('say{level}')\n"
+        texts.append(text)
+    if draw(st.booleans()):
+        return {"last.py": "".join(texts)}
+    names = [f"level{level}" for level in range(count - 1)] + ["last"]
+    return {
+        f"{name}.py": (f"from level{level - 1} import Level{level - 1}\n" if level else "") + text
+        for level, (name, text) in enumerate(zip(names, texts, strict=True))
+    }
+
+
 @st.composite
 def projects(draw: st.DrawFn) -> dict[str, str]:
     """The files of an app: its core, a file that hands it on, and handlers that write and read."""
     imports, stream = draw(st.sampled_from(STREAMS))
+    classes: dict[str, str] = {}
     helper, write = draw(st.sampled_from(WRITERS))
+    reads = READS
+    if draw(st.booleans()):
+        classes = draw(hierarchies())
+        helper = "from last import Last\n"
+        write = draw(
+            st.sampled_from(["await Last().run(response)", "last = Last(); await last.body(response)"])
+        )
+        reads = (*READS, "await Last().chunk(request)")
     decorator = draw(st.sampled_from(DECORATED))
     handler = (
         "@app.get('/w')\nasync def w(request):\n"
@@ -70,13 +121,14 @@ def projects(draw: st.DrawFn) -> dict[str, str]:
     reader = (
         "async def read(request):\n    return await request.stream.get()\n"
         "@app.post('/r', stream=True)\nasync def r(request):\n"
-        f"    return text(repr({draw(st.sampled_from(READS))}))\n"
+        f"    return text(repr({draw(st.sampled_from(reads))}))\n"
     )
     parts = draw(st.lists(st.sampled_from([handler, reader]), min_size=1, max_size=2, unique=True))
     way = draw(st.sampled_from(WAYS))
     return {
         "core.py": "from sanic import Sanic\napp = Sanic('core', load_env=False)\n",
         "middle.py": "from core import app, Sanic\n",
+        **classes,
         "main.py": imports + way + helper + decorator + "".join(parts),
     }
 
@@ -99,7 +151,7 @@ def check(files: dict[str, str]) -> None:
 
 
 @given(projects())
-@settings(SLOW, max_examples=25)
+@settings(SLOW, max_examples=20)
 def test_no_project_is_ported_in_half(files: dict[str, str]) -> None:
     check(files)
 
