@@ -94,6 +94,8 @@ def _verdict(comparison: Comparison, route: ComparedRoute) -> str:
         text = f"{route}: {ENDLESS} requests, whose answers do not end, began alike"
     else:
         text = f"{route}: {_count(range(sent), 'request')}, answered alike, {succeeded} of them with 2xx"
+        if comparison.left[route]:
+            text += f"; in {comparison.left[route]} the client left"
     if unsteady := comparison.unsteady.get(route):
         text += (
             f"; not checked: {', '.join(sorted(unsteady))}, in which the app before differs from itself: by "

@@ -81,7 +81,8 @@ class Comparison:
         differences: the smallest one for each route, and one for each route that only one app has.
         encoded: differences that only percent-encoded parameters show.
         sent: how many requests of each route were compared.
-        succeeded: how many answers of each route had a status of 2xx on both sides.
+        left: in how many of them the client left.
+        succeeded: how many of the others were answered with a status of 2xx on both sides.
         endless: how many answers of each route did not end.
         unsteady: what the app before answers by chance, by time or by files on disk, and so is not compared;
             for each route, as by `answers.differing`.
@@ -94,6 +95,7 @@ class Comparison:
     differences: list[Difference] = field(default_factory=list)
     encoded: list[Difference] = field(default_factory=list)
     sent: Counter[ComparedRoute] = field(default_factory=Counter)
+    left: Counter[ComparedRoute] = field(default_factory=Counter)
     succeeded: Counter[ComparedRoute] = field(default_factory=Counter)
     endless: Counter[ComparedRoute] = field(default_factory=Counter)
     unsteady: dict[ComparedRoute, set[str]] = field(default_factory=dict)
@@ -224,7 +226,10 @@ class _Comparer:
         before, after, *again = [self._ask(client, case) for client in self.clients]
         comparison = self.comparison
         comparison.sent[route] += 1
-        comparison.succeeded[route] += before.succeeded and after.succeeded
+        if case.leaves_after is not None:
+            comparison.left[route] += 1  # whether it still got the answer is by chance
+        else:
+            comparison.succeeded[route] += before.succeeded and after.succeeded
         comparison.endless[route] += before.endless and after.endless
         if before.error:
             comparison.errors[route] = before.error
