@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
 from streamcompat.asgi_api.errors import LifespanFailed, UnexpectedMessage
 from streamcompat.asgi_api.messages import Message
+from streamcompat.serving.lifespan import say_cut, say_waiting
 from streamcompat_engine import Lifespan
 
 if TYPE_CHECKING:
@@ -73,6 +74,13 @@ class ASGILifespan(Lifespan):
     def listening(self, addresses: list[str]) -> None:
         for address in addresses:
             self._app.log.info("listening on %s", address)
+
+    def waiting(self, requests: int, number: int | None) -> None:
+        if requests:
+            say_waiting(self._app.log, requests, number, "")
+
+    def cut(self, requests: Sequence[str]) -> None:
+        say_cut(self._app.log, requests)
 
 
 class _Life:

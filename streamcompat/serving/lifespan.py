@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from inspect import isawaitable
@@ -116,18 +117,32 @@ class AppLifespan(Lifespan):
                 app.log.info("Goin' Fast @ %s", address)
 
     def waiting(self, requests: int, number: int | None) -> None:
-        what = f"{requests} request{'s' * (requests > 1)}" if requests else f"the listeners of {STOPPING[0]}"
-        if number is not None:
-            again = "Ctrl-C again to end" if number == signal.SIGINT else "a second signal ends"
-            what += f", {again} {'it' if requests == 1 else 'them'}"
         for app in self._apps[:1]:
-            app.log.info("waiting for %s", what)
+            say_waiting(app.log, requests, number, f"the listeners of {STOPPING[0]}")
 
     def cut(self, requests: Sequence[str]) -> None:
-        more = len(requests) - _NAMED
-        named = ", ".join(requests[:_NAMED]) + (f" and {more} more" if more > 0 else "")
         for app in self._apps[:1]:
-            app.log.warning("ended %s, which had not finished", named)
+            say_cut(app.log, requests)
+
+
+def say_waiting(log: logging.Logger, requests: int, number: int | None, otherwise: str) -> None:
+    """Logs what a stopping server waits for; see `Lifespan.waiting`.
+
+    Args:
+        otherwise: what it is if no request is running.
+    """
+    what = f"{requests} request{'s' * (requests > 1)}" if requests else otherwise
+    if number is not None:
+        again = "Ctrl-C again to end" if number == signal.SIGINT else "a second signal ends"
+        what += f", {again} {'it' if requests == 1 else 'them'}"
+    log.info("waiting for %s", what)
+
+
+def say_cut(log: logging.Logger, requests: Sequence[str]) -> None:
+    """Logs the requests that a stopping server does not wait for any longer."""
+    more = len(requests) - _NAMED
+    named = ", ".join(requests[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    log.warning("ended %s, which had not finished", named)
 
 
 class SiteLifespan(Lifespan):

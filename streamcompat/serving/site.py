@@ -87,7 +87,9 @@ class Site(Servable):
         apps = self.apps
         flavoured = [app for app in apps if isinstance(app, ServedApp)]
         lives = [app.lifespan(access_log) for app in apps if not isinstance(app, ServedApp)]
-        return SiteLifespan([AppLifespan(flavoured, access_log), *lives])
+        if flavoured or not lives:
+            lives.insert(0, AppLifespan(flavoured, access_log))
+        return SiteLifespan(lives)
 
     def _server_settings(self) -> ServerSettings | None:
         """The longest times and the largest limits of the applications, because one connection may carry

@@ -166,3 +166,19 @@ def test_two_runs_have_a_lifespan_each(driver: str) -> None:
         with serving(app, driver):
             pass
     assert told == ["up", "down", "up", "down"]
+
+
+@pytest.mark.parametrize("in_a_site", [False, True])
+def test_a_stop_says_what_it_waits_for_and_cuts(caplog: pytest.LogCaptureFixture, in_a_site: bool) -> None:
+    caplog.set_level("INFO", "streamcompat.asgi_api")
+    app = ASGIApp(application([]))
+    site = Site()
+    site.mount(app)
+    lifespan = (site if in_a_site else app).lifespan()
+    lifespan.waiting(0, None)
+    lifespan.waiting(2, 15)
+    lifespan.cut(["GET /a"])
+    assert caplog.messages == [
+        "waiting for 2 requests, a second signal ends them",
+        "ended GET /a, which had not finished",
+    ]
