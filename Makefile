@@ -6,7 +6,7 @@
 #   HOST= PORT=         the address on which `make run` listens
 #   ARGS=               arguments for pytest, the benchmarks, the fuzzer or the soak
 #   SECONDS=60          duration of `make fuzz`
-#   JOBS=auto           number of processes of `make test`; auto means one per core
+#   JOBS=auto           number of processes of `make test`; auto means three per core, up to eight
 
 VENV ?= .venv
 HOST ?= 127.0.0.1

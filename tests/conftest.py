@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import warnings
@@ -29,6 +30,14 @@ settings.register_profile(
 settings.load_profile("short")
 
 DRIVERS = ("asyncio", "anyio", "trio")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Three processes for each core, since many tests wait for processes and sockets most of their time; no
+    more than eight, or one for each core where there are more."""
+    cores = os.cpu_count() or 1
+    return max(min(3 * cores, 8), cores)
 
 
 @pytest.fixture(scope="session", params=["asyncio", "trio"])
