@@ -230,9 +230,9 @@ def test_a_package_beside_the_program_cannot_be_hidden(folder: Path) -> None:
     ("program", "arguments", "ini"),
     [
         (("-m", "streamcompat", "exec"), ("-m", "pytest"), ""),
-        (("-m", "streamcompat", "exec"), ("-m", "pytest", "-n", "1"), ""),
+        pytest.param(("-m", "streamcompat", "exec"), ("-m", "pytest", "-n", "1"), "", marks=pytest.mark.long),
         (("-m", "pytest"), ("--streamcompat-alias",), ""),
-        (("-m", "pytest"), (), "streamcompat_alias = true"),
+        pytest.param(("-m", "pytest"), (), "streamcompat_alias = true", marks=pytest.mark.long),
         (("-m", "pytest"), ("-n", "1"), "streamcompat_alias = true"),
     ],
 )

@@ -138,6 +138,7 @@ def test_a_difference_in_what_a_client_that_leaves_gets() -> None:
     assert "unseen before: 0\n  unseen after:  5" in str(difference)
 
 
+@pytest.mark.long
 def test_how_far_a_handler_comes_by_chance_when_its_client_leaves_is_no_difference() -> None:
     def waits(start: int, step: int) -> Sanic:
         """Where the client leaves, it waits for ever at each odd count, as for a thread that is not done."""

@@ -91,7 +91,12 @@ QUICK = (
     "refuses_a_cut_body",
 )
 """The sound ones that `make test` looks at; the long test looks at all, and at length."""
-DEAR = ("has_room_for_few_pieces",)
+DEAR = (
+    "has_room_for_few_pieces",
+    "waits_for_the_end_of_a_line",
+    "takes_half_an_end_for_a_line_end",
+    "gunzips_and_keeps_what_follows",
+)
 """Broken ones that only the long test looks at."""
 
 
