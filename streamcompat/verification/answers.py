@@ -6,6 +6,7 @@ sees is one.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Set
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -30,6 +31,9 @@ SLOW: Final = 10.0
 _MOST: Final = 32 * 1024 * 1024
 """Bytes after which an answer counts as endless."""
 
+_STILL: Final = 1.0
+"""Real seconds without a chunk after which an answer no longer arrives."""
+
 _VARYING: Final = frozenset({"date"})
 """The engine takes it from the clock."""
 
@@ -46,6 +50,7 @@ class Answer:
         handled: the handler has returned.
         unseen: bytes that the handler wrote, if the client left before it saw any of them.
         endless: the body did not end in time; only its first chunks are there.
+        moving: it is endless, but chunks still arrived when the client stopped to wait.
         fault: the type of the error that kept the client from an answer, or an empty text.
         error: the exception that the app logged, as `Type: message`; it is not compared.
     """
@@ -57,6 +62,7 @@ class Answer:
     handled: bool = True
     unseen: int = 0
     endless: bool = False
+    moving: bool = field(default=False, compare=False)
     fault: str = ""
     error: str = field(default="", compare=False)
 
@@ -83,10 +89,8 @@ def alike(before: Answer, after: Answer, case: Case) -> bool:
     """Whether a client cannot tell the two apart."""
     if before == after:
         return True
-    if before.endless and after.endless:
-        heads = [(one.status, one.headers) for one in (before, after)]
-        same = all(x == y for x, y in zip(before.chunks, after.chunks, strict=False))
-        return heads[0] == heads[1] and same and bool(before.chunks) == bool(after.chunks)
+    if before.endless or after.endless:
+        return _begin_alike(before, after)
     if case.leaves_after is None:
         return False
     # How far a handler got when the client disconnected depends on the scheduling of the event loop.
@@ -97,6 +101,24 @@ def alike(before: Answer, after: Answer, case: Case) -> bool:
     if before.status and after.status and (before.status, before.headers) != (after.status, after.headers):
         return False
     return all(x == y for x, y in zip(before.chunks[:-1], after.chunks[:-1], strict=False))
+
+
+def cut_short(before: Answer, after: Answer) -> bool:
+    """Whether one of the two was whole, and the other one still arrived when the client stopped to wait."""
+    cut, whole = (before, after) if before.endless else (after, before)
+    return cut.endless and cut.moving and whole.complete
+
+
+def _begin_alike(before: Answer, after: Answer) -> bool:
+    """Whether two answers, of which at least one did not end, begin alike."""
+    if (before.status, before.headers) != (after.status, after.headers):
+        return False
+    if any(x != y for x, y in zip(before.chunks, after.chunks, strict=False)):
+        return False
+    if before.endless and after.endless:
+        return bool(before.chunks) == bool(after.chunks)
+    cut, whole = (before, after) if before.endless else (after, before)
+    return cut_short(before, after) and len(cut.chunks) <= len(whole.chunks)
 
 
 def differing(one: Answer, other: Answer, case: Case) -> set[str]:
@@ -122,15 +144,17 @@ async def answer(client: Client, case: Case, patience: CancelScope) -> Answer:
             return Answer(fault=TimeoutError.__name__)
         async with client.start(case.request, case.cuts) as stream:
             patience.deadline, slow = current_time() + LONGEST, current_time() + SLOW
-            response, size = stream.received, 0
+            response, size, last = stream.received, 0, time.monotonic()
             with patience:
                 while (piece := await stream.receive()) is not None:
-                    size += len(piece)
+                    size, last = size + len(piece), time.monotonic()
                     long = len(response.chunks) >= FIRST
                     if size > _MOST or (long and (may_be_endless(response) or current_time() > slow)):
-                        return replace(_seen(response), endless=True)
+                        return replace(_seen(response), endless=True, moving=True)
                 return _seen(response)
-            return replace(_seen(response), endless=True) if response.status else Answer(fault="TimeoutError")
+            if not response.status:
+                return Answer(fault=TimeoutError.__name__)
+            return replace(_seen(response), endless=True, moving=time.monotonic() - last < _STILL)
     except (TimeoutError, ClientDisconnected, AssertionError) as error:
         return Answer(fault=type(error).__name__)
 

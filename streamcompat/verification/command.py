@@ -96,6 +96,8 @@ def _verdict(comparison: Comparison, route: ComparedRoute) -> str:
         text = f"{route}: {_count(range(sent), 'request')}, answered alike, {succeeded} of them with 2xx"
         if comparison.left[route]:
             text += f"; in {comparison.left[route]} the client left"
+    if comparison.cut_short[route]:
+        text += f"; {comparison.cut_short[route]} took too long, and were compared as far as they came"
     if unsteady := comparison.unsteady.get(route):
         text += (
             f"; not checked: {', '.join(sorted(unsteady))}, in which the app before differs from itself: by "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -16,12 +17,12 @@ from typing import Final
 import anyio
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.errors import Flaky
+from hypothesis.errors import Flaky, HypothesisWarning
 
 from streamcompat.serving.served_app import ServedApp
 from streamcompat.testing import Client
 from streamcompat.testing.outcome import Failures, failures_of
-from streamcompat.verification.answers import FIELDS, LONGEST, Answer, alike, answer, differing
+from streamcompat.verification.answers import FIELDS, LONGEST, Answer, alike, answer, cut_short, differing
 from streamcompat.verification.lines import PortedLines
 from streamcompat.verification.loop import AppLoop, Blocked
 from streamcompat.verification.requests import Case, ComparedRoute, cases, routes
@@ -84,6 +85,7 @@ class Comparison:
         left: in how many of them the client left.
         succeeded: how many of the others were answered with a status of 2xx on both sides.
         endless: how many answers of each route did not end.
+        cut_short: how many took one app too long, and were compared as far as they came.
         unsteady: what the app before answers by chance, by time or by files on disk, and so is not compared;
             for each route, as by `answers.differing`.
         errors: an exception that the app before logged, for each route.
@@ -98,6 +100,7 @@ class Comparison:
     left: Counter[ComparedRoute] = field(default_factory=Counter)
     succeeded: Counter[ComparedRoute] = field(default_factory=Counter)
     endless: Counter[ComparedRoute] = field(default_factory=Counter)
+    cut_short: Counter[ComparedRoute] = field(default_factory=Counter)
     unsteady: dict[ComparedRoute, set[str]] = field(default_factory=dict)
     errors: dict[ComparedRoute, str] = field(default_factory=dict)
     unfinished: set[ComparedRoute] = field(default_factory=set)
@@ -218,7 +221,9 @@ class _Comparer:
                 raise found
 
         # Where answers vary from run to run, the difference that was seen last still counts.
-        with contextlib.suppress(Difference, Flaky):
+        with contextlib.suppress(Difference, Flaky), warnings.catch_warnings():
+            # Hypothesis warns of a large body, which under `-W error` would stand in a difference's place.
+            warnings.simplefilter("ignore", HypothesisWarning)
             check()
         return smallest
 
@@ -231,6 +236,7 @@ class _Comparer:
         else:
             comparison.succeeded[route] += before.succeeded and after.succeeded
         comparison.endless[route] += before.endless and after.endless
+        comparison.cut_short[route] += cut_short(before, after)
         if before.error:
             comparison.errors[route] = before.error
         for one in again:

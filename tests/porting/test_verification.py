@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from streamcompat.cli.command import main
@@ -21,7 +22,7 @@ from streamcompat.mach9_api import Mach9
 from streamcompat.mach9_api.response import stream as mach9_stream
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api.response import stream, text
-from streamcompat.verification import Difference, assert_alike, compare
+from streamcompat.verification import Difference, assert_alike, compare, loop
 from streamcompat_engine import ClientDisconnected
 
 Change = Callable[[bytes], list[bytes]]
@@ -253,6 +254,57 @@ def test_answers_that_do_not_end_are_compared_over_their_first_chunks() -> None:
         verdict = compare(events("a", kind), events("a", kind), requests=20)
         assert verdict.differences == [] and verdict.endless.total() == 3
     assert compare(events("a", kind), events("b", kind), requests=20).differences
+
+
+def counting(slow: bool, number: int, stops: bool = False) -> Sanic:
+    """An app that answers in 40 chunks: at once, or in most of a second of real time."""
+    app = Sanic("counting")
+
+    @app.get("/count")
+    async def count(request):
+        async def counted(response):
+            for chunk in range(40):
+                if slow:
+                    time.sleep(0.02)  # noqa: ASYNC251 - real time, which a slow machine takes too
+                    await anyio.sleep(0.001)
+                if stops and chunk == 5:
+                    await anyio.to_thread.run_sync(time.sleep, 2)
+                await response.write(b"wrong" if chunk == number else b"%d" % chunk)
+
+        return stream(counted)
+
+    return app
+
+
+def test_what_takes_too_long_is_compared_as_far_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "PATIENCE", 0.4)
+    for slow in (False, True):
+        verdict = compare(counting(slow, -1), counting(not slow, -1), requests=2)
+        assert verdict.differences == [] and verdict.cut_short.total() > 0
+        assert compare(counting(slow, -1), counting(not slow, 3), requests=2).differences
+
+
+def test_an_answer_that_no_longer_arrives_differs_from_a_whole_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "PATIENCE", 1.5)
+    verdict = compare(counting(False, -1), counting(False, -1, stops=True), requests=1)
+    assert verdict.differences and verdict.cut_short.total() == 0
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_difference_in_a_large_body_is_no_warning() -> None:
+    def large(end: bytes) -> Sanic:
+        app = Sanic("large")
+
+        @app.post("/large", stream=True)
+        async def handler(request):
+            size = 0
+            while (piece := await request.stream.get()) is not None:
+                size += len(piece)
+            return text(str(size) if size < 50_000 else f"{size}{end.decode()}")
+
+        return app
+
+    assert compare(large(b""), large(b"!"), requests=60).differences
 
 
 def guarded(fault: bool) -> Sanic:
