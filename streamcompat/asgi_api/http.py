@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from streamcompat.asgi_api.app import ASGIApp
 
 TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
-FAILED: Final = b"Internal Server Error\n"
+_FAILED: Final = b"Internal Server Error\n"
 
 
 class Stage(enum.Enum):
@@ -229,7 +229,7 @@ class HTTPCycle:
         self.app.log.error(
             "%s returned %s", self._shown(), "without a response" if stage is IDLE else "within its response"
         )
-        self._give_up()
+        give_up(self._exchange)
 
     def failed(self, error: Exception) -> None:
         """The application has raised; raises as `returned`."""
@@ -249,23 +249,23 @@ class HTTPCycle:
             size = exchange.bytes_sent
             what = "%s failed after %d bytes of its response, which is cut"
             self.app.log.error(what, self._shown(), size, exc_info=error)
-            self._give_up()
+            give_up(self._exchange)
         else:
             self.app.log.error("%s failed before its response", self._shown(), exc_info=error)
-            self._give_up()
-
-    def _give_up(self) -> None:
-        """Nothing more comes: answer 500, or cut what has begun."""
-        exchange = self._exchange
-        if exchange.finished:
-            return
-        if exchange.committed:
-            exchange.abort()
-        else:
-            exchange.respond(500, TEXT, FAILED)
+            give_up(self._exchange)
 
     def _shown(self) -> str:
         return f"{self.method} {self.path}"
+
+
+def give_up(exchange: Exchange) -> None:
+    """Nothing more comes: answer 500, or cut what has begun."""
+    if exchange.finished:
+        return
+    if exchange.committed:
+        exchange.abort()
+    else:
+        exchange.respond(500, TEXT, _FAILED)
 
 
 def is_expected(error: Exception, told: bool) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from anyio.lowlevel import cancel_shielded_checkpoint, checkpoint
 
 from streamcompat.asgi_api.errors import ClientGone, UnexpectedMessage, gone, is_of_the_client
-from streamcompat.asgi_api.http import FAILED, TEXT
+from streamcompat.asgi_api.http import give_up
 from streamcompat.asgi_api.messages import Message, checked_status, response_fields
 from streamcompat_engine import (
     EngineError,
@@ -251,7 +251,7 @@ class WebSocketCycle:
                 self._exchange.abort()
                 return
             self.app.log.error("%s returned without an answer to the handshake", self._shown())
-            self._give_up()
+            give_up(self._exchange)
 
     async def failed(self, error: Exception) -> None:
         """The application has raised."""
@@ -265,22 +265,13 @@ class WebSocketCycle:
         elif self._exchange.disconnected:
             self._exchange.abort()
         else:
-            self._give_up()
+            give_up(self._exchange)
 
     async def _end(self, core: WebSocketCore, code: int) -> None:
         core.close(code, "")
         self._exchange.proceed()
         while not core.closed:
             await self._exchange.changed()
-
-    def _give_up(self) -> None:
-        exchange = self._exchange
-        if exchange.finished:
-            return
-        if exchange.committed:
-            exchange.abort()
-        else:
-            exchange.respond(500, TEXT, FAILED)
 
     def _shown(self) -> str:
         return f"WebSocket {self.path}"
