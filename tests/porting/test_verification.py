@@ -22,7 +22,7 @@ from streamcompat.mach9_api import Mach9
 from streamcompat.mach9_api.response import stream as mach9_stream
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api.response import stream, text
-from streamcompat.verification import Difference, assert_alike, compare, loop
+from streamcompat.verification import Difference, answers, assert_alike, compare, loop
 from streamcompat_engine import ClientDisconnected
 
 Change = Callable[[bytes], list[bytes]]
@@ -257,7 +257,7 @@ def test_answers_that_do_not_end_are_compared_over_their_first_chunks() -> None:
 
 
 def counting(slow: bool, number: int, stops: bool = False) -> Sanic:
-    """An app that answers in 40 chunks: at once, or in most of a second of real time."""
+    """An app that answers in 40 chunks: at once, or in two seconds of real time."""
     app = Sanic("counting")
 
     @app.get("/count")
@@ -265,7 +265,7 @@ def counting(slow: bool, number: int, stops: bool = False) -> Sanic:
         async def counted(response):
             for chunk in range(40):
                 if slow:
-                    time.sleep(0.02)  # noqa: ASYNC251 - real time, which a slow machine takes too
+                    time.sleep(0.05)  # noqa: ASYNC251 - real time, which a slow machine takes too
                     await anyio.sleep(0.001)
                 if stops and chunk == 5:
                     await anyio.to_thread.run_sync(time.sleep, 2)
@@ -277,7 +277,7 @@ def counting(slow: bool, number: int, stops: bool = False) -> Sanic:
 
 
 def test_what_takes_too_long_is_compared_as_far_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "PATIENCE", 0.4)
+    monkeypatch.setattr(loop, "PATIENCE", 1.0)
     for slow in (False, True):
         verdict = compare(counting(slow, -1), counting(not slow, -1), requests=2)
         assert verdict.differences == [] and verdict.cut_short.total() > 0
@@ -286,6 +286,7 @@ def test_what_takes_too_long_is_compared_as_far_as_it_came(monkeypatch: pytest.M
 
 def test_an_answer_that_no_longer_arrives_differs_from_a_whole_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "PATIENCE", 1.5)
+    monkeypatch.setattr(answers, "_STILL", 0.1)
     verdict = compare(counting(False, -1), counting(False, -1, stops=True), requests=1)
     assert verdict.differences and verdict.cut_short.total() == 0
 
