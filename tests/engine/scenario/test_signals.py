@@ -61,14 +61,18 @@ class Says(Lifespan):
 def interrupt(number, frame):
     raise KeyboardInterrupt
 
+def block():
+    say("running")
+    time.sleep(600)
+
 async def app(exchange):
+    if hang == "thread":  # it runs once the thread does: before that it can be cancelled
+        await anyio.to_thread.run_sync(block)
     say("running")
     if hang.endswith("block"):
         time.sleep(600)
     while hang == "spin":
         pass
-    if hang == "thread":
-        await anyio.to_thread.run_sync(time.sleep, 600)
     while hang == "refuse":
         try:
             await anyio.sleep(600)
