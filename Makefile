@@ -76,7 +76,12 @@ run: $(READY)
 # at once (gh-106905): a served app that logs an error would occasionally end the whole run.
 test test-long: export PYTHONNODEBUGRANGES = 1
 
+# What is imported is compiled once, also where PYTHONDONTWRITEBYTECODE forbids it: the suite starts hundreds of
+# processes, and each of them would compile the whole package (tests/conftest.py says which files are exempt).
+test test-long: export PYTHONDONTWRITEBYTECODE =
+
 test: $(READY)
+	@$(BIN)/python -m compileall -q streamcompat engine
 	$(BIN)/python -m pytest -m "not long" --numprocesses $(JOBS) --dist worksteal $(ARGS)
 
 test-all:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -38,6 +39,13 @@ def pytest_xdist_auto_num_workers() -> int:
     more than eight, or one for each core where there are more."""
     cores = os.cpu_count() or 1
     return max(min(3 * cores, 8), cores)
+
+
+def pytest_collection_finish() -> None:
+    """From here on nobody writes bytecode, neither this process nor a child: a file that a test writes twice
+    within a second would run as it was first, since Python compares seconds."""
+    sys.dont_write_bytecode = True
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
 @pytest.fixture(scope="session", params=["asyncio", "trio"])

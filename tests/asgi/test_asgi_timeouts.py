@@ -12,11 +12,21 @@ from streamcompat.asgi.app import ASGI
 from streamcompat.mach9_api import Mach9
 from streamcompat.sanic_api.response import stream, text
 from streamcompat.site import Site
+from streamcompat.testing.virtual_time import Jumps, backend_options
+from tests.asgi import test_asgi, test_asgi_websocket
 from tests.asgi.test_asgi import Peer
 from tests.asgi.test_asgi_websocket import Socket
 
-SHORT = 0.08
-"""Seconds of the time that a test waits for."""
+SHORT = 20.0
+"""Seconds of the time that a test waits for, on a clock that jumps: less than the defaults of the apps, and
+so many that the pauses of a loaded machine do not count."""
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request, monkeypatch):
+    for module in (test_asgi, test_asgi_websocket):
+        monkeypatch.setattr(module, "PATIENCE", 100 * SHORT)
+    return request.param, backend_options(request.param, Jumps(callers=1))
 
 
 class Slow(Peer):
@@ -194,18 +204,18 @@ class TestResponseTimeout:
 
 class TestRequestTimeout:
     async def test_a_body_that_does_not_come_in_time(self, flavour):
-        app = with_routes(flavour, REQUEST_TIMEOUT=SHORT, RESPONSE_TIMEOUT=60)
+        app = with_routes(flavour, REQUEST_TIMEOUT=SHORT, RESPONSE_TIMEOUT=100 * SHORT)
         for pauses in ((), (0.0,), [SHORT / 4] * 20):
             peer = await Slow(*pauses, path="/gather").ask(app)
             assert answer(peer) == (408, b"Error: Request Timeout")
             assert peer.headers[b"connection"] == b"close"
 
     async def test_one_that_comes_in_time(self, flavour):
-        app = with_routes(flavour, REQUEST_TIMEOUT=1, RESPONSE_TIMEOUT=60)
+        app = with_routes(flavour, REQUEST_TIMEOUT=SHORT, RESPONSE_TIMEOUT=100 * SHORT)
         assert answer(await Slow(0.01, 0.01, ends=True, path="/gather").ask(app)) == (200, b"3")
 
     async def test_a_stream_that_moves_is_not_cut(self, flavour):
-        app = with_routes(flavour, REQUEST_TIMEOUT=SHORT, RESPONSE_TIMEOUT=60)
+        app = with_routes(flavour, REQUEST_TIMEOUT=SHORT, RESPONSE_TIMEOUT=100 * SHORT)
         peer = await Slow(*[SHORT / 3] * 6, ends=True, path="/read").ask(app)
         assert answer(peer) == (200, b"read")
 
@@ -238,7 +248,7 @@ class TestRequestTimeout:
     async def test_a_cancellation_from_outside_while_the_body_is_waited_for(self, flavour):
         app = with_routes(flavour)
         peer = Slow(path="/gather")
-        with anyio.move_on_after(SHORT) as scope:
+        with anyio.move_on_after(SHORT / 10) as scope:
             await ASGI(app)(peer.scope, peer.receive, peer.send)
         assert scope.cancelled_caught
         assert peer.sent == []

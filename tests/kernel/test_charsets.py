@@ -43,9 +43,9 @@ def test_the_time_grows_with_the_bytes_alone(codec):
     def best(data: bytes) -> float:
         times = []
         for _ in range(3):
-            begun = time.perf_counter()
+            begun = time.thread_time()
             decode_text(data, codec)
-            times.append(time.perf_counter() - begun)
+            times.append(time.thread_time() - begun)
         return min(times)
 
     # Sixteen times the bytes: a quadratic decoder takes 256 times as long.
@@ -87,9 +87,9 @@ async def test_a_form_and_a_part_follow_one_rule(flavour, charset, stream):
 
 def test_a_large_field_of_a_slow_codec_takes_no_time():
     # The codec itself takes over a minute.
-    begun = time.perf_counter()
+    begun = time.thread_time()
     fields, _ = parse_form(TYPE, field("punycode", b"a" * 900_000 + b"-" + b"9" * 100))
-    assert time.perf_counter() - begun < 2
+    assert time.thread_time() - begun < 2
     assert len(fields.get("a")) == 900_101
 
 

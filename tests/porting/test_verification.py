@@ -10,11 +10,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
+import anyio.lowlevel
 import pytest
 
 from streamcompat.cli.command import main
@@ -22,8 +22,10 @@ from streamcompat.mach9_api import Mach9
 from streamcompat.mach9_api.response import stream as mach9_stream
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api.response import stream, text
-from streamcompat.verification import Difference, answers, assert_alike, compare, loop
+from streamcompat.testing import Client, Request
+from streamcompat.verification import Case, Difference, answers, assert_alike, compare
 from streamcompat_engine import ClientDisconnected
+from tests.support.clients import PATIENCE
 
 Change = Callable[[bytes], list[bytes]]
 
@@ -256,39 +258,70 @@ def test_answers_that_do_not_end_are_compared_over_their_first_chunks() -> None:
     assert compare(events("a", kind), events("b", kind), requests=20).differences
 
 
-def counting(slow: bool, number: int, stops: bool = False) -> Sanic:
-    """An app that answers in 40 chunks: at once, or in two seconds of real time."""
+COUNT = Case(Request("GET", "/count"))
+
+
+async def checkpoint(chunk: int) -> None:
+    await anyio.lowlevel.checkpoint()
+
+
+def counting(wrong: int = -1, before: Callable[[int], Awaitable[None]] = checkpoint) -> Sanic:
+    """An app that answers in 40 chunks, and waits `before` each of them."""
     app = Sanic("counting")
 
     @app.get("/count")
     async def count(request):
         async def counted(response):
             for chunk in range(40):
-                if slow:
-                    time.sleep(0.05)  # noqa: ASYNC251 - real time, which a slow machine takes too
-                    await anyio.sleep(0.001)
-                if stops and chunk == 5:
-                    await anyio.to_thread.run_sync(time.sleep, 2)
-                await response.write(b"wrong" if chunk == number else b"%d" % chunk)
+                await before(chunk)
+                await response.write(b"wrong" if chunk == wrong else b"%d" % chunk)
 
         return stream(counted)
 
     return app
 
 
-def test_what_takes_too_long_is_compared_as_far_as_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "PATIENCE", 1.0)
-    for slow in (False, True):
-        verdict = compare(counting(slow, -1), counting(not slow, -1), requests=2)
-        assert verdict.differences == [] and verdict.cut_short.total() > 0
-        assert compare(counting(slow, -1), counting(not slow, 3), requests=2).differences
+async def answer_of(app: Sanic, patience: anyio.CancelScope) -> answers.Answer:
+    async with Client(app) as client:
+        return await answers.answer(client, COUNT, patience)
 
 
-def test_an_answer_that_no_longer_arrives_differs_from_a_whole_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "PATIENCE", 1.5)
-    monkeypatch.setattr(answers, "_STILL", 0.1)
-    verdict = compare(counting(False, -1), counting(False, -1, stops=True), requests=1)
-    assert verdict.differences and verdict.cut_short.total() == 0
+@pytest.mark.parametrize("still", [0.0, PATIENCE])
+async def test_what_takes_too_long_is_compared_as_far_as_it_came_if_it_moves(
+    still: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What no longer arrives differs from a whole answer."""
+    monkeypatch.setattr(answers, "_STILL", still)
+    patience = anyio.CancelScope()
+
+    async def until_it_is_over(chunk: int) -> None:
+        await anyio.lowlevel.checkpoint()
+        if chunk == 10:
+            patience.cancel()
+            await anyio.sleep_forever()
+
+    slow = await answer_of(counting(before=until_it_is_over), patience)
+    quick, wrong = [await answer_of(counting(number), anyio.CancelScope()) for number in (-1, 3)]
+    assert slow.endless and 3 < len(slow.chunks) <= 10
+    assert slow.chunks == quick.chunks[: len(slow.chunks)]
+    for one, other in ((slow, quick), (quick, slow)):
+        assert answers.alike(one, other, COUNT) == answers.cut_short(one, other) == (still > 0)
+    assert not answers.alike(slow, wrong, COUNT)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("slow", [0, 1])
+def test_an_app_that_takes_real_time_is_compared_as_far_as_it_came(slow: int) -> None:
+    async def takes_time(chunk: int) -> None:
+        time.sleep(0.25)  # noqa: ASYNC251 - real time, which a slow machine takes too
+        await anyio.sleep(0.001)
+
+    apps = [counting(), counting()]
+    apps[slow] = counting(before=takes_time)
+    verdict = compare(*apps, requests=2)
+    assert verdict.differences == [] and verdict.cut_short.total() > 0
+    apps[1 - slow] = counting(3)
+    assert compare(*apps, requests=2).differences
 
 
 @pytest.mark.filterwarnings("error")

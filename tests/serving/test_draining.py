@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import itertools
+import operator
 import signal
 import threading
 from collections.abc import Iterator
@@ -104,9 +105,13 @@ class Balanced:
         self.ready = dict.fromkeys((backend.url for backend in backends), True)
         self.failures: list[BaseException] = []
         self.answers = 0
+        self.turns = [0] * 4  # of each client
         self.over = threading.Event()
         threads = [threading.Thread(target=self._check, args=(backend,), daemon=True) for backend in backends]
-        threads += [threading.Thread(target=self._ask, daemon=True) for _ in range(4)]
+        threads += [
+            threading.Thread(target=self._ask, args=(client,), daemon=True)
+            for client in range(len(self.turns))
+        ]
         for thread in threads:
             thread.start()
         self._threads = threads
@@ -118,10 +123,11 @@ class Balanced:
             except OSError:
                 self.ready[backend.url] = False
 
-    def _ask(self) -> None:
+    def _ask(self, client: int) -> None:
         kept: dict[str, http.client.HTTPConnection] = {}
         try:
             for turn in itertools.count():
+                self.turns[client] = turn
                 if self.over.is_set():
                     break
                 urls = [url for url, ready in self.ready.items() if ready]
@@ -137,6 +143,12 @@ class Balanced:
             for one in kept.values():
                 one.close()
 
+    def until_unused(self, backend: Command) -> None:
+        """Wait until it knows that the server stops, and has the answers to what it sent before."""
+        until(lambda: not self.ready[backend.url])
+        before = list(self.turns)
+        until(lambda: all(map(operator.gt, self.turns, before)) or bool(self.failures))
+
     def end(self) -> None:
         self.over.set()
         for thread in self._threads:
@@ -144,16 +156,20 @@ class Balanced:
 
 
 def test_behind_a_load_balancer_no_request_is_lost_while_one_of_two_servers_stops(folder: Path) -> None:
-    arguments = ("--workers", "2", "--drain", "2")
+    arguments = ("--workers", "2", "--drain", LONG)
     with serving(folder, *arguments) as first, serving(folder, *arguments) as second:
         balanced = Balanced([first, second])
         until(lambda: balanced.answers > 50 or bool(balanced.failures))
         first.process.terminate()
+        balanced.until_unused(first)
+        first.process.send_signal(signal.SIGINT)  # its time is over
         assert first.process.wait(PATIENCE) == 0
         answers = balanced.answers
         until(lambda: balanced.answers > answers + 50 or bool(balanced.failures))
         balanced.end()
         assert balanced.failures == []
+        second.process.terminate()
+        second.process.send_signal(signal.SIGINT)
 
 
 # ---- the default ----

@@ -91,9 +91,9 @@ async def meet_it(request, fault):
     return text("")
 
 
-@app.get("/slow")
-async def slow(request):
-    open(f"slow-{os.getpid()}", "w").close()
+@app.get("/slow/<number>")
+async def slow(request, number):
+    open(f"slow-{os.getpid()}-{number}", "w").close()
     while not os.path.exists("answer"):
         await asyncio.sleep(0.01)
     return text("answered")

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.commands import PATIENCE, Command, run_python, serve_command
+from tests.support.servers import eventually
 
 APP = """
 import asyncio
@@ -31,9 +31,9 @@ async def pid(request):
     return text(str(os.getpid()))
 
 
-@app.get("/slow")
-async def slow(request):
-    open(f"slow-{os.getpid()}", "w").close()
+@app.get("/slow/<number>")
+async def slow(request, number):
+    open(f"slow-{os.getpid()}-{number}", "w").close()
     while not os.path.exists("answer"):
         await asyncio.sleep(0.01)
     return text("answered")
@@ -77,10 +77,8 @@ def ask(url: str, path: str = "/pid") -> int:
 
 
 def until(happened: Callable[[], bool]) -> None:
-    """Try again and again; every try is itself a request that has to succeed."""
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < deadline
+    """Try again and again; a try may itself be a request, which has to succeed."""
+    eventually(happened, "what the workers do", pause=0.005)
 
 
 def both(url: str) -> set[int]:
@@ -226,20 +224,21 @@ def busy(command: Command, folder: Path) -> Iterator[None]:
     """Both workers have something to do until the end; then all of it must have been answered."""
     answers: list[bytes] = []
 
-    def ask_slowly() -> None:
+    def ask_slowly(number: int) -> None:
         with closing(
             http.client.HTTPConnection(urlsplit(command.url).netloc, timeout=PATIENCE)
         ) as connection:
-            connection.request("GET", "/slow")
+            connection.request("GET", f"/slow/{number}")
             answers.append(connection.getresponse().read())
 
     clients: list[threading.Thread] = []
 
     def both_are_busy() -> bool:
-        clients.append(threading.Thread(target=ask_slowly, daemon=True))
+        clients.append(threading.Thread(target=ask_slowly, args=(len(clients),), daemon=True))
         clients[-1].start()
-        time.sleep(0.05)
-        return len(list(folder.glob("slow-*"))) == 2
+        # A stop may refuse a request that no handler has yet.
+        eventually(lambda: len(list(folder.glob("slow-*"))) == len(clients), "a handler has the request")
+        return len({path.name.split("-")[1] for path in folder.glob("slow-*")}) == 2
 
     until(both_are_busy)
     yield

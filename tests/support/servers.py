@@ -48,12 +48,12 @@ def settings(driver: str, **given: Any) -> ServerConfig:
     )
 
 
-def eventually(condition: Callable[[], object], what: str) -> None:
-    """Wait for a condition for which there is no event."""
+def eventually(condition: Callable[[], object], what: str, pause: float = 0.001) -> None:
+    """Wait for a condition for which there is no event; `pause` is the time in seconds between two looks."""
     end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, f"not in time: {what}"
-        time.sleep(0.001)
+        time.sleep(pause)
 
 
 class Gate:
