@@ -15,7 +15,7 @@ import httpx
 import pytest
 import trustme
 
-from tests.support.commands import PATIENCE, environment, serve_command
+from tests.support.commands import PATIENCE, environment, run_here, serve_command
 from tests.support.servers import eventually
 
 MACH9 = """
@@ -86,9 +86,13 @@ def run(*arguments: str, cwd: Path, program: tuple[str, ...] = ()) -> subprocess
     )
 
 
-def refused(*arguments: str, cwd: Path) -> str:
-    """The one line of an error of the user's: status 3, no traceback, nothing on standard output."""
-    ended = run("run", *arguments, cwd=cwd)
+def refused(*arguments: str, cwd: Path, here: bool = False) -> str:
+    """The one line of an error of the user's: status 3, no traceback, nothing on standard output.
+
+    Args:
+        here: in this process, as it ends before it would listen.
+    """
+    ended = (run_here if here else run)("run", *arguments, cwd=cwd)
     assert (ended.returncode, ended.stdout) == (3, ""), ended.stderr
     lines = ended.stderr.splitlines()
     assert len(lines) == 1, ended.stderr
@@ -308,7 +312,7 @@ def test_a_line_for_each_request_unless_unwanted(folder: Path, option: tuple[str
     ],
 )
 def test_a_target_that_cannot_be_served_is_one_line(folder: Path, target: str, line: str) -> None:
-    assert refused(target, cwd=folder) == line
+    assert refused(target, cwd=folder, here=True) == line
 
 
 @pytest.mark.parametrize(
@@ -338,10 +342,10 @@ def test_a_target_that_cannot_be_served_is_one_line(folder: Path, target: str, l
 def test_an_exception_of_the_users_module_says_where_and_why(folder: Path, source: str, line: str) -> None:
     (folder / "deeper.py").write_text("import os\n\nos.environ['DATABASE']\n")
     (folder / "broken.py").write_text(source)
-    said = refused("broken.py", cwd=folder)
+    said = refused("broken.py", cwd=folder, here=True)
     assert said.startswith(line)
     assert said.count("broken.py") <= 2  # a SyntaxError has its place in its text, too
-    assert refused("broken", cwd=folder) == said.replace("import broken.py", "import broken")
+    assert refused("broken", cwd=folder, here=True) == said.replace("import broken.py", "import broken")
 
 
 def test_the_whole_traceback_only_when_asked(folder: Path) -> None:
@@ -422,7 +426,7 @@ def test_an_address_may_stand_in_brackets(folder: Path, host: str) -> None:
     ],
 )
 def test_two_apps_at_one_place_are_one_line(folder: Path, mounts: tuple[str, ...], line: str) -> None:
-    assert refused(*(word for one in mounts for word in ("--mount", one)), cwd=folder) == line
+    assert refused(*(word for one in mounts for word in ("--mount", one)), cwd=folder, here=True) == line
 
 
 def test_a_host_without_a_dot(folder: Path) -> None:
@@ -511,7 +515,7 @@ def test_a_listener_that_fails_before_the_start_is_one_line(folder: Path) -> Non
 def test_a_command_line_that_is_not_one_ends_with_status_2(
     folder: Path, arguments: tuple[str, ...], message: str
 ) -> None:
-    ended = run("run", *arguments, cwd=folder)
+    ended = run_here("run", *arguments, cwd=folder)
     assert ended.returncode == 2
     assert message in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -535,7 +539,7 @@ def test_a_command_line_that_is_not_one_ends_with_status_2(
 def test_a_misspelt_command_or_option_is_guessed(
     folder: Path, arguments: tuple[str, ...], message: str
 ) -> None:
-    ended = run(*arguments, cwd=folder)
+    ended = run_here(*arguments, cwd=folder)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.endswith(f"error: {message}\n")
 

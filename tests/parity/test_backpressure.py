@@ -1,7 +1,7 @@
 """A slow peer makes the handler wait, in every way of writing, and nobody else; the memory stays flat.
 
-The server is a process of its own, so that its memory is only its own. Each case asks for 1 GiB of the
-fast driver, and for a quarter of that of the portable one.
+The server is a process of its own, so that its memory is only its own. Each case asks for eight times what
+may be held; the long run asks for 1 GiB of the fast driver, and for a quarter of that of the portable one.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tests.support.commands import PATIENCE, Command, serve_command
 
 APPS = Path(__file__).parent / "apps" / "producers.py"
 PIECE = 65_536
+TOTAL = 2**27
 TOTALS = {"asyncio": 2**30, "anyio": 2**28, "trio": 2**28}
 STILL = 25  # so many requests in a row that find a counter unmoved say that it stands still
 BUFFERED = 16 * 2**20  # more than the system's socket buffers on both sides and ours together
@@ -32,10 +33,10 @@ def driver(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-def total(driver: str) -> int:
+@pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.long)], ids=["", "far more"])
+def total(driver: str, request: pytest.FixtureRequest) -> int:
     """The bytes that a case asks for."""
-    return TOTALS[driver]
+    return TOTALS[driver] if request.param else TOTAL
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,8 @@ Readiness is an event, never a sleep: the test continues once the server has pri
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 import signal
@@ -17,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from streamcompat.cli.command import main
 from tests.support.clients import PATIENCE, Client, connect, parse_address
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -69,6 +72,26 @@ def run_python(
         timeout=PATIENCE * 3,
         check=False,
     )
+
+
+def run_here(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command line of `streamcompat` that ends before it serves in this process, which starts no other.
+
+    Args:
+        cwd: its current folder; the modules that it imports from there are forgotten again.
+    """
+    out, errors, path = io.StringIO(), io.StringIO(), list(sys.path)
+    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+        try:
+            status = main(arguments)
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        finally:
+            sys.path[:] = path
+            for name, module in list(sys.modules.items()):
+                if str(getattr(module, "__file__", None)).startswith(str(cwd)):
+                    del sys.modules[name]
+    return subprocess.CompletedProcess(arguments, status, out.getvalue(), errors.getvalue())
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """Back-pressure in both directions, in a server of its own process whose memory is watched.
 
-Each case asks for far more than may be held: for a gibibyte on the fast driver, for a quarter of it on the
-others. While the slow side stands still, so does the other side; the memory stays flat; other requests
-are served; and when the slow side goes on, everything arrives.
+Each case asks for far more than may be held; the long run asks for a gibibyte on the fast driver, and for a
+quarter of it on the others. While the slow side stands still, so does the other side; the memory stays flat;
+other requests are served; and when the slow side goes on, everything arrives.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ ROOM = 16 * MIB
 """What the process may grow by: the engine's marks are well below one of it."""
 IN_FLIGHT = 64 * MIB
 """More than the kernel and both marks hold on the way."""
+SIZE = 3 * IN_FLIGHT
 CHUNK = {"awaited": 64 * 1024, "loop": 64 * 1024, "rows": 16 * 1024, "tiny": 10}
 """The size of each write."""
 
@@ -119,11 +120,15 @@ Server(app, config, lifespan=Says()).run()
 
 
 class Watched:
-    """The server's process, with one connection for questions."""
+    """The server's process, with one connection for questions.
 
-    def __init__(self, script: Program, driver: str) -> None:
+    Attributes:
+        size: the bytes that a case asks for.
+    """
+
+    def __init__(self, script: Program) -> None:
         self.script = script
-        self.size = MIB * (1024 if driver == "asyncio" else 256)
+        self.size = SIZE
         self._process = psutil.Process(script.process.pid)
         self._asking = script.connect()
 
@@ -152,11 +157,11 @@ class Watched:
 
 
 @pytest.fixture(scope="module", params=DRIVERS)
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """A server that has already done all this once in small, so that what it keeps for good is there."""
     folder: Path = tmp_path_factory.mktemp("server")
     with serve_program(folder, APP, request.param) as script:
-        watched = Watched(script, request.param)
+        watched = Watched(script)
         try:
             for name in CHUNK:
                 with script.connect() as client:
@@ -172,6 +177,12 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             script.process.terminate()
         assert script.process.wait(PATIENCE) == 0
         assert script.errors() == ""
+
+
+@pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.long)], ids=["", "far more"])
+def server(small: Watched, request: pytest.FixtureRequest) -> Watched:
+    small.size = (1024 if "asyncio" in request.node.name else 256) * MIB if request.param else SIZE
+    return small
 
 
 class Sender:
