@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import signal
 import socket
 import subprocess
@@ -35,16 +37,29 @@ loop.run_forever()
 every_flavour = pytest.mark.parametrize("flavour", ["sanic", "mach9"])
 
 
+def of_each_flavour(*calls: str) -> pytest.MarkDecorator:
+    """Each call in one flavour by turns, and in the long run in the other one too."""
+    return pytest.mark.parametrize(
+        ("flavour", "call"),
+        [
+            pytest.param(flavour, call, marks=[] if (number + turn) % 2 else pytest.mark.long)
+            for number, call in enumerate(calls)
+            for turn, flavour in enumerate(FLAVOURS)
+        ],
+    )
+
+
 def write(folder: Path, flavour: str, call: str, name: str = "f.py") -> None:
     (folder / name).write_text(FLAVOURS[flavour] + APP + call + "\n")
 
 
 @pytest.fixture
 def port() -> int:
-    """A port that is free, as far as one can know."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """A free port below those that the system gives to others by itself."""
+    while True:
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", random.SystemRandom().randrange(20_000, 32_000)))
+            return int(one.getsockname()[1])
 
 
 def serve(folder: Path, *arguments: str, status: int = 0) -> list[str]:
@@ -57,21 +72,17 @@ def serve(folder: Path, *arguments: str, status: int = 0) -> list[str]:
     return [line for line in command.errors if line.startswith("streamcompat: ")]
 
 
-@every_flavour
-@pytest.mark.parametrize(
-    "call",
-    [
-        "app.run('127.0.0.1', 9)",
-        "app.run(port=9)",
-        "import sys\nsys.exit(app.run(port=9))",
-        "while True:\n    try: app.run(port=9)\n    except Exception: pass",
-        "def main():\n    app.run(port=9)\nmain()",
-        "try: app.run(port=9)\nexcept KeyboardInterrupt: print('bye')",
-        ASYNC.format(port=9),
-        ASYNC.format(port=9).replace("loop.run_forever()", "try: loop.run_forever()\nexcept: loop.stop()"),
-        "import asyncio\nasync def main():\n    server = await app.create_server(port=9)\n"
-        "    await server.wait_closed()\nasyncio.run(main())",
-    ],
+@of_each_flavour(
+    "app.run('127.0.0.1', 9)",
+    "app.run(port=9)",
+    "import sys\nsys.exit(app.run(port=9))",
+    "while True:\n    try: app.run(port=9)\n    except Exception: pass",
+    "def main():\n    app.run(port=9)\nmain()",
+    "try: app.run(port=9)\nexcept KeyboardInterrupt: print('bye')",
+    ASYNC.format(port=9),
+    ASYNC.format(port=9).replace("loop.run_forever()", "try: loop.run_forever()\nexcept: loop.stop()"),
+    "import asyncio\nasync def main():\n    server = await app.create_server(port=9)\n"
+    "    await server.wait_closed()\nasyncio.run(main())",
 )
 def test_an_app_that_serves_itself_is_served_by_the_command_alone(
     tmp_path: Path, flavour: str, call: str
@@ -221,8 +232,7 @@ def test_a_module_of_a_package_that_serves_itself(tmp_path: Path) -> None:
             assert httpx.get(f"{command.url}/hello").text == "hello"
 
 
-@every_flavour
-@pytest.mark.parametrize("call", ["app.run(port=9)", ASYNC.format(port=9)])
+@of_each_flavour("app.run(port=9)", ASYNC.format(port=9))
 @pytest.mark.parametrize(
     "command",
     [

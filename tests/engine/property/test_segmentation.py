@@ -29,8 +29,10 @@ from tests.support.wire import (
 )
 
 SHORT = 64
-"""Every pair of cuts is tried in wires of so many bytes, and near the end of longer ones."""
+"""Every pair of cuts is tried in wires of so many bytes in the long run, and near the end of longer ones."""
 NEAR = 44
+FEW = 20
+"""Bytes before the end at which every pair of cuts is tried in the short run."""
 
 
 @dataclass
@@ -52,13 +54,25 @@ def outcome(pieces: list[bytes], limits: Limits) -> Outcome:
 
 @pytest.mark.parametrize("name", EVERY)
 def test_every_cut_gives_the_same(name: str) -> None:
-    """Whole, byte by byte, at each position, and at each pair of positions: near the end, if it is long."""
+    """Whole, byte by byte, at each position, and at each pair of positions near the end."""
     wire = EVERY[name]
     whole = outcome([wire], SMALL)
     assert outcome(bytewise(wire), SMALL) == whole
     for position in range(1, len(wire)):
         assert outcome(cut(wire, position), SMALL) == whole, position
-    for pair in itertools.combinations(range(1 if len(wire) <= SHORT else len(wire) - NEAR, len(wire)), 2):
+    _check_pairs(wire, max(len(wire) - FEW, 1))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", EVERY)
+def test_every_pair_of_cuts_gives_the_same(name: str) -> None:
+    wire = EVERY[name]
+    _check_pairs(wire, 1 if len(wire) <= SHORT else len(wire) - NEAR)
+
+
+def _check_pairs(wire: bytes, first: int) -> None:
+    whole = outcome([wire], SMALL)
+    for pair in itertools.combinations(range(first, len(wire)), 2):
         assert outcome(cut(wire, *pair), SMALL) == whole, pair
 
 
