@@ -6,12 +6,14 @@ import asyncio
 import io
 import sys
 
+import httpx
 import pytest
 
 from streamcompat.mach9_api.testing import Mach9TestClient
 from streamcompat.sanic_api.exceptions import ServerError
 from streamcompat.sanic_api.response import json, redirect, stream, text
 from streamcompat.sanic_api.testing import HOST, PORT, SanicTestClient
+from tests.support.clients import PATIENCE
 from tests.support.servers import serve_app
 
 METHODS = ["get", "post", "put", "delete", "patch", "options", "head"]
@@ -300,7 +302,7 @@ class TestTheServer:
 
         app.config.GRACEFUL_SHUTDOWN_TIMEOUT = 0
         with pytest.raises(ValueError, match="ReadTimeout"):
-            app.test_client.get("/", timeout=0.1)
+            app.test_client.get("/", timeout=httpx.Timeout(PATIENCE, read=0.1))
 
 
 def test_each_flavours_own_name(app, mach9):

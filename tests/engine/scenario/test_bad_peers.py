@@ -210,7 +210,7 @@ def test_a_connection_that_never_says_anything(driver: str) -> None:
 
 @every_driver
 def test_a_head_that_does_not_arrive(driver: str) -> None:
-    timeouts = Timeouts(head=0.5, keep_alive=100)
+    timeouts = Timeouts(head=2, keep_alive=100)  # time enough for the first request
     with serve(hello, driver, timeouts=timeouts) as served, served.connect() as client:
         client.send(get())
         assert client.response().status == 200

@@ -210,7 +210,7 @@ def _blocked(served: object) -> bool:
 
 @every_driver
 def test_an_idle_one_is_not_cut_by_the_times_of_http(driver: str) -> None:
-    short = Timeouts(head=0.2, keep_alive=0.2, body_idle=0.2, request=0.2, response=0.2, linger=0.2)
+    short = Timeouts(head=2, keep_alive=2, body_idle=2, request=2, response=2, linger=2)
     with serve(echo, driver, timeouts=short) as served, served.connect() as client:
         client.send(handshake())
         upgraded(client)
