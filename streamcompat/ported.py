@@ -67,14 +67,16 @@ class _InstanceCheck(type):
 class StreamedResponse(metaclass=_InstanceCheck):
     """`isinstance(response, StreamedResponse)`: the response is streamed; of either flavour."""
 
-    of, but = (StreamHTTPResponse, StreamingHTTPResponse), ()
+    of: tuple[type, ...] = (StreamHTTPResponse, StreamingHTTPResponse)
+    but: tuple[type, ...] = ()
 
 
 class WholeResponse(metaclass=_InstanceCheck):
     """`isinstance(response, WholeResponse)`: the response is not streamed, as `isinstance` with Sanic's
     `HTTPResponse` tells."""
 
-    of, but = (HTTPResponse,), (StreamHTTPResponse,)
+    of: tuple[type, ...] = (HTTPResponse,)
+    but: tuple[type, ...] = (StreamHTTPResponse,)
 
 
 class Forbidden(sanic.Forbidden, mach9.Mach9Exception):

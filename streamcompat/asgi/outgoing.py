@@ -105,7 +105,7 @@ class Spills:
     """
 
     def __init__(self, limits: Limits) -> None:
-        self.allowed = bool(limits.spill_size and limits.spill_total)
+        self.allowed: bool = bool(limits.spill_size and limits.spill_total)
         self._size = limits.spill_size
         self._room = SpillRoom(limits.spill_total)
         self._budget = LogBudget()

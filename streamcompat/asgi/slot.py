@@ -36,6 +36,7 @@ from streamcompat_engine import (
     Limits,
     Observer,
     ProtocolError,
+    RequestHead,
     RequestTimeout,
     Response,
     ResponseStateError,
@@ -85,9 +86,9 @@ class ASGISlot:
     """
 
     # What most requests leave as it is stands here once, and not in each of them.
-    stopping = False
-    over = False
-    overdue = False
+    stopping: bool = False
+    over: bool = False
+    overdue: bool = False
     outgoing: Outgoing | None = None
     _lost: EngineError | None = None
     _response: Response = NO_RESPONSE
@@ -102,12 +103,15 @@ class ASGISlot:
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, tasks: Tasks, shared: OfApp) -> None:
         self.observer: Observer | None = shared.observer
-        self.head = head = request_head(scope)
+        head = request_head(scope)
+        self.head: RequestHead = head
         # Over HTTP/1 a request without either field has no body; over HTTP/2 only its end tells.
         has_body = head.has_body or head.http_version not in ("1.0", "1.1")
-        self.inbound = Inbound(_LIMITS.inbound_high, _LIMITS.inbound_low) if has_body else None
-        self.flow = Flow(_LIMITS, tasks.event)
-        self.began = tasks.now()
+        self.inbound: Inbound | None = (
+            Inbound(_LIMITS.inbound_high, _LIMITS.inbound_low) if has_body else None
+        )
+        self.flow: Flow = Flow(_LIMITS, tasks.event)
+        self.began: float = tasks.now()
         self.tasks = tasks
         self._scope = scope
         self._receive = receive

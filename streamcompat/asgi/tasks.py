@@ -83,7 +83,7 @@ class OnAsyncio:
         self._task = task
         self._ticker = ticker
         self._loop = ticker.loop
-        self.now = ticker.now
+        self.now: Callable[[], float] = ticker.now
         self._running = self._cancelled = False
         self._others = 0  # how often others had cancelled the task before
         self._beside: set[asyncio.Task[None]] | None = None
@@ -204,7 +204,7 @@ class InNursery:
     event = anyio.Event
 
     def __init__(self) -> None:
-        self.now = anyio.current_time
+        self.now: Callable[[], float] = anyio.current_time
         self._group = anyio.create_task_group()
         self._scope = anyio.CancelScope()  # of the application
         self._watch: anyio.CancelScope | None = None
@@ -264,10 +264,10 @@ class Ticker:
     __slots__ = ("loop", "now", "pause", "timer", "watched")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self.now = loop.time
+        self.loop: asyncio.AbstractEventLoop = loop
+        self.now: Callable[[], float] = loop.time
         self.watched: set[Timed] = set()
-        self.pause = math.inf
+        self.pause: float = math.inf
         self.timer: asyncio.TimerHandle | None = None
 
     def begin(self, pause: float) -> None:

@@ -83,11 +83,11 @@ class MessageSocket:
         wake: Callable[[], None],
         send: Callable[[ASGIMessage], None],
     ) -> None:
-        self.subprotocol = accepted.subprotocol
-        self.closed = False
+        self.subprotocol: str | None = accepted.subprotocol
+        self.closed: bool = False
         self.code: int | None = None
-        self.reason = ""
-        self.pings = _Answered()
+        self.reason: str = ""
+        self.pings: _Answered = _Answered()
         self._settings = settings
         self._wake = wake
         self._send = send

@@ -42,7 +42,7 @@ class ASGIApp(Servable):
         self.state: dict[str, Any] = {}
         self.log = _LOG
         self.access_log = _ACCESS_LOG
-        self.logs_access = False
+        self.logs_access: bool = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.application!r}>"

@@ -62,7 +62,7 @@ class HTTPCycle:
     """For log lines, which name the route of a flavour's request."""
 
     def __init__(self, app: ASGIApp, exchange: Exchange) -> None:
-        self.app = app
+        self.app: ASGIApp = app
         self._exchange = exchange
         self._stage = IDLE
         self._status = 0

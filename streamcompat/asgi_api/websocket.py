@@ -70,7 +70,7 @@ class WebSocketCycle:
 
     def __init__(self, app: ASGIApp, exchange: Exchange) -> None:
         self.app = app
-        self.handshake = read_handshake(exchange.head)
+        self.handshake: Final = read_handshake(exchange.head)
         self._exchange = exchange
         self._stage = HANDSHAKE
         self._core: WebSocketCore | None = None

@@ -157,7 +157,7 @@ class Runs:
     """
 
     def __init__(self, command: Sequence[str], outputs: bool, patience: float) -> None:
-        self.count = 0
+        self.count: int = 0
         self._command = command
         self._outputs = outputs
         self._patience = patience

@@ -49,10 +49,10 @@ examples:
 What the app's own `app.run(...)` says of host, port, ssl, workers and so on are the
 defaults of these options, where it can be read; a line says what was taken.
 """
-_FLAGS: Final = [
-    (field, flag)
+_FLAGS: Final[list[tuple[dataclasses.Field[Any], Flag]]] = [
+    (field, _flag)
     for field in dataclasses.fields(RunOptions)
-    if isinstance(flag := field.metadata.get("flag"), Flag)
+    if isinstance(_flag := field.metadata.get("flag"), Flag)
 ]
 
 

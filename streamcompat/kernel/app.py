@@ -81,10 +81,10 @@ class App(Registry, Tasks):
         if log_config and configure_logging:
             logging.config.dictConfig(log_config)
         self.log_config = log_config
-        self.name = name or _calling_module()
-        self.log = log or logging.getLogger(self.dialect.log)
-        self.access_log = access_log or logging.getLogger(self.dialect.access_log)
-        self.config = self.config_class(load_env=load_env)
+        self.name: str = name or _calling_module()
+        self.log: logging.Logger = log or logging.getLogger(self.dialect.log)
+        self.access_log: logging.Logger = access_log or logging.getLogger(self.dialect.access_log)
+        self.config: Config = self.config_class(load_env=load_env)
         super().__init__(
             router or self.make_router(), error_handler or self.make_error_handler(), strict_slashes
         )
@@ -92,10 +92,10 @@ class App(Registry, Tasks):
             error_handler.dialect = self.dialect
         self.request_class = request_class
         self.debug: bool | None = None
-        self.is_running = False
+        self.is_running: bool = False
         self.websocket_tasks: set[WebSocketConnection] = set()
         self._configure_logging = configure_logging
-        self.logs_access = False
+        self.logs_access: bool = False
         self._closes = False
 
     def __repr__(self) -> str:

@@ -52,7 +52,7 @@ class MethodNotSupported(HTTPException):
     def __init__(self, message: object, method: str, allowed_methods: Iterable[str]) -> None:
         super().__init__(message)
         self.method = method
-        self.headers = {"Allow": ", ".join(allowed_methods)}
+        self.headers: Mapping[str, object] = {"Allow": ", ".join(allowed_methods)}
 
 
 class ServerError(HTTPException):
@@ -109,7 +109,10 @@ class ContentRangeError(HTTPException):
 
     def __init__(self, message: object, content_range: HasTotal) -> None:
         super().__init__(message)
-        self.headers = {"Content-Type": "text/plain", "Content-Range": f"bytes */{content_range.total}"}
+        self.headers: Mapping[str, object] = {
+            "Content-Type": "text/plain",
+            "Content-Range": f"bytes */{content_range.total}",
+        }
 
 
 class InvalidRangeType(ContentRangeError):
@@ -133,7 +136,7 @@ class Unauthorized(HTTPException):
         super().__init__(message, status_code)
         if scheme is not None:
             values = ", ".join(f"{key}={self.quote(value)}" for key, value in challenge.items())
-            self.headers = {"WWW-Authenticate": f"{scheme} {values}".rstrip()}
+            self.headers: Mapping[str, object] = {"WWW-Authenticate": f"{scheme} {values}".rstrip()}
 
     @staticmethod
     def quote(value: object) -> str:

@@ -48,7 +48,8 @@ class Registry(Registration, WebSocketSwitch):
     def _add_route(
         self, handler: Handler, uri: str, methods: Collection[str] | None, options: RouteOptions
     ) -> None:
-        self.websocket_enabled |= getattr(handler, "is_websocket", False)
+        if getattr(handler, "is_websocket", False):
+            self.websocket_enabled: bool = True
         self.router.add(
             uri if uri.startswith("/") else "/" + uri,
             methods,

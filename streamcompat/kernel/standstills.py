@@ -19,9 +19,9 @@ class ServerLog(AccessLog):
         longest: the seconds of the longest.
     """
 
-    standstills = 0
-    stood_for = 0.0
-    longest = 0.0
+    standstills: int = 0
+    stood_for: float = 0.0
+    longest: float = 0.0
 
     def stands_still(self, exchange: Exchange | None, place: str) -> None:
         request = None if exchange is None else exchange.context

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, ClassVar
 
 from streamcompat.application import Application
+from streamcompat.kernel.config import Config as KernelConfig
+from streamcompat.kernel.dialect import Dialect
 from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.kernel.routes.endpoints import OF_DECORATORS
 from streamcompat.kernel.routes.registration import GET, Decorator, H, verb
@@ -23,20 +25,9 @@ from streamcompat.mach9_api.views import CompositionView
 from streamcompat.mach9_api.websocket import WebsocketResponse, messages
 from streamcompat.serving.options import RunOptions, takes
 from streamcompat.serving.settings import ServerSettings, server_settings
+from streamcompat.serving.test_client import SocketTestClient
 
 __all__ = ["Mach9"]
-
-
-def _setting(name: str) -> property:
-    """A property of the app that reads and writes a setting."""
-
-    def get(app: Application) -> Any:
-        return getattr(app.config, name)
-
-    def put(app: Application, value: Any) -> None:
-        setattr(app.config, name, value)
-
-    return property(get, put)
 
 
 class Mach9(Application):
@@ -52,10 +43,10 @@ class Mach9(Application):
         request_max_size, keep_alive: the settings of these names.
     """
 
-    dialect = MACH9
-    config_class = Config
-    default_request_class = Request
-    test_client_class = Mach9TestClient
+    dialect: Dialect = MACH9
+    config_class: ClassVar[type[KernelConfig]] = Config
+    default_request_class: ClassVar[type[BaseRequest]] = Request
+    test_client_class: ClassVar[type[SocketTestClient]] = Mach9TestClient
 
     def __init__(
         self,
@@ -73,7 +64,7 @@ class Mach9(Application):
         stream_http_response_class: Any = None,
         websocket_response_class: Any = None,
     ) -> None:
-        self.composition_view_class = composition_view or CompositionView
+        self.composition_view_class: Any = composition_view or CompositionView
         super().__init__(
             name,
             router,
@@ -84,11 +75,12 @@ class Mach9(Application):
             log=log,
             access_log=netlog,
         )
-        self.request_timeout = self._request_timeout_read = self.config.REQUEST_TIMEOUT
-        self.stream_http_response_class = stream_http_response_class or StreamHTTPResponse
-        self.websocket_response_class = websocket_response_class or WebsocketResponse
+        self.request_timeout: Any = self.config.REQUEST_TIMEOUT
+        self._request_timeout_read = self.request_timeout
+        self.stream_http_response_class: Any = stream_http_response_class or StreamHTTPResponse
+        self.websocket_response_class: Any = websocket_response_class or WebsocketResponse
         self.server: Server | None = None
-        self.netlog = self.access_log
+        self.netlog: logging.Logger = self.access_log
         if debug is not None:
             self.set_debug(debug)
 
@@ -114,10 +106,25 @@ class Mach9(Application):
 
         return register_websocket
 
-    get = verb(route, "GET", "host", "strict_slashes", "websocket")
+    get: Callable[..., Decorator] = verb(route, "GET", "host", "strict_slashes", "websocket")
 
-    request_max_size = _setting("REQUEST_MAX_SIZE")
-    keep_alive = _setting("KEEP_ALIVE")
+    @property
+    def request_max_size(self) -> Any:
+        """The setting REQUEST_MAX_SIZE, in bytes."""
+        return self.config.REQUEST_MAX_SIZE
+
+    @request_max_size.setter
+    def request_max_size(self, size: Any) -> None:
+        self.config.REQUEST_MAX_SIZE = size
+
+    @property
+    def keep_alive(self) -> Any:
+        """The setting KEEP_ALIVE."""
+        return self.config.KEEP_ALIVE
+
+    @keep_alive.setter
+    def keep_alive(self, keeps: Any) -> None:
+        self.config.KEEP_ALIVE = keeps
 
     def _server_settings(self) -> ServerSettings:
         setting = self.config.REQUEST_TIMEOUT

@@ -6,5 +6,5 @@ from streamcompat.kernel.logs import DefaultFilter
 
 __all__ = ["DefaultFilter", "log", "netlog"]
 
-log = logging.getLogger("mach9")
-netlog = logging.getLogger("network")
+log: logging.Logger = logging.getLogger("mach9")
+netlog: logging.Logger = logging.getLogger("network")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from streamcompat.datastructures import Headers
 from streamcompat.kernel.cookies import Cookie, CookieJar
@@ -83,18 +83,18 @@ class StreamHTTPResponse(HTTPResponse):
         content_type: str | None = "text/plain",
     ) -> None:
         super().__init__(None, status, headers, content_type)
-        self.handler = handler
+        self.handler: Handler = handler
 
     def produce(self, exchange: Exchange) -> Any:
         return self.handler(ReplyChannel(exchange))
 
 
 _makers = Makers(HTTPResponse, None)
-json = _makers.json
-text = _makers.text
-raw = _makers.raw
-html = _makers.html
-redirect = _makers.redirect
+json: Final = _makers.json
+text: Final = _makers.text
+raw: Final = _makers.raw
+html: Final = _makers.html
+redirect: Final = _makers.redirect
 
 
 def stream(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from streamcompat.kernel.exceptions import HTTPException
 from streamcompat.kernel.routes import views as kernel
 from streamcompat.kernel.routes.views import HTTPMethodView, stream
@@ -15,4 +17,4 @@ class CompositionView(kernel.CompositionView):
 
     def __init__(self, invalid_usage: type[HTTPException] = InvalidUsage) -> None:
         super().__init__()
-        self.invalid_usage = invalid_usage
+        self.invalid_usage: Callable[[str], HTTPException] = invalid_usage

@@ -115,7 +115,7 @@ class Linker:
 
     def __init__(self, files: Mapping[str, FileFacts], pins: Mapping[str, str] | None = None) -> None:
         self.files = files
-        self.modules = Modules(files)
+        self.modules: Modules = Modules(files)
         self.units: dict[str, tuple[str, Unit]] = {
             refer(path, key): (path, unit)
             for path, facts in files.items()
@@ -130,7 +130,7 @@ class Linker:
         self._drop_neutral()
         self._group = self._groups()
         self._objects = self._find_objects()
-        self.decisions = Decisions()
+        self.decisions: Decisions = Decisions()
         self._causes: dict[str, tuple[Kind, str]] = {}
         self._decide(pins or {})
 

@@ -71,7 +71,7 @@ _ALSO: Final = {
 MODULES: Final = {"app", "blueprints", "config", "exceptions", "log", "request", "response", "views"}
 """Modules in which every name that an app needs has a counterpart or can stay."""
 
-ARGUMENTS: Final = {
+ARGUMENTS: Final[dict[str, tuple[str, ...]]] = {
     "response.file": ("location", "mime_type", "headers", "_range"),
     "response.html": ("body", "status", "headers"),
     "response.raw": ("body", "status", "headers", "content_type"),
@@ -81,7 +81,7 @@ ARGUMENTS: Final = {
 }
 """The parameters of Mach9's functions; a call with other arguments keeps Sanic's function."""
 
-SANIC_POSITIONS: Final = {
+SANIC_POSITIONS: Final[dict[str, tuple[str, ...]]] = {
     "response.file": ("location", "status", "mime_type", "headers", "filename", "_range"),
     "response.json": ("body", "status", "headers", "content_type", "dumps"),
 }

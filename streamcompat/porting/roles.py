@@ -78,8 +78,8 @@ class Roles:
             function = tree.function(one)
             if one.value is not None and isinstance(function, cst.FunctionDef):
                 self.returns[function].append(one.value)
-        self.assigned = list(self._assignments())
-        self.changed = True
+        self.assigned: list[tuple[cst.CSTNode, cst.BaseExpression]] = list(self._assignments())
+        self.changed: bool = True
 
     # ---- questions ----
 

@@ -48,15 +48,15 @@ class Scan:
         self.tree = tree
         self.seeds = seeds
         self.facts = facts
-        self.roles = Roles(tree, seeds)
+        self.roles: Roles = Roles(tree, seeds)
         follow(self.roles)
         self.chunks: set[cst.CSTNode] = set()
-        self.kinds = Kinds(tree, self.chunks.__contains__)
+        self.kinds: Kinds = Kinds(tree, self.chunks.__contains__)
         self.consumed: set[cst.CSTNode] = set()
         self.responded: set[Variable] = set()
         self.factories: set[FunctionOrClass] = set()
         self._local: dict[str, str] = {}
-        self.is_sanics = bool(seeds.sanic or seeds.handed or seeds.objects) or any(
+        self.is_sanics: bool = bool(seeds.sanic or seeds.handed or seeds.objects) or any(
             names.split(self.tree.imported(one)) is not None for one in tree.all(cst.Import, cst.ImportFrom)
         )
         self.quote = "'" if tree.source.count(b"'") > tree.source.count(b'"') else '"'

@@ -41,7 +41,7 @@ class Tree:
 
     def __init__(self, text: str) -> None:
         module = cst.parse_module(text)
-        self.source = text.encode()
+        self.source: bytes = text.encode()
         self.module = module
         wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
         found = wrapper.resolve_many([ByteSpanPositionProvider, ScopeProvider])

@@ -15,7 +15,7 @@ import libcst as cst
 from streamcompat.porting.names import is_extension
 from streamcompat.porting.roles import RESPONSE
 from streamcompat.porting.scan import Scan
-from streamcompat.porting.tree import argument, parameters
+from streamcompat.porting.tree import Tree, argument, parameters
 
 _WRITES = {"write", "send"}
 _WAITING = {
@@ -53,7 +53,7 @@ class Writes:
 
     def __init__(self, scan: Scan) -> None:
         self.scan = scan
-        self.tree = scan.tree
+        self.tree: Tree = scan.tree
         self._async: dict[cst.FunctionDef, str | None] = {}
         self._attributes: dict[str, list[cst.Attribute]] = {}
         for node in self.tree.all(cst.Attribute):

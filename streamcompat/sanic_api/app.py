@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any, Self, overload
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar, Self, overload
 
 from streamcompat.application import Application
 from streamcompat.asgi.scope import Receive, Scope, Send
-from streamcompat.kernel.dialect import told_apart
+from streamcompat.kernel.config import Config as KernelConfig
+from streamcompat.kernel.dialect import Dialect, told_apart
 from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.sanic_api import versions
 from streamcompat.sanic_api.config import Config
@@ -20,6 +21,7 @@ from streamcompat.sanic_api.streaming import StreamRoutes
 from streamcompat.sanic_api.testing import SanicTestClient
 from streamcompat.serving.options import OF_PROCESS, RunOptions, takes
 from streamcompat.serving.running import RunningServer
+from streamcompat.serving.test_client import SocketTestClient
 
 __all__ = ["Sanic", "compat"]
 
@@ -30,10 +32,10 @@ class Sanic(StreamRoutes, Application):
     `is_request_stream` is accepted; whether a request is streamed depends on its route alone.
     """
 
-    dialect = SANIC
-    config_class = Config
-    default_request_class = Request
-    test_client_class = SanicTestClient
+    dialect: Dialect = SANIC
+    config_class: ClassVar[type[KernelConfig]] = Config
+    default_request_class: ClassVar[type[BaseRequest]] = Request
+    test_client_class: ClassVar[type[SocketTestClient]] = SanicTestClient
 
     def __init__(
         self,
@@ -59,7 +61,7 @@ class Sanic(StreamRoutes, Application):
             log_config,
         )
         self._is_request_stream = is_request_stream
-        self.go_fast = self.run
+        self.go_fast: Callable[..., None] = self.run
         # ASGI servers ask whether this is a coroutine function; Python itself calls that of the class.
         vars(self)["__call__"] = self.asgi.__call__
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from streamcompat.kernel.dialect import Dialect
 from streamcompat.kernel.routes import blueprints as kernel
 from streamcompat.kernel.routes.endpoints import Host
 from streamcompat.kernel.routes.registration import Decorator, H, Registration
@@ -18,7 +21,7 @@ class Blueprint(StreamRoutes, kernel.Blueprint):
     `strict_slashes` is the blueprint's own setting; `None` uses the application's.
     """
 
-    dialect = SANIC
+    dialect: ClassVar[Dialect | None] = SANIC
 
     def __init__(
         self,

@@ -14,12 +14,12 @@ __all__ = [
     "netlog",
 ]
 
-logger = logging.getLogger("root")
-error_logger = logging.getLogger("sanic.error")
-access_logger = logging.getLogger("sanic.access")
+logger: logging.Logger = logging.getLogger("root")
+error_logger: logging.Logger = logging.getLogger("sanic.error")
+access_logger: logging.Logger = logging.getLogger("sanic.access")
 
 LOGGING_CONFIG_DEFAULTS = defaults(access="sanic.access", error="sanic.error")
 
 # The two loggers before 0.7.
-log = logging.getLogger("sanic")
-netlog = logging.getLogger("network")
+log: logging.Logger = logging.getLogger("sanic")
+netlog: logging.Logger = logging.getLogger("network")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from streamcompat.kernel.jsontext import json_dumps
 from streamcompat.kernel.response import response as kernel
@@ -125,8 +125,8 @@ class StreamingHTTPResponse(Sendable, BaseHTTPResponse):
         chunked: bool = True,
     ) -> None:
         super().__init__(status, headers, content_type)
-        self.streaming_fn = streaming_fn
-        self.chunked = chunked
+        self.streaming_fn: StreamingFn = streaming_fn
+        self.chunked: bool = chunked
         self._write: Callable[[bytes], Awaitable[None]] = _not_started
 
     def write(self, data: Any) -> Awaitable[None]:
@@ -143,7 +143,7 @@ class StreamingHTTPResponse(Sendable, BaseHTTPResponse):
         return self._write(data)
 
     def produce(self, exchange: Exchange) -> Any:
-        self.begun = exchange
+        self.begun: Exchange | None = exchange
         self._write = exchange.write
         return self.streaming_fn(self)
 
@@ -161,11 +161,11 @@ def _not_started(data: bytes) -> Awaitable[None]:
 
 
 _makers = Makers(HTTPResponse, ":/%#?&=@[]!$&'()*+,;")
-json = _makers.json
-text = _makers.text
-raw = _makers.raw
-html = _makers.html
-redirect = _makers.redirect
+json: Final = _makers.json
+text: Final = _makers.text
+raw: Final = _makers.raw
+html: Final = _makers.html
+redirect: Final = _makers.redirect
 
 
 def stream(

@@ -49,8 +49,8 @@ class DelegatingLifespan(Lifespan):
         self._listening = listening
         self._needs_recycling = needs_recycling or inner.needs_recycling
         self._ready = ready
-        self.begun = False
-        self.started = False
+        self.begun: bool = False
+        self.started: bool = False
 
     async def before_start(self, loop: Any) -> None:
         self.begun = True

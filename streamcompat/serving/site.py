@@ -34,7 +34,7 @@ class Site(Servable):
 
     def __init__(self) -> None:
         self.mounts: list[Mount] = []
-        self.log = logging.getLogger(__name__)
+        self.log: logging.Logger = logging.getLogger(__name__)
 
     def mount(self, app: Servable, prefix: str = "", host: str | None = None) -> None:
         """Serves `app` below a path prefix, on a host, or both.

@@ -43,18 +43,20 @@ class ClientResponse:
     """
 
     def __init__(self, response: httpx.Response, history: Iterable[httpx.Response] = ()) -> None:
-        self.status = response.status_code
-        self.reason = response.reason_phrase
+        self.status: int = response.status_code
+        self.reason: str = response.reason_phrase
         # httpx gives names in lower case; aiohttp gave them as they were sent.
         charset = response.headers.encoding
-        self.headers = Headers([(n.decode(charset), v.decode(charset)) for n, v in response.headers.raw])
-        self.body = response.content
-        self.url = response.url
-        self.history = tuple(ClientResponse(earlier) for earlier in history)
+        self.headers: Headers = Headers(
+            [(n.decode(charset), v.decode(charset)) for n, v in response.headers.raw]
+        )
+        self.body: bytes = response.content
+        self.url: httpx.URL = response.url
+        self.history: tuple[ClientResponse, ...] = tuple(ClientResponse(earlier) for earlier in history)
         self.cookies: SimpleCookie = SimpleCookie()
         for cookie in response.headers.get_list("set-cookie"):
             self.cookies.load(cookie)
-        self.content_type = response.headers.get("content-type", "").partition(";")[0].strip()
+        self.content_type: str = response.headers.get("content-type", "").partition(";")[0].strip()
         try:
             self.text: str | None = self.body.decode(response.charset_encoding or "utf-8")
         except (UnicodeDecodeError, LookupError):
@@ -134,13 +136,13 @@ class SocketTestClient:
             raise ValueError(f"Exception during request: {failures}") from failures[0]
         return (requests[0] if requests else None, responses[0]) if gather_request else responses[0]
 
-    get = partialmethod(request, "GET")
-    post = partialmethod(request, "POST")
-    put = partialmethod(request, "PUT")
-    delete = partialmethod(request, "DELETE")
-    patch = partialmethod(request, "PATCH")
-    options = partialmethod(request, "OPTIONS")
-    head = partialmethod(request, "HEAD")
+    get: partialmethod[Any] = partialmethod(request, "GET")
+    post: partialmethod[Any] = partialmethod(request, "POST")
+    put: partialmethod[Any] = partialmethod(request, "PUT")
+    delete: partialmethod[Any] = partialmethod(request, "DELETE")
+    patch: partialmethod[Any] = partialmethod(request, "PATCH")
+    options: partialmethod[Any] = partialmethod(request, "OPTIONS")
+    head: partialmethod[Any] = partialmethod(request, "HEAD")
 
     async def _ask(
         self,

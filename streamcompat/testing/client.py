@@ -111,7 +111,7 @@ class Client:
         check_app(app)
         self._agent = UserAgent(cookies, auth)
         self.app = app
-        self.clock = VirtualClock()
+        self.clock: VirtualClock = VirtualClock()
         self.patience = patience
         self._window = window
         self.keep = keep

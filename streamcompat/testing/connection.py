@@ -44,17 +44,17 @@ class Body:
         self._whole = (
             bytes(self._content) if isinstance(self._content, bytes | bytearray | memoryview) else None
         )
-        self.is_bytes = self._whole is not None
+        self.is_bytes: bool = self._whole is not None
         if chunks is not None and not self.is_bytes:
             raise ValueError("`chunks` needs bytes or text: the items of an iterable are chunks already")
         declared = wire.declared_framing(headers)
         if declared is not None:
-            self.chunked = declared == "chunked"
+            self.chunked: bool = declared == "chunked"
         elif content is None:
             self.chunked = method in wire.WITH_BODY
         else:
             self.chunked = chunks is not None or not self.is_bytes
-        self.length = None if self._whole is None or self.chunked else len(self._whole)
+        self.length: int | None = None if self._whole is None or self.chunked else len(self._whole)
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """The pieces that are sent together, before any cut."""
@@ -196,7 +196,7 @@ class Stream:
         self._number = len(connection.exchanges)
         self._reader = connection._reader
         self._reader.begin(method)
-        self.received = self._reader.response
+        self.received: Response = self._reader.response
         self._sending: anyio.CancelScope | None = None
         self._failure: Exception | None = None  # raised by the iterable of the request's body
 

@@ -15,8 +15,8 @@ from streamcompat.testing.connection import Stream
 
 try:
     import httpx
-except ImportError as error:
-    raise ImportError("streamcompat.testing.httpx needs httpx: pip install httpx") from error
+except ImportError as _error:
+    raise ImportError("streamcompat.testing.httpx needs httpx: pip install httpx") from _error
 
 
 class StreamTransport(httpx.AsyncBaseTransport):
@@ -34,7 +34,7 @@ class StreamTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, app: Servable | EngineApp, **options: Any) -> None:
-        self.client = Client(app, **options)
+        self.client: Client = Client(app, **options)
 
     async def __aenter__(self) -> Self:
         await self.client.__aenter__()

@@ -30,7 +30,7 @@ class Listener:
     def __init__(
         self, serve: Callable[[socket.socket, int], None], host: str = "127.0.0.1", port: int = 0
     ) -> None:
-        self.url = ""
+        self.url: str = ""
         self._serve = serve
         self._address = (host, port)
         self._socket: socket.socket | None = None

@@ -27,10 +27,10 @@ from streamcompat_engine import ClientDisconnected, Limits, Timeouts
 try:
     from hypothesis import strategies as st
     from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "streamcompat.testing.machine needs Hypothesis: pip install 'streamcompat[testing]'"
-    ) from error
+    ) from _error
 
 __all__ = ["StreamMachine"]
 
@@ -84,7 +84,7 @@ class StreamMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.client = TestClient(
+        self.client: TestClient = TestClient(
             self.make_app(),
             backend=self.backend,
             limits=self.limits,
@@ -94,13 +94,13 @@ class StreamMachine(RuleBasedStateMachine):
         )
         self.client.__enter__()
         self.stream: Stream | None = None
-        self.sent = b""  # the chunks of the body that were sent
+        self.sent: bytes = b""  # the chunks of the body that were sent
         self.behind: bytes | None = None  # the body of the pipelined request
-        self.finished = False  # no more of the body will be sent
-        self.ended = False  # the whole body was sent
-        self.stalled = False
-        self.gone = False  # the client has disconnected
-        self.stopped = False  # the server was told to stop
+        self.finished: bool = False  # no more of the body will be sent
+        self.ended: bool = False  # the whole body was sent
+        self.stalled: bool = False
+        self.gone: bool = False  # the client has disconnected
+        self.stopped: bool = False  # the server was told to stop
         self._tasks = self.client.call(_tasks)
 
     def make_app(self) -> Servable | EngineApp:

@@ -50,8 +50,8 @@ class Observed:
         self.read = 0
         self.pieces: list[bytes] = []
         self.told = ""
-        self.written = 0
-        self.answer = bytearray()
+        self.written: int = 0
+        self.answer: bytearray = bytearray()
         self.late_writes = 0
         self.ended = False
         self.spins = False

@@ -27,10 +27,10 @@ from streamcompat.testing.wire import Request
 try:
     import hypothesis
     from hypothesis import strategies as st
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "streamcompat.testing.probe needs Hypothesis: pip install 'streamcompat[testing]'"
-    ) from error
+    ) from _error
 
 ENDS: Final = "ends"
 CUTS: Final = "cuts"

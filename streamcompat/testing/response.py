@@ -71,7 +71,7 @@ class ResponseReader:
     """
 
     def __init__(self) -> None:
-        self.response = Response()
+        self.response: Response = Response()
         self._held = b""
         self._eof = False
         self._told_eof = False

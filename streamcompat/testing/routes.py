@@ -18,10 +18,10 @@ from streamcompat.testing.cookies import Cookies
 try:
     import hypothesis
     from hypothesis import strategies as st
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "streamcompat.testing.routes needs Hypothesis: pip install 'streamcompat[testing]'"
-    ) from error
+    ) from _error
 
 _VALUES: Final = ("x", "1", "1.0", "00000000-0000-0000-0000-000000000000", "x/y")
 _PLAIN: Final = st.characters(codec="ascii", categories=["L", "N"], include_characters="._~@:-")

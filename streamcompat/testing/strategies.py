@@ -17,10 +17,10 @@ from streamcompat.testing.wire import MalformedRequest, Request
 try:
     from hypothesis import strategies as st
     from hypothesis.strategies import SearchStrategy
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "streamcompat.testing.strategies needs Hypothesis: pip install 'streamcompat[testing]'"
-    ) from error
+    ) from _error
 
 __all__ = [
     "KINDS",

@@ -129,7 +129,7 @@ class UserAgent:
     """
 
     def __init__(self, cookies: Mapping[str, str] | None, auth: Auth) -> None:
-        self.cookies = Cookies(cookies)
+        self.cookies: Cookies = Cookies(cookies)
         self.auth = auth
 
     async def request(

@@ -46,8 +46,8 @@ class Jumps:
     """
 
     def __init__(self, callers: int = 0) -> None:
-        self.skipped = 0.0
-        self.callers = callers
+        self.skipped: float = 0.0
+        self.callers: int = callers
         self.jobs = 0
         self._known = frozenset(sys._current_frames())
 

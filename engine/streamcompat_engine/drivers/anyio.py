@@ -50,11 +50,14 @@ class AnyioTransport:
         session: the session that it serves.
     """
 
-    scheme = "http"
+    scheme: str = "http"
 
     def __init__(self, service: Service, stream: anyio.abc.ByteStream, timers: Timers | None = None) -> None:
         self._service = service
-        self._stream = self.exposed = stream
+        self._stream = stream
+        self.exposed: anyio.abc.ByteStream = stream
+        self.peer: tuple[Any, ...] | None
+        self.sockname: Any
         self.peer, self.sockname = _addresses(stream)
         if isinstance(stream, TLSStream):
             self.scheme = "https"
@@ -71,7 +74,7 @@ class AnyioTransport:
         self._closing = False
         self._eof_sent = False
         self._context = contextvars.copy_context()
-        self.session = Session(service, self)
+        self.session: Session = Session(service, self)
 
     async def run(self) -> None:
         """Serve the connection until both it and its last exchange have ended."""

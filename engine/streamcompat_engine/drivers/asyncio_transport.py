@@ -11,7 +11,7 @@ import contextvars
 import inspect
 import os
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, cast
 
 from ..exchange.flow import Wakeup
@@ -63,8 +63,8 @@ class AsyncioTransport(asyncio.Protocol):
     def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
         self._service = service
         self._loop = loop
-        self.now = loop.time
-        self.call_soon = loop.call_soon
+        self.now: Callable[[], float] = loop.time
+        self.call_soon: Callable[..., asyncio.Handle] = loop.call_soon
         self.peer: tuple[Any, ...] | None = None
         self.sockname: Any = None
         self.exposed: asyncio.Transport = cast(asyncio.Transport, None)

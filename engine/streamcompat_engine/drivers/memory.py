@@ -71,8 +71,9 @@ class MemoryTransport:
         self._window = window
         self._scope: anyio.CancelScope | None = None
         self._timer: Timer | None = None
-        self.exposed = self.client = MemoryPeer(self)
-        self.session = Session(service, self)
+        self.client: MemoryPeer = MemoryPeer(self)
+        self.exposed: MemoryPeer = self.client
+        self.session: Session = Session(service, self)
         self.session.begin()
 
     @property
@@ -176,7 +177,7 @@ class MemoryPeer:
         self._received = bytearray()
         self._changed: Wakeup | None = None
         self._room: Wakeup | None = None
-        self.at_eof = False
+        self.at_eof: bool = False
         self.reset = False
 
     @property

@@ -58,20 +58,20 @@ class Service:
         observer: Observer | None = None,
     ) -> None:
         self.app = app
-        self.observer = None if observer is None else Guarded(observer)
-        self.overdue = overdue or _plain_503
+        self.observer: Guarded | None = None if observer is None else Guarded(observer)
+        self.overdue: App = overdue or _plain_503
         self.limits = limits
         self.timeouts = timeouts
         self.sessions: set[Session] = set()
         self.outliving: set[Session] = set()
-        self.stopping = False
-        self.draining = False
-        self.lame_duck = False
+        self.stopping: bool = False
+        self.draining: bool = False
+        self.lame_duck: bool = False
         self.requests = 0
-        self.log_budget = LogBudget()
-        self.exhaustion_budget = LogBudget(burst=1)
+        self.log_budget: LogBudget = LogBudget()
+        self.exhaustion_budget: LogBudget = LogBudget(burst=1)
         self.awaken: Callable[[], None] | None = None
-        self.spill_room = SpillRoom(limits.spill_total)
+        self.spill_room: SpillRoom = SpillRoom(limits.spill_total)
         self.stacks: list[Any] = []
         self._emptied: Wakeup | None = None
         self._second = -1

@@ -6,7 +6,7 @@ The rule: the session decides, its transport acts. The interface for an exchange
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from ..errors import (
@@ -29,7 +29,7 @@ from ..http1.states import Ending, Reader
 from .backlog import Backlog
 from .service import App, Service, shown
 from .slot import ConnectionSlot
-from .transport import ENDED, HALF_CLOSED, LOST, OPEN, Transport
+from .transport import ENDED, HALF_CLOSED, LOST, OPEN, Life, Transport
 
 logger: Final = logging.getLogger("streamcompat.engine")
 
@@ -67,17 +67,17 @@ class Session:
     def __init__(self, service: Service, transport: Transport) -> None:
         self.service = service
         self.transport = transport
-        self.now = transport.now
+        self.now: Callable[[], float] = transport.now
         now = transport.now()
-        self.connection = Connection(service.limits, service.timeouts, now, service.date)
-        self.flow = Flow(service.limits, transport.wakeup)
+        self.connection: Connection = Connection(service.limits, service.timeouts, now, service.date)
+        self.flow: Flow = Flow(service.limits, transport.wakeup)
         self.exchange: HTTPExchange | None = None
-        self.blocked = False
-        self.handed = 0
-        self.queued = 0
-        self.reading_paused = False
+        self.blocked: bool = False
+        self.handed: int = 0
+        self.queued: int = 0
+        self.reading_paused: bool = False
         self.stepping = False
-        self.life = OPEN
+        self.life: Life = OPEN
         self._flush_scheduled = False
         self._flushes = 0  # since the application last waited
         self._cancelled = False  # the exchange was cancelled because its client has left

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..events import Fields, RequestHead
-from ..exchange.flow import Wakeup
+from ..exchange.flow import Flow, Wakeup
 from ..exchange.observer import Observer
 from ..exchange.response import Body
 from ..limits import WebSocketSettings
@@ -18,6 +18,7 @@ from ..websocket.handshake import Accepted
 from ..websocket.protocol import WebSocket
 
 if TYPE_CHECKING:
+    from ..exchange.inbound import Inbound
     from .session import Session
 
 
@@ -32,11 +33,11 @@ class ConnectionSlot:
 
     def __init__(self, session: Session, head: RequestHead) -> None:
         self._session = session
-        self.head = head
-        self.inbound = session.connection.inbound
-        self.flow = session.flow
-        self.over = False
-        self.began = session.connection.deadlines.headed
+        self.head: RequestHead = head
+        self.inbound: Inbound | None = session.connection.inbound
+        self.flow: Flow = session.flow
+        self.over: bool = False
+        self.began: float = session.connection.deadlines.headed
         self.observer: Observer | None = session.service.observer
 
     @property

@@ -24,7 +24,7 @@ class SpillRoom:
     __slots__ = ("left",)
 
     def __init__(self, most: int) -> None:
-        self.left = most
+        self.left: int = most
 
 
 class Spill:
@@ -48,7 +48,7 @@ class Spill:
         self._room = room
         self._file: IO[bytes] | None = None
         self._start = self._end = 0
-        self.size = 0
+        self.size: int = 0
         self.refusal: str | None = None
 
     def write(self, data: list[bytes]) -> bool:

@@ -27,7 +27,7 @@ class Timer:
     __slots__ = ("_heap", "callback", "when")
 
     def __init__(self, when: float, callback: Callable[[], None], heap: TimerHeap) -> None:
-        self.when = when
+        self.when: float = when
         self.callback: Callable[[], None] | None = callback
         self._heap = heap
 

@@ -137,7 +137,7 @@ class HTTPExchange:
     )  # fmt: skip
 
     def __init__(self, slot: Slot) -> None:
-        self.head = slot.head
+        self.head: RequestHead = slot.head
         self.status: int | None = None
         self.context: Any = None
         self.write: Callable[[bytes], Awaitable[None]] = not_started
@@ -150,7 +150,7 @@ class HTTPExchange:
         self._told_the_end = False
         self._responded = 0
         self._on_stop: Callable[[], None] | None = None
-        self.began = slot.began
+        self.began: float = slot.began
         self.first_byte: float | None = None
         watcher = slot.observer
         self._watcher = watcher if watcher is not None and watcher.wants_chunks else None

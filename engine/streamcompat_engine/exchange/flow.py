@@ -45,12 +45,12 @@ class Flow:
     __slots__ = ("_hard", "_wakeup", "_writable", "blocked", "dropped", "waiting")
 
     def __init__(self, limits: Limits, wakeup: Callable[[], Wakeup]) -> None:
-        self.blocked = False
-        self.waiting = 0
+        self.blocked: bool = False
+        self.waiting: int = 0
         self._hard = limits.outbound_hard
         self._wakeup = wakeup
         self._writable: Wakeup | None = None
-        self.dropped = 0
+        self.dropped: int = 0
 
     def block(self) -> None:
         """The bytes that wait exceed the high-water mark."""

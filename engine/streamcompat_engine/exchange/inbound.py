@@ -47,13 +47,13 @@ class Inbound:
 
     def __init__(self, high: int, low: int) -> None:
         self._pieces: deque[bytes] = deque()
-        self.size = 0
-        self.received = 0
-        self.high = high
-        self.low = low
-        self.full = False
+        self.size: int = 0
+        self.received: int = 0
+        self.high: int = high
+        self.low: int = low
+        self.full: bool = False
         self._limit: int | None = None
-        self.ended = False
+        self.ended: bool = False
         self.error: EngineError | None = None
         self.trailers: Fields = ()
         self.wake: Callable[[], None] | None = None

@@ -101,12 +101,12 @@ class Guarded(Observer):
     """
 
     def __init__(self, observer: Observer) -> None:
-        self.wants_chunks = observer.wants_chunks
+        self.wants_chunks: bool = observer.wants_chunks
         kind = type(observer)
-        self.tells_begun = kind.begun is not Observer.begun
-        self.tells_sent = kind.sent is not Observer.sent
-        self.tells_waits = kind.waits is not Observer.waits
-        self.tells_standstills = (
+        self.tells_begun: bool = kind.begun is not Observer.begun
+        self.tells_sent: bool = kind.sent is not Observer.sent
+        self.tells_waits: bool = kind.waits is not Observer.waits
+        self.tells_standstills: bool = (
             kind.stands_still is not Observer.stands_still or kind.stood_still is not Observer.stood_still
         )
         self._observer = observer

@@ -97,7 +97,7 @@ class Body(ABC):
     __slots__ = ("_declared", "_sent", "_written", "error", "state")
 
     def __init__(self, declared: int | None, written: Callable[[int], Awaitable[None]]) -> None:
-        self.state = STARTED
+        self.state: State = STARTED
         self.error: EngineError | None = None
         self._declared = declared
         self._sent = 0
@@ -215,7 +215,7 @@ class Unstreamed:
     __slots__ = ("state",)
 
     def __init__(self, state: State) -> None:
-        self.state = state
+        self.state: State = state
 
 
 NO_RESPONSE: Final = Unstreamed(IDLE)

@@ -32,7 +32,7 @@ from .gate import HeadGate
 from .heads import parse_head
 from .outbound import Outbound
 from .persistence import Persistence
-from .states import AHEAD, BODY, CLOSED, DRAIN, HEAD, LINGER, SWITCHED, TRANSITIONS, Ending, Step
+from .states import AHEAD, BODY, CLOSED, DRAIN, HEAD, LINGER, SWITCHED, TRANSITIONS, Ending, Reader, Step
 from .writer import Expect, Writer, Written
 
 if TYPE_CHECKING:
@@ -67,13 +67,13 @@ class Connection:
 
     def __init__(self, limits: Limits, timeouts: Timeouts, now: float, date: Callable[[], bytes]) -> None:
         seconds = timeouts.keep_alive
-        self.persistence = Persistence()
+        self.persistence: Persistence = Persistence()
         kept_for = int(seconds) if timeouts.tell_keep_alive and seconds is not None else None
-        self.writer = Writer(date, kept_for, self.persistence)
-        self.deadlines = Deadlines(timeouts, now)
-        self.reader = HEAD
-        self.ending = Ending.NONE
-        self.at_eof = False
+        self.writer: Writer = Writer(date, kept_for, self.persistence)
+        self.deadlines: Deadlines = Deadlines(timeouts, now)
+        self.reader: Reader = HEAD
+        self.ending: Ending = Ending.NONE
+        self.at_eof: bool = False
         self.lost: EngineError | None = None
         self.head: RequestHead | None = None
         self.inbound: Inbound | None = None

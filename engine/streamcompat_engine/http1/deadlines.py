@@ -62,7 +62,10 @@ class Deadlines:
 
     def __init__(self, timeouts: Timeouts, now: float) -> None:
         self._timeouts = timeouts
-        self.since = self.began = self.headed = self.heard = now
+        self.since: float = now
+        self.began: float = now
+        self.headed: float = now
+        self.heard: float = now
         self._stalled_since: float | None = None
         self._paused_at: float | None = None  # since when the driver does not read
         self._hurry_due: float | None = None  # when a head is due at the latest, as the server stops

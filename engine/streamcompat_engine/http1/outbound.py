@@ -45,8 +45,8 @@ class Outbound(Body):
     ) -> None:
         super().__init__(head.length if head.framing is LENGTH else None, written)
         self._queue = queue
-        self.head = head
-        self.credit = 0  # what short writes may still add before a write must take the long way
+        self.head: ResponseHead = head
+        self.credit: int = 0  # what short writes may still add before a write must take the long way
         self._granted = 0
         self._base = 0  # length of the queue when the credit was granted
         self._chunk_open = False  # the last chunk in the queue lacks its CRLF

@@ -20,8 +20,8 @@ class Persistence:
     def __init__(self) -> None:
         self._kept = True  # nothing in this exchange rules it out so far
         self._stopping = False  # the next answer is the last of the connection
-        self.client_closes = False
-        self.closes_idle = False
+        self.client_closes: bool = False
+        self.closes_idle: bool = False
 
     def request_begins(self, keep_alive: bool) -> None:
         """A request's head is complete; `keep_alive` says whether it wants the connection kept."""

@@ -17,13 +17,15 @@ The writing side has the states of a response (`exchange.response`); `Ending` sa
 from __future__ import annotations
 
 import enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 
 class Reader(enum.Enum):
     """The state of the reading side."""
 
-    __hash__ = object.__hash__  # an enum's own is written in Python, and each request looks up steps
+    # An enum's own is written in Python, and each request looks up steps.
+    if not TYPE_CHECKING:
+        __hash__ = object.__hash__
 
     HEAD = enum.auto()
     BODY = enum.auto()
@@ -37,7 +39,9 @@ class Reader(enum.Enum):
 class Step(enum.Enum):
     """Why the reading side moves."""
 
-    __hash__ = object.__hash__  # an enum's own is written in Python, and each request looks up steps
+    # An enum's own is written in Python, and each request looks up steps.
+    if not TYPE_CHECKING:
+        __hash__ = object.__hash__
 
     BODY_FOLLOWS = enum.auto()
     """A head is complete, and a body follows."""

@@ -69,7 +69,7 @@ class Writer:
         self.queue: list[bytes] = []
         self.response: Response = NO_RESPONSE
         self.outbound: Outbound | None = None
-        self.expect = Expect.NONE
+        self.expect: Expect = Expect.NONE
         # A response that was started while the client waited for a 100: its head may have to be made again.
         self._prepared: tuple[RequestHead, int, Sequence[tuple[bytes, bytes]], bytes | None] | None = None
 

@@ -104,7 +104,7 @@ class WorkerLink:
 
     def __init__(self, channel: Channel, sockets: tuple[socket.socket, ...], grace: float) -> None:
         self.sockets = sockets
-        self.orphaned = False
+        self.orphaned: bool = False
         self._channel = channel
         self._grace = grace
         self._is_ready = False

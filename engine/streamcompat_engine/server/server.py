@@ -107,7 +107,7 @@ class Server:
         overdue: App | None = None,
         observer: Observer | None = None,
     ) -> None:
-        self.config = config or ServerConfig()
+        self.config: ServerConfig = config or ServerConfig()
         self.addresses: list[str] = []
         self.sockets: tuple[socket.socket, ...] = ()
         self._lifespan = lifespan or Lifespan()

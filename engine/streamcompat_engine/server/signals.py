@@ -65,8 +65,8 @@ class Signals:
     def __init__(
         self, grace: float, is_worker: bool, tell: Callable[[int], None], is_urgent: Callable[[], bool]
     ) -> None:
-        self.count = 0
-        self.interrupted = False
+        self.count: int = 0
+        self.interrupted: bool = False
         self._grace = grace
         self._counted: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
         self._watched: tuple[signal.Signals, ...] = self._counted

@@ -37,10 +37,10 @@ class Worker:
         self.channel = channel
         self.slot = slot
         self.grace = grace
-        self.started = time.monotonic()
+        self.started: float = time.monotonic()
         self.ready = False
-        self.silence = 0.0
-        self.patience = float("inf")
+        self.silence: float = 0.0
+        self.patience: float = float("inf")
         self.killed = False
 
     @property

@@ -37,7 +37,7 @@ class ServingLoop:
     """
 
     def __init__(self) -> None:
-        self.asyncio = _asyncio_loop()
+        self.asyncio: Any = _asyncio_loop()
         self.now: Callable[[], float]
         self._call_soon: Callable[[Callable[[], object]], object]
         self._thread = threading.get_ident()
@@ -79,11 +79,12 @@ class Stopping:
     """
 
     def __init__(self, grace: float, undrained: Callable[[], None]) -> None:
-        self.loop = ServingLoop()
-        self.requests = 0
+        self.loop: ServingLoop = ServingLoop()
+        self.requests: int = 0
         self.number: int | None = None
-        self.drains = False
-        self.asked, self.forced = anyio.Event(), anyio.Event()
+        self.drains: bool = False
+        self.asked: anyio.Event = anyio.Event()
+        self.forced: anyio.Event = anyio.Event()
         self._grace = grace
         self._undrained = undrained
         self._due = math.inf  # when the grace ends

@@ -106,11 +106,11 @@ class WebSocket:
     )  # fmt: skip
 
     def __init__(self, accepted: Accepted, settings: WebSocketSettings) -> None:
-        self.subprotocol = accepted.subprotocol
-        self.closing = False
-        self.closed = False
+        self.subprotocol: str | None = accepted.subprotocol
+        self.closing: bool = False
+        self.closed: bool = False
         self.code: int | None = None
-        self.reason = ""
+        self.reason: str = ""
         self.failure: tuple[int, str] | None = None
         self.pings: dict[bytes, object] = {}
         self.wake: Callable[[], None] | None = None

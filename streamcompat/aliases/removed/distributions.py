@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module, metadata
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 __all__ = [
     "DistributionNotFound",
@@ -50,10 +50,10 @@ class Distribution:
     """An installed distribution: `version`, `project_name`, `key`, `location`."""
 
     def __init__(self, found: metadata.Distribution) -> None:
-        self.version = found.version
-        self.project_name = found.metadata["Name"]
-        self.key = self.project_name.lower()
-        self.location = str(found.locate_file(""))
+        self.version: str = found.version
+        self.project_name: str = found.metadata["Name"]
+        self.key: str = self.project_name.lower()
+        self.location: str = str(found.locate_file(""))
 
     def __str__(self) -> str:
         return f"{self.project_name} {self.version}"
@@ -63,9 +63,9 @@ class EntryPoint:
     """One entry point: `name`, `module_name`, `attrs`, `load()`."""
 
     def __init__(self, point: metadata.EntryPoint) -> None:
-        self.name = point.name
-        self.module_name = point.module
-        self.attrs = tuple(point.attr.split(".")) if point.attr else ()
+        self.name: str = point.name
+        self.module_name: str = point.module
+        self.attrs: tuple[str, ...] = tuple(point.attr.split(".")) if point.attr else ()
         self._point = point
 
     def load(self, *args: Any, **kwargs: Any) -> Any:
@@ -144,7 +144,7 @@ class WorkingSet:
     def by_key(self) -> dict[str, Distribution]:
         return {one.key: one for one in self}
 
-    iter_entry_points = staticmethod(iter_entry_points)
+    iter_entry_points: Final = staticmethod(iter_entry_points)
 
 
-working_set = WorkingSet()
+working_set: WorkingSet = WorkingSet()

@@ -56,10 +56,11 @@ class PartHead:
         # Of thousands of fields in a part, these two are all that most handlers need.
         fields = {name.lower(): value.decode("latin-1") for name, value in _field_that_counts(block)}
         disposition = parse_options(fields.get(b"content-disposition", ""))[1]
+        self.content_type: str
         self.content_type, options = parse_options(fields.get(b"content-type", "text/plain"))
-        self.name = _text(disposition.get("name"))
-        self.filename = _text(disposition.get("filename"))
-        self.charset = options.get("charset", "utf-8")
+        self.name: str | None = _text(disposition.get("name"))
+        self.filename: str | None = _text(disposition.get("filename"))
+        self.charset: str = options.get("charset", "utf-8")
 
     @property
     def headers(self) -> Headers:

@@ -39,10 +39,10 @@ class Part:
     """
 
     def __init__(self, head: PartHead, parts: Parts) -> None:
-        self.name = head.name
-        self.filename = head.filename
-        self.content_type = head.content_type
-        self.charset = head.charset
+        self.name: str | None = head.name
+        self.filename: str | None = head.filename
+        self.content_type: str = head.content_type
+        self.charset: str = head.charset
         self._head = head
         self._parts = parts
         self._ended = False

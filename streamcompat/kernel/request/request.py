@@ -73,7 +73,7 @@ class Unserved:
     trailers: Final = ()
 
     def __init__(self, target: bytes, query: bytes, transport: object) -> None:
-        self.head = RequestHead(
+        self.head: RequestHead = RequestHead(
             method="",
             target=target,
             raw_path=target.partition(b"?")[0],

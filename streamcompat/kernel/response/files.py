@@ -69,7 +69,7 @@ class ContentRange:
     """
 
     def __init__(self, request: BaseRequest, stats: Sized, dialect: Dialect) -> None:
-        self.total = stats.st_size
+        self.total: int = stats.st_size
         field = request.headers.get("Range")
         if field is None:
             raise dialect.header_not_found("Range Header Not Found")
@@ -77,14 +77,16 @@ class ContentRange:
         # RFC 9110 §14.1: a range unit has no case.
         if unit.lower() != "bytes":
             raise dialect.invalid_range_type(f"{unit} is not a valid Range Type", self)
+        self.start: int
+        self.end: int
         try:
             self.start, self.end = _byte_range(value, self.total)
         except ValueError as error:
             raise dialect.content_range_error(str(error), self) from None
-        self.size = self.end - self.start + 1
+        self.size: int = self.end - self.start + 1
         if self.size <= 0:
             raise dialect.content_range_error("Invalid for Content Range parameters", self)
-        self.headers = {"Content-Range": f"bytes {self.start}-{self.end}/{self.total}"}
+        self.headers: dict[str, str] = {"Content-Range": f"bytes {self.start}-{self.end}/{self.total}"}
 
     def __bool__(self) -> bool:
         return self.size > 0
@@ -182,8 +184,8 @@ class OpenFile:
 
     def __init__(self, raw: io.FileIO) -> None:
         self._raw = raw
-        self.stats = os.fstat(raw.fileno())
-        self.regular = stat.S_ISREG(self.stats.st_mode)
+        self.stats: os.stat_result = os.fstat(raw.fileno())
+        self.regular: bool = stat.S_ISREG(self.stats.st_mode)
         self.size: int | None = self.stats.st_size
         if not self.regular:
             self.size = None
@@ -270,8 +272,8 @@ class FileResponse(BaseHTTPResponse):
         segments: Sequence[bytes | Range] = (),
     ) -> None:
         super().__init__(status, headers, content_type)
-        self.file = file
-        self.segments = segments
+        self.file: OpenFile = file
+        self.segments: Sequence[bytes | Range] = segments
 
     async def content(self) -> bytes:
         """All of it at once; raises as `pieces`, but for a whole file takes what is there."""

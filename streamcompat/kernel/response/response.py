@@ -66,8 +66,8 @@ class BaseHTTPResponse:
         headers: GivenHeaders = None,
         content_type: str | None = "text/plain",
     ) -> None:
-        self.status = status
-        self.content_type = content_type
+        self.status: int = status
+        self.content_type: str | None = content_type
         self._headers = headers
         self._cookies: CookieJar | None = None
 
@@ -165,7 +165,7 @@ class HTTPResponse(BaseHTTPResponse):
         self._headers = headers
         self._cookies = None
         if body is None:
-            self.body = body_bytes
+            self.body: Any = body_bytes
         elif body.__class__ is str:
             self.body = body.encode()
         else:

@@ -5,13 +5,14 @@ The rule: everything that can be computed when a handler is registered is comput
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass
 from inspect import signature
 from typing import Final
 
 from streamcompat.kernel.dialect import Dialect
 from streamcompat.kernel.request.request import BaseRequest
+from streamcompat.kernel.request.streams import RequestStream
 from streamcompat.kernel.response.response import HTTPResponse
 from streamcompat.kernel.routes.views import Handler
 from streamcompat_engine import Exchange, OnDisconnect
@@ -90,18 +91,20 @@ class Endpoint:
     def __init__(
         self, handler: Handler, call: Handler, uri: str, stream: bool, options: RouteOptions, dialect: Dialect
     ) -> None:
-        self.request_stream = (getattr(options.owner, "dialect", None) or dialect).request_stream
-        self.handler = handler
-        self.call = call
-        self.uri = uri
+        self.request_stream: Callable[[Exchange], RequestStream] = (
+            getattr(options.owner, "dialect", None) or dialect
+        ).request_stream
+        self.handler: Handler = handler
+        self.call: Handler = call
+        self.uri: str = uri
         name = getattr(handler, "__name__", type(handler).__name__)
-        self.name = f"{options.prefix}.{name}" if options.prefix else name
-        self.stream = stream
-        self.on_disconnect = options.on_disconnect
-        self.body_limit = options.body_limit
-        self.body_idle = options.body_idle
-        self.body_rate = options.body_rate
-        self.has_options = (self.on_disconnect, self.body_idle, self.body_rate) != (None, None, None)
+        self.name: str = f"{options.prefix}.{name}" if options.prefix else name
+        self.stream: bool = stream
+        self.on_disconnect: OnDisconnect | None = options.on_disconnect
+        self.body_limit: int | None = options.body_limit
+        self.body_idle: float | None = options.body_idle
+        self.body_rate: int | None = options.body_rate
+        self.has_options: bool = (self.on_disconnect, self.body_idle, self.body_rate) != (None, None, None)
 
     def apply_options(self, exchange: Exchange) -> None:
         """Sets the route's options on the exchange; needed only if `has_options`."""

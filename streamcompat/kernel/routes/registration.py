@@ -98,13 +98,13 @@ class Registration:
         methods = view_methods(handler, options.pop("methods", GET))
         return self.route(uri, methods, **options)(handler)
 
-    get = verb(route, "GET", *_ORDER)
-    head = verb(route, "HEAD", *_ORDER)
-    options = verb(route, "OPTIONS", *_ORDER)
-    delete = verb(route, "DELETE", *_ORDER)
-    post = verb(route, "POST", *_ORDER_WITH_STREAM)
-    put = verb(route, "PUT", *_ORDER_WITH_STREAM)
-    patch = verb(route, "PATCH", *_ORDER_WITH_STREAM)
+    get: Callable[..., Decorator] = verb(route, "GET", *_ORDER)
+    head: Callable[..., Decorator] = verb(route, "HEAD", *_ORDER)
+    options: Callable[..., Decorator] = verb(route, "OPTIONS", *_ORDER)
+    delete: Callable[..., Decorator] = verb(route, "DELETE", *_ORDER)
+    post: Callable[..., Decorator] = verb(route, "POST", *_ORDER_WITH_STREAM)
+    put: Callable[..., Decorator] = verb(route, "PUT", *_ORDER_WITH_STREAM)
+    patch: Callable[..., Decorator] = verb(route, "PATCH", *_ORDER_WITH_STREAM)
 
     def static(
         self,

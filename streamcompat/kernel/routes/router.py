@@ -12,7 +12,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from itertools import chain
-from typing import NamedTuple, NoReturn
+from typing import ClassVar, Final, NamedTuple, NoReturn
 from urllib.parse import unquote
 
 from streamcompat.kernel.dialect import Dialect
@@ -23,7 +23,7 @@ from streamcompat.kernel.routes.index import Index, Segment
 from streamcompat.kernel.routes.linear import linear_pattern
 from streamcompat.kernel.routes.views import CompositionView, Handler, marked_stream
 
-PARAMETER = re.compile(r"<(.+?)>")
+PARAMETER: Final = re.compile(r"<(.+?)>")
 
 _TEXT = r"[^/]+"
 REGEX_TYPES: dict[str, tuple[Callable[[str], object], str]] = {
@@ -82,13 +82,13 @@ class Route:
             self.parameters.append(Parameter(name, cast))
             self.patterns.append(pattern)
             end = found.end()
-        self.pattern = re.compile(expression + re.escape(uri[end:]))
+        self.pattern: re.Pattern[str] = re.compile(expression + re.escape(uri[end:]))
         # Group numbers are looked up, because a parameter's pattern may contain groups.
-        self.fields = [
+        self.fields: list[tuple[str, Callable[[str], object], int]] = [
             (name, cast, self.pattern.groupindex[f"p{index}"])
             for index, (name, cast) in enumerate(self.parameters)
         ]
-        self.segments = _segments(uri, self.patterns)
+        self.segments: list[Segment] = _segments(uri, self.patterns)
         self._longest_for_pattern, self._linear = linear_pattern(PARAMETER.split(uri)[::2], self.patterns)
 
     def match(self, path: str) -> dict[str, object] | None:
@@ -200,8 +200,8 @@ class Router:
         hosts: every host that a route is restricted to.
     """
 
-    parameter_pattern = PARAMETER
-    parse_parameter_string = staticmethod(parse_parameter_string)
+    parameter_pattern: ClassVar[re.Pattern[str]] = PARAMETER
+    parse_parameter_string: Final = staticmethod(parse_parameter_string)
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect

@@ -157,7 +157,7 @@ def websocket_settings(config: Config) -> WebSocketSettings:
 class WebSocketSwitch:
     """Whether an application serves its WebSocket routes; registering one enables them."""
 
-    websocket_enabled = False
+    websocket_enabled: bool = False
 
     def enable_websocket(self, enable: bool = True) -> None:
         """Enables or disables the WebSocket routes."""

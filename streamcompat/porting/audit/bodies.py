@@ -44,7 +44,7 @@ class Bodies:
         self._runs: dict[ast.AST, frozenset[str]] = {}
         self._seen: set[tuple[Scope, str]] = set()
         self._called: set[Function] = set()
-        self.flavours = {
+        self.flavours: set[str] = {
             made
             for source in sources.files.values()
             for node in source.nodes
