@@ -77,14 +77,17 @@ class HTTPCycle:
 
     @property
     def method(self) -> str:
+        """The request's method."""
         return self._exchange.head.method
 
     @property
     def path(self) -> str:
+        """The request's path as it came, percent-encoded, for the log."""
         return self._exchange.head.raw_path.decode("latin-1")
 
     @property
     def url(self) -> str:
+        """The request's address, for the log."""
         head = self._exchange.head
         target = head.target.decode("latin-1")
         return f"{self._exchange.scheme}://{head.host or ''}{target}" if target[:1] == "/" else target

@@ -83,14 +83,17 @@ class WebSocketCycle:
 
     @property
     def method(self) -> str:
+        """The method of the handshake."""
         return self._exchange.head.method
 
     @property
     def path(self) -> str:
+        """The path of the handshake as it came, percent-encoded, for the log."""
         return self._exchange.head.raw_path.decode("latin-1")
 
     @property
     def url(self) -> str:
+        """The address of the WebSocket, for the log."""
         scheme = "wss" if self._exchange.scheme == "https" else "ws"
         return f"{scheme}://{self._exchange.head.host or ''}{self._exchange.head.target.decode('latin-1')}"
 

@@ -165,6 +165,7 @@ class App(Registry, Tasks):
         self.logs_access = False
 
     def configure_logging(self, debug: bool = False) -> None:
+        """Gives the app's loggers a handler each, unless the app was told not to."""
         if self._configure_logging:
             logs.listen(self.log, self.access_log, debug)
 
@@ -173,11 +174,17 @@ class App(Registry, Tasks):
         logs.of_client(self.log, line)
 
     def set_debug(self, debug: bool) -> None:
+        """Shows tracebacks in error pages, or does not."""
         self.debug = self.error_handler.debug = debug
 
     # The way of one request
 
     async def handle(self, exchange: Exchange, root_path: str = "") -> None:
+        """Answers one request, by middleware, the route's handler and error handlers.
+
+        Args:
+            root_path: the prefix of the mount that the app is served below.
+        """
         if told_apart and self.dialect.name in told_apart:
             answering.set(self.dialect)
         exchange.context = request = self._new_request(exchange, self, root_path)

@@ -49,6 +49,7 @@ class StreamTransport(httpx.AsyncBaseTransport):
         await self.client.__aexit__(kind, error, trace)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Sends one request; httpx calls it."""
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
         declared = {name.lower() for name, _ in headers} & {"content-length", "transfer-encoding"}
         stream = await self.client.open(

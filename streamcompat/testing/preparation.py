@@ -45,6 +45,7 @@ class Step:
 
     @property
     def name(self) -> str:
+        """The method and the target."""
         return f"{self.method} {self.target}"
 
 

@@ -67,6 +67,7 @@ class Verdict:
 
     @property
     def unchecked(self) -> bool:
+        """Whether the invariant applies, and could not be checked."""
         return self.holds is None and self.applies
 
 
@@ -90,6 +91,7 @@ class RouteReport:
 
     @property
     def broken(self) -> bool:
+        """Whether an invariant does not hold."""
         return any(verdict.holds is False for verdict in self.verdicts)
 
     @property
@@ -118,6 +120,7 @@ class Report:
 
     @property
     def broken(self) -> bool:
+        """Whether an invariant of a route does not hold that is not known to be broken."""
         return any(
             verdict.holds is False and not self.knows(route, verdict)
             for route in self.routes

@@ -24,6 +24,7 @@ _PATIENCE = 30.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the options and the settings of the same names."""
     what = "let `import sanic` and `import mach9` find streamcompat: for the tests of an old app, unedited"
     parser.getgroup("streamcompat").addoption("--streamcompat-alias", action="store_true", help=what)
     parser.addini("streamcompat_alias", what, type="bool", default=False)
@@ -34,13 +35,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Installs what was asked for, before a conftest imports the app."""
     known = early_config.known_args_namespace
     _give_back(early_config, known.streamcompat_old_python)
     _install_aliases(early_config, known.streamcompat_alias)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Where this plugin is loaded too late for the hook above.
+    """Installs it where this plugin was loaded too late for the hook above."""
     _give_back(config, config.option.streamcompat_old_python)
     _install_aliases(config, config.option.streamcompat_alias)
 

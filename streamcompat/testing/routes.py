@@ -57,6 +57,7 @@ class Target:
 
     @property
     def name(self) -> str:
+        """The method and the path of the route."""
         return f"{self.method} {self.uri}"
 
 

@@ -104,6 +104,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return super().time() + self._jumps.skipped
 
     def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: Any) -> Future[T]:  # type: ignore[override]
+        """As asyncio's; while a thread works, no timer is skipped to."""
         future = super().run_in_executor(executor, func, *args)
         self._jumps.jobs += 1
         future.add_done_callback(self._done)

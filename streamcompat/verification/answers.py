@@ -68,6 +68,7 @@ class Answer:
 
     @property
     def succeeded(self) -> bool:
+        """Whether the status is a 2xx."""
         return 200 <= self.status < 300
 
     def without(self, unsteady: Set[str]) -> Answer:

@@ -128,9 +128,11 @@ class MemoryTransport:
         return cancels(error)
 
     def pause_reading(self) -> None:
-        pass  # the peer looks at `reading_paused` before it sends
+        """The session does not read now."""
+        # The peer looks at `reading_paused` before it sends.
 
     def resume_reading(self) -> None:
+        """The session reads again."""
         self.client.on_room()
 
     def was_reset(self) -> bool:

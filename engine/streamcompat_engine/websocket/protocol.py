@@ -156,6 +156,7 @@ class WebSocket:
 
     @property
     def want_read(self) -> bool:
+        """Whether bytes of the peer may be given now; no while enough messages wait."""
         return not self._full and not self._stopped
 
     def receive_data(self, data: bytes, now: float) -> None:

@@ -66,10 +66,12 @@ class ConnectionClosed(Exception):
     # Properties, because `_caught_by_library` mixes in a class whose own may be read-only properties.
     @property
     def code(self) -> int:
+        """The close code (RFC 6455 §7.4)."""
         return self._code
 
     @property
     def reason(self) -> str:
+        """The reason that was given with it; may be empty."""
         return self._reason
 
 
