@@ -107,6 +107,10 @@ class Headers(dict[str, Any]):
         else:
             self[name] = value
 
+    def get_all(self, key: str) -> list[Any]:
+        """As `getall`; an empty list for a name that has no value."""
+        return self.getall(key, [])
+
     def getall(self, name: str, default: list[Any] = _MISSING) -> list[Any]:
         """Every value of `name`, in order; KeyError if it has none and no `default` is given."""
         if name not in self:

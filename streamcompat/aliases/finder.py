@@ -9,8 +9,10 @@ of that name.
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import importlib.util
+import json
 import sys
 from collections.abc import Sequence
 from importlib.abc import InspectLoader, Loader, MetaPathFinder
@@ -175,13 +177,26 @@ def missing(name: str, kind: type[ImportError]) -> ImportError:
     facade = f"{FACADES[root]}.{below}" if below else FACADES[root]
     offered = _offered(sys.modules[facade])
     message = f"streamcompat's {parent} has no {last!r}"
+    known = _absent().get(name)
+    if known is not None:
+        message += f", which came in {root.capitalize()} {known['since']}"
     if instead := INSTEAD.get(f"{below}.{last}" if below else last):
         message += f": use {instead}"
+    elif known is not None:
+        message += f": {known['why']}"
     elif close := difflib.get_close_matches(last, offered, n=3):
         message += f": did you mean {' or '.join(close)}?"
     elif offered:
         message += f": it has {', '.join(offered)}"
     return kind(message, name=name)
+
+
+@functools.cache
+def _absent() -> dict[str, dict[str, str]]:
+    """The names of the originals that are not here: the first release, and why; made with
+    docs/compatibility.md."""
+    table = json.loads((Path(__file__).parents[1] / "checking" / "surface.json").read_text("utf-8"))
+    return {name: entry for name, entry in table.items() if not entry["there"]}
 
 
 def _offered(module: ModuleType) -> list[str]:

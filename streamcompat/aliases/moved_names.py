@@ -33,7 +33,6 @@ INSTEAD: Final = {
     "response.MultiHeader": _HEADERS,
     "router.ROUTER_CACHE_SIZE": _ROUTER_CACHE,
     "router.url_hash": _ROUTER_CACHE,
-    "server.HttpProtocol": _PROTOCOL,
     "server.current_time": "`time.time()`",
     "server.serve": _SERVE,
     "server.serve_multiple": "`app.run(workers=N)`",

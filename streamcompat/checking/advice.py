@@ -42,7 +42,7 @@ def commands(files: Sequence[FileScan], judged: Judged, release: str | None) -> 
     options = ["--alias"] if _needs_alias(files) else []
     options += ["--old-python"] if "option" in kinds else []
     program = [one for one in options if one != "--alias"]
-    if release in RELEASES and release != RELEASES[-1]:
+    if release in RELEASES and release != "0.8":
         options.append(f"--compat {release}")
     found = list(_starts(files, " ".join(["", *options]), " ".join(["", *program])))
     return lines + found[:_MOST]

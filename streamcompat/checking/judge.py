@@ -52,6 +52,7 @@ class _Entry(TypedDict):
     there: bool
     arguments: list[str]
     why: str
+    since: str
 
 
 @cache

@@ -123,7 +123,7 @@ def _add_imports(imports: argparse._ArgumentGroup) -> None:
         metavar="RELEASE",
         choices=RELEASES,
         help="the release of Sanic whose behaviour applies where releases contradict each other, one of "
-        f"{', '.join(RELEASES)} (default: the last)",
+        f"{', '.join(RELEASES)} (default: 0.8)",
     )
     imports.add_argument(
         "--ignore-run",

@@ -314,8 +314,10 @@ class App(Registry, Tasks):
         request._begun = response
         return response
 
-    async def _send(self, request: BaseRequest, exchange: Exchange, response: BaseHTTPResponse) -> None:
-        if self.response_middleware and response.begun is not exchange:
+    async def _send(
+        self, request: BaseRequest, exchange: Exchange, response: BaseHTTPResponse, middleware: bool = True
+    ) -> None:
+        if middleware and self.response_middleware and response.begun is not exchange:
             response = await self._run_response_middleware(request, response)
         headers = response.wire_headers()
         if self._closes:

@@ -18,6 +18,13 @@ RESPONSE_TIMEOUT: Final = 60
 """The default of the setting of this name."""
 
 
+class PyFileError(Exception):
+    """A file of settings cannot be executed; of Sanic since 18.12."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__("could not execute config file %s", file)
+
+
 class Config(dict[str, Any]):
     """The settings.
 

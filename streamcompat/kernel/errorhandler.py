@@ -121,7 +121,7 @@ class ErrorHandler:
             status = exception.status_code
             if status == 405 and request.method == "OPTIONS" and request._endpoint is None:
                 return self._options(exception)
-            if status >= 500:
+            if status >= 500 and not exception.quiet:
                 self.log(f"{describe(request)} failed\n{_traceback(exception)}")
             return self.dialect.response(
                 f"Error: {exception}", status, dict(exception.headers), content_type=_TEXT

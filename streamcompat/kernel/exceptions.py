@@ -21,9 +21,11 @@ class HTTPException(Exception):
     Attributes:
         status_code: the response's status; 500 unless the class or the constructor sets another.
         headers: header fields of the response.
+        quiet: a status of 500 and more is not logged.
     """
 
     status_code: int = 500
+    quiet: bool | None = None
     headers: Mapping[str, object] = _NO_HEADERS
 
     def __init__(self, message: object = "", status_code: int | None = None) -> None:

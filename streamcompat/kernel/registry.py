@@ -81,8 +81,8 @@ class Registry(Registration, WebSocketSwitch):
         self.listeners[event].append(listener)
         return listener
 
-    def blueprint(self, blueprint: Blueprints, **options: str | None) -> None:
-        """Takes on a blueprint, or a list of them; `url_prefix` replaces the blueprint's own.
+    def blueprint(self, blueprint: Blueprints, **options: Any) -> None:
+        """Takes on a blueprint, or a list of them; for the options see `Blueprint.register`.
 
         Raises: AssertionError: another blueprint has the same name.
         """

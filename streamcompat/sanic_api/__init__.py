@@ -1,4 +1,4 @@
-"""The API of Sanic 0.5 to 0.8 on streamcompat's kernel.
+"""The API of Sanic 0.5 to 21.12 on streamcompat's kernel.
 
 The rule: names and signatures only; differences in behaviour from Mach9 are in `dialect`.
 """
@@ -12,8 +12,35 @@ from streamcompat.sanic_api import static as static
 from streamcompat.sanic_api import websocket as websocket
 from streamcompat.sanic_api.app import Sanic, compat
 from streamcompat.sanic_api.blueprints import Blueprint
+from streamcompat.sanic_api.constants import HTTPMethod
+from streamcompat.sanic_api.request import Request
+from streamcompat.sanic_api.response import (
+    HTTPResponse,
+    empty,
+    file,
+    html,
+    json,
+    raw,
+    redirect,
+    text,
+)
+from streamcompat.sanic_api.versions import of_chosen as _of_chosen
 
-__version__ = "0.8.3"
-"""The release whose behaviour is the default where releases differ."""
+__version__ = _of_chosen()
+"""The release whose behaviour applies where releases differ: 0.8.3, or the one that `compat` chose."""
 
-__all__ = ["Blueprint", "Sanic", "compat"]
+__all__ = [
+    "Blueprint",
+    "HTTPMethod",
+    "HTTPResponse",
+    "Request",
+    "Sanic",
+    "compat",
+    "empty",
+    "file",
+    "html",
+    "json",
+    "raw",
+    "redirect",
+    "text",
+]

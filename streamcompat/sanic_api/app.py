@@ -2,31 +2,57 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar, Self, overload
+from typing import Any, ClassVar, Self, TypeVar, overload
 
 from streamcompat.application import Application
 from streamcompat.asgi.scope import Receive, Scope, Send
 from streamcompat.kernel.config import Config as KernelConfig
 from streamcompat.kernel.dialect import Dialect, told_apart
 from streamcompat.kernel.request.request import BaseRequest
+from streamcompat.kernel.routes.blueprints import Blueprints
 from streamcompat.sanic_api import versions
-from streamcompat.sanic_api.config import Config
+from streamcompat.sanic_api.config import SANIC_PREFIX, Config
 from streamcompat.sanic_api.dialect import SANIC, chosen, of_release
 from streamcompat.sanic_api.exceptions import SanicException
 from streamcompat.sanic_api.handlers import ErrorHandler
+from streamcompat.sanic_api.hooks import Hooked
+from streamcompat.sanic_api.named import TakesNamed
+from streamcompat.sanic_api.overridden import warn_of_overridden
+from streamcompat.sanic_api.registered import Registered
 from streamcompat.sanic_api.request import Request
+from streamcompat.sanic_api.response import encode_json_with
 from streamcompat.sanic_api.router import Router
-from streamcompat.sanic_api.streaming import StreamRoutes
-from streamcompat.sanic_api.testing import SanicTestClient
+from streamcompat.sanic_api.server.protocols.http_protocol import HttpProtocol
+from streamcompat.sanic_api.testing import SanicASGITestClient, SanicTestClient
 from streamcompat.serving.options import OF_PROCESS, RunOptions, takes
 from streamcompat.serving.running import RunningServer
 from streamcompat.serving.test_client import SocketTestClient
 
 __all__ = ["Sanic", "compat"]
 
+R = TypeVar("R")
 
-class Sanic(StreamRoutes, Application):
+
+def _with_protocol(run: Callable[..., R]) -> Callable[..., R]:
+    """Takes the settings of a protocol class that `run` is given."""
+    names = list(inspect.signature(run).parameters)
+    place = names.index("protocol") - 1
+
+    @functools.wraps(run)
+    def call(self: Sanic, *positional: Any, **given: Any) -> R:
+        protocol = given.get("protocol", positional[place] if len(positional) > place else None)
+        if isinstance(protocol, type) and issubclass(protocol, HttpProtocol):
+            self.config.update(protocol.settings())
+        return run(self, *positional, **given)
+
+    return call
+
+
+class Sanic(Hooked, TakesNamed, Registered, Application):
     """An application with Sanic's API.
 
     `is_request_stream` is accepted; whether a request is streamed depends on its route alone.
@@ -48,22 +74,49 @@ class Sanic(StreamRoutes, Application):
         log_config: dict[str, Any] | None = None,
         configure_logging: bool = True,
         is_request_stream: bool = False,
+        *,
+        config: Config | None = None,
+        ctx: Any = None,
+        env_prefix: str | None = SANIC_PREFIX,
+        register: bool | None = None,
+        dumps: Callable[..., str] | None = None,
     ) -> None:
+        """The arguments by position are those of 0.7 to 20.12; those of 21.x are taken by name.
+
+        Args:
+            config: the settings, instead of new ones.
+            ctx: `app.ctx`, instead of a new namespace.
+            env_prefix: of the environment's variables that are settings; empty for none.
+            register: `False` hides the app from `Sanic.get_app`.
+            dumps: what `json` encodes with, in the whole process.
+        """
         self.dialect = chosen()
         super().__init__(
             name,
             router,
             error_handler,
-            load_env,
+            load_env if env_prefix == SANIC_PREFIX else env_prefix or False,
             request_class,
             strict_slashes,
             configure_logging,
             log_config,
+            ctx=ctx,
         )
+        self.router.dialect = self.dialect
+        if config is not None:
+            self.config = config
+        if register is not False:
+            self.register_app(self)
+        if dumps is not None:
+            encode_json_with(dumps)
         self._is_request_stream = is_request_stream
         self.go_fast: Callable[..., None] = self.run
         # ASGI servers ask whether this is a coroutine function; Python itself calls that of the class.
         vars(self)["__call__"] = self.asgi.__call__
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        warn_of_overridden(cls, "Sanic")
 
     @property
     def is_request_stream(self) -> bool:
@@ -92,6 +145,15 @@ class Sanic(StreamRoutes, Application):
             "transport": request.transport,
         }
 
+    def use_dialect(self, dialect: Dialect) -> None:
+        super().use_dialect(dialect)
+        self.router.dialect = dialect
+
+    def register_blueprint(self, blueprint: Blueprints, **options: Any) -> None:
+        """As `blueprint`, which a subclass may override."""
+        self.blueprint(blueprint, **options)
+
+    @_with_protocol
     @takes(
         (
             "host",
@@ -111,6 +173,7 @@ class Sanic(StreamRoutes, Application):
         """Serves until SIGINT or SIGTERM, or until `stop`; the arguments are the fields of `RunOptions`."""
         self._serve(options)
 
+    @_with_protocol
     @takes(
         ("host", "port", "debug", "ssl", "sock", "protocol", "backlog", "stop_event", "access_log"),
         without=OF_PROCESS,
@@ -129,6 +192,11 @@ class Sanic(StreamRoutes, Application):
         return self.asgi(*arguments) if arguments else self
 
     @property
+    def asgi_client(self) -> SanicASGITestClient:
+        """A client for tests, whose methods are awaited."""
+        return SanicASGITestClient(self)
+
+    @property
     def loop(self) -> Any:
         """The event loop that serves the app; SanicException while the app is not served."""
         if self._loop is None:
@@ -140,7 +208,7 @@ def compat(release: str, app: Sanic | None = None) -> None:
     """Chooses the release of Sanic whose behaviour applies where releases contradict each other; default 0.8.
 
     Args:
-        release: "0.5", "0.6", "0.7" or "0.8"; a third number is ignored.
+        release: "0.5", "0.6", "0.7", "0.8", or one from "18.12" to "21.12"; a third number is ignored.
         app: change this app only; call it before the app is served. Without it the release applies to every
             app that is made afterwards, and to functions that are called outside of a request.
     Raises: ValueError: another release.
@@ -148,5 +216,6 @@ def compat(release: str, app: Sanic | None = None) -> None:
     told_apart.add(SANIC.name)
     if app is None:
         versions.choose(release)
+        vars(sys.modules["streamcompat.sanic_api"])["__version__"] = versions.of_chosen()
     else:
         app.use_dialect(of_release(release))

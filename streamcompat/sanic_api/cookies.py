@@ -2,4 +2,6 @@
 
 from streamcompat.kernel.cookies import Cookie, CookieJar
 
-__all__ = ["Cookie", "CookieJar"]
+__all__ = ["DEFAULT_MAX_AGE", "Cookie", "CookieJar"]
+
+DEFAULT_MAX_AGE = 0

@@ -22,7 +22,7 @@ def _token(authorization: str | None) -> str | None:
 
 SANIC = Dialect(
     name="Sanic",
-    release=versions.LATEST,
+    release=versions.DEFAULT,
     env_prefix="SANIC_",
     env_numbers=True,
     self_handlers=False,
@@ -71,15 +71,22 @@ _SANIC_05 = replace(
     release=(0, 5),
     token=lambda authorization: authorization and after_token(authorization),
 )
+# Since 18.12 the logger has a name of its own.
+_SANIC_18 = replace(SANIC, release=(18, 12), log="sanic.root")
 _BY_RELEASE = {dialect.release: dialect for dialect in (_SANIC_05, _SANIC_06, _SANIC_07, SANIC)}
 
 
 def of_release(release: str) -> Dialect:
-    """The dialect of a release: one of `versions.RELEASES`, with or without a third number. ValueError for
-    another release."""
-    return _BY_RELEASE[versions.parsed(release)]
+    """The dialect of a release that `versions.parsed` takes. ValueError for another release."""
+    return _dialect(versions.parsed(release))
+
+
+def _dialect(release: tuple[int, int]) -> Dialect:
+    if release not in _BY_RELEASE:
+        _BY_RELEASE[release] = replace(_SANIC_18, release=release)
+    return _BY_RELEASE[release]
 
 
 def chosen() -> Dialect:
     """The dialect of the release that was chosen for the process."""
-    return _BY_RELEASE[versions.chosen()]
+    return _dialect(versions.chosen())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from streamcompat.kernel import exceptions as kernel
+from streamcompat.kernel.config import PyFileError
 from streamcompat.kernel.errorhandler import INTERNAL_SERVER_ERROR_HTML
 from streamcompat.kernel.statuses import STATUS_CODES
 from streamcompat.sanic_api import versions
@@ -18,32 +19,77 @@ __all__ = [
     "ContentRangeError",
     "FileNotFound",
     "Forbidden",
+    "HeaderExpectationFailed",
     "HeaderNotFound",
+    "InvalidHeader",
     "InvalidRangeType",
+    "InvalidSignal",
     "InvalidUsage",
+    "LoadFileException",
     "MethodNotSupported",
     "NotFound",
     "PayloadTooLarge",
+    "PyFileError",
     "RequestTimeout",
     "SanicException",
     "ServerError",
     "ServiceUnavailable",
     "URLBuildError",
     "Unauthorized",
+    "WebsocketClosed",
     "abort",
     "add_status_code",
 ]
 
 _by_status = kernel.ByStatus()
+_NOT_GIVEN: Any = object()
 
 
-def add_status_code(code: int) -> Callable[[kernel.E], kernel.E]:
-    """The decorated exception has this status, and is the one that `abort` raises for it."""
-    return _by_status.registering(code)
+def add_status_code(code: int, quiet: bool | None = None) -> Callable[[kernel.E], kernel.E]:
+    """The decorated exception has this status, and is the one that `abort` raises for it.
+
+    Args:
+        quiet: a status of 500 and more is not logged.
+    """
+    register = _by_status.registering(code)
+
+    def decorate(cls: kernel.E) -> kernel.E:
+        if quiet is not None:
+            cls.quiet = quiet
+        return register(cls)
+
+    return decorate
 
 
 class SanicException(kernel.HTTPException):
-    """The base class of Sanic's exceptions; the status is 500 unless `status_code` sets another."""
+    """The base class of Sanic's exceptions; the status is 500 unless `status_code` sets another.
+
+    Without a message it has that of its class, else the status's reason phrase, as since 21.12.
+
+    Attributes:
+        quiet: a status of 500 and more is not logged.
+        context, extra: the application's own values; error pages of 21.12 show `context`.
+    """
+
+    message: str = ""
+
+    def __init__(
+        self,
+        message: object = _NOT_GIVEN,
+        *arguments: Any,
+        quiet: bool | None = None,
+        context: dict[str, Any] | None = None,
+        extra: dict[str, Any] | None = None,
+        **further: Any,
+    ) -> None:
+        if message is _NOT_GIVEN or (message is None and not versions.before(21, 3)):
+            status = arguments[0] if arguments else further.get("status_code")
+            message = self.message or STATUS_CODES.get(status or 0, b"").decode()
+        super().__init__(message, *arguments, **further)
+        if quiet is not None:
+            self.quiet = quiet
+        self.context = context
+        self.extra = extra
 
 
 @add_status_code(404)
@@ -103,6 +149,30 @@ class Forbidden(SanicException, kernel.Forbidden):
     """The client may not do this."""
 
 
+class InvalidHeader(InvalidUsage):
+    """The value of a header field cannot be parsed."""
+
+
+@add_status_code(417)
+class HeaderExpectationFailed(SanicException):
+    """What the request expects cannot be done."""
+
+
+class InvalidSignal(SanicException):
+    """A signal's name is not one of three parts, or is Sanic's own."""
+
+
+class WebsocketClosed(SanicException):
+    """The client has closed the WebSocket."""
+
+    quiet = True
+    message = "Client has closed the websocket connection"
+
+
+class LoadFileException(SanicException):
+    """A file of settings cannot be found."""
+
+
 class InvalidRangeType(ContentRangeError, kernel.InvalidRangeType):
     """The range's unit is not `bytes`."""
 
@@ -114,10 +184,10 @@ class Unauthorized(SanicException, kernel.Unauthorized):
 
     def __init__(
         self,
-        message: object,
+        message: object = _NOT_GIVEN,
         status_code: int | str | None = None,
         scheme: str | None = None,
-        **challenge: object,
+        **challenge: Any,
     ) -> None:
         if isinstance(status_code, str):
             status_code, scheme = None, status_code

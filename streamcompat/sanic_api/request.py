@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, parse_qsl
 
 from streamcompat.datastructures import File, RequestParameters
 from streamcompat.kernel.dialect import Dialect
@@ -12,7 +15,20 @@ from streamcompat.kernel.request.forms import parse_multipart_form
 from streamcompat.kernel.request.request import DEFAULT_CONTENT_TYPE as DEFAULT_HTTP_CONTENT_TYPE
 from streamcompat.sanic_api.body import StreamQueue
 from streamcompat.sanic_api.dialect import chosen
+from streamcompat.sanic_api.headers import (
+    AcceptContainer,
+    Options,
+    parse_accept,
+    parse_forwarded,
+    parse_host,
+    parse_xforwarded,
+)
+from streamcompat.sanic_api.models.server_types import ConnInfo
+from streamcompat.sanic_api.overridden import warn_of_overridden
 from streamcompat.sanic_api.response import BaseHTTPResponse, HTTPResponse
+
+if TYPE_CHECKING:
+    from streamcompat.kernel.routes.endpoints import Endpoint
 
 __all__ = [
     "DEFAULT_HTTP_CONTENT_TYPE",
@@ -24,10 +40,44 @@ __all__ = [
 ]
 
 
+class MatchedRoute:
+    """A request's route, as Sanic since 21.3 shows it.
+
+    Attributes:
+        name: `app.blueprint.handler`.
+        path: as registered, without the slash at its begin; `uri` with it.
+        handler: as registered.
+        ctx: the values that the decorator was given as `ctx_NAME=`, as attributes.
+    """
+
+    __slots__ = ("ctx", "handler", "name", "path", "uri")
+
+    def __init__(self, app: str, endpoint: Endpoint) -> None:
+        self.name = f"{app}.{endpoint.name}"
+        self.uri = endpoint.uri
+        self.path = endpoint.uri.removeprefix("/")
+        self.handler = endpoint.handler
+        self.ctx = SimpleNamespace(**endpoint.context or {})
+
+
+def _identifier(text: str) -> uuid.UUID | str | int:
+    for kind in (uuid.UUID, int):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
 class Request(kernel.BaseRequest):
     """One request. The server calls this constructor only if a subclass overrides it."""
 
-    __slots__ = ()
+    __slots__ = ("_answered", "_conn_info", "_forwarded", "_id")
+
+    _answered: bool  # only set, by `hooks`
+    _conn_info: ConnInfo
+    _forwarded: Options
+    _id: uuid.UUID | str | int
 
     def __init__(
         self,
@@ -40,15 +90,181 @@ class Request(kernel.BaseRequest):
         super().__init__()
         self._by_hand(method, url_bytes, version, headers, transport)
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        warn_of_overridden(cls, "Request")
+
     @classmethod
     def _unserved_dialect(cls) -> Dialect:
         return chosen()
+
+    # The route
 
     @property
     def endpoint(self) -> str | None:
         """The handler's name behind those of its app and its blueprint, `app.blueprint.handler`, as in Sanic
         since 19.3; `None` while no route is chosen."""
         return None if self._endpoint is None else f"{self.app.name}.{self._endpoint.name}"
+
+    @property
+    def route(self) -> MatchedRoute | None:
+        """The route, as in Sanic since 21.3, also before it is chosen; `None` where no route matches."""
+        endpoint = self._endpoint
+        if endpoint is None:
+            try:
+                endpoint, _ = self.app.router.resolve(self.path, self.method, self.host)
+            except self._dialect.base:
+                return None
+        return MatchedRoute(self.app.name, endpoint)
+
+    @property
+    def name(self) -> str | None:
+        """The name of the route, `app.blueprint.handler`, also before it is chosen; see `route`."""
+        route = self.route
+        return None if route is None else route.name
+
+    # The head
+
+    @property
+    def query_args(self) -> list[tuple[str, str]]:
+        """The parameters of the query in order, as in Sanic since 19.6."""
+        return self.get_query_args()
+
+    def get_args(
+        self,
+        keep_blank_values: bool = False,
+        strict_parsing: bool = False,
+        encoding: str = "utf-8",
+        errors: str = "replace",
+    ) -> RequestParameters:
+        """As `args`; the arguments are those of `urllib.parse.parse_qs`. ValueError only if
+        `strict_parsing`."""
+        query = self.query_string
+        if not query:
+            return RequestParameters()
+        return RequestParameters(parse_qs(query, keep_blank_values, strict_parsing, encoding, errors))
+
+    def get_query_args(
+        self,
+        keep_blank_values: bool = False,
+        strict_parsing: bool = False,
+        encoding: str = "utf-8",
+        errors: str = "replace",
+    ) -> list[tuple[str, str]]:
+        """As `query_args`; the arguments are those of `urllib.parse.parse_qsl`. ValueError only if
+        `strict_parsing`."""
+        query = self.query_string
+        return parse_qsl(query, keep_blank_values, strict_parsing, encoding, errors) if query else []
+
+    @property
+    def accept(self) -> AcceptContainer:
+        """The media types of the Accept field, the dearest first; empty without the field.
+
+        Raises: InvalidHeader (400).
+        """
+        return parse_accept(", ".join(map(str, self.headers.getall("accept", []))))
+
+    @property
+    def id(self) -> uuid.UUID | str | int:
+        """The value of REQUEST_ID_HEADER, as a UUID or a number if it is one; else `generate_id()`, once."""
+        try:
+            return self._id
+        except AttributeError:
+            given = self.headers.get(self.app.config.get("REQUEST_ID_HEADER") or "X-Request-ID")
+            self._id = self.generate_id() if given is None else _identifier(str(given))
+            return self._id
+
+    def generate_id(*_: Any) -> uuid.UUID | str | int:
+        """A new value for `id`; a subclass may override it."""
+        return uuid.uuid4()
+
+    @property
+    def head(self) -> bytes:
+        """The request line and the header fields as sent."""
+        return self._origin.head.wire
+
+    @property
+    def request_line(self) -> bytes:
+        """The first line of the head."""
+        return self.head.lstrip(b"\r\n").partition(b"\r\n")[0]
+
+    @property
+    def raw_headers(self) -> bytes:
+        """The header fields as sent, each with its line end."""
+        return self.head.lstrip(b"\r\n").partition(b"\r\n")[2].removesuffix(b"\r\n")
+
+    # The connection, and what proxies say of it
+
+    @property
+    def conn_info(self) -> ConnInfo:
+        """The two ends of the connection, and a namespace for each connection."""
+        try:
+            return self._conn_info
+        except AttributeError:
+            self._conn_info = ConnInfo.of(self)
+            return self._conn_info
+
+    @property
+    def forwarded(self) -> Options:
+        """What trusted proxies say: `for`, `proto`, `host`, `port`, `path` and others of Forwarded.
+
+        Empty unless FORWARDED_SECRET, REAL_IP_HEADER or PROXIES_COUNT is set: any client can send the fields.
+        """
+        try:
+            return self._forwarded
+        except AttributeError:
+            config = self.app.config
+            found = parse_forwarded(self.headers, config) or parse_xforwarded(self.headers, config)
+            self._forwarded = found or {}
+            return self._forwarded
+
+    @property
+    def remote_addr(self) -> str:
+        """The client's address as a proxy says, or an empty text: since 19.6 by `forwarded`; before, the
+        first of `X-Forwarded-For`, which any client can forge."""
+        if self._dialect.release < (19, 6) and not self.forwarded:
+            return super().remote_addr
+        return str(self.forwarded.get("for", ""))
+
+    @property
+    def server_name(self) -> str:
+        """The name in SERVER_NAME, else that which a trusted proxy or the Host field says; in lower case."""
+        return parse_host(self._effective_host())[0] or ""
+
+    @property
+    def server_port(self) -> int:
+        """The port that a trusted proxy, SERVER_NAME or the Host field says, else that of the scheme."""
+        port = self.forwarded.get("port") or parse_host(self._effective_host())[1]
+        scheme = self.forwarded.get("proto") or self.scheme
+        return int(port or (80 if scheme in ("http", "ws") else 443))
+
+    @property
+    def server_path(self) -> str:
+        """The path that a trusted proxy says, else that of the request."""
+        return str(self.forwarded.get("path") or self.path)
+
+    def _effective_host(self) -> str:
+        named = str(self.app.config.get("SERVER_NAME") or "")
+        if named:
+            return named.partition("//")[2].partition("/")[0] if "//" in named else named.partition("/")[0]
+        return str(self.forwarded.get("host") or self.host)
+
+    def url_for(self, view_name: str, **values: Any) -> str:
+        """The external URL of a handler, see `app.url_for`, by the names that the client used."""
+        if self.app.config.get("SERVER_NAME"):
+            return self.app.url_for(view_name, _external=True, **values)
+        scheme = str(self.forwarded.get("proto") or self.scheme)
+        host, port = self._effective_host(), self.forwarded.get("port")
+        if port and ":" not in host and port != (443 if scheme in ("https", "wss") else 80):
+            host = f"{host}:{port}"
+        return self.app.url_for(view_name, _external=True, _scheme=scheme, _server=host, **values)
+
+    # The response
+
+    @property
+    def responded(self) -> bool:
+        """Whether the handler has begun its response itself, with `respond`."""
+        return hasattr(self, "_begun")
 
     async def receive_body(self) -> None:
         """Reads what is left of a streamed body into `body`, as in Sanic since 20.3, so that `json`, `form`

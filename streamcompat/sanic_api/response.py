@@ -21,7 +21,9 @@ __all__ = [
     "STATUS_CODES",
     "BaseHTTPResponse",
     "HTTPResponse",
+    "ResponseStream",
     "StreamingHTTPResponse",
+    "empty",
     "file",
     "file_stream",
     "html",
@@ -84,6 +86,13 @@ class Sendable:
     async def eof(self) -> None:
         """Ends the body, as `send(end_stream=True)`; a second call does nothing."""
         await self.send(end_stream=True)
+
+    async def __aenter__(self) -> Callable[..., Awaitable[None]]:
+        """`send`, until the end of the block ends the body."""
+        return self.send
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.eof()
 
 
 class HTTPResponse(Sendable, kernel.HTTPResponse):
@@ -156,6 +165,10 @@ class StreamingHTTPResponse(Sendable, BaseHTTPResponse):
         return self.head_text(version, connection, framing, b"UNKNOWN RESPONSE")
 
 
+ResponseStream = StreamingHTTPResponse
+"""The name of what `stream` returns, in 21.12."""
+
+
 def _not_started(data: bytes) -> Awaitable[None]:
     raise RuntimeError("write() works inside the streaming function, while the response is being sent")
 
@@ -164,8 +177,26 @@ _makers = Makers(HTTPResponse, ":/%#?&=@[]!$&'()*+,;")
 json: Final = _makers.json
 text: Final = _makers.text
 raw: Final = _makers.raw
-html: Final = _makers.html
 redirect: Final = _makers.redirect
+
+
+def html(body: Any, status: int = 200, headers: GivenHeaders = None) -> HTTPResponse:
+    """A response with HTML: text, bytes, or what has `__html__` or `_repr_html_`."""
+    if body.__class__ is not str:
+        render = getattr(body, "__html__", None) or getattr(body, "_repr_html_", None)
+        if render is not None:
+            body = render()
+    return _makers.html(body, status, headers)
+
+
+def empty(status: int = 204, headers: GivenHeaders = None) -> HTTPResponse:
+    """A response without body and content type."""
+    return HTTPResponse(None, status, headers, None)
+
+
+def encode_json_with(dumps: Callable[..., str]) -> None:
+    """Lets `json` encode with `dumps` in this process, as `Sanic(dumps=...)` since 21.12."""
+    _makers.dumps = dumps
 
 
 def stream(

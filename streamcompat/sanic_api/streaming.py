@@ -1,17 +1,175 @@
-"""Sanic's decorator for routes that stream their request."""
+"""The decorators that Sanic and its Blueprint have beside the shared ones.
+
+The rule: spellings of all releases; each ends in what the shared decorators do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from enum import Enum
+from functools import partial
+from inspect import Parameter
+from typing import Any, Final
 
-from streamcompat.kernel.routes.registration import Decorator, Registration
+from streamcompat.kernel.routes.endpoints import OF_DECORATORS, RouteOptions
+from streamcompat.kernel.routes.registration import GET, Decorator, H, Registration, view_methods
 from streamcompat.kernel.routes.signatures import options_of, takes_options
+
+__all__ = ["ListensAndRoutes", "StreamRoutes"]
+
+_SINCE_18: Final = (
+    "version_prefix",
+    "ignore_body",
+    "apply",
+    "error_format",
+    "unquote",
+    "static",
+    "websocket",
+)
+_OPTIONS: Final = OF_DECORATORS | {
+    name: Parameter(name, Parameter.KEYWORD_ONLY, default=None) for name in _SINCE_18
+}
+_ROUTE_ORDER: Final = ("host", "strict_slashes", "stream", "version", "name", "ignore_body")
+_ADD_ORDER: Final = ("methods", "host", "strict_slashes", "version", "name", "stream")
 
 
 class StreamRoutes(Registration):
-    """The decorator that Sanic and its Blueprint have beside the shared ones."""
+    """The routes."""
 
-    @takes_options(options_of(Registration.route, "methods", "stream"), "host", "strict_slashes")
+    @takes_options(_OPTIONS, *_ROUTE_ORDER, refuses=False)
+    def route(self, uri: str, methods: Collection[str] | None = GET, **options: Any) -> Decorator:
+        """Registers the decorated handler for `methods`, or for any method if `None`.
+
+        Of 21.x: `version_prefix` stands in the place of `/v`; `ctx_NAME=` are values of
+        `request.route.ctx`. `ignore_body`, `apply`, `error_format`, `unquote`, `static` and `websocket` are
+        accepted without effect.
+
+        Raises: TypeError: there is no such option.
+        """
+        context = {
+            name.removeprefix("ctx_"): options.pop(name) for name in list(options) if _is_context(name)
+        }
+        prefix = options.pop("version_prefix", None)
+        for name in _SINCE_18:
+            options.pop(name, None)
+        unknown = sorted(options.keys() - _OPTIONS.keys())
+        if unknown:
+            raise TypeError(f"route() got an unexpected keyword argument {unknown[0]!r}")
+        route_options = RouteOptions(
+            **options, version_prefix=None if prefix == "/v" else prefix, context=context or None
+        )
+
+        def register(handler: H) -> H:
+            self._add_route(handler, uri, methods, route_options)
+            return handler
+
+        return register
+
+    @takes_options(options_of(route), *_ADD_ORDER, refuses=False)
+    def add_route(self, handler: H, uri: str, **options: Any) -> H:
+        """Registers a handler, a class view's `as_view()` or a composed view; a view defines its methods."""
+        methods = view_methods(handler, options.pop("methods", GET))
+        return self.route(uri, methods, **options)(handler)
+
+    @takes_options(options_of(route, "methods", "stream"), "host", "strict_slashes", refuses=False)
     def stream(self, uri: str, methods: Collection[str] = ("POST",), **options: object) -> Decorator:
         """As `route`; the handler reads the request's body through `request.stream.get()`."""
         return self.route(uri, methods, stream=True, **options)
+
+
+class ListensAndRoutes(StreamRoutes):
+    """The routes, and the spellings of 21.x for middleware, listeners and signals."""
+
+    def listener(self, event: Any, event_or_none: str | None = None, apply: bool = True) -> Any:
+        """`@app.listener("before_server_start")`, or a function and the event, as since 21.3."""
+        if callable(event):
+            return self.register_listener(event, event_or_none or "before_server_start")
+        return super().listener(event)
+
+    def before_server_start(self, listener: H) -> H:
+        """A listener of this event."""
+        return self.register_listener(listener, "before_server_start")
+
+    def after_server_start(self, listener: H) -> H:
+        """A listener of this event."""
+        return self.register_listener(listener, "after_server_start")
+
+    def before_server_stop(self, listener: H) -> H:
+        """A listener of this event."""
+        return self.register_listener(listener, "before_server_stop")
+
+    def after_server_stop(self, listener: H) -> H:
+        """A listener of this event."""
+        return self.register_listener(listener, "after_server_stop")
+
+    def main_process_start(self, listener: H) -> H:
+        """A listener of the start; with workers it runs in each, before `before_server_start`."""
+        return self.register_listener(listener, "main_process_start")
+
+    def main_process_stop(self, listener: H) -> H:
+        """A listener of the stop; with workers it runs in each, behind `after_server_stop`."""
+        return self.register_listener(listener, "main_process_stop")
+
+    def on_request(self, middleware: Any = None) -> Any:
+        """`@app.on_request`, with or without parentheses."""
+        return self._attached(middleware, "request")
+
+    def on_response(self, middleware: Any = None) -> Any:
+        """`@app.on_response`, with or without parentheses."""
+        return self._attached(middleware, "response")
+
+    def _attached(self, middleware: Any, attach_to: str) -> Any:
+        if callable(middleware):
+            return self.register_middleware(middleware, attach_to)
+        return partial(self.register_middleware, attach_to=attach_to)
+
+    def signal(
+        self,
+        event: str | Enum,
+        *,
+        apply: bool = True,
+        condition: Mapping[str, Any] | None = None,
+        exclusive: bool = True,
+    ) -> Callable[[H], H]:
+        """The decorated function handles an event of the app, see `app.dispatch`; the server's own events
+        are listeners.
+
+        Args:
+            condition: `dispatch` reaches it with the same one only; unless `exclusive`, without one too.
+        Raises: InvalidSignal: the name is not one of three parts, or is one of Sanic's for requests.
+        """
+
+        def register(handler: H) -> H:
+            self.add_signal(handler, event, condition, exclusive)
+            return handler
+
+        return register
+
+    def add_signal(
+        self,
+        handler: Callable[..., Any] | None,
+        event: str | Enum,
+        condition: Mapping[str, Any] | None = None,
+        exclusive: bool = True,
+    ) -> Callable[..., Any]:
+        """As `signal`, for a function that is there; without one the event can be waited for."""
+        handler = handler or _nothing
+        self._add_signal(handler, event, condition, exclusive)
+        return handler
+
+    def _add_signal(
+        self,
+        handler: Callable[..., Any],
+        event: str | Enum,
+        condition: Mapping[str, Any] | None,
+        exclusive: bool,
+    ) -> None:
+        raise NotImplementedError
+
+
+def _is_context(name: str) -> bool:
+    return name.startswith("ctx_")
+
+
+def _nothing(**values: Any) -> None:
+    """The handler of an event that is only waited for."""

@@ -13,23 +13,35 @@ from typing import ParamSpec, TypeVar
 
 from streamcompat.kernel.dialect import answering
 
-__all__ = ["LATEST", "RELEASES", "before", "choose", "chosen", "parsed"]
+__all__ = ["DEFAULT", "RELEASES", "before", "choose", "chosen", "of_chosen", "parsed"]
 
-RELEASES = ("0.5", "0.6", "0.7", "0.8")
-LATEST = (0, 8)
+RELEASES = ("0.5", "0.6", "0.7", "0.8", "18.12", "19.12", "20.12", "21.12")
+DEFAULT = (0, 8)
+
+_WHOLE = {
+    (0, 5): "0.5.4",
+    (0, 6): "0.6.0",
+    (0, 7): "0.7.0",
+    (0, 8): "0.8.3",
+    (18, 12): "18.12.0",
+    (19, 12): "19.12.5",
+    (20, 12): "20.12.7",
+    (21, 12): "21.12.2",
+}
+# Releases between these, which came in March, June and September.
+_MONTHS = ("3", "6", "9", "12")
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_chosen = LATEST
+_chosen = DEFAULT
 
 
 def parsed(release: str) -> tuple[int, int]:
-    """The major and minor number of one of `RELEASES`; a third number is ignored. ValueError for another
-    release."""
-    series = ".".join(release.split(".")[:2])
-    if series not in RELEASES:
+    """The major and minor number of one of `RELEASES`, or of one between them; a third number is ignored.
+    ValueError for another release."""
+    major, _, minor = ".".join(release.split(".")[:2]).partition(".")
+    if f"{major}.{minor}" not in RELEASES and (major not in ("19", "20", "21") or minor not in _MONTHS):
         raise ValueError(f"the release must be one of {', '.join(RELEASES)}, not {release!r}")
-    major, minor = series.split(".")
     return int(major), int(minor)
 
 
@@ -42,6 +54,11 @@ def choose(release: str) -> None:
 def chosen() -> tuple[int, int]:
     """The release that was chosen for the process."""
     return _chosen
+
+
+def of_chosen() -> str:
+    """The chosen release in full, `21.12.2`."""
+    return _WHOLE.get(_chosen) or f"{_chosen[0]}.{_chosen[1]}.0"
 
 
 def before(major: int, minor: int) -> bool:

@@ -41,8 +41,8 @@ def found(source: str, *others: str, version: tuple[int, int] = NOW) -> list[tup
             "missing",
             "sanic.response.streem",
         ),
-        ("from sanic.server import HttpProtocol\nclass P(HttpProtocol): pass", "missing", "HttpProtocol"),
-        (APP + "app.handle_request", "missing", "sanic.app.Sanic.handle_request"),
+        ("from sanic.server import serve\nserve()", "missing", "sanic.server.serve"),
+        (APP + "app.trigger_events", "missing", "sanic.app.Sanic.trigger_events"),
         (APP + "@app.get('/')\ndef h(request):\n    request.app.trigger_events", "missing", "trigger_events"),
         (
             APP + "def h(request):\n    return request.parsed_json",

@@ -14,7 +14,10 @@ from streamcompat.kernel.routes.linear import LinearPattern, linear_pattern
 from streamcompat.kernel.routes.router import PARAMETER, REGEX_TYPES, Route
 
 UUID = "01234567-89ab-cdef-0123-456789abcdef"
-PATTERNS = {kind: pattern for kind, (_, pattern) in REGEX_TYPES.items()} | {"file": "/?.+"}
+# A parameter that may be empty is alone in its segment, so its expression is linear.
+PATTERNS = {kind: pattern for kind, (_, pattern) in REGEX_TYPES.items() if kind != "strorempty"} | {
+    "file": "/?.+"
+}
 
 
 def expression(literals: list[str], kinds: list[str]) -> re.Pattern[str]:

@@ -20,11 +20,15 @@ class Makers(Generic[R]):
     Args:
         response_class: the class of the responses.
         safe: the characters of a URL that `redirect` does not percent-encode; `None` encodes nothing.
+
+    Attributes:
+        dumps: what `json` encodes with where it is not told.
     """
 
     def __init__(self, response_class: type[R], safe: str | None) -> None:
         self._response_class = response_class
         self._safe = safe
+        self.dumps: Callable[..., str] = json_dumps
 
     def json(
         self,
@@ -32,10 +36,12 @@ class Makers(Generic[R]):
         status: int = 200,
         headers: GivenHeaders = None,
         content_type: str = "application/json",
-        dumps: Callable[..., str] = json_dumps,
+        dumps: Callable[..., str] | None = None,
         **kwargs: object,
     ) -> R:
-        """A response with the JSON that `dumps(body, **kwargs)` returns."""
+        """A response with the JSON that `dumps(body, **kwargs)` returns; the default is `Makers.dumps`."""
+        if dumps is None:
+            dumps = self.dumps
         return self._response_class(dumps(body, **kwargs), status, headers, content_type)
 
     def text(

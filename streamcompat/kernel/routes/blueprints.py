@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from streamcompat.kernel.dialect import Dialect
 from streamcompat.kernel.routes.endpoints import Host, RouteOptions
@@ -40,9 +40,11 @@ class Blueprint(Registration):
     Attributes:
         dialect: the flavour whose API its handlers use to read a request's body; `None` for the
             application's.
+        version_prefix: what stands before the version in a path; `/v` where it is `None`.
     """
 
     dialect: ClassVar[Dialect | None] = None
+    version_prefix: str | None = None
 
     def __init__(
         self,
@@ -93,33 +95,49 @@ class Blueprint(Registration):
         self.listeners[event].append(listener)
         return listener
 
-    def register(self, app: Registry, options: Mapping[str, str | None]) -> None:
-        """Tells `app` everything; `options` may have an `url_prefix` that replaces the blueprint's."""
+    def register(self, app: Registry, options: Mapping[str, Any]) -> None:
+        """Tells `app` everything.
+
+        Args:
+            options: `url_prefix` replaces the blueprint's; `version`, `version_prefix` and `strict_slashes`
+                are for the routes that do not say.
+        """
         url_prefix = options.get("url_prefix", self.url_prefix) or ""
         for handler, uri, methods, route_options in self.routes:
             path = url_prefix + uri
             app._add_route(
-                handler, path[1:] if path.startswith("//") else path, methods, self._completed(route_options)
+                handler,
+                path[1:] if path.startswith("//") else path,
+                methods,
+                self._completed(route_options, options),
             )
-        for middleware, attach_to in self.middlewares:
-            app.register_middleware(middleware, attach_to)
+        self._register_middleware(app)
         for exceptions, handler in self.exceptions:
             app.register_exception(exceptions, handler)
         for event, listeners in self.listeners.items():
             for listener in listeners:
                 app.register_listener(listener, event)
 
-    def _completed(self, options: RouteOptions) -> RouteOptions:
-        """The options of a route, with the blueprint's where the route does not say."""
-        strict = options.strict_slashes
+    def _register_middleware(self, app: Registry) -> None:
+        for middleware, attach_to in self.middlewares:
+            app.register_middleware(middleware, attach_to)
+
+    def _completed(self, options: RouteOptions, given: Mapping[str, Any]) -> RouteOptions:
+        """The options of a route; where it does not say, those of the registration or the blueprint's."""
         return replace(
             options,
-            host=self.host if options.host is None else options.host,
-            version=self.version if options.version is None else options.version,
-            strict_slashes=self.strict_slashes if strict is None else strict,
+            host=_first(options.host, self.host),
+            version=_first(options.version, given.get("version"), self.version),
+            version_prefix=_first(options.version_prefix, given.get("version_prefix"), self.version_prefix),
+            strict_slashes=_first(options.strict_slashes, given.get("strict_slashes"), self.strict_slashes),
             owner=self,
             prefix=self.name,
         )
+
+
+def _first(*values: Any) -> Any:
+    """The first value that is given."""
+    return next((value for value in values if value is not None), None)
 
 
 Blueprints = Blueprint | list["Blueprints"] | tuple["Blueprints", ...]

@@ -5,7 +5,7 @@ The rule: everything that can be computed when a handler is registered is comput
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from inspect import signature
 from typing import Final
@@ -41,6 +41,8 @@ class RouteOptions:
         owner: the app or blueprint that the handler was registered on.
         prefix: the blueprint's name, for `url_for`.
         static: the route serves files; its name is kept apart from those of handlers.
+        version_prefix: what stands before `version` in the path; `/v` where it is `None`.
+        context: values of the route's own, for `request.route.ctx` of Sanic.
     """
 
     host: Host = None
@@ -56,12 +58,14 @@ class RouteOptions:
     owner: object = None
     prefix: str | None = None
     static: bool = False
+    version_prefix: str | None = None
+    context: Mapping[str, object] | None = None
 
 
 OF_DECORATORS: Final = {
     name: parameter
     for name, parameter in signature(RouteOptions).parameters.items()
-    if name not in ("owner", "prefix", "static")
+    if name not in ("owner", "prefix", "static", "version_prefix", "context")
 }
 """The options that a decorator takes; the others are said by what registers the route."""
 
@@ -72,6 +76,7 @@ class Endpoint:
     Attributes:
         name: the handler's own, behind the name of its blueprint: `blueprint.handler`.
         request_stream: makes `request.stream`, with the API of the app's or blueprint's flavour.
+        context: as the route's option.
     """
 
     __slots__ = (
@@ -79,6 +84,7 @@ class Endpoint:
         "body_limit",
         "body_rate",
         "call",
+        "context",
         "handler",
         "on_disconnect",
         "request_stream",
@@ -100,6 +106,7 @@ class Endpoint:
         name = getattr(handler, "__name__", type(handler).__name__)
         self.name: str = f"{options.prefix}.{name}" if options.prefix else name
         self.stream: bool = stream
+        self.context: Mapping[str, object] | None = options.context
         self.on_disconnect: OnDisconnect | None = options.on_disconnect
         self.body_limit: int | None = options.body_limit
         self.body_idle: float | None = options.body_idle

@@ -11,6 +11,7 @@ import re
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
+from datetime import date
 from itertools import chain
 from typing import ClassVar, Final, NamedTuple, NoReturn
 from urllib.parse import unquote
@@ -26,6 +27,25 @@ from streamcompat.kernel.routes.views import CompositionView, Handler, marked_st
 PARAMETER: Final = re.compile(r"<(.+?)>")
 
 _TEXT = r"[^/]+"
+_TEXT_OR_NOTHING = r"[^/]*"
+
+
+def _only(pattern: str, cast: Callable[[str], object]) -> Callable[[str], object]:
+    """A cast that raises ValueError for a text that the pattern does not match."""
+    allowed = re.compile(pattern, re.ASCII)
+
+    def convert(text: str) -> object:
+        if allowed.fullmatch(text) is None:
+            raise ValueError(f"{text!r} does not match {pattern}")
+        return cast(text)
+
+    return convert
+
+
+_float = _only(r"-?(?:\d+(?:\.\d*)?|\.\d+)", float)
+_slug = _only(r"[a-z0-9]+(?:-[a-z0-9]+)*", str)
+_date = _only(r"\d{4}-\d{2}-\d{2}", date.fromisoformat)
+
 REGEX_TYPES: dict[str, tuple[Callable[[str], object], str]] = {
     "string": (str, _TEXT),
     "int": (int, r"\d+"),
@@ -33,6 +53,13 @@ REGEX_TYPES: dict[str, tuple[Callable[[str], object], str]] = {
     "alpha": (str, r"[A-Za-z]+"),
     "path": (str, r"[^/].*?"),
     "uuid": (uuid.UUID, r"[A-Fa-f0-9]{8}-(?:[A-Fa-f0-9]{4}-){3}[A-Fa-f0-9]{12}"),
+    # Of Sanic since 21.3. The cast refuses what the type does not allow: an expression for it could be tried
+    # in many ways where a segment has several parameters.
+    "str": (str, _TEXT),
+    "float": (_float, _TEXT),
+    "slug": (_slug, _TEXT),
+    "strorempty": (str, _TEXT_OR_NOTHING),
+    "ymd": (_date, _TEXT),
 }
 _WITHOUT_SLASH = frozenset(pattern for kind, (_, pattern) in REGEX_TYPES.items() if kind != "path")
 
@@ -78,6 +105,8 @@ class Route:
         end = 0
         for found in PARAMETER.finditer(uri):
             name, cast, pattern = parse_parameter_string(found[1])
+            if pattern == _TEXT_OR_NOTHING and (uri[found.start() - 1] + uri[found.end() :][:1]).strip("/"):
+                raise ValueError(f"a parameter that may be empty must be alone in its segment: {uri}")
             expression += f"{re.escape(uri[end : found.start()])}(?P<p{len(self.parameters)}>{pattern})"
             self.parameters.append(Parameter(name, cast))
             self.patterns.append(pattern)
@@ -233,11 +262,12 @@ class Router:
             methods: `None` or empty for any method.
             host: one or several; matched against the Host field, with or without its port.
             strict_slashes: the path with a slash added or removed at its end is a different path.
-            version: `/v<version>` is put before `uri`.
+            version: `/v<version>` is put before `uri`, or another prefix than `/v` that `options` name.
         Raises: RouteExists; ValueError for a path, host or handler that cannot be registered.
         """
         if version is not None:
-            uri = f"/v{str(version).strip('/').lstrip('v')}/{uri.lstrip('/')}"
+            prefix = options.version_prefix or "/v"
+            uri = f"{prefix}{str(version).strip('/').lstrip('v')}/{uri.lstrip('/')}"
         if host is None or isinstance(host, str):
             hosts: list[str | None] = [host]
         elif isinstance(host, Iterable):

@@ -25,13 +25,16 @@ from typing import Any
 from streamcompat.kernel.config import Config
 from tests.parity.originals.dump_names import constructed
 from tests.parity.originals.environments import environment
-from tests.parity.originals.surface.cases import RELEASES
+from tests.parity.originals.surface.cases import RELEASES as RECORDED
 
 HERE = Path(__file__).parent
 NAMES = HERE / "names"
 SURFACE = HERE.parents[2] / "streamcompat" / "checking" / "surface.json"
 PAGE = HERE.parents[2] / "docs" / "compatibility.md"
 FACADES = {"sanic": "streamcompat.sanic_api", "mach9": "streamcompat.mach9_api"}
+
+SINCE_18 = ("sanic-18.12.0", "sanic-19.12.5", "sanic-20.12.7", "sanic-21.12.2")
+RELEASES = (*(one for one in RECORDED if one.startswith("sanic")), *SINCE_18, "mach9-0.0.4")
 
 Described = dict[str, Any]
 
@@ -93,7 +96,7 @@ def names() -> list[Name]:
     declared = Declared.read()
     for name in found.values():
         ours = look_up(name)
-        name.there = ours is not _NOTHING
+        name.there = ours is not NOTHING
         if name.there and name.kind in ("class", "function", "method"):
             name.differences = sorted(
                 {text for given in name.arguments.values() for text in compare(given, ours, name.kind)}
@@ -113,22 +116,22 @@ def walk(dumped: dict[str, dict[str, Described]]) -> Iterator[tuple[str, str, De
                 yield f"{module}.{name}.{member}", module, inner
 
 
-_NOTHING = object()
+NOTHING = object()
 
 
 def look_up(name: Name) -> Any:
-    """What ours has under a name, or `_NOTHING`."""
+    """What ours has under a name, or `NOTHING`."""
     flavour = name.module.partition(".")[0]
     try:
         module = importlib.import_module(FACADES[flavour] + name.module.removeprefix(flavour))
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith(FACADES[flavour]):
             raise
-        return _NOTHING
+        return NOTHING
     found: Any = module
     for part in name.path.removeprefix(name.module).split(".")[1:]:
-        owner, found = found, getattr(found, part, _NOTHING)
-        if found is _NOTHING and inspect.isclass(owner) and part in set_on_instances(owner):
+        owner, found = found, getattr(found, part, NOTHING)
+        if found is NOTHING and inspect.isclass(owner) and part in set_on_instances(owner):
             return None
     return found
 
@@ -233,7 +236,12 @@ def surface(found: list[Name]) -> str:
     """What is not there and what differs, as `streamcompat check` reads it."""
     return dumps(
         {
-            name.path: {"there": name.there, "arguments": name.differences, "why": name.why or ""}
+            name.path: {
+                "there": name.there,
+                "arguments": name.differences,
+                "why": name.why or "",
+                "since": next(iter(name.arguments)).partition("-")[2],
+            }
             for name in found
             if name.state != "same"
         },

@@ -2,8 +2,9 @@
 
     python dump_names.py sanic
 
-For each module: what it defines itself and the constants it assigns; for each class: its own methods and
-attributes, and what its constructor sets on `self`; for each callable: its arguments, in order.
+A module that cannot be imported, as it needs another package, is left out. For each module: what it defines
+itself and the constants it assigns; for each class: its own methods and attributes, and what its constructor
+sets on `self`; for each callable: its arguments, in order.
 """
 
 import ast
@@ -17,15 +18,21 @@ import sys
 def main(package):
     found = {}
     root = importlib.import_module(package)
-    names = [package] + [package + "." + entry.name for entry in pkgutil.iter_modules(root.__path__)]
-    for name in sorted(names):
-        if not name.endswith("__main__"):
-            found[name] = describe_module(importlib.import_module(name))
+    below = pkgutil.walk_packages(root.__path__, package + ".", onerror=lambda name: None)
+    for name in sorted([package] + [entry.name for entry in below]):
+        if name.endswith("__main__"):
+            continue
+        try:
+            module = importlib.import_module(name)
+        except ImportError:
+            continue
+        found[name] = describe_module(module)
     json.dump(found, sys.stdout, indent=1, sort_keys=True)
 
 
 def describe_module(module):
-    tree = ast.parse(inspect.getsource(module))
+    with open(module.__file__, encoding="utf-8") as file:
+        tree = ast.parse(file.read())
     described = {}
     for name in assigned(tree.body) | imported(tree.body, module):
         value = getattr(module, name, None)

@@ -1,4 +1,4 @@
-"""The environments of the originals: Python 3.6 and the packages of their time, one for each release.
+"""The environments of the originals: an old Python and the packages of their time, one for each release.
 
 `python -m tests.parity.originals.environments` makes all of them and says where they are.
 """

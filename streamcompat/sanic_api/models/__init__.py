@@ -1,0 +1,1 @@
+"""The types of Sanic 21 that apps name in annotations."""

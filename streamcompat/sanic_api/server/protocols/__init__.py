@@ -1,0 +1,1 @@
+"""The place of Sanic's protocols since 21.9."""

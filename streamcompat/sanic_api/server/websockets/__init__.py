@@ -1,0 +1,1 @@
+"""The place of Sanic's WebSockets since 21.9."""
