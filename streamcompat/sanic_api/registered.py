@@ -135,7 +135,9 @@ class Registered(ListensAndRoutes, App):
             return super().add_task(task)
         if self._loop is None:
             raise RuntimeError("Cannot name task outside of a running application")
-        made: asyncio.Task[Any] = self._loop.create_task(self._awaited(task), name=name)
+        made: asyncio.Task[Any] = self._loop.create_task(
+            task if asyncio.iscoroutine(task) else self._awaited(task), name=name
+        )
         if register:
             self._named_tasks[name] = made
         return made

@@ -13,6 +13,7 @@ from streamcompat.kernel.response.response import BaseHTTPResponse, GivenHeaders
 from streamcompat.kernel.statuses import COMMON_STATUS_CODES, STATUS_CODES
 from streamcompat.sanic_api import versions
 from streamcompat.sanic_api.exceptions import ServerError
+from streamcompat.sanic_api.overridden import warn_of_overridden
 from streamcompat_engine import Exchange, ResponseStateError
 
 __all__ = [
@@ -100,6 +101,10 @@ class HTTPResponse(Sendable, kernel.HTTPResponse):
 
     __slots__ = ()
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        warn_of_overridden(cls, "HTTPResponse")
+
     def output(
         self, version: str = "1.1", keep_alive: bool = False, keep_alive_timeout: int | None = None
     ) -> bytes:
@@ -124,6 +129,10 @@ class StreamingHTTPResponse(Sendable, BaseHTTPResponse):
     __slots__ = ("_write", "chunked", "streaming_fn")
 
     is_stream = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        warn_of_overridden(cls, "StreamingHTTPResponse")
 
     def __init__(
         self,

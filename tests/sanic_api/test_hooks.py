@@ -1,0 +1,307 @@
+"""What apps override is called, in the way of each release; what is never called is named in the log."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from streamcompat.kernel.app import App
+from streamcompat.sanic_api import Blueprint, Sanic
+from streamcompat.sanic_api.handlers import ErrorHandler
+from streamcompat.sanic_api.overridden import NEVER_CALLED
+from streamcompat.sanic_api.request import Request
+from streamcompat.sanic_api.response import HTTPResponse, StreamingHTTPResponse, stream, text
+from streamcompat.sanic_api.router import Router
+from streamcompat.sanic_api.server import HttpProtocol
+from streamcompat.sanic_api.views import HTTPMethodView
+from tests.support.exchanges import ask
+
+pytestmark = pytest.mark.anyio
+
+
+class BeforeTwenty(Sanic):
+    """As apps of 0.5 to 20.6 wrap it."""
+
+    async def handle_request(self, request, write_callback, stream_callback):
+        request["asked"] = [request.path]
+
+        def written(response):
+            response.headers["X-Asked"] = ",".join(request["asked"])
+            write_callback(response)
+
+        await super().handle_request(request, written, stream_callback)
+        self.handled = request.path
+
+
+class SinceTwenty(Sanic):
+    """As apps of 20.9 to 21.12 wrap it."""
+
+    async def handle_request(self, request):
+        await super().handle_request(request)
+        self.handled = request.path
+
+
+class ByAnyArguments(Sanic):
+    """As instrumentation wraps it."""
+
+    async def handle_request(self, *args, **kwargs):
+        self.handled = args[0].path
+        return await super().handle_request(*args, **kwargs)
+
+
+def with_routes(app: Any) -> Any:
+    @app.route("/", methods=["GET", "POST"])
+    async def index(request):
+        return text(f"index {request.body.decode()}")
+
+    @app.route("/plain")
+    def plain(request):
+        return text("plain")
+
+    @app.route("/stream")
+    async def streaming(request):
+        async def write(response):
+            await response.write("one ")
+            await response.write("two")
+
+        return stream(write)
+
+    @app.route("/fails")
+    async def fails(request):
+        raise RuntimeError("on purpose")
+
+    @app.route("/nothing")
+    async def nothing(request):
+        return None
+
+    @app.post("/upload", stream=True)
+    async def upload(request):
+        body = b""
+        while (piece := await request.stream.get()) is not None:
+            body += piece
+        return text(body.decode())
+
+    @app.route("/respond")
+    async def responds(request):
+        response = await request.respond(content_type="text/plain")
+        await response.send("sent")
+
+    @app.middleware("request")
+    async def early(request):
+        if request.path == "/early":
+            return text("early")
+        return None
+
+    @app.middleware("response")
+    def late(request, response):
+        response.headers["X-Late"] = "1"
+
+    app.add_route(View.as_view(), "/view/<name>")
+    return app
+
+
+class View(HTTPMethodView):
+    def get(self, request, name):
+        return text(f"view {name}")
+
+
+ASKED = [
+    ("GET", "/", []),
+    ("POST", "/", [b"bo", b"dy"]),
+    ("GET", "/plain", []),
+    ("GET", "/stream", []),
+    ("GET", "/fails", []),
+    ("GET", "/nothing", []),
+    ("POST", "/upload", [b"a", b"b"]),
+    ("GET", "/respond", []),
+    ("GET", "/early", []),
+    ("GET", "/view/x", []),
+    ("GET", "/none", []),
+    ("PUT", "/", []),
+    ("HEAD", "/stream", []),
+]
+
+
+@pytest.mark.parametrize("kind", [BeforeTwenty, SinceTwenty, ByAnyArguments])
+@pytest.mark.parametrize(("method", "path", "pieces"), ASKED)
+async def test_an_overridden_handle_request_is_called_and_changes_no_answer(kind, method, path, pieces):
+    plain, wrapped = with_routes(Sanic("plain")), with_routes(kind("wrapped"))
+    expected = await ask(plain, method, path, *pieces)
+    found = await ask(wrapped, method, path, *pieces)
+    fields = [field for field in found.headers if field[0] != b"X-Asked"]
+    assert (found.status, found.text, fields) == (expected.status, expected.text, list(expected.headers))
+    assert (found.finished, found.aborted) == (expected.finished, expected.aborted)
+    assert wrapped.handled == path
+    if kind is BeforeTwenty and path in ("/", "/plain"):
+        assert found.field("x-asked") == path
+
+
+async def test_one_that_answers_nothing_is_a_500_and_one_that_fails_too():
+    class Silent(Sanic):
+        async def handle_request(self, request):
+            pass
+
+    class Failing(Sanic):
+        def handle_request(self, request):
+            raise RuntimeError("on purpose")
+
+    for app in (Silent("a"), Failing("b")):
+        found = await ask(app, "GET", "/")
+        assert (found.status, found.finished) == (500, True)
+
+
+async def test_middleware_runners_that_are_replaced_on_an_app_are_called():
+    app = with_routes(Sanic("app"))
+    seen = []
+
+    async def before(request):
+        seen.append("before")
+        return text("replaced") if request.path == "/replaced" else None
+
+    async def after(request, response):
+        seen.append("after")
+        response.headers["X-After"] = "1"
+        return response
+
+    app._run_request_middleware = before
+    app._run_response_middleware = after
+    found = await ask(app, "GET", "/")
+    assert (found.text, found.field("x-after"), found.field("x-late")) == ("index ", "1", None)
+    assert (await ask(app, "GET", "/replaced")).text == "replaced"
+    assert (await ask(app, "GET", "/none")).field("x-after") == "1"
+    assert seen == ["before", "after"] * 3
+
+
+async def test_middleware_runners_of_a_subclass_know_the_route():
+    class Named(Sanic):
+        async def _run_request_middleware(self, request, request_name=None):
+            self.named = request_name
+            return await super()._run_request_middleware(request, request_name)
+
+        async def _run_response_middleware(self, request, response, request_name):
+            return await super()._run_response_middleware(request, response, request_name)
+
+    app = with_routes(Named("app"))
+    assert (await ask(app, "GET", "/plain")).field("x-late") == "1"
+    assert app.named == "app.plain"
+    assert (await ask(app, "GET", "/early")).text == "early"
+
+
+async def test_an_overridden_router_is_asked():
+    class Upper(Router):
+        def get(self, request):
+            if request.path == "/elsewhere":
+                return (lambda request, name: text(f"hello {name}")), ["router"], {}, "/elsewhere"
+            return super().get(request)
+
+    class Later(Router):
+        def get(self, path, method, host):
+            return super().get("/plain" if path == "/other" else path, method, host)
+
+    app = with_routes(Sanic("app", router=Upper()))
+    assert (await ask(app, "GET", "/elsewhere")).text == "hello router"
+    assert (await ask(app, "POST", "/upload", b"x")).text == "x"
+    assert (await ask(app, "GET", "/none")).status == 404
+    assert (await ask(with_routes(Sanic("app", router=Later())), "GET", "/other")).text == "plain"
+
+
+async def test_error_handlers_are_asked():
+    class Own(ErrorHandler):
+        def default(self, request, exception):
+            return text(f"own {exception}", 418)
+
+    class Whole(ErrorHandler):
+        def response(self, request, exception):
+            return text("whole", 418)
+
+    assert (await ask(with_routes(Sanic("a", error_handler=Own())), "GET", "/fails")).text == "own on purpose"
+    assert (await ask(with_routes(Sanic("b", error_handler=Whole())), "GET", "/none")).text == "whole"
+
+
+def test_an_app_that_overrides_nothing_goes_the_kernels_way():
+    class Plain(Sanic):
+        def page(self, uri):
+            return self.route(uri)
+
+    app = Plain("app")
+    assert "handle" not in vars(app)
+    assert type(app).handle is App.handle
+    assert "handle" in vars(BeforeTwenty("app"))
+
+
+KINDS = {
+    "Blueprint": Blueprint,
+    "ErrorHandler": ErrorHandler,
+    "HTTPResponse": HTTPResponse,
+    "Request": Request,
+    "Router": Router,
+    "Sanic": Sanic,
+    "StreamingHTTPResponse": StreamingHTTPResponse,
+}
+
+
+@pytest.mark.parametrize(("kind", "method"), [(kind, name) for kind in KINDS for name in NEVER_CALLED[kind]])
+def test_what_is_never_called_is_named_once(kind, method, caplog):
+    type("Own", (KINDS[kind],), {method: lambda self: None, "page": lambda self: None})
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert method in record.getMessage()
+    assert NEVER_CALLED[kind][method] in record.getMessage()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_called_is_not_named(kind, caplog):
+    names = {
+        "handle_request",
+        "get",
+        "response",
+        "default",
+        "lookup",
+        "json",
+        "write",
+        "blueprint",
+        "register",
+    }
+    type("Own", (KINDS[kind],), {name: lambda self: None for name in names - NEVER_CALLED[kind].keys()})
+    assert caplog.records == []
+
+
+class Slow(HttpProtocol):
+    request_timeout = 7
+    keep_alive = False
+
+
+class Slower(Slow):
+    response_timeout = 8
+    request_max_size = 9
+
+
+def test_a_protocol_gives_its_attributes_to_the_settings(monkeypatch):
+    served = []
+    monkeypatch.setattr(Sanic, "_serve", lambda self, options: served.append(options))
+    app = Sanic("app")
+    app.run("127.0.0.1", 0, protocol=Slower)
+    app.run("127.0.0.1", 0, False, None, None, 1, Slower)
+    config = app.config
+    assert (config.REQUEST_TIMEOUT, config.RESPONSE_TIMEOUT, config.REQUEST_MAX_SIZE) == (7, 8, 9)
+    assert config.KEEP_ALIVE is False
+    assert len(served) == 2
+    assert HttpProtocol.settings() == {}
+
+
+def test_a_protocol_whose_methods_are_overridden_says_so(caplog):
+    class Own(HttpProtocol):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+
+        def on_message_complete(self):
+            pass
+
+        def write_response(self, response):
+            pass
+
+    (record,) = caplog.records
+    assert "on_message_complete, write_response: the engine speaks HTTP" in record.getMessage()
+    Own(loop=None, app=None)
