@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Final
 
 _COMMAND = "the command `streamcompat run`"
-_PROTOCOL = "middleware and `request.transport`: the engine implements HTTP, and apps cannot replace it"
 _SERVE = "`app.run()` or `await app.create_server()`"
 _ERROR_PAGE = "your own `ErrorHandler`: override `default`"
 _FUTURE = "`blueprint.routes`, `.middlewares`, `.exceptions` and `.listeners`: a blueprint keeps plain tuples"
@@ -28,7 +27,6 @@ INSTEAD: Final = {
     "blueprints.FutureStatic": _FUTURE,
     "cookies.MultiHeader": _HEADERS,
     "defaultFilter": "`log.DefaultFilter`",
-    "http.HttpProtocol": _PROTOCOL,
     "reloader_helpers": "a tool that restarts the process, such as watchfiles",
     "response.MultiHeader": _HEADERS,
     "router.ROUTER_CACHE_SIZE": _ROUTER_CACHE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar
 
 from streamcompat.application import Application
@@ -24,6 +24,7 @@ from streamcompat.mach9_api.testing import Mach9TestClient
 from streamcompat.mach9_api.views import CompositionView
 from streamcompat.mach9_api.websocket import WebsocketResponse, messages
 from streamcompat.serving.options import RunOptions, takes
+from streamcompat.serving.protocol import with_protocol
 from streamcompat.serving.settings import ServerSettings, server_settings
 from streamcompat.serving.test_client import SocketTestClient
 
@@ -152,6 +153,13 @@ class Mach9(Application):
             }
         }
 
+    def take_settings(self, settings: Mapping[str, Any]) -> None:
+        """Takes over what a protocol class sets."""
+        given = dict(settings)
+        self.request_timeout = given.pop("REQUEST_TIMEOUT", self.request_timeout)
+        self.config.update(given)
+
+    @with_protocol
     @takes(("host", "port", "ssl", "debug", "sock", "workers", "backlog", "protocol"))
     def run(self, options: RunOptions) -> None:
         """Serves until SIGINT or SIGTERM, or until `stop`; the arguments are the fields of `RunOptions`."""

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Sized
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from streamcompat.kernel.request.streams import RequestStream
+from streamcompat.serving.protocol import HttpProtocol
 from streamcompat_engine import ClientDisconnected, Exchange
 
-__all__ = ["BodyChannel", "ReplyChannel"]
+__all__ = ["BodyChannel", "HttpProtocol", "ReplyChannel"]
 
 ChannelMessage = dict[str, Any]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from streamcompat.serving.options import RunOptions, takes
+from streamcompat.serving.protocol import with_protocol
 
 __all__ = ["Server"]
 
@@ -16,11 +18,16 @@ class Server:
     def __init__(self, app: Any) -> None:
         self.app = app
 
+    @with_protocol
     @takes(("host", "port", "ssl", "sock", "workers", "backlog", "protocol"))
     def run(self, options: RunOptions) -> None:
         """As `app.run`, but `debug` is not a positional argument; it is also on if the app's own is."""
         self.app.server = self
         self.app._serve(replace(options, debug=options.debug or bool(self.app.debug)))
+
+    def take_settings(self, settings: Mapping[str, Any]) -> None:
+        """As the app's."""
+        self.app.take_settings(settings)
 
     def stop(self) -> None:
         """Stops the server; running requests may finish."""

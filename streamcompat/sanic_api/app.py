@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import sys
-from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar, Self, TypeVar, overload
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, ClassVar, Self, overload
 
 from streamcompat.application import Application
 from streamcompat.asgi.scope import Receive, Scope, Send
@@ -26,30 +24,13 @@ from streamcompat.sanic_api.registered import Registered
 from streamcompat.sanic_api.request import Request
 from streamcompat.sanic_api.response import encode_json_with
 from streamcompat.sanic_api.router import Router
-from streamcompat.sanic_api.server.protocols.http_protocol import HttpProtocol
 from streamcompat.sanic_api.testing import SanicASGITestClient, SanicTestClient
 from streamcompat.serving.options import OF_PROCESS, RunOptions, takes
+from streamcompat.serving.protocol import with_protocol
 from streamcompat.serving.running import RunningServer
 from streamcompat.serving.test_client import SocketTestClient
 
 __all__ = ["Sanic", "compat"]
-
-R = TypeVar("R")
-
-
-def _with_protocol(run: Callable[..., R]) -> Callable[..., R]:
-    """Takes the settings of a protocol class that `run` is given."""
-    names = list(inspect.signature(run).parameters)
-    place = names.index("protocol") - 1
-
-    @functools.wraps(run)
-    def call(self: Sanic, *positional: Any, **given: Any) -> R:
-        protocol = given.get("protocol", positional[place] if len(positional) > place else None)
-        if isinstance(protocol, type) and issubclass(protocol, HttpProtocol):
-            self.config.update(protocol.settings())
-        return run(self, *positional, **given)
-
-    return call
 
 
 class Sanic(Hooked, TakesNamed, Registered, Application):
@@ -149,11 +130,15 @@ class Sanic(Hooked, TakesNamed, Registered, Application):
         super().use_dialect(dialect)
         self.router.dialect = dialect
 
+    def take_settings(self, settings: Mapping[str, Any]) -> None:
+        """Takes over what a protocol class sets."""
+        self.config.update(settings)
+
     def register_blueprint(self, blueprint: Blueprints, **options: Any) -> None:
         """As `blueprint`, which a subclass may override."""
         self.blueprint(blueprint, **options)
 
-    @_with_protocol
+    @with_protocol
     @takes(
         (
             "host",
@@ -173,7 +158,7 @@ class Sanic(Hooked, TakesNamed, Registered, Application):
         """Serves until SIGINT or SIGTERM, or until `stop`; the arguments are the fields of `RunOptions`."""
         self._serve(options)
 
-    @_with_protocol
+    @with_protocol
     @takes(
         ("host", "port", "debug", "ssl", "sock", "protocol", "backlog", "stop_event", "access_log"),
         without=OF_PROCESS,

@@ -55,7 +55,8 @@ SANIC = Dialect(
     access_log="sanic.access",
 )
 
-_SANIC_07 = replace(SANIC, release=(0, 7))
+# Paths were matched as sent, and parameters kept them so.
+_SANIC_07 = replace(SANIC, release=(0, 7), unquote_path=False)
 # Before 0.7 the loggers had other names, and one time was for the client and for the handler: a 408.
 _SANIC_06 = replace(
     _SANIC_07,

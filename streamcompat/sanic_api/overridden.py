@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-__all__ = ["NEVER_CALLED", "warn_of_methods", "warn_of_overridden"]
+__all__ = ["NEVER_CALLED", "warn_of_overridden"]
 
 NEVER_CALLED: Final = {
     "Blueprint": {"lazy": "register routes in the blueprint's module", "make_route": "`register`"},
@@ -71,17 +71,7 @@ def warn_of_overridden(cls: type, kind: str) -> None:
     table = NEVER_CALLED[kind]
     found = sorted(table.keys() & vars(cls).keys())
     if found:
-        _warn(cls, "; ".join(f"{name}: use {table[name]}" for name in found))
-
-
-def warn_of_methods(cls: type, instead: str) -> None:
-    """Logs one warning for a subclass whose methods nothing calls at all."""
-    found = sorted(name for name, value in vars(cls).items() if callable(value) and name != "__init__")
-    if found:
-        _warn(cls, f"{', '.join(found)}: {instead}")
-
-
-def _warn(cls: type, said: str) -> None:
-    logging.getLogger("sanic.root").warning(
-        "%s.%s overrides what is never called here: %s", cls.__module__, cls.__qualname__, said
-    )
+        said = "; ".join(f"{name}: use {table[name]}" for name in found)
+        logging.getLogger("sanic.root").warning(
+            "%s.%s overrides what is never called here: %s", cls.__module__, cls.__qualname__, said
+        )

@@ -14,7 +14,6 @@ from streamcompat.sanic_api.overridden import NEVER_CALLED
 from streamcompat.sanic_api.request import Request
 from streamcompat.sanic_api.response import HTTPResponse, StreamingHTTPResponse, stream, text
 from streamcompat.sanic_api.router import Router
-from streamcompat.sanic_api.server import HttpProtocol
 from streamcompat.sanic_api.views import HTTPMethodView
 from tests.support.exchanges import ask
 
@@ -266,42 +265,3 @@ def test_what_is_called_is_not_named(kind, caplog):
     }
     type("Own", (KINDS[kind],), {name: lambda self: None for name in names - NEVER_CALLED[kind].keys()})
     assert caplog.records == []
-
-
-class Slow(HttpProtocol):
-    request_timeout = 7
-    keep_alive = False
-
-
-class Slower(Slow):
-    response_timeout = 8
-    request_max_size = 9
-
-
-def test_a_protocol_gives_its_attributes_to_the_settings(monkeypatch):
-    served = []
-    monkeypatch.setattr(Sanic, "_serve", lambda self, options: served.append(options))
-    app = Sanic("app")
-    app.run("127.0.0.1", 0, protocol=Slower)
-    app.run("127.0.0.1", 0, False, None, None, 1, Slower)
-    config = app.config
-    assert (config.REQUEST_TIMEOUT, config.RESPONSE_TIMEOUT, config.REQUEST_MAX_SIZE) == (7, 8, 9)
-    assert config.KEEP_ALIVE is False
-    assert len(served) == 2
-    assert HttpProtocol.settings() == {}
-
-
-def test_a_protocol_whose_methods_are_overridden_says_so(caplog):
-    class Own(HttpProtocol):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-
-        def on_message_complete(self):
-            pass
-
-        def write_response(self, response):
-            pass
-
-    (record,) = caplog.records
-    assert "on_message_complete, write_response: the engine speaks HTTP" in record.getMessage()
-    Own(loop=None, app=None)

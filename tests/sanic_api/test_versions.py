@@ -161,6 +161,20 @@ async def test_a_removed_route_that_was_cached(app):
     assert [(await ask(app, "GET", path)).status for path in ("/a", "/a/", "/b/1")] == [404, 404, 404]
 
 
+@pytest.mark.parametrize("release", versions.RELEASES)
+@pytest.mark.parametrize("in_app", [False, True])
+async def test_paths_were_matched_as_sent_before_08(release, in_app):
+    app = Sanic("early", load_env=False) if in_app else None
+    compat(release, app)
+    app = app or Sanic("app", load_env=False)
+    app.route("/<a>")(lambda request, a: text(a))
+    encoded, slash = await ask(app, "GET", "/a%20b"), await ask(app, "GET", "/x%2Fy")
+    if release in OLD:
+        assert (encoded.text, slash.text) == ("a%20b", "x%2Fy")
+    else:
+        assert (encoded.text, slash.status) == ("a b", 404)
+
+
 @pytest.mark.parametrize("release", ["0.4", "0.9", "17.3", "18.3", "21.11", "22.3", "", "x"])
 def test_another_release(release):
     with pytest.raises(ValueError, match=r"the release must be one of 0.5, 0.6, 0.7, 0.8"):
