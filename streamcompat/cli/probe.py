@@ -20,14 +20,34 @@ def _probe(options: argparse.Namespace) -> int:
         raise CommandError("this needs hypothesis: pip install 'streamcompat[testing]'")
     from streamcompat.testing import command, preparation, routes
 
+    if bool(options.url) == bool(options.target):
+        options.parser.error("give a TARGET, or the --url of a server")
     try:
         samples = [(path.name, path.read_bytes()) for path in options.body]
     except OSError as error:
         raise CommandError(f"cannot read {error.filename}: {error.strerror}") from error
+    if options.url:
+        return _probe_server(options, samples)
     if options.alias:
         aliases.install()
     app = targets.load(options.target)
     try:
         return command.run(app, options, samples)
     except (routes.NoSuchRoute, command.NoBaseline, preparation.SetupError) as error:
+        raise CommandError(str(error)) from error
+
+
+def _probe_server(options: argparse.Namespace, samples: list[tuple[str, bytes]]) -> int:
+    from streamcompat.testing import command, routes
+    from streamcompat.testing.remote import address, client
+    from streamcompat.testing.remote import command as remote
+
+    for option in ("alias", "setup", "param"):
+        if getattr(options, option):
+            options.parser.error(f"--{option} is for apps, not for --url")
+    try:
+        return remote.run(options, samples)
+    except (address.BadAddress, client.NoResponse, client.Unreachable) as error:
+        raise CommandError(str(error)) from error
+    except (routes.NoSuchRoute, command.NoBaseline) as error:
         raise CommandError(str(error)) from error

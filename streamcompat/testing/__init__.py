@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from streamcompat.testing.connection import Connection, Stream
     from streamcompat.testing.cut_server import CutServer
+    from streamcompat.testing.remote.client import SocketClient
     from streamcompat.testing.response import InvalidResponse, Response
     from streamcompat.testing.wire import Request
 
@@ -43,6 +44,7 @@ __all__ = [
     "InvalidResponse",
     "Request",
     "Response",
+    "SocketClient",
     "Stream",
     "TestClient",
     "assert_boundary_invariant",
@@ -68,6 +70,7 @@ _MODULES = {
     "Stream": "connection",
     "InvalidResponse": "response",
     "Response": "response",
+    "SocketClient": "remote.client",
     "Request": "wire",
 }
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from streamcompat.testing.outcome import Outcome, Runner, shown
+from streamcompat.testing.outcome import Outcome, Runs, shown
 from streamcompat.testing.wire import Request
 
 Sound = frozenset[int]
@@ -115,7 +115,7 @@ _RAISED: Final = (
 _NOT_DECODED: Final = re.compile(r"UnicodeDecodeError: '([^']+)' codec")
 
 
-async def advise(runner: Runner, request: Request, original: Request, whole: Outcome, cut: Outcome) -> str:
+async def advise(runner: Runs, request: Request, original: Request, whole: Outcome, cut: Outcome) -> str:
     """How to fix a handler.
 
     Args:
@@ -145,7 +145,7 @@ def _read(outcome: Outcome) -> int:
 class _Experiment:
     """The requests that are sent to one handler."""
 
-    def __init__(self, runner: Runner, request: Request, original: Request, unsteady: frozenset[str]) -> None:
+    def __init__(self, runner: Runs, request: Request, original: Request, unsteady: frozenset[str]) -> None:
         self._runner = runner
         self._request = replace(original, chunks=None)
         self._reduced = replace(request, chunks=None)

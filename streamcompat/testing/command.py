@@ -34,7 +34,7 @@ def run(app: Servable, options: argparse.Namespace, samples: Sequence[tuple[str,
         samples: (name, body) of the bodies that the user gave.
     Raises: NoSuchRoute; NoBaseline; SetupError.
     """
-    known = _known(options.baseline) if options.baseline else frozenset()
+    known = known_before(options.baseline) if options.baseline else frozenset()
     setup = steps_of(options.setup) if options.setup else []
     bar = Bar(sys.stderr)
     routes = chosen(app, options.route) if options.jobs > 1 else []
@@ -43,10 +43,19 @@ def run(app: Servable, options: argparse.Namespace, samples: Sequence[tuple[str,
     else:
         report = _probed(app, options, samples, setup, options.budget, progress=bar.show)
     bar.clear()
-    report.known = known
     report.imports = _imports(options.target, options.alias)
     if setup:
         report.imports += f"\n\n# {options.setup} comes first: the request has values of its answers."
+    return told(report, options, known)
+
+
+def told(report: Report, options: argparse.Namespace, known: frozenset[tuple[str, str, str]]) -> int:
+    """Print the report and return the exit status.
+
+    Args:
+        known: the failures of the baseline.
+    """
+    report.known = known
     sys.stdout.write(FORMS[options.report](report))
     if report.broken:
         return BROKEN
@@ -78,7 +87,7 @@ def _probed(
         name=options.target,
         routes=options.route,
         samples=samples,
-        needs=_needs(options),
+        needs=needs_of(options),
         examples=options.examples,
         seed=options.seed,
         patience=options.patience,
@@ -88,7 +97,8 @@ def _probed(
     )
 
 
-def _needs(options: argparse.Namespace) -> Needs:
+def needs_of(options: argparse.Namespace) -> Needs:
+    """What each request carries, by the command line."""
     headers = list(options.header)
     if options.content_type:
         headers.append(("Content-Type", options.content_type))
@@ -107,7 +117,7 @@ def _imports(target: str, alias: bool) -> str:
     return f"from streamcompat import aliases\n\naliases.install()\n{line}" if alias else line
 
 
-def _known(baseline: Path) -> frozenset[tuple[str, str, str]]:
+def known_before(baseline: Path) -> frozenset[tuple[str, str, str]]:
     """The failures of a report in JSON."""
     try:
         return frozenset(

@@ -58,7 +58,9 @@ class Counterexample:
                 [
                     [name],
                     [around(body, cuts)] if cuts is not None else [],
-                    [f"read {pieces(outcome.pieces)}"] if outcome.pieces or cuts is not None else [],
+                    [f"read {pieces(outcome.pieces)}"]
+                    if outcome.observed and (outcome.pieces or cuts is not None)
+                    else [],
                     [f"-> {answer(outcome)}"],
                 ]
             )

@@ -16,7 +16,7 @@ from streamcompat.testing import cuts as cutting
 from streamcompat.testing.advice import advise
 from streamcompat.testing.client import Client
 from streamcompat.testing.counterexample import Counterexample, asserted, reproduced
-from streamcompat.testing.outcome import Effects, Outcome, Runner, fails, failures_of
+from streamcompat.testing.outcome import Effects, Outcome, Runner, Runs, fails, failures_of
 from streamcompat.testing.reduction import Pair, Reduction
 from streamcompat.testing.wire import LAST_CHUNK, Request, chunk
 
@@ -47,7 +47,7 @@ class _Cuts:
         whole: the outcome without cuts.
     """
 
-    def __init__(self, runner: Runner, request: Request, whole: Outcome) -> None:
+    def __init__(self, runner: Runs, request: Request, whole: Outcome) -> None:
         self._runner = runner
         self._request = request
         self.whole = whole
@@ -130,7 +130,7 @@ def _chunk_ends(request: Request) -> list[int]:
 
 
 async def difference(
-    runner: Runner,
+    runner: Runs,
     request: Request,
     ways: Iterable[Sequence[int]] | None = None,
     most: int = 300,
@@ -159,7 +159,7 @@ async def difference(
 
 
 async def boundary(
-    runner: Runner,
+    runner: Runs,
     request: Request,
     ways: Iterable[Sequence[int]] | None = None,
     most: int = 300,
@@ -179,12 +179,12 @@ async def boundary(
     return await explained(runner, found, request)
 
 
-async def reduced(runner: Runner, found: Pair) -> Counterexample:
+async def reduced(runner: Runs, found: Pair) -> Counterexample:
     """The smallest counterexample that follows from a pair."""
     return await explained(runner, await Reduction(runner, found).result(), found.request)
 
 
-async def explained(runner: Runner, found: Pair, original: Request) -> Counterexample:
+async def explained(runner: Runs, found: Pair, original: Request) -> Counterexample:
     """The counterexample of a pair, with advice.
 
     Args:

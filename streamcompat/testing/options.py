@@ -19,6 +19,7 @@ examples:
   streamcompat probe app.py --route 'POST /upload' --body sample.json
   streamcompat probe app.py --header 'Authorization: Bearer x' --param user=ada
   streamcompat probe app.py --report html > probe.html
+  streamcompat probe --url http://127.0.0.1:8000 --route 'POST /upload'
 
 exit status: 0 if everything holds, 1 if something is broken, 4 if something was
 not checked, 2 and 3 for a wrong command line or an app that does not load
@@ -34,7 +35,10 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("target", metavar="TARGET", help="package.module:app or path/to/file.py:app")
+    parser.add_argument(
+        "target", metavar="TARGET", nargs="?", help="package.module:app or path/to/file.py:app"
+    )
+    _add_server(parser)
     parser.add_argument(
         "--route",
         metavar="[METHOD ]PATH",
@@ -64,6 +68,33 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     )
     parser.set_defaults(force_alias=False)
     return parser
+
+
+def _add_server(parser: argparse.ArgumentParser) -> None:
+    """Add the options for a server at an address, instead of an app."""
+    parser.add_argument(
+        "--url",
+        metavar="URL",
+        help="probe the server that listens there, in any language, instead of an app: http, https, or "
+        "http+unix://%%2Fpath%%2Fof%%2Fsocket; each --route is METHOD /path",
+    )
+    add_connecting(parser)
+
+
+def add_connecting(parser: argparse.ArgumentParser) -> None:
+    """Add the options for connections to servers."""
+    parser.add_argument(
+        "--remote", action="store_true", help="allow servers on other machines; they must be yours"
+    )
+    parser.add_argument(
+        "--rate",
+        metavar="N",
+        type=_seconds,
+        help="connections per second at the most (default: 400 to this machine, 10 to others)",
+    )
+    parser.add_argument(
+        "--insecure", action="store_true", help="do not check the certificates of other machines"
+    )
 
 
 def _add_needs(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ import logging
 import zlib
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import anyio
 
@@ -66,6 +66,7 @@ class Outcome:
             began.
         violations: broken rules that hold for every handler, whatever its response.
         unsteady: which of `body` and `effects` vary without cuts, and so are not compared.
+        observed: what the handler read is known.
     """
 
     status: int
@@ -79,6 +80,7 @@ class Outcome:
     endless: bool = False
     violations: tuple[str, ...] = ()
     unsteady: frozenset[str] = frozenset()
+    observed: bool = True
 
     @property
     def failed(self) -> bool:
@@ -244,6 +246,21 @@ async def read(stream: Stream, glance: float, patience: float, most: int = _MOST
         return False
     await stream.connection.client.settle()
     return not stream.seen.ended  # otherwise cut by the server
+
+
+class Runs(Protocol):
+    """What runs requests and returns their outcomes, in this process or elsewhere.
+
+    Attributes:
+        answers: how many requests were sent.
+        successes: how many of them were answered with 2xx.
+    """
+
+    answers: int
+    successes: int
+
+    async def run(self, request: Request, cuts: Sequence[int] = ()) -> Outcome:
+        """Send the request with these cuts."""
 
 
 @dataclass

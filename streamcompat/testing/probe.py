@@ -9,13 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from streamcompat.serving.servable import Servable
 from streamcompat.testing import departures, growth, invariants, isolation
 from streamcompat.testing.client import check_app
 from streamcompat.testing.counterexample import Counterexample
-from streamcompat.testing.outcome import Outcome, Runner
+from streamcompat.testing.outcome import Outcome, Runner, Runs
 from streamcompat.testing.preparation import Step, prepared
 from streamcompat.testing.reduction import Pair
 from streamcompat.testing.routes import NOTHING, Needs, Target, chosen
@@ -47,6 +47,15 @@ _OF_BODIES: Final = frozenset({CUTS, TRUNCATION, MEMORY, TOGETHER})
 """The invariants that say nothing of a request without a body."""
 
 Progress = Callable[[int, int, str], None]
+R = TypeVar("R", bound=Runs)
+T = TypeVar("T")
+
+
+class Calls(Protocol):
+    """What calls a coroutine function and returns its result, such as a `BlockingLoop`."""
+
+    def call(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+        """Call it with these arguments."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +202,7 @@ def probe(
                 route = chosen(app, routes, _prepared(loop, runner, setup, needs))[number]
             found = RouteReport(route)
             report.routes.append(found)
-            search = _Search(loop, runner, found, examples, seed, end)
+            search = _AppSearch(loop, runner, found, examples, seed, end)
             for step, invariant in enumerate(INVARIANTS):
                 progress(
                     number * len(INVARIANTS) + step,
@@ -209,25 +218,25 @@ def _prepared(loop: BlockingLoop, runner: Runner, setup: Sequence[Step], needs: 
     return loop.call(prepared, runner.client, setup, needs) if setup else needs
 
 
-def _verdict(report: Report, search: _Search, invariant: str, given: Sequence[Sample]) -> Verdict:
+def _verdict(report: Report, search: Search[Any], invariant: str, given: Sequence[Sample]) -> Verdict:
     """The verdict of a search, or what has ended the probe."""
     if not report.stopped:
         try:
             if invariant == ENDS:
                 search.learn(given)
             return search.check(invariant)
-        except _OverBudget:
+        except OverBudget:
             report.stopped = "the budget is used up"
         except KeyboardInterrupt:
             report.stopped = "the probe was stopped"
     return Verdict(invariant, None, report.stopped)
 
 
-class _OverBudget(Exception):
+class OverBudget(Exception):
     """The time for the probe is over."""
 
 
-class _Search:
+class Search(Generic[R]):
     """The search on one route.
 
     Args:
@@ -237,8 +246,8 @@ class _Search:
 
     def __init__(
         self,
-        loop: BlockingLoop,
-        runner: Runner,
+        loop: Calls,
+        runner: R,
         found: RouteReport,
         examples: int,
         seed: int,
@@ -315,7 +324,7 @@ class _Search:
 
     def _in_time(self) -> None:
         if self._end is not None and time.monotonic() > self._end:
-            raise _OverBudget
+            raise OverBudget
 
     def _run(self, request: Request) -> Outcome:
         self._in_time()
@@ -375,7 +384,7 @@ class _Search:
             nonlocal shown
             try:
                 found = self._difference(request)
-            except _OverBudget:
+            except OverBudget:
                 raise _Enough from None
             if found is not None and not isinstance(found, str):
                 shown = found
@@ -388,30 +397,24 @@ class _Search:
         return shown
 
     def _truncation(self) -> Verdict:
-        return self._first(TRUNCATION, departures.truncation, 2)
+        raise NotImplementedError
 
     def _memory(self) -> Verdict:
-        return self._first(MEMORY, growth.memory, len(self._taken), one_is_enough=True)
+        raise NotImplementedError
 
     def _disconnect(self) -> Verdict:
-        return self._first(DISCONNECT, departures.disconnect, 2)
+        raise NotImplementedError
 
     def _together(self) -> Verdict:
-        one, other = self._taken[0], self._taken[min(1, len(self._taken) - 1)]
-        return self._told(
-            TOGETHER,
-            self._loop.call(
-                isolation.together, self._runner, one.request(self._route), other.request(self._route)
-            ),
-        )
+        raise NotImplementedError
 
     def _leftovers(self) -> Verdict:
-        return self._first(LEFTOVERS, isolation.leftovers, 1)
+        raise NotImplementedError
 
     def _first(
         self,
         invariant: str,
-        search: Callable[[Runner, Request], Awaitable[Counterexample | str | None]],
+        search: Callable[[R, Request], Awaitable[Counterexample | str | None]],
         most: int,
         one_is_enough: bool = False,
     ) -> Verdict:
@@ -435,3 +438,28 @@ class _Search:
         if isinstance(found, str):
             return Verdict(invariant, None, found)
         return Verdict(invariant, found is None, counterexample=found)
+
+
+class _AppSearch(Search[Runner]):
+    """The search on a route of an app in this process."""
+
+    def _truncation(self) -> Verdict:
+        return self._first(TRUNCATION, departures.truncation, 2)
+
+    def _memory(self) -> Verdict:
+        return self._first(MEMORY, growth.memory, len(self._taken), one_is_enough=True)
+
+    def _disconnect(self) -> Verdict:
+        return self._first(DISCONNECT, departures.disconnect, 2)
+
+    def _together(self) -> Verdict:
+        one, other = self._taken[0], self._taken[min(1, len(self._taken) - 1)]
+        return self._told(
+            TOGETHER,
+            self._loop.call(
+                isolation.together, self._runner, one.request(self._route), other.request(self._route)
+            ),
+        )
+
+    def _leftovers(self) -> Verdict:
+        return self._first(LEFTOVERS, isolation.leftovers, 1)

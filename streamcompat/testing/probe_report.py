@@ -272,10 +272,9 @@ def _picture(found: Counterexample, test: str) -> str:
         read = "".join(f'<span class="read"><code>{_text(p)}</code></span>' for p in outcome.pieces[:20])
         more = f" and {len(outcome.pieces) - 20} more" if len(outcome.pieces) > 20 else ""
         kind = "broken" if outcome.failed or outcome.violations else "holds"
-        parts.append(f"<dl><dt>the handler read</dt><dd>{read or 'nothing'}{more}</dd>")
-        parts.append(
-            f'<dt>the response</dt><dd class="{kind}"><code>{escape(answer(outcome))}</code></dd></dl></div>'
-        )
+        seen = f"<dt>the handler read</dt><dd>{read or 'nothing'}{more}</dd>" if outcome.observed else ""
+        said = f'<dt>the response</dt><dd class="{kind}"><code>{escape(answer(outcome))}</code></dd>'
+        parts.append(f"<dl>{seen}{said}</dl></div>")
     parts.append("</div>")
     if found.differences:
         items = "".join(f"<li>{escape(line)}</li>" for line in found.differences)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from streamcompat.testing import cuts as cutting
-from streamcompat.testing.outcome import Outcome, Runner
+from streamcompat.testing.outcome import Outcome, Runs
 from streamcompat.testing.wire import Request
 
 Cuts = tuple[int, ...]
@@ -41,7 +41,7 @@ class Reduction:
         pair: what to reduce.
     """
 
-    def __init__(self, runner: Runner, pair: Pair) -> None:
+    def __init__(self, runner: Runs, pair: Pair) -> None:
         self._runner = runner
         self._best = pair
         self._left = _TRIES
