@@ -27,6 +27,7 @@ from .exchange.exchange import HTTPExchange
 from .exchange.flow import CHUNK_COST, Flow, Wakeup
 from .exchange.inbound import Inbound
 from .exchange.observer import Direction, End, Guarded, Observer, end_of
+from .exchange.origin import PROXY_FIELDS, Origins, checked_prefix
 from .exchange.response import (
     CUT,
     FINISHED,
@@ -52,6 +53,7 @@ from .logs import LINE, LogBudget, printable
 from .server.config import ServerConfig
 from .server.link import WorkerLink
 from .server.server import Lifespan, Server
+from .server.sockets import bound_sockets
 from .server.workers import HOPELESS, Workers
 from .websocket.codes import REASONS, check_close, check_control
 from .websocket.handshake import Accepted, accept, read_handshake
@@ -68,6 +70,7 @@ __all__ = [
     "MOMENT",
     "NO_BODY",
     "NO_RESPONSE",
+    "PROXY_FIELDS",
     "READY",
     "REASONS",
     "STARTED",
@@ -99,6 +102,7 @@ __all__ = [
     "MemoryTransport",
     "Observer",
     "OnDisconnect",
+    "Origins",
     "ProtocolError",
     "RequestHead",
     "RequestTimeout",
@@ -120,6 +124,7 @@ __all__ = [
     "Workers",
     "WriteBufferFull",
     "accept",
+    "bound_sockets",
     "cancels",
     "check_close",
     "check_control",
@@ -128,6 +133,7 @@ __all__ = [
     "check_replaceable",
     "check_trailers",
     "checked_fields",
+    "checked_prefix",
     "chunk_of",
     "drive",
     "end_of",

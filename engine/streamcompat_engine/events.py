@@ -30,6 +30,9 @@ class RequestHead(NamedTuple):
         keep_alive: the client wants the connection kept (RFC 9112 §9.3).
         expect_continue: the client waits for a 100 (RFC 9110 §10.1.1).
         wire: the bytes of the head, so that they can be given to h11 again.
+        prefix: the part of `raw_path` that a proxy has taken off, and that was put back; see
+            `exchange.origin`.
+        client: the client's address, if a trusted proxy tells it.
     """
 
     method: str
@@ -45,6 +48,8 @@ class RequestHead(NamedTuple):
     keep_alive: bool
     expect_continue: bool
     wire: bytes
+    prefix: bytes = b""
+    client: str = ""
 
     @property
     def has_body(self) -> bool:

@@ -15,15 +15,20 @@ import sys
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from streamcompat import __version__
 from streamcompat.cli import check, cut_server, port, probe, relay, run
 from streamcompat.cli import exec as execute
 from streamcompat.cli.errors import ERRORS, FAILED, OutputError, report
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
 __all__ = ["main"]
 
+_USAGE: Final = 2
+"""The exit status of argparse for a command line that is not valid."""
 _UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EPIPE, errno.EIO)
 
 
@@ -42,12 +47,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         with _written():
-            options = _parsed(sys.argv[1:] if argv is None else argv)
+            words = sys.argv[1:] if argv is None else argv
+            try:
+                options = _parsed(words)
+            except SystemExit as leave:
+                if leave.code == _USAGE and words[:1] == ["run"] and "--check" in words:
+                    return FAILED  # it has two answers: 0, and this
+                raise
             try:
                 return int(options.carry_out(options) or 0)
             except ERRORS as error:
                 can_force = options.name == "exec" or "--force-alias" in options.parser.format_help()
-                return report(error, options.traceback, can_force)
+                shows = "traceback" in options and options.traceback
+                return report(error, shows, can_force)
     except (OSError, OutputError) as failure:
         cause = failure.reason if isinstance(failure, OutputError) else failure
         if cause.errno not in _UNWRITABLE or cause.filename is not None:
@@ -59,8 +71,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="streamcompat", description=run.DESCRIPTION)
+    parser = _Parser(prog="streamcompat", description=run.DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"streamcompat {__version__}")
+    parser.add_argument(
+        "--print-completion",
+        choices=("bash", "zsh", "tcsh"),
+        action=_Completion,
+        help="print a script by which a shell completes the command; needs the extra `completion`",
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in (run, execute, check, port, probe, cut_server, relay):
         command.add_parser(commands)
@@ -69,11 +87,41 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
     if argv and not argv[0].startswith("-") and argv[0] not in commands.choices:
         parser.error(f"there is no command {argv[0]!r}{_meant(argv[0], list(commands.choices))}")
     options, unknown = parser.parse_known_args(argv)
+    options.argv = list(argv[1:])
     if unknown:
         guesses = [_option(one, options.parser.format_help()) for one in unknown]
         guess = next((f": did you mean {one}?" for one in guesses if one is not None), "")
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}{guess}")
     return options
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose help raises what the output raises; argparse passes over it."""
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        (sys.stdout if file is None else file).write(self.format_help())
+
+
+class _Completion(argparse.Action):
+    """Prints the script of a shell, and ends."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        try:
+            import shtab
+        except ImportError:
+            print(
+                "streamcompat: --print-completion needs shtab: pip install 'streamcompat[completion]'",
+                file=sys.stderr,
+            )
+            parser.exit(FAILED)
+        print(shtab.complete(parser, str(values)))
+        parser.exit(0)
 
 
 def _meant(word: str, commands: list[str]) -> str:

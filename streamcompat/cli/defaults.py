@@ -10,12 +10,15 @@ import inspect
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from streamcompat.serving.accepted import SAME_AS, WITHOUT_EFFECT
 from streamcompat.serving.declared import DeclaredRun, declared_runs
+from streamcompat.serving.flags import Flag
 from streamcompat.serving.importing import SelfRun
-from streamcompat.serving.options import SAME_AS, WITHOUT_EFFECT, Flag, RunOptions
+from streamcompat.serving.options import RunOptions
 from streamcompat.serving.servable import Servable
 from streamcompat.serving.targets import Loaded, shown, source_file
 
@@ -24,9 +27,10 @@ OF_SUPERVISOR: Final = frozenset({"workers", "max_requests", "max_memory"})
 _OF_PROCESS: Final = frozenset({"register_sys_signals"})
 """Options that the command decides for itself."""
 _FIELDS: Final = {field.name: field for field in dataclasses.fields(RunOptions)}
-_PLACES: Final = ({"host", "port"}, {"uds"}, {"sock"})
+_PLACES: Final = ({"host", "port"}, {"uds"}, {"sock"}, {"fd"})
 _TYPICAL: Final = frozenset({"host", "port", "workers", "ssl", "sock", "unix", "uds"})
 _LONGEST: Final = 60
+_SECRET: Final = frozenset({"ssl", "ssl_keyfile_password"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +74,19 @@ class OwnRun:
         return f"{self.place}: {self.call}() {'; '.join(parts)}"
 
 
-def own_run(target: str, loaded: Loaded | None, *, mounted: bool = False) -> OwnRun | None:
+def own_run(
+    target: str, loaded: Loaded | None, *, mounted: bool = False, folder: Path | None = None
+) -> OwnRun | None:
     """How the app of a TARGET serves itself; `None` if it does not.
 
     Args:
         loaded: what was imported for it; `None` to read the source alone.
         mounted: its address is not its own, so that nothing is taken.
+        folder: where its module is looked for; the current one.
     """
     own = _executed(loaded) if loaded is not None else None
     if own is None:
-        own = _declared(target, loaded)
+        own = _declared(target, loaded, folder)
     return own.without(_FIELDS) if own is not None and mounted else own
 
 
@@ -104,7 +111,8 @@ def _overridden(given: Mapping[str, Any]) -> set[str]:
         if any(place & given.keys() for place in _PLACES)
         else set()
     )
-    return given.keys() | places
+    certificate = {"ssl"} if "ssl_certfile" in given else set()
+    return given.keys() | places | certificate
 
 
 def _executed(loaded: Loaded) -> OwnRun | None:
@@ -117,8 +125,8 @@ def _executed(loaded: Loaded) -> OwnRun | None:
     return _checked(OwnRun(place, f"app.{run.method}", True, taken, {}))
 
 
-def _declared(target: str, loaded: Loaded | None) -> OwnRun | None:
-    file = source_file(target)
+def _declared(target: str, loaded: Loaded | None, folder: Path | None) -> OwnRun | None:
+    file = source_file(target, folder)
     try:
         found = [] if file is None else declared_runs(file.read_bytes())
     except (OSError, ValueError, SyntaxError, RecursionError):
@@ -199,12 +207,18 @@ def _checked(own: OwnRun) -> OwnRun:
 
 def _shown(name: str, value: object) -> str:
     """An option for a person; no more than its name where the value may be long, or a secret."""
-    return f"{name}={value!r}" if isinstance(value, bool | int | float | str) and name != "ssl" else name
+    return (
+        f"{name}={value!r}" if isinstance(value, bool | int | float | str) and name not in _SECRET else name
+    )
 
 
 def _source(name: str, source: str) -> str:
     """An argument as it stands in the source, without what may be long, or a secret."""
-    if not source or len(source) > _LONGEST or (name == "ssl" and not source.replace(".", "").isidentifier()):
+    if (
+        not source
+        or len(source) > _LONGEST
+        or (name in _SECRET and not source.replace(".", "").isidentifier())
+    ):
         return name
     return f"{name}={source}"
 

@@ -15,22 +15,25 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from ssl import SSLContext
-from typing import Any, Final
+from typing import Any, Final, Never
 
 from streamcompat import aliases
 from streamcompat.asgi_api import hosted
-from streamcompat.cli import defaults
+from streamcompat.cli import defaults, reload
+from streamcompat.cli.command_options import SETTINGS as OF_SETTINGS
+from streamcompat.cli.command_options import CommandOptions
 from streamcompat.cli.defaults import OwnRun
 from streamcompat.cli.errors import ERRORS, CommandError, OutputError, report
+from streamcompat.cli.settings import COMMAND, RUN, SETTINGS, Setting, gathered, printed
 from streamcompat.sanic_api import compat
-from streamcompat.sanic_api.versions import RELEASES
 from streamcompat.serving import targets
 from streamcompat.serving.lifespan import DelegatingLifespan
-from streamcompat.serving.options import WHERE, Flag, RunOptions
+from streamcompat.serving.options import RunOptions
 from streamcompat.serving.servable import NEEDS_POSIX, Servable, worker_config, worker_lifespan
 from streamcompat.serving.site import Site
-from streamcompat.serving.tls import tls_context
+from streamcompat.serving.tls import has_key, tls_context
 from streamcompat_engine import ServerConfig, WorkerLink, Workers
 
 DESCRIPTION: Final = "Serve apps of the streaming APIs of old Sanic and of Mach9, and ASGI applications."
@@ -49,106 +52,52 @@ examples:
 What the app's own `app.run(...)` says of host, port, ssl, workers and so on are the
 defaults of these options, where it can be read; a line says what was taken.
 """
-_FLAGS: Final[list[tuple[dataclasses.Field[Any], Flag]]] = [
-    (field, _flag)
-    for field in dataclasses.fields(RunOptions)
-    if isinstance(_flag := field.metadata.get("flag"), Flag)
-]
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     run = commands.add_parser(
         "run",
         help="serve one app, or several in one server",
+        usage="streamcompat run [OPTION ...] [TARGET]",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # what is short for one option today may be short for two tomorrow
     )
-    run.add_argument(
-        "target",
-        metavar="TARGET",
-        nargs="?",
-        help="package.module:app or path/to/file.py:app; `:app` may be left out if there is just one app",
-    )
-    run.add_argument(
-        "--mount",
-        metavar="PREFIX=TARGET",
-        type=_mount,
-        action="append",
-        default=[],
-        help="serve another app below a path (/shop), on a host (shop.example, or shop/ for a name without "
-        "a dot) or both (shop.example/api); repeatable. TARGET, if given, serves all other requests",
-    )
-    for title in dict.fromkeys(flag.group for _, flag in _FLAGS):
+    for title in dict.fromkeys(setting.flag.group for setting in (*RUN, *COMMAND)):
         group = run.add_argument_group(title)
-        for field, flag in _FLAGS:
-            if flag.group == title:
-                _add_flag(group, field, flag)
-            if title == WHERE and field.name == "uds":
-                _add_certificate(group)
-    _add_imports(run.add_argument_group("how to import"))
+        for setting in SETTINGS:
+            if setting.flag.group == title:
+                _add(group, setting)
+        if title == OF_SETTINGS:
+            _add_questions(group)
     run.set_defaults(usage_error=run.error, carry_out=_run)
 
 
-def _add_imports(imports: argparse._ArgumentGroup) -> None:
-    imports.add_argument(
-        "--interface",
-        choices=("auto", "asgi"),
-        default="auto",
-        help="what a TARGET is that is no app of a flavour; auto recognises an ASGI application by its "
-        "signature (default: %(default)s)",
-    )
-    imports.add_argument(
-        "--alias",
+def _add_questions(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--print-config",
         action="store_true",
-        help="let `import sanic` and `import mach9` find streamcompat, so that old apps run unedited",
+        help="print every setting, its value and where it comes from, and serve nothing",
     )
-    imports.add_argument(
-        "--force-alias", action="store_true", help="the same, even where the real package is installed"
-    )
-    imports.add_argument(
-        "--old-python",
+    group.add_argument(
+        "--check",
         action="store_true",
-        help="give back what Python itself has removed since the app was written, such as asyncio.coroutine "
-        "and collections.Iterable; each has a line in the log when it is first used",
-    )
-    imports.add_argument(
-        "--factory",
-        action="store_true",
-        help="TARGET names a function that makes the app, as in app.py:create_app; one that needs arguments "
-        "is called in TARGET itself, as in 'app.py:create_app(\"shop\", debug=True)'",
-    )
-    imports.add_argument(
-        "--compat",
-        metavar="RELEASE",
-        choices=RELEASES,
-        help="the release of Sanic whose behaviour applies where releases contradict each other, one of "
-        f"{', '.join(RELEASES)} (default: 0.8)",
-    )
-    imports.add_argument(
-        "--ignore-run",
-        action="store_true",
-        help="take no defaults from the app's own `app.run(...)`",
-    )
-    imports.add_argument(
-        "--traceback",
-        action="store_true",
-        help="show the whole traceback if an app fails to import or to start",
+        help="import the app and check the settings, and serve nothing; status 0, or 3 if something is wrong",
     )
 
 
-def _add_certificate(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--cert", metavar="FILE", help="the certificate for TLS, and those that vouch for it")
-    group.add_argument("--key", metavar="FILE", help="its key")
-
-
-def _add_flag(group: argparse._ArgumentGroup, field: dataclasses.Field[Any], flag: Flag) -> None:
+def _add(group: argparse._ArgumentGroup, setting: Setting) -> None:
+    field, flag = setting.field, setting.flag
     default = f"{field.default:g}" if isinstance(field.default, float) else f"{field.default}"
-    text = flag.help.replace("%(default)s", default)
-    # What is not given has no value, since the app's own `run` may have one.
-    if field.type in ("bool", "bool | None"):
+    text = flag.help.replace("%(default)s", default).replace("%", "%%")
+    # What is not given has no value, since another source may have one.
+    if setting.name == "target":
+        group.add_argument("target", metavar=flag.metavar, nargs="?", default=argparse.SUPPRESS, help=text)
+    elif setting.is_switch:
         group.add_argument(
             flag.option(field),
+            *flag.aliases,
             dest=field.name,
             default=argparse.SUPPRESS,
             help=text,
@@ -157,6 +106,7 @@ def _add_flag(group: argparse._ArgumentGroup, field: dataclasses.Field[Any], fla
     else:
         group.add_argument(
             flag.option(field),
+            *flag.aliases,
             dest=field.name,
             default=argparse.SUPPRESS,
             help=text,
@@ -179,74 +129,98 @@ def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
     return read_argument
 
 
-def _mount(text: str) -> tuple[str | None, str, str]:
-    """Reads `shop.example/api=shop.py:app` as host (`None` if there is none), path prefix and TARGET."""
-    place, equals, target = text.partition("=")
-    if not equals or not place or not target:
-        raise argparse.ArgumentTypeError(f"{text!r} is not PREFIX=TARGET, such as /shop=shop.py:app")
-    host, slash, path = place.partition("/")
-    if not slash and not any(mark in host for mark in ".:") and host != "localhost":
-        raise argparse.ArgumentTypeError(
-            f"{text!r} may mean a path or a host: write /{host}={target} for the path, {host}/={target} for "
-            "the host"
-        )
-    return host or None, (slash + path).rstrip("/"), target
-
-
-def _run(arguments: argparse.Namespace) -> None:
+def _run(arguments: argparse.Namespace) -> int:
     if sys.platform == "win32":
         raise CommandError(NEEDS_POSIX)
-    if arguments.target is None and not arguments.mount:
-        arguments.usage_error("give a TARGET, or at least one --mount PREFIX=TARGET")
-    if arguments.factory:
-        if ":" not in (arguments.target or ""):
-            arguments.usage_error("--factory needs a TARGET with a function, such as app.py:create_app")
-        arguments.target += "" if arguments.target.endswith(")") else "()"
-    given = _given(arguments)
+    given = gathered(arguments, Path.cwd())
+    command = _completed(given.command(), arguments.usage_error)
+    arguments.traceback = command.traceback
+    _check_certificate(given.values, arguments.usage_error)
     # Before the aliases: a vendored copy of the real package in the current folder counts as installed.
-    if (here := os.getcwd()) not in sys.path:
-        sys.path.insert(0, here)
+    if (folder := str(command.folder)) not in sys.path:
+        sys.path.insert(0, folder)
     # How many processes serve must be known before the app is imported: each imports it by itself.
-    declared = _own_runs(arguments, {})
-    options = _options(declared, given)
-    if options.is_supervised:
-        defaults.say(declared, given)
-        _run_workers(arguments, options)
-        return
-    app, loaded = _imported(arguments)
-    own = [one.without(defaults.OF_SUPERVISOR) for one in _own_runs(arguments, loaded)]
-    options = _options(own, given)
-    defaults.say(own, given)
-    app.prepare(options)
+    declared = _own_runs(command, {})
+    options = _options(declared, given.of_run())
+    if arguments.print_config:
+        owners = {name: own.place for own in declared for name in own.taken}
+        print(printed(given, options, owners))
+        return 0
+    if command.reload and not arguments.check:
+        return _reload(command, options, arguments.argv)
+    if options.is_supervised and not arguments.check:
+        defaults.say(declared, given.of_run())
+        _run_workers(command, options)
+        return 0
+    app, loaded = _imported(command)
+    own = _own_runs(command, loaded)
+    if not arguments.check:
+        own = [one.without(defaults.OF_SUPERVISOR) for one in own]
+    options = _options(own, given.of_run())
+    defaults.say(own, given.of_run())
+    _prepare(app, options)
+    config = _config(app, options)
+    if arguments.check:
+        for sock in config.sockets:
+            sock.close()
+        print(f"{_shown(command)} can be served")
+        return 0
     lifespan = DelegatingLifespan(
         app.lifespan(options.access_log),
-        lambda addresses: _print_addresses(addresses, options, arguments),
+        lambda addresses: _print_addresses(addresses, options, command),
     )
-    _serve(app, lifespan, options, _config(app, options))
+    _serve(app, lifespan, options, config)
+    return 0
 
 
-def _given(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The options of `RunOptions` that the command line has."""
-    words = vars(arguments)
-    given = {field.name: words[field.name] for field, _ in _FLAGS if field.name in words}
-    if "limits" in given:
-        given["limits"] = dict(given["limits"])
-    if (arguments.cert is None) != (arguments.key is None):
-        arguments.usage_error("give --cert and --key together")
-    if arguments.cert is not None:
-        given["ssl"] = {"cert": arguments.cert, "key": arguments.key}
-    return given
+def _completed(command: CommandOptions, usage_error: Callable[[str], Never]) -> CommandOptions:
+    """The options with a TARGET that can be loaded as it is."""
+    if command.target is None and not command.mount:
+        usage_error("give a TARGET, or at least one --mount PREFIX=TARGET")
+    if not command.folder.is_dir():
+        raise CommandError(f"--app-dir {command.folder}: there is no such folder")
+    target = None if command.target is None else command.found(command.target)
+    if command.factory:
+        if target is None or ":" not in target:
+            usage_error("--factory needs a TARGET with a function, such as app.py:create_app")
+        target += "" if target.endswith(")") else "()"
+    mount = [(host, prefix, command.found(one)) for host, prefix, one in command.mount]
+    return dataclasses.replace(command, target=target, mount=mount)
 
 
-def _own_runs(arguments: argparse.Namespace, loaded: Mapping[str, targets.Loaded]) -> list[OwnRun]:
+def _check_certificate(given: Mapping[str, Any], usage_error: Callable[[str], Never]) -> None:
+    cert, key = given.get("ssl_certfile"), given.get("ssl_keyfile")
+    if (cert is None and key is not None) or (cert is not None and key is None and not has_key(cert)):
+        usage_error("give --cert and --key together")
+
+
+def _reload(command: CommandOptions, options: RunOptions, argv: Sequence[str]) -> int:
+    try:
+        config = ServerConfig(**options.of_parent())
+        return reload.serve(command, argv, config, options.fd is not None)
+    except OSError as error:
+        raise CommandError(_bind_failure(error, options)) from error
+
+
+def _shown(command: CommandOptions) -> str:
+    targets = [target for _, _, target in command.mount]
+    return ", ".join([*targets, *([] if command.target is None else [command.target])])
+
+
+def _own_runs(command: CommandOptions, loaded: Mapping[str, targets.Loaded]) -> list[OwnRun]:
     """How the apps serve themselves. Nothing of it is taken for those that are mounted."""
-    if arguments.ignore_run:
+    if command.ignore_run:
         return []
-    mounted = [target for _, _, target in arguments.mount]
+    mounted = [target for _, _, target in command.mount]
     own = (
-        [] if arguments.target is None else [defaults.own_run(arguments.target, loaded.get(arguments.target))]
+        []
+        if command.target is None
+        else [defaults.own_run(command.target, loaded.get(command.target), folder=command.folder)]
     )
-    own += [defaults.own_run(target, loaded.get(target), mounted=True) for target in mounted]
+    own += [
+        defaults.own_run(target, loaded.get(target), mounted=True, folder=command.folder)
+        for target in mounted
+    ]
     return [one for one in own if one is not None]
 
 
@@ -254,26 +228,33 @@ def _options(own: Sequence[OwnRun], given: Mapping[str, Any]) -> RunOptions:
     options = RunOptions(**defaults.merged(own, given))
     if options.driver == "trio" and importlib.util.find_spec("trio") is None:
         raise CommandError("--driver trio needs trio: pip install trio")
+    try:
+        options.place()
+    except OSError as error:
+        raise CommandError(f"--fd {options.fd}: {error.strerror}") from error
     return options
 
 
-def _imported(arguments: argparse.Namespace) -> tuple[Servable, dict[str, targets.Loaded]]:
+def _imported(command: CommandOptions) -> tuple[Servable, dict[str, targets.Loaded]]:
     """What is to be served, and each TARGET as it was imported."""
-    if arguments.old_python:
+    if command.old_python:
         aliases.old_python()
-    if arguments.alias or arguments.force_alias:
-        aliases.install(force=arguments.force_alias)
-    if arguments.compat is not None:
-        compat(arguments.compat)
+    if command.alias or command.force_alias:
+        aliases.install(force=command.force_alias)
+    if command.compat is not None:
+        compat(command.compat)
     load = functools.partial(
         targets.load_module,
-        other=functools.partial(hosted, interface=arguments.interface),
+        other=functools.partial(hosted, interface=command.interface),
+        folder=command.folder,
     )
-    if not arguments.mount:
-        loaded = {arguments.target: load(arguments.target)}
-        return loaded[arguments.target].app, loaded
-    site, loaded = Site(), {}
-    mounts = [*arguments.mount, *([] if arguments.target is None else [(None, "", arguments.target)])]
+    loaded: dict[str, targets.Loaded] = {}
+    if not command.mount:
+        target = str(command.target)
+        loaded[target] = load(target)
+        return loaded[target].app, loaded
+    site = Site()
+    mounts = [*command.mount, *([] if command.target is None else [(None, "", command.target)])]
     for host, prefix, target in mounts:
         if target not in loaded:
             loaded[target] = load(target)
@@ -284,18 +265,18 @@ def _imported(arguments: argparse.Namespace) -> tuple[Servable, dict[str, target
     return site, loaded
 
 
-def _run_workers(arguments: argparse.Namespace, options: RunOptions) -> None:
+def _run_workers(command: CommandOptions, options: RunOptions) -> None:
     """Supervises workers, each of which imports the app itself, so that a new worker runs new code."""
 
     def work(link: WorkerLink) -> int:
         try:
-            app, _ = _imported(arguments)
-            app.prepare(options)
+            app, _ = _imported(command)
+            _prepare(app, options)
             config = _config(app, options)
             lifespan = worker_lifespan(config, app.lifespan(options.access_log), link)
             _serve(app, lifespan, options, worker_config(config, link))
         except ERRORS as error:
-            return report(error, arguments.traceback)
+            return report(error, command.traceback)
         return 0
 
     ssl = _tls(options)
@@ -306,7 +287,7 @@ def _run_workers(arguments: argparse.Namespace, options: RunOptions) -> None:
             config,
             options.workers,
             work,
-            lambda addresses: _print_addresses(addresses, options, arguments),
+            lambda addresses: _print_addresses(addresses, options, command),
         )
         with workers.bound():
             status = workers.run()
@@ -316,28 +297,42 @@ def _run_workers(arguments: argparse.Namespace, options: RunOptions) -> None:
         sys.exit(status)
 
 
-def _config(app: Servable, options: RunOptions) -> ServerConfig:
-    options = dataclasses.replace(options, ssl=_tls(options))
+def _prepare(app: Servable, options: RunOptions) -> None:
     try:
-        return app.server_config(**options.of_server())
+        app.prepare(options)
+    except (ValueError, TypeError, AttributeError, ImportError) as error:  # of dictConfig
+        cause = error.__cause__ or error
+        raise CommandError(
+            f"cannot configure logging: {error}{'' if cause is error else f': {cause}'}"
+        ) from error
+
+
+def _config(app: Servable, options: RunOptions) -> ServerConfig:
+    _tls(options)
+    given = options.of_server()
+    try:
+        return app.server_config(**given)
     except ValueError as error:
         raise CommandError(f"invalid setting of the app: {error}") from error
 
 
 def _tls(options: RunOptions) -> SSLContext | None:
     try:
-        return None if options.ssl is None else tls_context(options.ssl)
+        files = options.tls_files()
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    try:
+        return None if files is None else tls_context(files)
     except (OSError, ValueError) as error:
-        given = options.ssl
-        files = (
-            [str(given)]
-            if not isinstance(given, Mapping)
-            else [given[name] for name in sorted(given) if name != "password"]
+        names = (
+            [files[name] for name in ("ca_certs", "cert", "certificate", "key", "keyfile") if name in files]
+            if isinstance(files, Mapping)
+            else [str(files)]
         )
-        raise CommandError(f"cannot serve TLS with {' and '.join(files)}: {error}") from error
+        raise CommandError(f"cannot serve TLS with {' and '.join(names)}: {error}") from error
 
 
-def _print_addresses(addresses: list[str], options: RunOptions, arguments: argparse.Namespace) -> None:
+def _print_addresses(addresses: list[str], options: RunOptions, command: CommandOptions) -> None:
     """Says where it listens, what serves, the process that takes signals, and where each app is mounted."""
     loop = ServerConfig(driver=options.driver, uvloop=options.uvloop).loop
     how = [f"anyio on {loop}" if options.driver == "anyio" else loop]
@@ -345,10 +340,10 @@ def _print_addresses(addresses: list[str], options: RunOptions, arguments: argpa
         how.append(f"{options.workers} workers")
     lines = [f"listening on {', '.join(addresses)} ({', '.join(how)}, pid {os.getpid()})"]
     mounts = [
-        ((host or "") + (prefix or "/" * (host is None)), target) for host, prefix, target in arguments.mount
+        ((host or "") + (prefix or "/" * (host is None)), target) for host, prefix, target in command.mount
     ]
-    if mounts and arguments.target is not None:
-        mounts.append(("/", arguments.target))
+    if mounts and command.target is not None:
+        mounts.append(("/", command.target))
     width = max((len(place) for place, _ in mounts), default=0)
     lines += [f"  {place:{width}}  {target}" for place, target in mounts]
     try:

@@ -61,6 +61,9 @@ class Config(dict[str, Any]):
         WEBSOCKET_DEFLATE: whether messages are compressed for a client that offers it.
 
     Further keys that may be set:
+        PROXIES_COUNT: proxies in front of the server that add to X-Forwarded-For, as in later Sanic: that
+            many from its right end is `request.remote_addr`. Without it, and without `proxy_headers`, that
+            is empty.
         ENGINE_LIMIT_HEAD_FIELDS, ENGINE_LIMIT_DRAIN_SIZE and so on: the field of the engine's `Limits` with
             the rest of the key as its name, in its unit. `run(limits=...)` overrides them. Several apps in
             one server share the largest of each.

@@ -23,7 +23,8 @@ from streamcompat.mach9_api.server import Server
 from streamcompat.mach9_api.testing import Mach9TestClient
 from streamcompat.mach9_api.views import CompositionView
 from streamcompat.mach9_api.websocket import WebsocketResponse, messages
-from streamcompat.serving.options import RunOptions, takes
+from streamcompat.serving.arguments import takes
+from streamcompat.serving.options import RunOptions
 from streamcompat.serving.protocol import with_protocol
 from streamcompat.serving.settings import ServerSettings, server_settings
 from streamcompat.serving.test_client import SocketTestClient

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from streamcompat.serving.options import RunOptions, takes
+from streamcompat.serving.arguments import takes
+from streamcompat.serving.options import RunOptions
 from streamcompat.serving.protocol import with_protocol
 
 __all__ = ["Server"]

@@ -25,7 +25,8 @@ from streamcompat.sanic_api.request import Request
 from streamcompat.sanic_api.response import encode_json_with
 from streamcompat.sanic_api.router import Router
 from streamcompat.sanic_api.testing import SanicASGITestClient, SanicTestClient
-from streamcompat.serving.options import OF_PROCESS, RunOptions, takes
+from streamcompat.serving.arguments import takes
+from streamcompat.serving.options import OF_PROCESS, RunOptions
 from streamcompat.serving.protocol import with_protocol
 from streamcompat.serving.running import RunningServer
 from streamcompat.serving.test_client import SocketTestClient

@@ -13,10 +13,11 @@ import sys
 from abc import ABC, abstractmethod
 from typing import Any, Final
 
+from streamcompat.serving.arguments import takes
 from streamcompat.serving.importing import may_serve
 from streamcompat.serving.lifespan import DelegatingLifespan
 from streamcompat.serving.limits import merged_limits
-from streamcompat.serving.options import OF_PROCESS, RunOptions, takes
+from streamcompat.serving.options import OF_PROCESS, RunOptions
 from streamcompat.serving.running import RunningServer
 from streamcompat.serving.settings import ServerSettings
 from streamcompat_engine import (
@@ -26,6 +27,7 @@ from streamcompat_engine import (
     Observer,
     Server,
     ServerConfig,
+    Timeouts,
     WorkerLink,
     Workers,
 )
@@ -82,18 +84,28 @@ class Servable(ABC):
         """The engine's configuration: `given`, and the application's settings for the rest.
 
         Args:
-            given: fields of `ServerConfig`; `limits` may be a mapping of the names of some limits.
+            given: fields of `ServerConfig`; `limits` may be a mapping of the names of some limits. Also
+                `keep_alive`, in seconds, in place of the settings' own.
         """
+        keep_alive = given.pop("keep_alive", None)
         settings = self._server_settings()
         if settings is not None:
             given = {"grace": settings.grace, "timeouts": settings.timeouts} | given
+        if keep_alive is not None:
+            timeouts = given.get("timeouts") or Timeouts(tell_keep_alive=True)
+            given["timeouts"] = dataclasses.replace(timeouts, keep_alive=keep_alive)
         base = Limits() if settings is None else settings.limits
         return ServerConfig(**given | {"limits": merged_limits(base, given.get("limits"))})
 
     def make_server(self, config: ServerConfig, lifespan: Lifespan) -> Server:
         """A server for it, not started yet."""
         observer = self.observer()
-        return Server(self.handle, config, lifespan=lifespan, overdue=self.overdue, observer=observer)
+        handle = self.handle if config.origins is None else self._handle_below
+        return Server(handle, config, lifespan=lifespan, overdue=self.overdue, observer=observer)
+
+    async def _handle_below(self, exchange: Exchange) -> None:
+        """As `handle`, below the prefix that a proxy has taken off."""
+        await self.handle(exchange, exchange.head.prefix.decode("latin-1"))
 
     @takes(("host", "port"))
     def run(self, options: RunOptions) -> None:
@@ -149,6 +161,15 @@ class Servable(ABC):
             logging.config.dictConfig(options.log_config)
         else:
             self.configure_logging(options.debug)
+        if options.log_level is not None:
+            self.set_log_level(options.log_level.upper())
+
+    def set_log_level(self, level: str) -> None:
+        """Sets the level of the engine's logger; applications set that of their own, too.
+
+        Raises: ValueError: there is no such level.
+        """
+        logging.getLogger("streamcompat").setLevel(level)
 
     def _run(self, config: ServerConfig, lifespan: Lifespan) -> None:
         self._server = self.make_server(config, lifespan)
@@ -170,7 +191,11 @@ class Servable(ABC):
 
 def worker_config(config: ServerConfig, link: WorkerLink) -> ServerConfig:
     """The configuration of one of several workers."""
-    return dataclasses.replace(config, sockets=link.sockets, uds=None, link=link, handle_signals=True)
+    # A new worker reads the certificate anew, so that SIGHUP renews it.
+    ssl = config.ssl if config.renew_ssl is None else config.renew_ssl()
+    return dataclasses.replace(
+        config, sockets=link.sockets, uds=None, link=link, handle_signals=True, ssl=ssl
+    )
 
 
 def worker_lifespan(config: ServerConfig, lifespan: Lifespan, link: WorkerLink) -> DelegatingLifespan:

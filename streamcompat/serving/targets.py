@@ -66,7 +66,7 @@ def load(target: str) -> ServedApp | Site:
     return app
 
 
-def load_module(target: str, other: Other | None = None) -> Loaded:
+def load_module(target: str, other: Other | None = None, folder: Path | None = None) -> Loaded:
     """Imports the module that TARGET names and returns the app or site in it.
 
     A file finds its imports as with `python path/to/file.py`: its folder (or the folder above its outermost
@@ -79,6 +79,7 @@ def load_module(target: str, other: Other | None = None) -> Loaded:
             may be left out if the module has just one site, or no site and just one app, or if just one
             app serves itself.
         other: for what is neither an app of a flavour nor a site.
+        folder: where a dotted module is looked for, if not in the current folder.
 
     Raises:
         TargetError: there is no such module, it cannot be imported, or the named object is not an app.
@@ -89,7 +90,7 @@ def load_module(target: str, other: Other | None = None) -> Loaded:
             f"{target!r} does not name a module: give package.module:app or path/to/file.py:app"
         )
     with importing() as runs:
-        module = _import_file(place, runs) if is_file else _import_module(place, runs)
+        module = _import_file(place, runs) if is_file else _import_module(place, runs, folder)
         app = (
             _named(module, place, attribute, runs, other) if attribute else _only(module, place, runs, other)
         )
@@ -102,12 +103,16 @@ def _split(target: str) -> tuple[str, str, bool]:
     return place, attribute, place.endswith(".py") or os.sep in place or Path(place).is_file()
 
 
-def source_file(target: str) -> Path | None:
-    """The file that TARGET's module is made of, found without importing anything; `None` if there is none."""
+def source_file(target: str, folder: Path | None = None) -> Path | None:
+    """The file that TARGET's module is made of, found without importing anything; `None` if there is none.
+
+    Args:
+        folder: as for `load_module`.
+    """
     place, _, is_file = _split(target)
     if is_file:
         return Path(place) if Path(place).is_file() else None
-    path, found = [os.getcwd(), *sys.path], None
+    path, found = [str(folder or Path.cwd()), *sys.path], None
     for end in range(1, place.count(".") + 2):
         spec = PathFinder.find_spec(".".join(place.split(".")[:end]), path)
         if spec is None:
@@ -117,8 +122,8 @@ def source_file(target: str) -> Path | None:
     return None if found is None or not found.endswith(".py") else Path(found)
 
 
-def _import_module(name: str, runs: Sequence[SelfRun]) -> ModuleType:
-    _search_first(Path.cwd())
+def _import_module(name: str, runs: Sequence[SelfRun], folder: Path | None) -> ModuleType:
+    _search_first(folder or Path.cwd())
     try:
         return _imported(name, lambda: importlib.import_module(name), runs)
     except ModuleNotFoundError as error:

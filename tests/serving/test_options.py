@@ -12,8 +12,11 @@ import pytest
 from streamcompat.mach9_api import Mach9, Server
 from streamcompat.sanic_api import Sanic
 from streamcompat.serving import options as module
+from streamcompat.serving.accepted import SAME_AS, WITHOUT_EFFECT
+from streamcompat.serving.flags import Flag
+from streamcompat.serving.front import FrontOptions
 from streamcompat.serving.limits import merged_limits
-from streamcompat.serving.options import OF_PROCESS, SAME_AS, WITHOUT_EFFECT, Flag, RunOptions
+from streamcompat.serving.options import OF_PROCESS, RunOptions
 from streamcompat.serving.site import Site
 from streamcompat_engine import Limits, ServerConfig
 
@@ -143,7 +146,8 @@ def test_what_is_supervised(given, supervised):
 
 def test_each_option_says_what_it_is():
     for field in dataclasses.fields(RunOptions):
-        assert f"{field.name}" in (RunOptions.__doc__ or ""), field.name
+        owner = FrontOptions if field.name in FrontOptions.__annotations__ else RunOptions
+        assert f"{field.name}" in (owner.__doc__ or ""), field.name
         flag = field.metadata.get("flag")
         assert flag is None or isinstance(flag, Flag)
 

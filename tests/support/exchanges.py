@@ -47,6 +47,7 @@ class Head:
     raw_path: bytes = b""
     query: bytes = b""
     host: str | None = None
+    client: str = ""
 
 
 class _Done:

@@ -93,7 +93,7 @@ EXPECTING = request(b"POST / HTTP/1.1", b"Content-Length: 5", b"Expect: 100-cont
 
 def connect(limits: Limits = DEFAULT, timeouts: Timeouts = TIMES, now: float = 0.0) -> Connection:
     """A new connection."""
-    return Connection(limits, timeouts, now, lambda: DATE)
+    return Connection(limits, timeouts, now, lambda: ((b"Date", DATE),))
 
 
 def serving(wire: bytes, limits: Limits = SMALL) -> Connection:

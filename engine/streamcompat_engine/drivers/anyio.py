@@ -365,15 +365,13 @@ async def listen(
     service: Service,
     sockets: list[socket.socket],
     group: anyio.abc.TaskGroup,
-    ssl: tls.SSLContext | None,
 ) -> AsyncIterator[None]:
     """Accept connections on the sockets within this context, and close the sockets at its end.
 
     Args:
         group: runs the connections, also after the end of this context.
-        ssl: for TLS; `None` for plain connections.
     """
-    acceptor = _Acceptor(service, group, ssl)
+    acceptor = _Acceptor(service, group)
     group.start_soon(acceptor.timers.run)
     try:
         async with anyio.create_task_group() as accepting:
@@ -394,11 +392,10 @@ async def listen(
 class _Acceptor:
     """Accepts and serves connections in a task group; see `listen`."""
 
-    def __init__(self, service: Service, group: anyio.abc.TaskGroup, ssl: tls.SSLContext | None) -> None:
+    def __init__(self, service: Service, group: anyio.abc.TaskGroup) -> None:
         self.timers = Timers()
         self._service = service
         self._group = group
-        self._ssl = ssl
         self._handshakes: dict[socket.socket, anyio.Event] = {}  # set at the end of each
 
     async def accept(self, sock: socket.socket) -> None:
@@ -432,10 +429,10 @@ class _Acceptor:
                     with contextlib.suppress(OSError):  # the peer has already left
                         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 stream: anyio.abc.ByteStream | None = SocketByteStream(connection)
-                if self._ssl is not None:
+                if (context := self._service.ssl) is not None:
                     done = self._handshakes[connection] = anyio.Event()
                     try:
-                        stream = await _over_tls(connection, self._ssl, self._service)
+                        stream = await _over_tls(connection, context, self._service)
                     finally:
                         del self._handshakes[connection]
                         done.set()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import ssl as tls
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -41,13 +40,11 @@ class _Acceptor:
         loop: asyncio.AbstractEventLoop,
         sock: socket.socket,
         group: anyio.abc.TaskGroup,
-        ssl: tls.SSLContext | None,
     ) -> None:
         self._service = service
         self._loop = loop
         self._sock = sock
         self._group = group
-        self._ssl = ssl
         self._retry: asyncio.TimerHandle | None = None
         self._connecting: set[asyncio.Task[None]] = set()
 
@@ -81,7 +78,7 @@ class _Acceptor:
             self._retry = self._loop.call_later(BACK_OFF, self.start)
 
     def _begin(self, connection: socket.socket) -> None:
-        if self._ssl is not None:
+        if self._service.ssl is not None:
             self._group.start_soon(self._connect_over_tls, connection)
             return
         task = self._loop.create_task(self._connect(connection))
@@ -104,7 +101,7 @@ class _Acceptor:
             await self._loop.connect_accepted_socket(
                 lambda: TlsTransport(self._service, self._loop),
                 connection,
-                ssl=self._ssl,
+                ssl=self._service.ssl,
                 ssl_handshake_timeout=self._service.timeouts.head or _NO_LIMIT,
             )
         except OSError as error:  # no TLS handshake, or not in time
@@ -119,16 +116,14 @@ async def listen(
     service: Service,
     sockets: list[socket.socket],
     group: anyio.abc.TaskGroup,
-    ssl: tls.SSLContext | None,
 ) -> AsyncIterator[None]:
     """Accept connections on the sockets within this context, and close the sockets at its end.
 
     Args:
         group: runs TLS handshakes, also after the end of this context.
-        ssl: for TLS; `None` for plain connections.
     """
     loop = asyncio.get_running_loop()
-    acceptors = [_Acceptor(service, loop, sock, group, ssl) for sock in sockets]
+    acceptors = [_Acceptor(service, loop, sock, group) for sock in sockets]
     try:
         for acceptor in acceptors:
             acceptor.start()

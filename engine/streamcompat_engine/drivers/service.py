@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import email.utils
 import logging
+import ssl as tls
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from ..events import Fields
 from ..exchange.contract import Exchange
 from ..exchange.flow import Wakeup
 from ..exchange.observer import Guarded, Observer
+from ..exchange.origin import Origins
 from ..limits import Limits, Timeouts
 from ..logs import LINE, LogBudget, printable
 from .spill import SpillRoom
@@ -34,8 +37,10 @@ class Service:
 
     Args:
         overdue, observer: see `Server`.
+        headers, date_header, origins: see `ServerConfig`.
 
     Attributes:
+        ssl: the context for the next TLS handshake; `None` for plain connections.
         sessions: the open sessions.
         outliving: closed sessions whose exchange is still running.
         stopping: no new requests are accepted.
@@ -56,8 +61,14 @@ class Service:
         timeouts: Timeouts,
         overdue: App | None = None,
         observer: Observer | None = None,
+        *,
+        headers: Fields = (),
+        date_header: bool = True,
+        origins: Origins | None = None,
     ) -> None:
         self.app = app
+        self.ssl: tls.SSLContext | None = None
+        self.origins: Origins | None = origins
         self.observer: Guarded | None = None if observer is None else Guarded(observer)
         self.overdue: App = overdue or _plain_503
         self.limits = limits
@@ -75,15 +86,20 @@ class Service:
         self.stacks: list[Any] = []
         self._emptied: Wakeup | None = None
         self._second = -1
-        self._date = b""
+        self._headers = headers
+        self._standing = headers
+        self._dates = date_header
 
-    def date(self) -> bytes:
-        """The value of Date (RFC 9110 §5.6.7), formatted once a second."""
-        second = int(time.time())
-        if second != self._second:
-            self._second = second
-            self._date = email.utils.formatdate(second, usegmt=True).encode()
-        return self._date
+    def standing(self) -> Fields:
+        """The fields of every response that does not have them by itself: Date (RFC 9110 §5.6.7), formatted
+        once a second, and those of the configuration."""
+        if self._dates:
+            second = int(time.time())
+            if second != self._second:
+                self._second = second
+                date = email.utils.formatdate(second, usegmt=True).encode()
+                self._standing = ((b"Date", date), *self._headers)
+        return self._standing
 
     def log(self, line: str, now: float, level: int) -> None:
         """Log what a peer has caused, unless too many lines were logged lately.

@@ -28,7 +28,7 @@ from ..http1.connection import Connection
 from ..http1.states import Ending, Reader
 from .backlog import Backlog
 from .service import App, Service, shown
-from .slot import ConnectionSlot
+from .slot import ConnectionSlot, proxied
 from .transport import ENDED, HALF_CLOSED, LOST, OPEN, Life, Transport
 
 logger: Final = logging.getLogger("streamcompat.engine")
@@ -69,7 +69,7 @@ class Session:
         self.transport = transport
         self.now: Callable[[], float] = transport.now
         now = transport.now()
-        self.connection: Connection = Connection(service.limits, service.timeouts, now, service.date)
+        self.connection: Connection = Connection(service.limits, service.timeouts, now, service.standing)
         self.flow: Flow = Flow(service.limits, transport.wakeup)
         self.exchange: HTTPExchange | None = None
         self.blocked: bool = False
@@ -336,7 +336,9 @@ class Session:
         self._flushes = 0
         if self.flow.dropped:
             self.flow.forget()
-        self.exchange = exchange = HTTPExchange(ConnectionSlot(self, head))
+        origins = self.service.origins
+        slot = ConnectionSlot(self, head) if origins is None else proxied(self, head, origins)
+        self.exchange = exchange = HTTPExchange(slot)
         observer = self.service.observer
         if observer is not None and observer.tells_begun:
             observer.begun(exchange)
@@ -367,11 +369,8 @@ class Session:
     async def _serve(self, exchange: HTTPExchange, app: App) -> None:
         """Run the application for one exchange, and end the exchange in every case."""
         try:
-            waited = False
             if self.flow.blocked:  # a pipelining client must take its last answer before it gets another
                 await self.flow.writable()
-                waited = True
-            if waited:
                 self.connection.deadlines.answer_begins(self.now(), 0)
             if self.connection.lost is None:
                 await stepped(app(exchange), self)

@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..events import Fields, RequestHead
+from ..exchange.contract import Address
 from ..exchange.flow import Flow, Wakeup
 from ..exchange.observer import Observer
+from ..exchange.origin import Origins
 from ..exchange.response import Body
 from ..limits import WebSocketSettings
 from ..websocket.handshake import Accepted
@@ -139,3 +141,32 @@ class ConnectionSlot:
 
     def is_cancelled(self, error: BaseException) -> bool:
         return self._session.transport.is_cancelled(error)
+
+
+class ProxiedSlot(ConnectionSlot):
+    """The slot of an exchange whose client and scheme are not those of the connection.
+
+    Args:
+        head, peer, scheme: as `Origins.of` tells them.
+    """
+
+    __slots__ = ("_peer", "_scheme")
+
+    def __init__(self, session: Session, head: RequestHead, peer: Address | None, scheme: str) -> None:
+        super().__init__(session, head)
+        self._peer = peer
+        self._scheme = scheme
+
+    @property
+    def peer(self) -> Address | None:
+        return self._peer
+
+    @property
+    def scheme(self) -> str:
+        return self._scheme
+
+
+def proxied(session: Session, head: RequestHead, origins: Origins) -> ConnectionSlot:
+    """The slot of a request that may have come through proxies."""
+    transport = session.transport
+    return ProxiedSlot(session, *origins.of(head, transport.peer, transport.scheme))

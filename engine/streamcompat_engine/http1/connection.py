@@ -10,7 +10,7 @@ The rule: nothing here raises because of a peer's bytes, reads a clock, or waits
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import ClientDisconnected, EngineError, ProtocolError, RequestTimeout, ResponseStateError
@@ -33,7 +33,7 @@ from .heads import parse_head
 from .outbound import Outbound
 from .persistence import Persistence
 from .states import AHEAD, BODY, CLOSED, DRAIN, HEAD, LINGER, SWITCHED, TRANSITIONS, Ending, Reader, Step
-from .writer import Expect, Writer, Written
+from .writer import Expect, Standing, Writer, Written
 
 if TYPE_CHECKING:
     from ..websocket.protocol import WebSocket
@@ -45,7 +45,7 @@ class Connection:
     Args:
         limits, timeouts: see `limits`.
         now: seconds on the driver's clock, here and in every method that takes it.
-        date: returns the value of Date for a response head.
+        standing: returns the fields of every response that does not have them by itself.
 
     Attributes:
         reader: the state of the reading side.
@@ -65,11 +65,11 @@ class Connection:
         "ending", "head", "inbound", "lost", "persistence", "reader", "websocket", "writer"
     )  # fmt: skip
 
-    def __init__(self, limits: Limits, timeouts: Timeouts, now: float, date: Callable[[], bytes]) -> None:
+    def __init__(self, limits: Limits, timeouts: Timeouts, now: float, standing: Standing) -> None:
         seconds = timeouts.keep_alive
         self.persistence: Persistence = Persistence()
         kept_for = int(seconds) if timeouts.tell_keep_alive and seconds is not None else None
-        self.writer: Writer = Writer(date, kept_for, self.persistence)
+        self.writer: Writer = Writer(standing, kept_for, self.persistence)
         self.deadlines: Deadlines = Deadlines(timeouts, now)
         self.reader: Reader = HEAD
         self.ending: Ending = Ending.NONE

@@ -276,7 +276,7 @@ def response_head(
     status: int,
     reason: bytes | None,
     fields: Fields,
-    date: bytes,
+    standing: Fields,
     length: int | None,
     kept_for: int | None = None,
 ) -> ResponseHead:
@@ -287,13 +287,13 @@ def response_head(
         is_head: the method of the request is HEAD.
         keep_alive: the request and the server both allow that the connection is kept.
         fields: the handler's fields, without Transfer-Encoding.
-        date: the value of Date, if `fields` have none (RFC 9110 §6.6.1).
+        standing: fields that are added unless `fields` have them, such as Date (RFC 9110 §6.6.1).
         length: bytes of the body, if known; used if `fields` do not declare it.
         kept_for: the seconds of `Keep-Alive: timeout`; `None` for no such field.
     Raises: InvalidHeader.
     """
     checked, declared = checked_fields(status, reason, fields, length)
-    kept, closes = _connection_fields(checked, date)
+    kept, closes = _connection_fields(checked, standing)
     keep_alive = keep_alive and not closes
     bodiless = is_head or status in NO_BODY
     if declared is not None:
@@ -357,11 +357,12 @@ def checked_fields(
 
 
 def _connection_fields(
-    fields: list[tuple[bytes, bytes]], date: bytes
+    fields: list[tuple[bytes, bytes]], standing: Fields
 ) -> tuple[list[tuple[bytes, bytes]], bool]:
-    """The fields with a Date, and whether the handler asks for the connection to be closed."""
+    """The fields with the standing ones, and whether the handler asks for the connection to be closed."""
     kept: list[tuple[bytes, bytes]] = []
-    closes = dated = False
+    names: set[bytes] = set()
+    closes = False
     for name, value in fields:
         lower = name.lower()
         if lower == b"connection":
@@ -372,10 +373,9 @@ def _connection_fields(
             if others:
                 kept.append((name, b", ".join(others)))
         else:
-            dated = dated or lower == b"date"
+            names.add(lower)
             kept.append((name, value))
-    if not dated:
-        kept.append((b"Date", date))
+    kept += [field for field in standing if field[0].lower() not in names]
     return kept, closes
 
 

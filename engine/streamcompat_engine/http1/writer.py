@@ -30,6 +30,8 @@ from .persistence import Persistence
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 
+Standing = Callable[[], Fields]
+"""Returns the fields of every response that does not have them by itself."""
 Written = Callable[[int], Awaitable[None]]
 """Called after a write; see `exchange.response.Body`."""
 
@@ -49,7 +51,7 @@ class Writer:
     """The part of `Connection` that writes.
 
     Args:
-        date: returns the value of Date for a response head.
+        standing: returns the fields of every response that does not have them by itself.
         kept_for: the seconds of `Keep-Alive: timeout`; `None` for no such field.
         persistence: whether the connection is kept.
 
@@ -60,10 +62,19 @@ class Writer:
         expect: the state of the client's `Expect`.
     """
 
-    __slots__ = ("_date", "_kept_for", "_persistence", "_prepared", "expect", "outbound", "queue", "response")
+    __slots__ = (
+        "_kept_for",
+        "_persistence",
+        "_prepared",
+        "_standing",
+        "expect",
+        "outbound",
+        "queue",
+        "response",
+    )
 
-    def __init__(self, date: Callable[[], bytes], kept_for: int | None, persistence: Persistence) -> None:
-        self._date = date
+    def __init__(self, standing: Standing, kept_for: int | None, persistence: Persistence) -> None:
+        self._standing = standing
         self._kept_for = kept_for
         self._persistence = persistence
         self.queue: list[bytes] = []
@@ -135,7 +146,7 @@ class Writer:
                 status,
                 reason,
                 tuple(fields),
-                self._date(),
+                self._standing(),
                 length,
                 self._kept_for,
             )
@@ -236,5 +247,5 @@ class Writer:
     def write_error(self, status: int, reason: str, is_head: bool) -> None:
         """Queue an error response of the protocol, the last response of the connection."""
         body = f"{status}: {reason}\n".encode()
-        head = response_head(True, is_head, False, status, None, _TEXT, self._date(), len(body))
+        head = response_head(True, is_head, False, status, None, _TEXT, self._standing(), len(body))
         self.queue += (head.wire,) if is_head else (head.wire, body)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib.util
 import socket
 import ssl as tls
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..events import Fields
+from ..exchange.origin import Origins
 from ..limits import Limits, Timeouts
 from .link import WorkerLink
 
@@ -42,6 +45,13 @@ class ServerConfig:
             worker asks to be replaced; none.
         grace: seconds that running exchanges have to finish when the server stops; 15.
         ssl: a context for TLS; `None` for plain HTTP.
+        renew_ssl: makes this context anew, from its files; called on SIGHUP. Connections that are there keep
+            theirs. It raises OSError or ValueError if it cannot; then the context stays.
+        concurrency: requests that may run at once, WebSockets included; the next one gets a 503. `None` for
+            no limit.
+        headers: fields of every response that does not have them by itself.
+        date_header: whether responses have a Date (RFC 9110 §6.6.1); they should.
+        origins: where requests come from if proxies are in front; `None` believes the connection alone.
         limits, timeouts: see `limits`.
     """
 
@@ -63,6 +73,11 @@ class ServerConfig:
     drain: float = 0.0
     grace: float = 15.0
     ssl: tls.SSLContext | None = None
+    renew_ssl: Callable[[], tls.SSLContext] | None = None
+    concurrency: int | None = None
+    headers: Fields = ()
+    date_header: bool = True
+    origins: Origins | None = None
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
 

@@ -32,6 +32,7 @@ from .stopping import Hook, ServingLoop, Stopping
 logger: Final = logging.getLogger("streamcompat.engine")
 
 _READINESS: Final = ((b"Content-Type", b"text/plain; charset=utf-8"), (b"Cache-Control", b"no-store"))
+_BUSY: Final = ((b"Content-Type", b"text/plain; charset=utf-8"), (b"Retry-After", b"1"))
 _RECYCLING_INTERVAL: Final = 0.5
 """Seconds between two checks of `max_requests` and `max_memory`."""
 _RECYCLING_REPEAT: Final = 30.0
@@ -111,15 +112,28 @@ class Server:
         self.addresses: list[str] = []
         self.sockets: tuple[socket.socket, ...] = ()
         self._lifespan = lifespan or Lifespan()
+        if self.config.concurrency is not None:
+            app = _at_most(self.config.concurrency, app)
         if self.config.ready_path is not None:
             app = self._with_readiness(app, self.config.ready_path.encode())
-        self._service = Service(app, self.config.limits, self.config.timeouts, overdue, observer)
+        self._service = Service(
+            app,
+            self.config.limits,
+            self.config.timeouts,
+            overdue,
+            observer,
+            headers=self.config.headers,
+            date_header=self.config.date_header,
+            origins=self.config.origins,
+        )
+        self._service.ssl = self.config.ssl
         self._stopping: Stopping | None = None
         self._signals = Signals(
             self.config.drain + self.config.grace,
             self.config.link is not None,
             self._on_signal,
             self._is_starting,
+            self.config.renew_ssl is not None,
         )
         self._raising: RaisingHandlers | None = None  # on trio
         self._ended = False  # `after_stop` has been called
@@ -279,6 +293,17 @@ class Server:
         if self._stopping is not None:
             self._stopping.loop.call(self._stopping.request)
 
+    def renew_ssl(self) -> None:
+        """Use a new TLS context from the next handshake on, as SIGHUP does; call it within the loop."""
+        if self.config.renew_ssl is None:
+            return
+        try:
+            self._service.ssl = self.config.renew_ssl()
+        except (OSError, ValueError) as error:
+            logger.error("the certificate stays as it is: %s", error)
+        else:
+            logger.info("the certificate was read again")
+
     def _handled_signals(self) -> contextlib.AbstractContextManager[None]:
         return self._signals.installed() if self.config.handle_signals else contextlib.nullcontext()
 
@@ -297,10 +322,12 @@ class Server:
 
         def noticed() -> None:
             self._signals.noticed()
-            if self.config.link is not None and number == signal.SIGHUP:
+            if number != signal.SIGHUP:
+                stopping.request(number)
+            elif self.config.link is not None:
                 stopping.drain()
             else:
-                stopping.request(number)
+                self.renew_ssl()
 
         stopping.loop.call_soon(noticed)
 
@@ -357,7 +384,7 @@ class Server:
             from ..drivers.asyncio import listen
         else:
             from ..drivers.anyio import listen
-        async with listen(self._service, sockets, group, self.config.ssl):
+        async with listen(self._service, sockets, group):
             yield
 
     async def _finish(self, stopping: Stopping) -> None:
@@ -381,6 +408,24 @@ class Server:
             async with anyio.create_task_group() as group:
                 group.start_soon(_cancel_after, stopping.forced.wait, group.cancel_scope)
                 group.start_soon(_cancel_after, self._service.until_empty, group.cancel_scope)
+
+
+def _at_most(most: int, app: App) -> App:
+    """The application, but for requests that come while it has `most` of them."""
+    running = 0
+
+    async def answer(exchange: Exchange) -> None:
+        nonlocal running
+        if running >= most:
+            exchange.respond(503, _BUSY, b"503: the server is busy\n")
+            return
+        running += 1
+        try:
+            await app(exchange)
+        finally:
+            running -= 1
+
+    return answer
 
 
 def _resident() -> int:

@@ -56,6 +56,7 @@ class Signals:
             and from its parent.
         tell: called with each signal, between any two instructions of the main thread.
         is_urgent: whether even the first signal is one for which nothing is waited.
+        renews: SIGHUP is handled without a parent too, and ends nothing.
 
     Attributes:
         count: SIGINT and SIGTERM since it was installed.
@@ -63,17 +64,23 @@ class Signals:
     """
 
     def __init__(
-        self, grace: float, is_worker: bool, tell: Callable[[int], None], is_urgent: Callable[[], bool]
+        self,
+        grace: float,
+        is_worker: bool,
+        tell: Callable[[int], None],
+        is_urgent: Callable[[], bool],
+        renews: bool = False,
     ) -> None:
         self.count: int = 0
         self.interrupted: bool = False
         self._grace = grace
         self._counted: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
-        self._watched: tuple[signal.Signals, ...] = self._counted
         self._is_worker = is_worker
         if is_worker:
             self._counted += (signal.SIGQUIT,)
-            self._watched = (*self._counted, signal.SIGHUP)
+        self._watched: tuple[signal.Signals, ...] = self._counted
+        if is_worker or renews:
+            self._watched += (signal.SIGHUP,)
         self._tell = tell
         self._is_urgent = is_urgent
         self._watchdog: _Watchdog | None = None

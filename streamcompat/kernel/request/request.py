@@ -275,9 +275,16 @@ class BaseRequest(dict[str, Any]):
 
     @property
     def remote_addr(self) -> str:
-        """The first address of `X-Forwarded-For`, which any client can forge; an empty text without it."""
-        forwarded = str(self.headers.get("x-forwarded-for", "")).split(",")
-        return next((address.strip() for address in forwarded if address.strip()), "")
+        """The client's address, by the word of proxies that the server trusts (`proxy_headers`), or that
+        PROXIES_COUNT counts; an empty text without any."""
+        head = self._origin.head
+        app: App | None = self.app
+        hops = 0 if app is None else int(app.config.get("PROXIES_COUNT") or 0)
+        if head.client or hops <= 0:
+            return head.client
+        forwarded = ",".join(self.headers.getall("x-forwarded-for", [])).split(",")
+        addresses = [address.strip() for address in forwarded if address.strip()]
+        return addresses[-hops] if hops <= len(addresses) else ""
 
     @property
     def scheme(self) -> str:

@@ -5,15 +5,19 @@ What asyncio's and anyio's TLS do by themselves is not tested again.
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
+import socket
 import ssl
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import trustme
 
+from streamcompat.serving.tls import tls_context
 from streamcompat_engine import Exchange, Timeouts
 from tests.support.clients import Client, get, post
 from tests.support.servers import PATIENCE, Served, asyncio_drivers, eventually, every_driver, hello, serve
@@ -263,3 +267,103 @@ def test_a_slow_client_has_more_time_than_the_loop_would_give_it(driver: str) ->
             body += client.receive()
         body += client.rest()
         assert body.endswith(LARGE)
+
+
+def issued(folder: Path, authority: trustme.CA, name: str = "127.0.0.1") -> tuple[str, str]:
+    """The paths of a certificate and of its key, written anew."""
+    made = authority.issue_cert(name)
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    made.cert_chain_pems[0].write_to_path(str(cert))
+    made.private_key_pem.write_to_path(str(key))
+    return str(cert), str(key)
+
+
+def trusting_only(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+def serial(connection: socket.socket) -> str:
+    assert isinstance(connection, ssl.SSLSocket)
+    certificate = connection.getpeercert()
+    assert certificate is not None
+    return str(certificate["serialNumber"])
+
+
+@every_driver
+def test_a_renewed_certificate_is_used_from_the_next_handshake_on(
+    driver: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "streamcompat.engine")
+    authority = trustme.CA()
+    cert, key = issued(tmp_path, authority)
+    renew = functools.partial(tls_context, {"cert": cert, "key": key})
+    refused = "the certificate stays as it is: "
+    with serve(hello, driver, ssl=renew(), renew_ssl=renew, logged=(refused, refused)) as served:
+        with over_tls(served, trusting_only(authority)) as old:
+            first = serial(old.socket)
+            issued(tmp_path, authority)
+            served.inside(served.server.renew_ssl)
+            with over_tls(served, trusting_only(authority)) as new:
+                second = serial(new.socket)
+                assert second != first
+                for client in (old, new):
+                    client.send(get())
+                    assert client.response().status == 200
+            # A half-written pair, and a file that is gone: what is there goes on.
+            (tmp_path / "key.pem").write_text("")
+            served.inside(served.server.renew_ssl)
+            (tmp_path / "cert.pem").unlink()
+            served.inside(served.server.renew_ssl)
+            with over_tls(served, trusting_only(authority)) as newest:
+                assert serial(newest.socket) == second
+                newest.send(get())
+                assert newest.response().status == 200
+            assert old.socket.fileno() >= 0
+            old.send(get())
+            assert old.response().status == 200
+
+
+@every_driver
+def test_clients_with_a_certificate_and_those_without(driver: str, tmp_path: Path) -> None:
+    authority, strangers = trustme.CA(), trustme.CA()
+    cert, key = issued(tmp_path, authority)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    files = {"cert": cert, "key": key, "ca_certs": str(tmp_path / "ca.pem"), "cert_reqs": 2}
+    with serve(hello, driver, ssl=tls_context(files)) as served:
+        known = trusting_only(authority)
+        authority.issue_cert("client.example").configure_cert(known)
+        with over_tls(served, known) as client:
+            client.send(get())
+            assert client.response().status == 200
+        without, strange = trusting_only(authority), trusting_only(authority)
+        strangers.issue_cert("client.example").configure_cert(strange)
+        for other in (without, strange):
+            assert not answered(served, other)
+            served.until_empty()
+
+
+def answered(served: Served, context: ssl.SSLContext) -> bool:
+    """Whether a client gets an answer; by TLS 1.3 it learns only from its first read that it is refused."""
+    try:
+        with over_tls(served, context) as client:
+            client.send(get())
+            return bool(client.socket.recv(1))
+    except OSError:
+        return False
+
+
+@every_driver
+def test_http_1_1_by_alpn_and_tls_1_2_at_least(driver: str, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    cert, key = issued(tmp_path, authority)
+    with serve(hello, driver, ssl=tls_context({"cert": cert, "key": key})) as served:
+        offering = trusting_only(authority)
+        offering.set_alpn_protocols(["h2", "http/1.1"])
+        with over_tls(served, offering) as client:
+            assert isinstance(client.socket, ssl.SSLSocket)
+            assert client.socket.selected_alpn_protocol() == "http/1.1"
+    context = tls_context({"cert": cert, "key": key, "version": "1.3"})
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_3
+    assert tls_context({"cert": cert, "key": key}).minimum_version is ssl.TLSVersion.TLSv1_2

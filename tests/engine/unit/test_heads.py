@@ -220,7 +220,9 @@ def _head(
     length: int | None = None,
     kept_for: int | None = None,
 ) -> ResponseHead:
-    return response_head(http11, is_head, keep_alive, status, reason, fields, DATE, length, kept_for)
+    return response_head(
+        http11, is_head, keep_alive, status, reason, fields, ((b"Date", DATE),), length, kept_for
+    )
 
 
 def _parsed(head: ResponseHead) -> h11.Response:

@@ -1,0 +1,317 @@
+"""The settings of `streamcompat run`, and where their values come from.
+
+The rule: the command line wins, then the environment (a file of variables below the real ones), then
+`[tool.streamcompat]` in the `pyproject.toml` of the current folder, then the app's own `run`, then the
+default. A value that is not valid is one line that names its place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+from streamcompat.cli.command_options import CommandOptions
+from streamcompat.cli.errors import CommandError
+from streamcompat.serving.flags import Flag
+from streamcompat.serving.front import FrontOptions
+from streamcompat.serving.options import RunOptions
+from streamcompat_engine import Limits
+
+PREFIX: Final = "STREAMCOMPAT_"
+PROJECT: Final = "pyproject.toml"
+_TABLE: Final = "[tool.streamcompat]"
+_SHARED: Final = {"WEB_CONCURRENCY": "workers", "FORWARDED_ALLOW_IPS": "forwarded_allow_ips"}
+"""Variables that several servers read, by the setting that they are."""
+_WORDS: Final = {"true": True, "yes": True, "on": True, "1": True} | {
+    "false": False, "no": False, "off": False, "0": False
+}  # fmt: skip
+_LEAST_LIKENESS: Final = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        field: its field in `RunOptions` or `CommandOptions`.
+        flag: how it is written.
+    """
+
+    field: dataclasses.Field[Any]
+    flag: Flag
+
+    @property
+    def name(self) -> str:
+        return self.field.name
+
+    @property
+    def key(self) -> str:
+        """As in a project file: `access-log`."""
+        return self.flag.key(self.field)
+
+    @property
+    def is_switch(self) -> bool:
+        return self.field.type in ("bool", "bool | None")
+
+    @property
+    def keys(self) -> Iterator[str]:
+        """Every long spelling, without the dashes."""
+        yield self.key
+        yield from (one[2:] for one in self.flag.aliases if one.startswith("--"))
+
+    @property
+    def variables(self) -> Iterator[str]:
+        """The environment variables that set it; the first one that is set counts."""
+        yield from (PREFIX + key.upper().replace("-", "_") for key in self.keys)
+        yield from (variable for variable, name in _SHARED.items() if name == self.name)
+
+    def of_text(self, text: str) -> Any:
+        """The value of a text. Raises ValueError."""
+        if self.is_switch:
+            if text.lower() not in _WORDS:
+                raise ValueError(f"{text!r} is neither true nor false")
+            return _WORDS[text.lower()]
+        if self.flag.choices is not None and text not in self.flag.choices:
+            near = get_close_matches(text, self.flag.choices, 1)
+            hint = f": did you mean {near[0]!r}?" if near else f": there are {', '.join(self.flag.choices)}"
+            raise ValueError(f"{text!r} is no {self.key}{hint}")
+        return text if self.flag.read is None else self.flag.read(text)
+
+    def of_variable(self, text: str) -> Any:
+        """The value of an environment variable, which may have several. Raises ValueError."""
+        if not self.flag.repeatable:
+            return self.of_text(text)
+        return [self.of_text(one.strip()) for one in text.split(self.flag.separator) if one.strip()]
+
+    def of_toml(self, value: Any) -> Any:
+        """The value in a project file. Raises ValueError."""
+        if self.name == "log_config" and isinstance(value, dict):
+            return value
+        if isinstance(value, dict) and self.flag.repeatable and self.flag.metavar:
+            sign = next(sign for sign in "=:" if sign in self.flag.metavar)
+            value = [f"{name}{sign}{one}" for name, one in value.items()]
+        if isinstance(value, list):
+            texts = [_text(one) for one in value]
+            return (
+                [self.of_text(one) for one in texts]
+                if self.flag.repeatable
+                else self.of_text(",".join(texts))
+            )
+        one = self.of_text(_text(value))
+        return [one] if self.flag.repeatable else one
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"a {type(value).__name__} cannot stand here")
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _settings(of: type[Any]) -> list[Setting]:
+    flagged = [(field, field.metadata.get("flag")) for field in fields(of)]
+    return [Setting(field, flag) for field, flag in flagged if isinstance(flag, Flag)]
+
+
+_INHERITED: Final = {field.name for field in fields(FrontOptions)}
+COMMAND: Final = _settings(CommandOptions)
+RUN: Final = sorted(_settings(RunOptions), key=lambda setting: setting.name in _INHERITED)
+SETTINGS: Final = (*COMMAND, *RUN)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The settings that somebody has given.
+
+    Attributes:
+        values: by the names of the fields.
+        places: where each comes from.
+    """
+
+    values: dict[str, Any]
+    places: dict[str, str]
+
+    def of_run(self) -> dict[str, Any]:
+        """Those of `RunOptions`."""
+        return {one.name: self.values[one.name] for one in RUN if one.name in self.values}
+
+    def command(self) -> CommandOptions:
+        """Those of the command, with the defaults of the rest."""
+        names = [one.name for one in COMMAND if one.name in self.values]
+        return CommandOptions(**{name: self.values[name] for name in names})
+
+
+def gathered(arguments: argparse.Namespace, folder: Path) -> Given:
+    """The settings of all sources but the app.
+
+    Args:
+        arguments: those of the command line; what was not given is not there.
+        folder: where `pyproject.toml` may be.
+    Raises: CommandError: a value is not valid, a file cannot be read, or there is no such setting.
+    """
+    project = dict(_of_project(folder / PROJECT))
+    given = dict(project)
+    words = vars(arguments)
+    variables: Mapping[str, str] = {}
+    env_file = (
+        words.get("env_file") or os.environ.get(PREFIX + "ENV_FILE") or project.get("env_file", [None])[0]
+    )
+    if env_file is not None:
+        variables = _variables(Path(env_file))
+        for name, text in variables.items():
+            os.environ.setdefault(name, text)
+    given |= dict(_of_environment(variables, str(env_file)))
+    given |= {one.name: (words[one.name], "the command line") for one in SETTINGS if one.name in words}
+    values = {name: value for name, (value, _) in given.items()}
+    if "limits" in values:
+        values["limits"] = dict(values["limits"])
+    return Given(values, {name: place for name, (_, place) in given.items()})
+
+
+def _of_environment(of_file: Mapping[str, str], file: str) -> Iterator[tuple[str, tuple[Any, str]]]:
+    """The settings of environment variables, each with its place."""
+    known: set[str] = set()
+    for setting in SETTINGS:
+        known.update(setting.variables)
+        for variable in setting.variables:
+            text = os.environ.get(variable)
+            if not text or _is_of_kubernetes(text):
+                continue
+            place = f"{variable} in {file}" if of_file.get(variable) == text else variable
+            try:
+                yield setting.name, (setting.of_variable(text), place)
+            except ValueError as error:
+                raise CommandError(f"{place}: {error}") from error
+            break
+    for variable in os.environ:
+        if variable.startswith(PREFIX) and variable not in known:
+            near = get_close_matches(variable, known, 1, _LEAST_LIKENESS)
+            if near:
+                print(
+                    f"streamcompat: {variable} is no setting: did you mean {near[0]}?",
+                    file=sys.stderr,
+                    flush=True,
+                )
+
+
+def _is_of_kubernetes(text: str) -> bool:
+    """Whether Kubernetes has set a variable: for a service of the name `streamcompat`, STREAMCOMPAT_PORT is
+    `tcp://10.0.0.1:80`."""
+    return text.startswith(("tcp://", "udp://", "sctp://"))
+
+
+def _variables(path: Path) -> dict[str, str]:
+    """The variables of a file with lines `NAME=value`, as docker and systemd read them; a value may stand in
+    quotes, and `export` before the name."""
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise CommandError(f"cannot read {path}: {why}") from error
+    found = {}
+    for number, line in enumerate(lines, 1):
+        line = line.strip().removeprefix("export ").strip()
+        if not line or line.startswith("#"):
+            continue
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if not equals or not name.isidentifier() or "\0" in value:
+            raise CommandError(f"{path}:{number}: a line must be NAME=value")
+        if value[:1] in ("'", '"'):
+            value, rest = _unquoted(value, f"{path}:{number}")
+            if rest and not rest.startswith("#"):
+                raise CommandError(f"{path}:{number}: something follows the closing quote")
+        else:
+            value = value.partition(" #")[0].rstrip()
+        found[name] = value
+    return found
+
+
+def _unquoted(value: str, place: str) -> tuple[str, str]:
+    """The text between the quotes at the start of a value, and what follows them."""
+    text, escaped = [], False
+    for index, sign in enumerate(value[1:], 1):
+        if escaped:
+            text.append({"n": "\n", "t": "\t"}.get(sign, sign))
+            escaped = False
+        elif sign == "\\" and value[0] == '"':
+            escaped = True
+        elif sign == value[0]:
+            return "".join(text), value[index + 1 :].strip()
+        else:
+            text.append(sign)
+    raise CommandError(f"{place}: the quote is not closed")
+
+
+def _of_project(path: Path) -> Iterator[tuple[str, tuple[Any, str]]]:
+    """The settings of a project file, each with its place. `[tool.streamcompat.run]` has them too, since
+    `[tool.streamcompat.port]` is of another command."""
+    try:
+        tables = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise CommandError(f"cannot read {path.name}: {why}") from error
+    table = tables.get("tool", {}).get("streamcompat", {})
+    if not isinstance(table, dict):
+        raise CommandError(f"{path.name}: {_TABLE} is no table")
+    own = table.get("run", {})
+    keys = {key: setting for setting in SETTINGS for key in setting.keys}
+    values = {key: value for key, value in table.items() if key not in _OTHER or not isinstance(value, dict)}
+    for key, value in [*values.items(), *(own.items() if isinstance(own, dict) else [("run", own)])]:
+        setting = keys.get(key.replace("_", "-"))
+        if setting is None:
+            near = get_close_matches(key.replace("_", "-"), keys, 1)
+            hint = f": did you mean {near[0]!r}?" if near else ""
+            raise CommandError(f"{path.name}: {_TABLE} has no setting {key!r}{hint}")
+        try:
+            yield setting.name, (setting.of_toml(value), f"{path.name}")
+        except ValueError as error:
+            raise CommandError(f"{path.name}: {key}: {error}") from error
+
+
+_OTHER: Final = ("port", "run")
+"""Keys of `[tool.streamcompat]` that may be tables, of other commands."""
+
+
+def printed(given: Given, options: RunOptions, owners: Mapping[str, str]) -> str:
+    """Every setting with its value and where it comes from, as a table for a project file.
+
+    Args:
+        owners: the places of what an app's own `run` says, by the names of the settings.
+    """
+    command = given.command()
+    lines = [_TABLE]
+    for setting in SETTINGS:
+        value = getattr(options if setting in RUN else command, setting.name)
+        place = given.places.get(setting.name) or owners.get(setting.name) or "default"
+        if value is None or value == () or value == []:
+            lines.append(f"# {setting.key} is not set  # {place}")
+        else:
+            shown = '"..."' if setting.flag.secret else _toml(setting, value)
+            lines.append(f"{setting.key} = {shown}  # {place}")
+    return "\n".join(lines)
+
+
+def _toml(setting: Setting, value: Any) -> str:
+    if isinstance(value, Limits):
+        value = dataclasses.asdict(value)
+    if isinstance(value, Mapping):
+        value = [f"{name}={one}" for name, one in value.items()] if setting.flag.repeatable else dict(value)
+    if setting.name == "uds_mode":
+        value = f"{value:o}"
+    if setting.name == "headers":
+        value = [one if isinstance(one, str) else ": ".join(one) for one in value]
+    if setting.name == "mount":
+        value = [f"{host or ''}{prefix}={target}" for host, prefix, target in value]
+    if isinstance(value, dict):  # an inline table
+        return json.dumps(value, default=str).replace('": ', '" = ')
+    return json.dumps(value, default=str)

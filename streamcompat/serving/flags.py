@@ -1,0 +1,207 @@
+"""How a setting is written down: on the command line, in the environment and in a project file.
+
+The rule: a reader converts text to the value, and raises ValueError with a message for the user.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from streamcompat.serving.limits import checked_limits
+from streamcompat_engine import PROXY_FIELDS, InvalidHeader, Origins, checked_fields, checked_prefix
+
+WHERE: Final = "where to listen"
+HOW: Final = "how to serve"
+LIMITS: Final = "limits and times"
+TLS: Final = "TLS"
+PROXIES: Final = "behind a proxy"
+LOGS: Final = "logs and headers"
+LEVELS: Final = ("critical", "error", "warning", "info", "debug")
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """How an option appears on the command line.
+
+    Attributes:
+        group: the heading in the help.
+        help: what it is for; `(default: ...)` at its end.
+        metavar: the placeholder for the value in the help.
+        read: converts the text to the value; raises ValueError with a message for the user. `None` for text.
+        choices: the allowed values.
+        repeatable: it may be given several times; the value is a list.
+        name: without the dashes, if it differs from the field's.
+        aliases: other spellings, such as those of uvicorn and of the originals' command lines.
+        unit: of the value.
+        source: where the default comes from.
+        separator: between several values in an environment variable.
+        secret: it is never shown.
+    """
+
+    group: str
+    help: str
+    metavar: str | None = None
+    read: Callable[[str], Any] | None = None
+    choices: tuple[str, ...] | None = None
+    repeatable: bool = False
+    name: str | None = None
+    aliases: tuple[str, ...] = ()
+    unit: str | None = None
+    source: str | None = None
+    separator: str = ","
+    secret: bool = False
+
+    def option(self, of: dataclasses.Field[Any]) -> str:
+        """As it is typed: `--access-log`."""
+        return "--" + self.key(of)
+
+    def key(self, of: dataclasses.Field[Any]) -> str:
+        """As it stands in a project file: `access-log`."""
+        return (self.name or of.name).replace("_", "-")
+
+
+def whole(what: str, least: int, most: float) -> Callable[[str], int]:
+    """A reader of a whole number between two bounds; the error says that the text is not `what`."""
+
+    def read(text: str) -> int:
+        if text.isascii() and text.isdigit() and least <= int(text) <= most:
+            return int(text)
+        raise ValueError(f"{text!r} is not {what}")
+
+    return read
+
+
+def mode(text: str) -> int:
+    """Reads the mode of a file in octal, such as 660."""
+    if text and set(text) <= set("01234567") and (found := int(text, 8)) <= 0o777:
+        return found
+    raise ValueError(f"{text!r} is not a valid mode, such as 660")
+
+
+def path(text: str) -> str:
+    """Reads the path of a URL."""
+    if text.startswith("/") and text.isascii() and text.isprintable() and not set(text) & set(" ?#"):
+        return text
+    raise ValueError(f"{text!r} is not a valid path, such as /ready")
+
+
+def prefix(text: str) -> str:
+    """Reads a prefix of paths."""
+    return checked_prefix(text)
+
+
+def seconds(text: str) -> float:
+    """Reads a time that is not negative."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if 0 <= found < float("inf"):
+        return found
+    raise ValueError(f"{text!r} is not a valid number of seconds")
+
+
+_UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
+
+
+def size(text: str) -> int:
+    """Reads a size in bytes; K, M and G are powers of 1024."""
+    digits, unit = (text[:-1], text[-1:].upper()) if text[-1:].isalpha() else (text, "")
+    if digits.isascii() and digits.isdigit() and int(digits) > 0 and unit in _UNITS:
+        return int(digits) * _UNITS[unit]
+    raise ValueError(f"{text!r} is not a valid size, such as 500M")
+
+
+def limit(text: str) -> tuple[str, int]:
+    """Reads `head_fields=64K` as a name and a number."""
+    name, _, value = text.partition("=")
+    checked_limits({name: 1})
+    return name, size(value)
+
+
+def host(text: str) -> str:
+    """A name or an address, which may stand in brackets; says so where more was given."""
+    name, colon, port = text.rpartition(":")
+    if colon and port.isdigit() and (":" not in name or name.endswith("]")):
+        raise ValueError(f"{text!r} has a port: give --host {name} --port {port}")
+    if not text or "/" in text:
+        raise ValueError(f"{text!r} is not a name or an address, such as 127.0.0.1 or ::1")
+    return text
+
+
+def header(text: str) -> tuple[str, str]:
+    """Reads `Name: value`; not a field by which the server frames a response."""
+    name, colon, value = (part.strip() for part in text.partition(":"))
+    if not colon or not name:
+        raise ValueError(f"{text!r} is not NAME:VALUE, such as X-Frame-Options:DENY")
+    if name.lower() in ("connection", "content-length", "date", "keep-alive", "transfer-encoding", "upgrade"):
+        raise ValueError(f"the server sets {name} by itself")
+    try:
+        checked_fields(200, None, [(name.encode("latin-1"), value.encode("latin-1"))], None)
+    except (InvalidHeader, UnicodeEncodeError) as error:
+        raise ValueError(f"{text!r} is not a valid header: {error}") from error
+    return name, value
+
+
+def networks(text: str) -> tuple[str, ...]:
+    """Reads addresses and networks that are separated by commas."""
+    found = tuple(one.strip() for one in text.split(",") if one.strip())
+    try:
+        Origins(found)
+    except ValueError as error:
+        raise ValueError(f"{error}: give addresses, networks such as 10.0.0.0/8, unix or *") from error
+    return found
+
+
+def proxy_fields(text: str) -> tuple[str, ...]:
+    """Reads which fields a proxy sets, separated by commas."""
+    found = tuple(one.strip() for one in text.split(",") if one.strip())
+    if unknown := sorted(set(found).difference(PROXY_FIELDS)):
+        raise ValueError(f"{unknown[0]!r} is none of {', '.join(PROXY_FIELDS)}")
+    return found
+
+
+def tls_version(text: str) -> str:
+    """Reads the least version of TLS; 2 and 17 are what uvicorn's default is as a number."""
+    if text in ("1.2", "1.3"):
+        return text
+    if text in (str(int(ssl.PROTOCOL_TLS_SERVER)), str(int(ssl.PROTOCOL_TLS))):
+        return "1.2"
+    raise ValueError(f"{text!r} is neither 1.2 nor 1.3; older versions of TLS are not safe")
+
+
+def verify_mode(text: str) -> int:
+    """Reads whether clients need a certificate, as a word or as uvicorn's number."""
+    words = {"none": 0, "optional": 1, "required": 2, "0": 0, "1": 1, "2": 2}
+    if text in words:
+        return words[text]
+    raise ValueError(f"{text!r} is none of none, optional, required")
+
+
+def log_file(text: str) -> dict[str, Any]:
+    """Reads a configuration of logging from a file in JSON, or in YAML if PyYAML is installed."""
+    try:
+        source = Path(text).read_text()
+        if text.endswith((".yaml", ".yml")):
+            try:
+                import yaml
+            except ImportError as error:
+                raise ValueError(f"{text} needs PyYAML: pip install PyYAML, or write it in JSON") from error
+            found = yaml.safe_load(source)
+        else:
+            found = json.loads(source)
+    except OSError as error:
+        raise ValueError(f"cannot read {text}: {error.strerror}") from error
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ValueError(f"{text} is no configuration of logging: {error}") from error
+    except Exception as error:  # what PyYAML raises has no other base
+        raise ValueError(f"{text} is no configuration of logging: {' '.join(str(error).split())}") from error
+    if not isinstance(found, dict) or "version" not in found:
+        raise ValueError(f"{text} is no configuration of logging: it has no `version`")
+    return found
