@@ -29,6 +29,7 @@ HELD_BY = {
     "streamcompat.kernel.accesslog": "kernel/test_logs.py",
     "streamcompat.kernel.dialect": "parity, kernel/test_binding.py",
     "streamcompat.kernel.registry": "kernel/test_app.py, kernel/test_blueprints.py",
+    "streamcompat.kernel.response.itemmakers": "kernel/test_items.py",
     "streamcompat.kernel.response.makers": "kernel/test_response.py, parity",
     "streamcompat.kernel.routes.endpoints": "kernel/test_router.py, kernel/test_binding.py",
     "streamcompat.kernel.routes.index": "kernel/test_router.py",

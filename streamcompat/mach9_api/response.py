@@ -10,6 +10,9 @@ from streamcompat.kernel.cookies import Cookie, CookieJar
 from streamcompat.kernel.jsontext import json_dumps
 from streamcompat.kernel.response import response as kernel
 from streamcompat.kernel.response.files import Location, announced, file_headers, read
+from streamcompat.kernel.response.formats import Event as Event
+from streamcompat.kernel.response.itemmakers import ItemMakers
+from streamcompat.kernel.response.items import ItemResponse, ItemWriter
 from streamcompat.kernel.response.makers import Makers
 from streamcompat.kernel.response.response import GivenHeaders, to_bytes
 from streamcompat.kernel.statuses import COMMON_STATUS_CODES
@@ -105,6 +108,43 @@ def stream(
 ) -> StreamHTTPResponse:
     """A response that streams what `handler(channel)` sends."""
     return StreamHTTPResponse(handler, status, headers, content_type)
+
+
+class ItemChannel(ItemWriter):
+    """The channel on which a function sends its items by `await channel.send(item)`."""
+
+    __slots__ = ()
+
+    def send(self, item: Any) -> Awaitable[None]:
+        """Sends one item; awaiting the result waits for a slow client.
+
+        Raises: TypeError, ValueError: it cannot be encoded; ClientDisconnected: the client is gone.
+        """
+        return self.put(item)
+
+
+class ItemsHTTPResponse(StreamHTTPResponse):
+    """A response that streams items: of `sse`, `jsonlines` or `csv_rows`."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: ItemResponse, status: int, headers: Headers, content_type: str) -> None:
+        super().__init__(_not_called, status, headers, content_type)
+        self.items = items
+
+    def produce(self, exchange: Exchange) -> Any:
+        return self.items.produce(exchange)
+
+
+async def _not_called(channel: Any) -> None:
+    """In the place of a handler of the stream."""
+
+
+# Not in `__all__`: the originals have none of them, and `import *` may not hide an app's own names.
+_item_makers = ItemMakers(ItemsHTTPResponse, ItemChannel)
+sse = _item_makers.sse
+jsonlines = _item_makers.jsonlines
+csv_rows = _item_makers.csv_rows
 
 
 async def file(

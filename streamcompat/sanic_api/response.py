@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from streamcompat.datastructures import Headers
 from streamcompat.kernel.jsontext import json_dumps
 from streamcompat.kernel.response import response as kernel
 from streamcompat.kernel.response.files import Location, announced, file_headers, pieces, read
+from streamcompat.kernel.response.formats import Event as Event
+from streamcompat.kernel.response.itemmakers import ItemMakers
+from streamcompat.kernel.response.items import ItemResponse, ItemWriter
 from streamcompat.kernel.response.makers import Makers
 from streamcompat.kernel.response.response import BaseHTTPResponse, GivenHeaders, to_bytes
 from streamcompat.kernel.statuses import COMMON_STATUS_CODES, STATUS_CODES
@@ -217,6 +221,44 @@ def stream(
 ) -> StreamingHTTPResponse:
     """A response that streams what `streaming_fn(response)` writes."""
     return StreamingHTTPResponse(streaming_fn, status, headers, content_type, chunked)
+
+
+class ItemsWriter(ItemWriter):
+    """What a function gets that writes its items by `response.write(item)`, awaited or not."""
+
+    __slots__ = ()
+
+    def write(self, item: Any) -> Awaitable[None]:
+        """Writes one item; waits for a slow client as `StreamingHTTPResponse.write` does.
+
+        Raises: TypeError, ValueError: it cannot be encoded; ClientDisconnected: the client is gone.
+        """
+        return self.put(item)
+
+
+class ItemsHTTPResponse(StreamingHTTPResponse):
+    """A response that streams items: of `sse`, `jsonlines` or `csv_rows`."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: ItemResponse, status: int, headers: Headers, content_type: str) -> None:
+        super().__init__(_not_called, status, headers, content_type)
+        self.items = items
+
+    def produce(self, exchange: Exchange) -> Any:
+        self.begun = exchange
+        return self.items.produce(exchange)
+
+
+async def _not_called(response: Any) -> None:
+    """In the place of a streaming function."""
+
+
+# Not in `__all__`: the originals have none of them, and `import *` may not hide an app's own names.
+_item_makers = ItemMakers(ItemsHTTPResponse, ItemsWriter)
+sse = _item_makers.sse
+jsonlines = _item_makers.jsonlines
+csv_rows = _item_makers.csv_rows
 
 
 @versions.before_08("mime_type", "headers", "filename", "_range")
