@@ -7,7 +7,6 @@ import importlib.util
 
 from streamcompat import aliases
 from streamcompat.cli.errors import CommandError
-from streamcompat.serving import targets
 from streamcompat.testing import options as probing
 
 
@@ -18,7 +17,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _probe(options: argparse.Namespace) -> int:
     if importlib.util.find_spec("hypothesis") is None:
         raise CommandError("this needs hypothesis: pip install 'streamcompat[testing]'")
-    from streamcompat.testing import command, preparation, routes
+    from streamcompat.testing import applications, command, preparation, routes
 
     if bool(options.url) == bool(options.target):
         options.parser.error("give a TARGET, or the --url of a server")
@@ -30,7 +29,7 @@ def _probe(options: argparse.Namespace) -> int:
         return _probe_server(options, samples)
     if options.alias:
         aliases.install()
-    app = targets.load(options.target)
+    app = applications.load(options.target)
     try:
         return command.run(app, options, samples)
     except (routes.NoSuchRoute, command.NoBaseline, preparation.SetupError) as error:

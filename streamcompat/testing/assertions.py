@@ -12,17 +12,16 @@ from typing import TypeVar
 
 import anyio
 
-from streamcompat.serving.servable import Servable
 from streamcompat.testing import departures, growth, invariants, isolation
-from streamcompat.testing.client import EngineApp, check_app
+from streamcompat.testing.applications import AnyApp, served
 from streamcompat.testing.counterexample import Counterexample
 from streamcompat.testing.invariants import PATIENCE
 from streamcompat.testing.outcome import Effects, Runner, fails
 from streamcompat.testing.virtual_time import Jumps, backend_options
 from streamcompat.testing.wire import Request
+from streamcompat.testing.wording import in_words_of
 
 T = TypeVar("T")
-AnyApp = Servable | EngineApp
 Found = Counterexample | str | None
 
 
@@ -205,7 +204,7 @@ def _check(
 ) -> None:
     """Run a search on an app, and raise what it finds."""
     __tracebackhide__ = True
-    check_app(app)
+    served(app)  # raises for what is none
 
     async def check() -> Found:
         async with invariants.running(app, effects, patience) as runner:
@@ -215,4 +214,4 @@ def _check(
     if isinstance(found, str):
         raise ValueError(f"cannot tell whether {question} for {request!r}: {found}")
     if found is not None:
-        raise AssertionError(str(found))
+        raise AssertionError(str(in_words_of(app, found)))

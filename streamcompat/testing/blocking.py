@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from streamcompat.serving.servable import Servable
 from streamcompat.testing import wire
-from streamcompat.testing.client import Client, EngineApp, check_app
+from streamcompat.testing.applications import AnyApp, served
+from streamcompat.testing.client import Client
 from streamcompat.testing.connection import Stream
 from streamcompat.testing.cookies import Cookies
 from streamcompat.testing.observed import Observed
@@ -36,8 +36,8 @@ class TestClient:
 
     __test__ = False  # pytest would collect a class of this name
 
-    def __init__(self, app: Servable | EngineApp, *, backend: str = "asyncio", **options: Any) -> None:
-        check_app(app)
+    def __init__(self, app: AnyApp, *, backend: str = "asyncio", **options: Any) -> None:
+        served(app)  # raises for what is none
         self.app = app
         self._backend = backend
         self._options = options

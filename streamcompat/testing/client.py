@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
+import functools
 from collections.abc import (
     AsyncIterator,
-    Awaitable,
-    Callable,
     Mapping,
     Sequence,
 )
@@ -25,6 +23,7 @@ import anyio.lowlevel
 
 from streamcompat.serving.servable import Servable
 from streamcompat.testing import wire
+from streamcompat.testing.applications import AnyApp, EngineApp, prepare, served
 from streamcompat.testing.connection import WINDOW, Body, Connection, Content, Stream
 from streamcompat.testing.cookies import Cookies
 from streamcompat.testing.observed import Observed, ObservedExchange
@@ -42,44 +41,17 @@ from streamcompat_engine import (
     VirtualClock,
 )
 
-EngineApp = Callable[[Exchange], Awaitable[None]]
-
 PATIENCE: Final = 10.0
 TURNS: Final = 16
 """Event loop iterations after which every ready task is assumed to have run, for a loop that cannot tell."""
-
-
-def check_app(app: object) -> None:
-    """Raises TypeError for what is neither an app of a flavour, nor a site, nor an app of the engine."""
-    if isinstance(app, Servable):
-        return
-    if isinstance(app, type):
-        raise TypeError(f"{app.__name__} is a class and no app: make an instance of it")
-    if callable(app) and _is_asynchronous(app) and _takes_one(app):
-        return
-    raise TypeError(
-        f"{app!r} is no app: give an app of either flavour, a site, or a coroutine function that takes the "
-        "engine's exchange"
-    )
-
-
-def _is_asynchronous(app: Callable[..., object]) -> bool:
-    return inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(type(app).__call__)
-
-
-def _takes_one(function: Callable[..., object]) -> bool:
-    try:
-        inspect.signature(function).bind(None)
-    except TypeError:
-        return False
-    return True
 
 
 class Client:
     """Sends requests to an app; an async context manager, on asyncio or trio.
 
     Args:
-        app: an app of either flavour, a site, or a coroutine function that takes the engine's exchange.
+        app: an app of either flavour, a site, an ASGI application, or a coroutine function that takes the
+            engine's exchange.
         limits, timeouts: used instead of the app's own.
         window: bytes that the network holds for a client that does not read.
         patience: real seconds that one wait may take before it raises TimeoutError. It protects a test
@@ -98,7 +70,7 @@ class Client:
 
     def __init__(
         self,
-        app: Servable | EngineApp,
+        app: AnyApp,
         *,
         limits: Limits | None = None,
         timeouts: Timeouts | None = None,
@@ -108,23 +80,23 @@ class Client:
         cookies: Mapping[str, str] | None = None,
         auth: Auth = None,
     ) -> None:
-        check_app(app)
+        self._served = servable = served(app)
         self._agent = UserAgent(cookies, auth)
         self.app = app
         self.clock: VirtualClock = VirtualClock()
         self.patience = patience
         self._window = window
         self.keep = keep
-        if isinstance(app, Servable):
-            config = app.server_config()
+        if isinstance(servable, Servable):
+            config = servable.server_config()
             limits, timeouts = limits or config.limits, timeouts or config.timeouts
-            self._handle: EngineApp = app.handle
-            overdue: EngineApp | None = app.overdue
-            observer: Observer | None = app.observer()
+            handle: EngineApp = servable.handle
+            overdue: EngineApp | None = servable.overdue
+            observer: Observer | None = servable.observer()
         else:
-            self._handle, overdue, observer = app, None, None
+            handle, overdue, observer = servable, None, None
         limits, timeouts = limits or Limits(), timeouts or Timeouts()
-        self._service = Service(self._serve, limits, timeouts, overdue, observer)
+        self._service = Service(functools.partial(self._serve, handle), limits, timeouts, overdue, observer)
         self._connections: dict[MemoryPeer, Connection] = {}
         self._tasks: anyio.abc.TaskGroup | None = None
         self._lifespan = Lifespan()
@@ -139,8 +111,9 @@ class Client:
             self._loop = asyncio.get_running_loop()
         except RuntimeError:
             self._loop = None
-        if isinstance(self.app, Servable):
-            self._lifespan = self.app.lifespan()
+        if isinstance(self._served, Servable):
+            prepare(self._served)
+            self._lifespan = self._served.lifespan()
         await self._lifespan.before_start(self._loop)
         self._tasks = await anyio.create_task_group().__aenter__()
         try:
@@ -211,12 +184,12 @@ class Client:
         self._service.stop()
         await self.settle()
 
-    async def _serve(self, exchange: Exchange) -> None:
+    async def _serve(self, handle: EngineApp, exchange: Exchange) -> None:
         connection = self._connections[exchange.transport]
         observed = Observed(self.keep)
         connection.exchanges.append(observed)
         try:
-            await self._handle(ObservedExchange(exchange, observed, connection._session.unsent))
+            await handle(ObservedExchange(exchange, observed, connection._session.unsent))
         except BaseException as error:
             observed.error = error
             raise

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from streamcompat.serving.servable import Servable
+from streamcompat.testing.applications import AnyApp
 from streamcompat.testing.ci_report import FORMS
 from streamcompat.testing.parallel import in_processes
 from streamcompat.testing.preparation import Step, steps_of
@@ -25,7 +26,7 @@ class NoBaseline(Exception):
     """The baseline cannot be read, or is no report."""
 
 
-def run(app: Servable, options: argparse.Namespace, samples: Sequence[tuple[str, bytes]]) -> int:
+def run(app: AnyApp, options: argparse.Namespace, samples: Sequence[tuple[str, bytes]]) -> int:
     """Probe the app, print the report and return the exit status: 1 if any invariant is broken, 4 if any was
     not checked.
 
@@ -63,7 +64,7 @@ def told(report: Report, options: argparse.Namespace, known: frozenset[tuple[str
 
 
 def part(
-    app: Servable,
+    app: AnyApp,
     options: argparse.Namespace,
     samples: Sequence[tuple[str, bytes]],
     number: int,
@@ -75,7 +76,7 @@ def part(
 
 
 def _probed(
-    app: Servable,
+    app: AnyApp,
     options: argparse.Namespace,
     samples: Sequence[tuple[str, bytes]],
     setup: Sequence[Step],
@@ -113,7 +114,11 @@ def _imports(target: str, alias: bool) -> str:
     if module.endswith(".py"):
         module = Path(module).stem
     name = name or "app"
-    line = f"from {module} import {name}" + (" as app" if name != "app" else "")
+    if name.isidentifier():
+        line = f"from {module} import {name}" + (" as app" if name != "app" else "")
+    else:  # a call, or an attribute of an attribute
+        first = re.split(r"\W", name)[0]
+        line = f"from {module} import {first}\n\napp = {name}"
     return f"from streamcompat import aliases\n\naliases.install()\n{line}" if alias else line
 
 

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self
 
-from streamcompat.serving.servable import Servable
-from streamcompat.testing.client import Client, EngineApp
+from streamcompat.testing.applications import AnyApp
+from streamcompat.testing.client import Client
 from streamcompat.testing.connection import Stream
 
 try:
@@ -33,7 +33,7 @@ class StreamTransport(httpx.AsyncBaseTransport):
         client: the underlying client, for its clock.
     """
 
-    def __init__(self, app: Servable | EngineApp, **options: Any) -> None:
+    def __init__(self, app: AnyApp, **options: Any) -> None:
         self.client: Client = Client(app, **options)
 
     async def __aenter__(self) -> Self:

@@ -174,7 +174,9 @@ class _Held:
         )
 
 
-def _held() -> _Held:
+async def _held(runner: Runner) -> _Held:
+    gc.collect()
+    await runner.client.settle()  # the loop closes asynchronous generators that were found unreachable
     gc.collect()
     return _Held(tracemalloc.get_traced_memory()[0], _descriptors(), threading.active_count())
 
@@ -222,15 +224,15 @@ async def leftovers(runner: Runner, request: Request) -> Counterexample | str | 
 
 async def _left(runner: Runner, request: Request, times: int) -> list[str]:
     """What so many requests leave in the process, beyond what it takes meanwhile without them."""
-    before, start = _held(), time.monotonic()
+    before, start = await _held(runner), time.monotonic()
     await _round(runner, request, times)
-    grown = _held() - before
+    grown = await _held(runner) - before
     found = _each(grown, times, len(request.body))
     if found:
         # Other threads of the process, such as those of the app or of a test runner, allocate too.
-        before, lasted = _held(), time.monotonic() - start
+        before, lasted = await _held(runner), time.monotonic() - start
         await _idle(lasted)
-        alone = _held() - before
+        alone = await _held(runner) - before
         found = _each(grown - alone - alone, times, len(request.body))
     return found
 

@@ -13,9 +13,8 @@ from typing import Any, ClassVar
 
 import anyio
 
-from streamcompat.serving.servable import Servable
+from streamcompat.testing.applications import AnyApp, is_app
 from streamcompat.testing.blocking import TestClient
-from streamcompat.testing.client import EngineApp
 from streamcompat.testing.connection import WINDOW, Stream
 from streamcompat.testing.observed import Observed
 from streamcompat.testing.outcome import eventually
@@ -56,8 +55,8 @@ class StreamMachine(RuleBasedStateMachine):
     left running once the exchange is over.
 
     Attributes:
-        app: an app of either flavour, a site, or an app of the engine; or a function without arguments that
-            makes one for each run.
+        app: an app of either flavour, a site, an ASGI application or an app of the engine; or a function
+            without arguments that makes one for each run.
         target, method: those of the requests.
         bodies: a strategy for the chunks of the bodies.
         headers: (name, value) of fields of the requests, such as an Authorization.
@@ -103,13 +102,10 @@ class StreamMachine(RuleBasedStateMachine):
         self.stopped: bool = False  # the server was told to stop
         self._tasks = self.client.call(_tasks)
 
-    def make_app(self) -> Servable | EngineApp:
+    def make_app(self) -> AnyApp:
         """The app of one run: `app`, or what `app` returns if it is a factory."""
         app = type(self).app
-        if isinstance(app, Servable) or not _makes(app):
-            made: Servable | EngineApp = app
-        else:
-            made = app()
+        made: AnyApp = app if is_app(app) or not callable(app) else app()
         return made
 
     # ---- what the client does ----
@@ -427,12 +423,6 @@ class StreamMachine(RuleBasedStateMachine):
         sent = self.client.call(send)
         self.finished = self.finished or not sent
         return sent
-
-
-def _makes(app: Any) -> bool:
-    """Whether the function takes no argument: then it is a factory, and not an app of the engine."""
-    code = getattr(app, "__code__", None)
-    return code is None or code.co_argcount == 0
 
 
 async def _tasks() -> set[str]:

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 import anyio
 
-from streamcompat.serving.servable import Servable
+from streamcompat.testing.applications import loggers_of
 from streamcompat.testing.client import Client
 from streamcompat.testing.connection import Stream
 from streamcompat.testing.observed import Observed
@@ -193,9 +193,8 @@ class Failures(logging.Filter):
 def failures_of(*served: Any) -> Iterator[Failures]:
     """Collect the exceptions that the engine and the apps (or each app of a site) log during the block."""
     failures = Failures()
-    apps = [one for app in served if isinstance(app, Servable) for one in getattr(app, "apps", [app])]
     # A filter, not a handler: one of Sanic's loggers is the root logger, which has handlers of others.
-    loggers = {logging.getLogger("streamcompat.engine"), *(one.log for one in apps if hasattr(one, "log"))}
+    loggers = {logging.getLogger("streamcompat.engine")}.union(*map(loggers_of, served))
     for logger in loggers:
         logger.addFilter(failures)
     try:

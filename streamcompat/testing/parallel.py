@@ -18,7 +18,7 @@ from multiprocessing import connection
 from typing import Any, Final
 
 from streamcompat import aliases
-from streamcompat.serving import targets
+from streamcompat.testing.applications import load
 from streamcompat.testing.preparation import SetupError
 from streamcompat.testing.probe import INVARIANTS, Progress, Report, RouteReport, Verdict
 from streamcompat.testing.routes import Target
@@ -161,7 +161,7 @@ def _work(
     os.dup2(2, 1)  # what the app prints does not belong to the report
     if options.alias:
         aliases.install()
-    app = targets.load(options.target)
+    app = load(options.target)
     while True:
         number = pipe.recv()
         left = None if end is None else max(end - time.monotonic(), 1e-9)

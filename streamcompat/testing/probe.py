@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from streamcompat.serving.servable import Servable
 from streamcompat.testing import departures, growth, invariants, isolation
-from streamcompat.testing.client import check_app
+from streamcompat.testing.applications import AnyApp, served
 from streamcompat.testing.counterexample import Counterexample
 from streamcompat.testing.outcome import Outcome, Runner, Runs
 from streamcompat.testing.preparation import Step, prepared
@@ -23,6 +22,7 @@ from streamcompat.testing.samples import EMPTY, NEVER, Sample, samples_for
 from streamcompat.testing.strategies import bodies
 from streamcompat.testing.virtual_time import BlockingLoop
 from streamcompat.testing.wire import Request
+from streamcompat.testing.wording import in_words_of
 
 try:
     import hypothesis
@@ -158,7 +158,7 @@ class _Found(Exception):
 
 
 def probe(
-    app: Servable,
+    app: AnyApp,
     *,
     name: str = "app",
     routes: Sequence[str] = (),
@@ -188,7 +188,7 @@ def probe(
         only: the number of the one of these routes to probe.
     Raises: TypeError: `app` is no app; NoSuchRoute; SetupError.
     """
-    check_app(app)
+    served(app)  # raises for what is none
     report = Report(name, examples, seed)
     given = [Sample(kind, body) for kind, body in samples]
     end = None if budget is None else time.monotonic() + budget
@@ -209,7 +209,11 @@ def probe(
                     len(targets) * len(INVARIANTS),
                     f"{route.name}: {invariant}",
                 )
-                found.verdicts.append(_verdict(report, search, invariant, given))
+                verdict = _verdict(report, search, invariant, given)
+                if verdict.counterexample is not None:
+                    shown = in_words_of(app, verdict.counterexample)
+                    verdict = replace(verdict, counterexample=shown)
+                found.verdicts.append(verdict)
     progress(1, 1, "done")
     return report
 

@@ -1,6 +1,7 @@
 """The routes of an app, each with a request target that reaches it.
 
-The rule: no route is left out. A route has an empty target if no values were found for its parameters.
+The rule: no route is left out. A route has an empty target if no values were found for its parameters, and an
+application whose routes cannot be listed stands for them.
 """
 
 from __future__ import annotations
@@ -9,11 +10,16 @@ import contextlib
 import inspect
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import quote
 
+from streamcompat.serving.served_app import ServedApp
+from streamcompat.serving.site import Site
+from streamcompat.testing.applications import own
 from streamcompat.testing.cookies import Cookies
+from streamcompat.testing.frameworks import Listed, Parameter, framework_of
+from streamcompat.testing.wire import WITH_BODY
 
 try:
     import hypothesis
@@ -28,6 +34,9 @@ _PLAIN: Final = st.characters(codec="ascii", categories=["L", "N"], include_char
 _IN_A_PATH: Final = st.characters(exclude_categories=["C"], exclude_characters="/?# ")
 _NO_VALUES: Final = "no values were found for its parameters"
 _IS_WEBSOCKET: Final = "it is a WebSocket, which has no body that could be cut"
+_UNLISTED: Final = "its routes cannot be listed: give them with --route 'METHOD {prefix}/...'"
+_ANY: Final = "*"
+"""The method of an application whose routes cannot be listed."""
 _SAFE: Final = "/@:!$&'()*+,;=~"
 """Characters that a path may contain unescaped (RFC 3986 §3.3)."""
 
@@ -44,6 +53,7 @@ class Target:
         headers: fields of each request.
         why_not: why the route cannot be probed; empty if it can.
         where: the file and the line of its handler; an empty file if they are unknown.
+        takes_body: its requests have a body that its handler takes whole, or may.
     """
 
     method: str
@@ -54,6 +64,12 @@ class Target:
     headers: tuple[tuple[str, str], ...] = ()
     why_not: str = ""
     where: tuple[str, int] = ("", 0)
+    takes_body: bool = False
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether it is probed where no routes are named."""
+        return self.streams or self.takes_body
 
     @property
     def name(self) -> str:
@@ -92,35 +108,133 @@ class NoSuchRoute(LookupError):
     """A requested route does not exist; the message lists the existing ones."""
 
 
-def routes_of(app: Any, prefix: str = "", host: str | None = None, needs: Needs = NOTHING) -> list[Target]:
-    """Every route of an app, or of each app of a site, once per method."""
-    if hasattr(app, "mounts"):
+@dataclass(frozen=True)
+class _Below:
+    """The place of an app within others.
+
+    Attributes:
+        prefix: as registered.
+        path: the same with a value for each parameter, quoted.
+        why_not: why there is none.
+    """
+
+    prefix: str = ""
+    path: str = ""
+    host: str | None = None
+    why_not: str = ""
+
+
+def routes_of(app: Any, needs: Needs = NOTHING) -> list[Target]:
+    """Every route of an app, or of each app of a site or within an application, once per method."""
+    return _routes(app, needs, _Below())
+
+
+def _routes(app: Any, needs: Needs, below: _Below) -> list[Target]:
+    if isinstance(app, Site):
         return [
             route
             for mount in app.mounts
-            for route in routes_of(mount.app, prefix + mount.prefix, mount.host or host, needs)
+            for route in _routes(
+                mount.app,
+                needs,
+                replace(
+                    below,
+                    prefix=below.prefix + mount.prefix,
+                    path=below.path + quote(mount.prefix, safe=_SAFE),
+                    host=mount.host or below.host,
+                ),
+            )
         ]
+    if isinstance(app, ServedApp):
+        return _of_flavour(app, needs, below)
+    known = framework_of(own(app))
+    if known is None:
+        why_not = _UNLISTED.format(prefix=below.prefix)
+        uri = f"{below.prefix}/*"
+        return [Target(_ANY, uri, "", below.host, streams=True, why_not=why_not, where=_where(own(app)))]
+    framework, application = known
+    found: list[Target] = []
+    for one in framework.routes(application):
+        found += _listed(one, needs, below)
+    return found
+
+
+def _listed(one: Listed, needs: Needs, below: _Below) -> list[Target]:
+    """The routes of an entry in the table of a framework."""
+    path, why_not = _joined(one.parts, needs.parameters)
+    here = _Below(
+        below.prefix + one.path,
+        below.path + quote(path, safe=_SAFE),
+        one.host or below.host,
+        below.why_not or why_not,
+    )
+    if not one.method:
+        return _routes(one.handler, needs, here)
+    return [
+        _target(
+            one.method,
+            here,
+            needs,
+            one.streams,
+            _IS_WEBSOCKET if one.is_websocket else here.why_not,
+            one.handler,
+            one.method in WITH_BODY,
+        )
+    ]
+
+
+def _target(
+    method: str,
+    here: _Below,
+    needs: Needs,
+    streams: bool,
+    why_not: str,
+    handler: Any,
+    takes_body: bool = False,
+) -> Target:
+    target = "" if here.why_not else here.path or "/"
+    if target and needs.query:
+        target += f"?{needs.query}"
+    return Target(
+        method,
+        here.prefix or "/",
+        target,
+        here.host,
+        streams,
+        needs.fields(target),
+        why_not,
+        _where(handler),
+        takes_body,
+    )
+
+
+def _joined(parts: Sequence[str | Parameter], given: Mapping[str, str]) -> tuple[str, str]:
+    """A path with a value for each parameter, and why there is none."""
+    path = ""
+    for part in parts:
+        value = part if isinstance(part, str) else given.get(part.name) or _value(part.pattern)
+        if value is None:
+            named = part.name if isinstance(part, Parameter) else ""
+            return "", f"{_NO_VALUES}: give one with --param {named}=..." if named else _NO_VALUES
+        path += value
+    return path, ""
+
+
+def _of_flavour(app: ServedApp, needs: Needs, below: _Below) -> list[Target]:
     found: list[Target] = []
     for route in app.router.routes_all.values():
         if route.implied:
             continue
         path, why_not = _filled(route, needs.parameters)
-        target = quote(prefix + path, safe=_SAFE) if path else ""
-        if target and needs.query:
-            target += f"?{needs.query}"
+        here = _Below(
+            below.prefix + route.uri,
+            below.path + quote(path, safe=_SAFE),
+            route.host or below.host,
+            below.why_not or why_not,
+        )
         for method, endpoint in route.endpoints.items():
-            found.append(
-                Target(
-                    method or "POST",
-                    prefix + route.uri,
-                    target,
-                    route.host or host,
-                    endpoint.stream,
-                    needs.fields(target),
-                    _IS_WEBSOCKET if is_websocket(endpoint.handler) else why_not,
-                    _where(endpoint.handler),
-                )
-            )
+            reason = _IS_WEBSOCKET if is_websocket(endpoint.handler) else here.why_not
+            found.append(_target(method or "POST", here, needs, endpoint.stream, reason, endpoint.handler))
     return found
 
 
@@ -131,7 +245,7 @@ def is_websocket(handler: Any) -> bool:
 
 def _where(handler: Any) -> tuple[str, int]:
     function = inspect.unwrap(handler) if callable(handler) else handler
-    if not inspect.isfunction(function):
+    if not inspect.isfunction(function):  # a bound method, or an object
         return "", 0
     return function.__code__.co_filename, function.__code__.co_firstlineno
 
@@ -170,18 +284,36 @@ def _value(pattern: str) -> str | None:
 
 
 def chosen(app: Any, wanted: Sequence[str], needs: Needs = NOTHING) -> list[Target]:
-    """The routes to probe: the wanted ones, given as `/path` or `METHOD /path`; by default all stream routes.
+    """The routes to probe: the wanted ones, given as `/path` or `METHOD /path`; by default all stream routes,
+    and of an ASGI application those whose method has a body.
 
     Raises: NoSuchRoute.
     """
-    routes = routes_of(app, needs=needs)
+    routes = routes_of(app, needs)
     if not wanted:
-        return [route for route in routes if route.streams]
+        return [route for route in routes if route.is_probed]
     found: list[Target] = []
     for name in wanted:
         matches = [route for route in routes if name in (route.uri, route.name)]
-        if not matches:
-            known = ", ".join(route.name for route in routes) or "none"
-            raise NoSuchRoute(f"there is no route {name!r}: the app has {known}")
-        found += matches
+        found += matches or [_given(name, routes, needs)]
     return list(dict.fromkeys(found))
+
+
+def _given(name: str, routes: Sequence[Target], needs: Needs) -> Target:
+    """A route that is in no table, of an application whose routes cannot be listed.
+
+    Raises: NoSuchRoute.
+    """
+    method, _, path = name.rpartition(" ")
+    above = [one for one in routes if one.method == _ANY and path.startswith(one.uri.removesuffix("*"))]
+    if not above:
+        known = ", ".join(route.name for route in routes) or "none"
+        raise NoSuchRoute(f"there is no route {name!r}: the app has {known}")
+    if not method:
+        raise NoSuchRoute(f"the routes of {above[0].uri} are not known: give the method of {path} too")
+    parts: list[str | Parameter] = []
+    for number, part in enumerate(re.split(r"[<{](\w+)[^<>{}]*[>}]", path)):
+        parts.append(Parameter(part, "[^/]+") if number % 2 else part)
+    filled, why_not = _joined(parts, needs.parameters)
+    here = _Below(path, quote(filled, safe=_SAFE + "%?"), above[0].host, why_not)
+    return _target(method.upper(), here, needs, True, why_not, None)
