@@ -27,7 +27,7 @@ FIND_PYTHON = for name in python3 python3.13 python3.12 python3.11 python3.14 py
 	"$$name" $(IS_NEW_ENOUGH) 2>/dev/null && { echo "$$name"; break; }; \
 	done
 
-.PHONY: help setup run test test-all test-lowest test-newest test-long audit fuzz soak lint format wheel bench clean
+.PHONY: help setup run test test-all test-lowest test-newest test-frameworks test-long audit fuzz soak lint format wheel bench clean
 
 help:
 	@echo "make run        serve the example site on http://$(HOST):$(PORT)/"
@@ -35,6 +35,7 @@ help:
 	@echo "make test-all   run it on every installed Python of 3.11 to 3.15"
 	@echo "make test-lowest  run it with the lowest versions that pyproject.toml allows"
 	@echo "make test-newest  run it with the newest versions that there are"
+	@echo "make test-frameworks  test and serve applications of the frameworks that speak ASGI"
 	@echo "make test-long  run the long tests, with ten thousand examples and more: about an hour"
 	@echo "make fuzz       fuzz the engine, guided by coverage, for SECONDS=$(SECONDS)"
 	@echo "make soak       run thousands of slow, vanishing and hostile clients: about five minutes"
@@ -99,6 +100,16 @@ test-newest:
 	@.venvs/newest/bin/python -m pip --disable-pip-version-check --quiet install --no-build-isolation \
 		--upgrade --upgrade-strategy eager --editable '.[dev]'
 	@$(MAKE) test VENV=.venvs/newest ARGS="$(ARGS)"
+
+# The frameworks are installed outside of the environment, where `import sanic` must find nothing. Their own
+# warnings, of the newest Python for example, are no failures of ours.
+FRAMEWORKS := fastapi quart litestar django sse-starlette sanic
+test-frameworks: export PYTHONNODEBUGRANGES = 1
+test-frameworks: $(READY)
+	@$(PIP) install --upgrade --target $(VENV)/frameworks $(FRAMEWORKS) || { \
+		echo "cannot install the frameworks: nothing was tested" >&2; exit 1; }
+	PYTHONPATH=$(VENV)/frameworks $(BIN)/python -m pytest tests/testing/test_applications.py \
+		tests/testing/test_frameworks.py tests/asgi_api/test_frameworks.py tests/asgi_api/test_starlette.py $(ARGS)
 
 test-long: $(READY)
 	$(BIN)/python -m pytest -m long --hypothesis-profile=long -o timeout=3600 $(ARGS)

@@ -178,6 +178,7 @@ def sanic() -> Any:
     if not hasattr(library, "__version__") or "streamcompat" in library.Sanic.__module__:
         pytest.skip("today's Sanic is not installed")
     library.Sanic._app_registry.clear()
+    library.Sanic.test_mode = True
     app = library.Sanic("framework_apps")
     blueprint = library.Blueprint("api", url_prefix="/api")
 

@@ -1,0 +1,171 @@
+"""Applications of frameworks on our server, over real sockets: what each answers, in both directions, and
+what a client that leaves ends.
+
+`make test-frameworks` installs the frameworks that the environment of `make test` does not have.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from streamcompat.asgi_api import ASGIApp
+from streamcompat.serving.lifespan import DelegatingLifespan
+from streamcompat_engine import Server
+from tests.support.asgi_apps import Told
+from tests.support.clients import PATIENCE, connect, get, parse_address
+from tests.support.servers import every_driver, settings
+from tests.testing.framework_apps import FRAMEWORKS
+
+pytestmark = pytest.mark.filterwarnings("ignore:Async generator .* was garbage collected:ResourceWarning")
+
+ONLY_ASYNCIO = frozenset({"quart", "sanic", "django"})
+
+
+@contextlib.contextmanager
+def serving(application: Any, driver: str) -> Iterator[str]:
+    """Serves an application, and gives its URL. Unlike in `tests.support.servers` it may log, and have tasks
+    of its own to the end of its lifespan, as frameworks do."""
+    app = ASGIApp(application)
+    listening, ended = threading.Event(), threading.Event()
+    failures: list[BaseException] = []
+    lifespan = DelegatingLifespan(app.lifespan(), lambda addresses: listening.set())
+    server = Server(app.handle, settings(driver), lifespan=lifespan, overdue=app.overdue)
+
+    def run() -> None:
+        try:
+            server.run()
+        except BaseException as failure:
+            failures.append(failure)
+        finally:
+            ended.set()
+            listening.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    assert listening.wait(PATIENCE)
+    try:
+        if not failures:
+            yield server.addresses[0]
+    finally:
+        server.stop()
+        assert ended.wait(PATIENCE)
+        if failures:
+            raise failures[0]
+
+
+def watched(application: Any, told: Told) -> Any:
+    """The application, telling the path of each request that it is done with."""
+
+    async def call(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await application(scope, receive, send)
+        finally:
+            if scope["type"] == "http":
+                told.tell(scope["path"])
+
+    return call
+
+
+@every_driver
+@pytest.mark.parametrize("make", FRAMEWORKS.values(), ids=FRAMEWORKS)
+def test_a_body_goes_both_ways(driver: str, make: Callable[[], Any]) -> None:
+    if driver == "trio" and make.__name__ in ONLY_ASYNCIO:
+        pytest.skip(f"{make.__name__} needs asyncio")
+    sent = [bytes([number]) * 40_000 for number in range(5)]
+    with serving(make(), driver) as url:
+        with httpx.Client(base_url=url, timeout=PATIENCE) as client:
+            assert client.get("/").text == "OK"
+            assert client.post("/echo", content=iter(sent)).content == b"".join(sent)
+            assert client.post("/echo", content=b"".join(sent)).content == b"".join(sent)
+            assert client.post("/upper", content="naïve").text == "NAÏVE"
+            assert client.put("/api/items/7", content=b"abc").text == "10"
+            assert client.get("/none").status_code == 404
+
+
+# ---- FastAPI: dependencies, streaming, the lifespan ----
+
+
+@every_driver
+def test_fastapi_with_dependencies_and_streaming(driver: str) -> None:
+    fastapi = pytest.importorskip("fastapi", reason="fastapi is not installed")
+    responses = pytest.importorskip("fastapi.responses", reason="fastapi is not installed")
+    told = Told()
+
+    async def session() -> AsyncIterator[str]:
+        told.tell("opened")
+        try:
+            yield "session"
+        finally:
+            told.tell("closed")
+
+    def number(n: int) -> int:
+        if n < 0:
+            raise fastapi.HTTPException(422, "negative")
+        return n
+
+    async def ticks() -> AsyncIterator[bytes]:
+        while True:
+            yield b"data: tick\n\n"
+            await anyio.sleep(0.01)
+
+    async def dependent(n: Any, one: Any) -> Any:
+        return {"n": n, "one": one}
+
+    async def events() -> Any:
+        return responses.StreamingResponse(ticks(), media_type="text/event-stream")
+
+    async def fails() -> None:
+        raise ValueError("on purpose")
+
+    dependent.__annotations__.update(n=int, one=str)
+    number.__annotations__["n"] = int
+    dependent.__defaults__ = (fastapi.Depends(number), fastapi.Depends(session))
+    app = fastapi.FastAPI(openapi_url=None)
+    app.get("/dependent")(dependent)
+    app.get("/events")(events)
+    app.get("/fails")(fails)
+    with serving(watched(app, told), driver) as url:
+        with httpx.Client(base_url=url, timeout=PATIENCE) as client:
+            assert client.get("/dependent?n=3").json() == {"n": 3, "one": "session"}
+            assert [told.next(), told.next(), told.next()] == ["opened", "closed", "/dependent"]
+            for wrong in ("/dependent?n=-3", "/dependent?n=x"):
+                assert client.get(wrong).status_code == 422
+            assert client.get("/fails").status_code == 500
+        with connect(*parse_address(url)) as client:
+            client.send(get("/events"))
+            assert client.receive()
+        while told.next() != "/events":
+            pass
+
+
+@every_driver
+def test_sse_starlette_ends_with_its_client(driver: str) -> None:
+    pytest.importorskip("starlette", reason="starlette is not installed")
+    sse = pytest.importorskip("sse_starlette.sse", reason="sse-starlette is not installed")
+    from starlette.applications import Starlette
+    from starlette.routing import Route
+
+    told = Told()
+
+    async def ticks() -> AsyncIterator[dict[str, str]]:
+        while True:
+            yield {"event": "tick", "data": "é"}
+            await anyio.sleep(0.01)
+
+    async def events(request: Any) -> Any:
+        return sse.EventSourceResponse(ticks())
+
+    app = Starlette(routes=[Route("/events", events)])
+    with serving(watched(app, told), driver) as url:
+        with httpx.Client(base_url=url, timeout=PATIENCE) as client:
+            with client.stream("GET", "/events") as response:
+                assert response.headers["content-type"].startswith("text/event-stream")
+                lines = response.iter_lines()
+                assert [next(lines), next(lines)] == ["event: tick", "data: é"]
+        assert told.next() == "/events"
