@@ -26,7 +26,6 @@ HELD_BY = {
     "streamcompat.checking": "cli/test_check.py",
     "streamcompat.cli": "cli/test_cli.py, testing/test_probe.py, testing/test_client_commands.py, "
     "porting/test_command.py",
-    "streamcompat.kernel.accesslog": "kernel/test_logs.py",
     "streamcompat.kernel.dialect": "parity, kernel/test_binding.py",
     "streamcompat.kernel.registry": "kernel/test_app.py, kernel/test_blueprints.py",
     "streamcompat.kernel.response.itemmakers": "kernel/test_items.py",

@@ -13,7 +13,7 @@ from streamcompat.asgi_api.lifespan import ASGILifespan
 from streamcompat.asgi_api.messages import Application
 from streamcompat.asgi_api.scope import http_scope, websocket_scope
 from streamcompat.asgi_api.websocket import WebSocketCycle
-from streamcompat.kernel import logs
+from streamcompat.kernel import accesslog, logs
 from streamcompat.kernel.standstills import ServerLog
 from streamcompat.serving.servable import Servable
 from streamcompat.serving.settings import ServerSettings
@@ -106,6 +106,9 @@ class ASGIApp(Servable):
 
     def configure_logging(self, debug: bool = False) -> None:
         logs.listen(self.log, self.access_log, debug)
+
+    def set_access_format(self, text: str) -> None:
+        accesslog.use_format(self.access_log, text)
 
     def set_debug(self, debug: bool) -> None:
         """Nothing: pages for errors are the application's own."""

@@ -15,7 +15,7 @@ from inspect import isawaitable
 from types import CoroutineType
 from typing import Any, ClassVar
 
-from streamcompat.kernel import logs, middleware
+from streamcompat.kernel import accesslog, logs, middleware
 from streamcompat.kernel.config import Config
 from streamcompat.kernel.dialect import Dialect, answering, told_apart
 from streamcompat.kernel.errorhandler import ErrorHandler, describe
@@ -168,6 +168,9 @@ class App(Registry, Tasks):
         """Gives the app's loggers a handler each, unless the app was told not to."""
         if self._configure_logging:
             logs.listen(self.log, self.access_log, debug)
+
+    def set_access_format(self, text: str) -> None:
+        accesslog.use_format(self.access_log, text)
 
     def log_client(self, line: str) -> None:
         """Logs an error of a client's: in one line, and of many such lines some."""

@@ -5,7 +5,6 @@ The rule: an application that has configured logging keeps what it configured.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import sys
@@ -17,7 +16,7 @@ from streamcompat.kernel import accesslog
 from streamcompat_engine import LINE, LogBudget, printable
 
 GENERIC_FORMAT = "%(asctime)s [%(process)d] [%(levelname)s] %(message)s"
-DATE_FORMAT = "[%Y-%m-%d %H:%M:%S %z]"
+DATE_FORMAT = accesslog.DATE_FORMAT
 _SYSLOG = "/dev/log"
 
 
@@ -123,28 +122,20 @@ def listen(logger: logging.Logger, access: logging.Logger, debug: bool = False) 
     if not logger.hasHandlers():
         _attach(logger, logging.Formatter(GENERIC_FORMAT, DATE_FORMAT), sys.stderr, level)
     if not access.handlers:
-        _attach(access, accesslog.AccessFormatter(accesslog.FORMAT, DATE_FORMAT), sys.stdout, logging.INFO)
+        layout = accesslog.AccessFormatter(accesslog.FORMAT, DATE_FORMAT)
+        _attach(access, layout, sys.stdout, logging.INFO, accesslog.AccessHandler)
         # Its records have fields that the access format alone shows.
         access.propagate = False
 
 
-class _Handler(logging.StreamHandler[TextIO]):
-    """Says once that it cannot write, where logging would print a traceback for each record."""
-
-    _failed = False
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        error = sys.exception()
-        if not isinstance(error, OSError):
-            super().handleError(record)
-        elif not self._failed:
-            self._failed = True
-            with contextlib.suppress(OSError, ValueError):
-                sys.stderr.write(f"cannot write the log any more: {error.strerror or error}\n")
-
-
-def _attach(logger: logging.Logger, formatter: logging.Formatter, stream: TextIO, level: int) -> None:
-    handler = _Handler(stream)
+def _attach(
+    logger: logging.Logger,
+    formatter: logging.Formatter,
+    stream: TextIO,
+    level: int,
+    kind: type[accesslog.SteadyHandler] = accesslog.SteadyHandler,
+) -> None:
+    handler = kind(stream)
     handler.setFormatter(formatter)
     logger.addHandler(handler)
     if logger.level == logging.NOTSET or logger.parent is None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any, Final, Literal, Self
 
+from streamcompat.kernel.accesslog import checked_format
 from streamcompat.serving import flags
 from streamcompat.serving.accepted import FAST, SAME_AS, WITHOUT_EFFECT
 from streamcompat.serving.flags import HOW, LIMITS, LOGS, WHERE, Flag
@@ -72,6 +73,8 @@ class RunOptions(FrontOptions):
         limits: the engine's `Limits`, or a mapping of the names of some limits to their values; the
             application's ENGINE_LIMIT settings apply to the rest.
         access_log: whether responses are logged; `None` for the application's ACCESS_LOG.
+        access_log_format: of each line, in the style of `%(host)s` or of `{host}`, or `"json"`; see
+            `kernel.accesslog.FIELDS`. `None` for what the application has configured, or the format of old.
         debug: whether error pages show tracebacks.
         register_sys_signals: whether SIGINT and SIGTERM stop the server; several workers always obey them.
     """
@@ -253,6 +256,16 @@ class RunOptions(FrontOptions):
             "log a line for each request (default: the app's ACCESS_LOG)",
             aliases=("--access-logs",),
             source="the originals",
+        ),
+        None,
+    )
+    access_log_format: str | None = on_command_line(
+        Flag(
+            LOGS,
+            "each line of the access log, such as '{host} {request} {status} {duration:.3f}', or json; "
+            "docs/observability.md has the fields (default: the app's, or the originals' format)",
+            "FORMAT",
+            checked_format,
         ),
         None,
     )

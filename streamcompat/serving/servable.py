@@ -73,6 +73,13 @@ class Servable(ABC):
         """Lets the loggers write to the standard streams, unless the application has configured them."""
 
     @abstractmethod
+    def set_access_format(self, text: str) -> None:
+        """Sets the format of the access log's lines.
+
+        Raises: ValueError: see `checked_format`.
+        """
+
+    @abstractmethod
     def set_debug(self, debug: bool) -> None:
         """Sets whether error pages show tracebacks."""
 
@@ -152,7 +159,8 @@ class Servable(ABC):
     def prepare(self, options: RunOptions) -> None:
         """Sets what the options say of error pages and of logging.
 
-        Raises: OSError: the system is one that this library cannot serve on.
+        Raises: OSError: the system is one that this library cannot serve on. ValueError: the access log
+            cannot have this format.
         """
         if sys.platform == "win32":
             raise OSError(NEEDS_POSIX)
@@ -161,6 +169,8 @@ class Servable(ABC):
             logging.config.dictConfig(options.log_config)
         else:
             self.configure_logging(options.debug)
+        if options.access_log_format is not None:
+            self.set_access_format(options.access_log_format)
         if options.log_level is not None:
             self.set_log_level(options.log_level.upper())
 

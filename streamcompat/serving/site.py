@@ -105,6 +105,10 @@ class Site(Servable):
         for app in self.apps:
             app.configure_logging(debug)
 
+    def set_access_format(self, text: str) -> None:
+        for app in self.apps:
+            app.set_access_format(text)
+
     def set_debug(self, debug: bool) -> None:
         for app in self.apps:
             app.set_debug(debug)

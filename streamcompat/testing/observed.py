@@ -120,6 +120,26 @@ class ForwardingExchange:
         return self._exchange.bytes_sent
 
     @property
+    def bytes_received(self) -> int:
+        return self._exchange.bytes_received
+
+    @property
+    def chunks_sent(self) -> int:
+        return self._exchange.chunks_sent
+
+    @property
+    def chunks_received(self) -> int:
+        return self._exchange.chunks_received
+
+    @property
+    def began(self) -> float:
+        return self._exchange.began
+
+    @property
+    def first_byte(self) -> float | None:
+        return self._exchange.first_byte
+
+    @property
     def blocked(self) -> bool:
         return self._exchange.blocked
 

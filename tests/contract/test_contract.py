@@ -60,9 +60,11 @@ def test_a_whole_response(implementation: str) -> None:
     async def app(exchange: Exchange, end: ClientEnd) -> None:
         assert (exchange.status, exchange.committed, exchange.finished) == (None, False, False)
         assert exchange.body_complete and await exchange.receive() is None
+        assert (exchange.bytes_sent, exchange.chunks_sent) == (0, 0)
         exchange.respond(200, FIELDS, b"body")
         assert (exchange.status, exchange.committed, exchange.finished) == (200, True, True)
-        assert exchange.bytes_sent == 4
+        assert (exchange.bytes_sent, exchange.chunks_sent) == (4, 1)
+        assert (exchange.bytes_received, exchange.chunks_received) == (0, 0)
 
     answer = converse(implementation, app)
     assert (answer.status, answer.body, answer.complete) == (200, b"body", True)
@@ -76,7 +78,7 @@ def test_a_streamed_response(implementation: str) -> None:
         assert exchange.committed and not exchange.finished
         exchange.write(b"")
         exchange.write(b"bc")
-        assert exchange.bytes_sent == 3
+        assert (exchange.bytes_sent, exchange.chunks_sent) == (3, 2)
         exchange.finish()
         assert exchange.finished
 

@@ -172,7 +172,9 @@ class TestTheAccessLog:
     def test_a_record_is_one_of_loggings_own(self):
         """Formatters and handlers of an application find all that a record has, but the place in the code."""
         plain = logging.LogRecord("access", logging.INFO, "", 0, "", (), None, "access")
-        ours = AccessRecord("access", "cut", "h:1", "GET http://h/", 200, 5)
+        values = dict.fromkeys(accesslog.FIELDS, "")
+        values |= {"message": "cut", "host": "h:1", "request": "GET http://h/", "status": 200, "byte": 5}
+        ours = AccessRecord("access", values)
         assert set(plain.__dict__) <= set(ours.__dict__)
         assert (ours.getMessage(), ours.levelname, ours.process) == ("cut", "INFO", plain.process)
         plain.__dict__ |= {"host": "h:1", "request": "GET http://h/", "status": 200, "byte": 5, "msg": "cut"}

@@ -83,6 +83,8 @@ class FakeExchange:
     on_disconnect: OnDisconnect = "raise"
     body_limit: int | None = None
     context: Any = None
+    began: float = 0.0
+    first_byte: float | None = None
 
     status: int | None = None
     headers: Fields = ()
@@ -100,6 +102,7 @@ class FakeExchange:
     fail_write: Exception | None = None
     _open: bool = False  # more of the body may arrive
     _received: int = 0
+    _taken: int = 0
     _responded: int = 0
     _streams: bool = False
     _replaced: bool = False
@@ -164,6 +167,18 @@ class FakeExchange:
     def bytes_sent(self) -> int:
         return self._responded or sum(map(len, self.chunks))
 
+    @property
+    def chunks_sent(self) -> int:
+        return len(self.chunks) or int(self._responded > 0)
+
+    @property
+    def bytes_received(self) -> int:
+        return self._received + sum(len(piece) for piece in self.pieces if isinstance(piece, bytes))
+
+    @property
+    def chunks_received(self) -> int:
+        return self._taken + sum(isinstance(piece, bytes) for piece in self.pieces)
+
     def pace(self, idle: float | None = None, rate: int | None = None) -> None:
         """No effect: this exchange has no timeouts."""
 
@@ -184,6 +199,7 @@ class FakeExchange:
             raise self.pieces[0]
         piece = bytes(self.pieces.pop(0))
         self._received += len(piece)
+        self._taken += 1
         self._check_limit()
         return piece
 

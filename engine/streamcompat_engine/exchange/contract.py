@@ -80,6 +80,14 @@ class RequestSide(Protocol):
         """Whether the whole body has been received and read; always true without a body."""
 
     @property
+    def bytes_received(self) -> int:
+        """Bytes of the body that have arrived so far, without framing."""
+
+    @property
+    def chunks_received(self) -> int:
+        """Pieces in which they have arrived."""
+
+    @property
     def trailers(self) -> Fields:
         """The request's trailer fields, after the end of its body."""
 
@@ -129,6 +137,10 @@ class ResponseSide(Protocol):
     @property
     def bytes_sent(self) -> int:
         """Body bytes written so far, also if none of them are sent (HEAD, 204, 304)."""
+
+    @property
+    def chunks_sent(self) -> int:
+        """Chunks written so far; 1 for a whole response that has a body."""
 
     def respond(
         self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, reason: bytes | None = None
@@ -286,3 +298,11 @@ class Exchange(Peer, RequestSide, ResponseSide, Upgrade, Protocol):
     """
 
     context: Any
+
+    @property
+    def began(self) -> float:
+        """When the request's head was complete, in seconds on the driver's clock."""
+
+    @property
+    def first_byte(self) -> float | None:
+        """When the first byte of the response left, on the same clock; `None` before."""

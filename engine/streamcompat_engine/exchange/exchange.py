@@ -125,10 +125,6 @@ class HTTPExchange:
     """One request and its response, on a connection of the engine's or behind another server.
 
     `contract.Exchange` documents the members that have no docstring here.
-
-    Attributes:
-        began: when the request's head was complete, in seconds on the driver's clock.
-        first_byte: when the first byte of the response left, on the same clock; `None` before.
     """
 
     __slots__ = (
@@ -221,6 +217,14 @@ class HTTPExchange:
             self._slot.pace(idle, rate)
 
     @property
+    def bytes_received(self) -> int:
+        return 0 if self._inbound is None else self._inbound.received
+
+    @property
+    def chunks_received(self) -> int:
+        return 0 if self._inbound is None else self._inbound.chunks
+
+    @property
     def trailers(self) -> Fields:
         return () if self._inbound is None else self._inbound.trailers
 
@@ -302,6 +306,10 @@ class HTTPExchange:
     @property
     def bytes_sent(self) -> int:
         return self._responded if self._body is None else self._body.sent
+
+    @property
+    def chunks_sent(self) -> int:
+        return int(self._responded > 0) if self._body is None else self._body.chunks
 
     def respond(
         self, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes, reason: bytes | None = None

@@ -22,6 +22,7 @@ class Inbound:
     Attributes:
         size: bytes that wait.
         received: bytes that have arrived in all.
+        chunks: pieces that have arrived in all.
         high: reading should pause above this many waiting bytes.
         low: reading should resume at or below this many.
         full: reading should pause; true from above `high` until `low`.
@@ -34,6 +35,7 @@ class Inbound:
     __slots__ = (
         "_limit",
         "_pieces",
+        "chunks",
         "ended",
         "error",
         "full",
@@ -49,6 +51,7 @@ class Inbound:
         self._pieces: deque[bytes] = deque()
         self.size: int = 0
         self.received: int = 0
+        self.chunks: int = 0
         self.high: int = high
         self.low: int = low
         self.full: bool = False
@@ -80,6 +83,7 @@ class Inbound:
         """Add non-empty pieces."""
         size = sum(map(len, pieces))
         self.received += size
+        self.chunks += len(pieces)
         if self._limit is not None and self.received > self._limit:
             self.fail(BodyTooLarge(self._limit))
         if self.error is not None:

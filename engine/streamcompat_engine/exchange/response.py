@@ -94,13 +94,13 @@ class Body(ABC):
             allowed.
     """
 
-    __slots__ = ("_declared", "_sent", "_written", "error", "state")
+    __slots__ = ("_chunks", "_declared", "_sent", "_written", "error", "state")
 
     def __init__(self, declared: int | None, written: Callable[[int], Awaitable[None]]) -> None:
         self.state: State = STARTED
         self.error: EngineError | None = None
         self._declared = declared
-        self._sent = 0
+        self._sent = self._chunks = 0
         self._written = written
 
     # ---- the wire ----
@@ -132,6 +132,11 @@ class Body(ABC):
         return self._sent
 
     @property
+    def chunks(self) -> int:
+        """Chunks written so far."""
+        return self._chunks
+
+    @property
     def committed(self) -> bool:
         """Whether the head is on its way."""
         return self.state is not STARTED and self.state is not REPLACED
@@ -156,6 +161,7 @@ class Body(ABC):
         self.commit()
         if size:
             self._sent += size
+            self._chunks += 1
             self._put_chunk(data)
         return self._written(added + size)
 

@@ -53,14 +53,18 @@ class Outbound(Body):
 
     @property
     def sent(self) -> int:
-        return self._sent + self._unseen()
+        return self._sent + self._unseen()[0]
 
-    def _unseen(self) -> int:
-        """Body bytes that took the short way since the credit was granted."""
+    @property
+    def chunks(self) -> int:
+        return self._chunks + self._unseen()[1]
+
+    def _unseen(self) -> tuple[int, int]:
+        """Bytes and chunks that took the short way since the credit was granted."""
         if not self._granted:
-            return 0
+            return 0, 0
         chunks = (len(self._queue) - self._base) >> 1
-        return self._granted - self.credit - chunks * _CHUNK_COST
+        return self._granted - self.credit - chunks * _CHUNK_COST, chunks
 
     def write(self, data: bytes) -> Awaitable[None]:
         if data.__class__ is bytes:
@@ -107,8 +111,9 @@ class Outbound(Body):
 
     def settle(self) -> int:
         """Withdraw the credit, and count the writes that took the short way."""
-        unseen = self._unseen()
+        unseen, chunks = self._unseen()
         self._sent += unseen
+        self._chunks += chunks
         self._granted = self.credit = 0
         return unseen
 

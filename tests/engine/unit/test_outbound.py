@@ -89,6 +89,7 @@ def test_what_was_sent_is_exact_at_all_times(steps: list[int | str], credit: int
             writer.write(bytearray(data) if step == "bytearray" else data)  # type: ignore[arg-type]
             written.append(data)
         assert writer.outbound.sent == sum(map(len, written))
+        assert writer.outbound.chunks == sum(map(bool, written))
     writer.outbound.finish()
     head = b"HEAD\r\n\r\n"
     assert (wire + writer.leave()) == head + chunks(*[data for data in written if data])
