@@ -26,7 +26,7 @@ from .exchange.deadlock import MOMENT, Deadlock
 from .exchange.exchange import HTTPExchange
 from .exchange.flow import CHUNK_COST, Flow, Wakeup
 from .exchange.inbound import Inbound
-from .exchange.observer import Direction, End, Guarded, Observer, end_of
+from .exchange.observer import Direction, End, Guarded, Levels, Observer, end_of
 from .exchange.origin import PROXY_FIELDS, Origins, checked_prefix
 from .exchange.response import (
     CUT,
@@ -94,6 +94,7 @@ __all__ = [
     "HTTPExchange",
     "Inbound",
     "InvalidHeader",
+    "Levels",
     "Lifespan",
     "Limits",
     "LogBudget",

@@ -34,7 +34,8 @@ from streamcompat.serving.options import RunOptions
 from streamcompat.serving.servable import NEEDS_POSIX, Servable, worker_config, worker_lifespan
 from streamcompat.serving.site import Site
 from streamcompat.serving.tls import has_key, tls_context
-from streamcompat_engine import ServerConfig, WorkerLink, Workers
+from streamcompat.serving.totals import totals_for
+from streamcompat_engine import Server, ServerConfig, WorkerLink, Workers
 
 DESCRIPTION: Final = "Serve apps of the streaming APIs of old Sanic and of Mach9, and ASGI applications."
 EXAMPLES: Final = """\
@@ -167,9 +168,10 @@ def _run(arguments: argparse.Namespace) -> int:
         return 0
     lifespan = DelegatingLifespan(
         app.lifespan(options.access_log),
-        lambda addresses: _print_addresses(addresses, options, command),
+        lambda addresses: _print_addresses(addresses, server.metrics_addresses, options, command),
     )
-    _serve(app, lifespan, options, config)
+    server = app.make_server(config, lifespan, totals_for(options))
+    _serve(server, lifespan, options)
     return 0
 
 
@@ -274,12 +276,13 @@ def _run_workers(command: CommandOptions, options: RunOptions) -> None:
             _prepare(app, options)
             config = _config(app, options)
             lifespan = worker_lifespan(config, app.lifespan(options.access_log), link)
-            _serve(app, lifespan, options, worker_config(config, link))
+            server = app.make_server(worker_config(config, link), lifespan, totals)
+            _serve(server, lifespan, options)
         except ERRORS as error:
             return report(error, command.traceback)
         return 0
 
-    ssl = _tls(options)
+    ssl, totals = _tls(options), totals_for(options)
     try:
         # The workers tell their parent of the app's own grace period, which it cannot know.
         config = ServerConfig(**options.of_parent(), ssl=ssl)
@@ -287,7 +290,7 @@ def _run_workers(command: CommandOptions, options: RunOptions) -> None:
             config,
             options.workers,
             work,
-            lambda addresses: _print_addresses(addresses, options, command),
+            lambda addresses: _print_addresses(addresses, workers.metrics_addresses, options, command),
         )
         with workers.bound():
             status = workers.run()
@@ -332,13 +335,16 @@ def _tls(options: RunOptions) -> SSLContext | None:
         raise CommandError(f"cannot serve TLS with {' and '.join(names)}: {error}") from error
 
 
-def _print_addresses(addresses: list[str], options: RunOptions, command: CommandOptions) -> None:
+def _print_addresses(
+    addresses: list[str], metrics: list[str], options: RunOptions, command: CommandOptions
+) -> None:
     """Says where it listens, what serves, the process that takes signals, and where each app is mounted."""
     loop = ServerConfig(driver=options.driver, uvloop=options.uvloop).loop
     how = [f"anyio on {loop}" if options.driver == "anyio" else loop]
     if options.workers > 1:
         how.append(f"{options.workers} workers")
     lines = [f"listening on {', '.join(addresses)} ({', '.join(how)}, pid {os.getpid()})"]
+    lines += [f"metrics on {address}/metrics" for address in metrics]
     mounts = [
         ((host or "") + (prefix or "/" * (host is None)), target) for host, prefix, target in command.mount
     ]
@@ -352,9 +358,9 @@ def _print_addresses(addresses: list[str], options: RunOptions, command: Command
         raise OutputError(error) from error
 
 
-def _serve(app: Servable, lifespan: DelegatingLifespan, options: RunOptions, config: ServerConfig) -> None:
+def _serve(server: Server, lifespan: DelegatingLifespan, options: RunOptions) -> None:
     try:
-        app.make_server(config, lifespan).run()
+        server.run()
     except OutputError:
         raise
     except OSError as error:
@@ -366,6 +372,9 @@ def _serve(app: Servable, lifespan: DelegatingLifespan, options: RunOptions, con
 
 
 def _bind_failure(error: OSError, options: RunOptions) -> str:
+    metrics = f"{options.metrics_host}:{options.metrics_port}"
+    if error.filename == metrics != f"{options.host}:{options.port}":
+        return f"cannot listen on {metrics} for metrics: {error.strerror or error}"
     bare = options.host.strip("[]")
     host = f"[{bare}]" if ":" in bare else bare
     where = options.uds or f"{host}:{options.port}"

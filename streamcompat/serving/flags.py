@@ -6,6 +6,7 @@ The rule: a reader converts text to the value, and raises ValueError with a mess
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 import ssl
 from collections.abc import Callable
@@ -77,6 +78,9 @@ def whole(what: str, least: int, most: float) -> Callable[[str], int]:
     return read
 
 
+port: Final = whole("a valid port: a number from 0 to 65535", 0, 65535)
+
+
 def mode(text: str) -> int:
     """Reads the mode of a file in octal, such as 660."""
     if text and set(text) <= set("01234567") and (found := int(text, 8)) <= 0o777:
@@ -105,6 +109,13 @@ def seconds(text: str) -> float:
     if 0 <= found < float("inf"):
         return found
     raise ValueError(f"{text!r} is not a valid number of seconds")
+
+
+def metrics_port(text: str) -> int:
+    """Reads the port for metrics, for which a package must be there."""
+    if importlib.util.find_spec("prometheus_client") is None:
+        raise ValueError("metrics need prometheus-client: pip install 'streamcompat[metrics]'")
+    return port(text)
 
 
 _UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}

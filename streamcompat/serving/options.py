@@ -65,6 +65,9 @@ class RunOptions(FrontOptions):
             killed and replaced; 30 as in gunicorn, 0 for never.
         backlog: connections that may wait to be accepted; 2048 as in uvicorn (the originals: 100).
         ready_path: a path that the server answers itself: 200 while it serves, 503 from the first SIGTERM on.
+        health_path: a path that the server answers itself with 200 for as long as its event loop runs.
+        metrics_port, metrics_host: an address of its own, which all workers share, for `/metrics`
+            (Prometheus), `/health` and `/ready`, without TLS. `None` for none; port 0 lets the system choose.
         drain: seconds for which the server goes on accepting after SIGINT or SIGTERM, so that a load balancer
             can notice; every answer then closes its connection. `None` for `LAME_DUCK` (7) under a supervisor
             and without a terminal, and for 0 otherwise.
@@ -94,7 +97,7 @@ class RunOptions(FrontOptions):
             WHERE,
             "0 lets the system choose one (default: %(default)s)",
             "PORT",
-            flags.whole("a valid port: a number from 0 to 65535", 0, 65535),
+            flags.port,
             aliases=("-p",),
             source="uvicorn",
         ),
@@ -204,7 +207,7 @@ class RunOptions(FrontOptions):
     )
     ready_path: str | None = on_command_line(
         Flag(
-            HOW,
+            LOGS,
             "a path that says 200 while the server serves, and 503 once it was told to stop; the app does "
             "not see it (default: none)",
             "PATH",
@@ -268,6 +271,28 @@ class RunOptions(FrontOptions):
             checked_format,
         ),
         None,
+    )
+    health_path: str | None = on_command_line(
+        Flag(
+            LOGS,
+            "a path that says 200 while the event loop runs; the app does not see it (default: none)",
+            "PATH",
+            flags.path,
+        ),
+        None,
+    )
+    metrics_port: int | None = on_command_line(
+        Flag(
+            LOGS,
+            "a port of its own for /metrics (Prometheus), /health and /ready, of all workers together "
+            "(default: none)",
+            "PORT",
+            flags.metrics_port,
+        ),
+        None,
+    )
+    metrics_host: str = on_command_line(
+        Flag(LOGS, "the address of that port (default: %(default)s)", read=flags.host), _ENGINE.metrics_host
     )
     debug: bool = on_command_line(
         Flag(LOGS, "show tracebacks in error pages (default: no)", aliases=("-d",), source="the originals"),
@@ -353,6 +378,8 @@ class RunOptions(FrontOptions):
             "uds_mode": self.uds_mode,
             "reuse_port": self.reuse_port,
             "backlog": self.backlog,
+            "metrics_host": self.metrics_host.removeprefix("[").removesuffix("]"),
+            "metrics_port": self.metrics_port,
             "worker_timeout": self.worker_timeout or None,
             "drain": drain,
         }
@@ -368,6 +395,7 @@ class RunOptions(FrontOptions):
         given = self.of_parent() | self.of_front()
         given |= {
             "ready_path": self.ready_path,
+            "health_path": self.health_path,
             "driver": self.driver,
             "uvloop": self.uvloop,
             "handle_signals": self.register_sys_signals,

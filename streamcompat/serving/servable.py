@@ -20,6 +20,7 @@ from streamcompat.serving.limits import merged_limits
 from streamcompat.serving.options import OF_PROCESS, RunOptions
 from streamcompat.serving.running import RunningServer
 from streamcompat.serving.settings import ServerSettings
+from streamcompat.serving.totals import Totals, totals_for
 from streamcompat_engine import (
     Exchange,
     Lifespan,
@@ -104,11 +105,26 @@ class Servable(ABC):
         base = Limits() if settings is None else settings.limits
         return ServerConfig(**given | {"limits": merged_limits(base, given.get("limits"))})
 
-    def make_server(self, config: ServerConfig, lifespan: Lifespan) -> Server:
-        """A server for it, not started yet."""
-        observer = self.observer()
+    def make_server(self, config: ServerConfig, lifespan: Lifespan, totals: Totals | None = None) -> Server:
+        """A server for it, not started yet.
+
+        Args:
+            totals: where the metrics are kept; make them before the workers start.
+        """
+        observers, metrics = [self.observer()], None
+        if totals is not None:
+            counting = totals.metrics(0 if config.link is None else config.link.number)
+            observers.append(counting)
+            metrics = counting.answer
         handle = self.handle if config.origins is None else self._handle_below
-        return Server(handle, config, lifespan=lifespan, overdue=self.overdue, observer=observer)
+        return Server(
+            handle,
+            config,
+            lifespan=lifespan,
+            overdue=self.overdue,
+            observer=observers,
+            metrics=metrics,
+        )
 
     async def _handle_below(self, exchange: Exchange) -> None:
         """As `handle`, below the prefix that a proxy has taken off."""
@@ -131,14 +147,15 @@ class Servable(ABC):
         self.prepare(options)
         config = self.server_config(**options.of_server())
         lifespan = self.lifespan(options.access_log)
+        totals = totals_for(options)
         if options.is_supervised:
-            work = functools.partial(self._work, config, lifespan)
+            work = functools.partial(self._work, config, lifespan, totals)
             with Workers(config, options.workers, work, lifespan.listening).bound() as group:
                 status = group.run()
             if status:
                 sys.exit(status)
         else:
-            self._run(config, lifespan)
+            self._run(config, lifespan, totals)
 
     @takes(("host", "port"), without=OF_PROCESS)
     async def create_server(self, options: RunOptions) -> RunningServer:
@@ -153,7 +170,8 @@ class Servable(ABC):
         may_serve(self, options, waits=True)
         self.prepare(options)
         config = self.server_config(**options.of_server() | {"handle_signals": False})
-        self._server = server = self.make_server(config, self.lifespan(options.access_log))
+        lifespan = self.lifespan(options.access_log)
+        self._server = server = self.make_server(config, lifespan, totals_for(options))
         return await RunningServer.start(server)
 
     def prepare(self, options: RunOptions) -> None:
@@ -181,15 +199,15 @@ class Servable(ABC):
         """
         logging.getLogger("streamcompat").setLevel(level)
 
-    def _run(self, config: ServerConfig, lifespan: Lifespan) -> None:
-        self._server = self.make_server(config, lifespan)
+    def _run(self, config: ServerConfig, lifespan: Lifespan, totals: Totals | None) -> None:
+        self._server = self.make_server(config, lifespan, totals)
         try:
             self._server.run()
         finally:
             self._server = None
 
-    def _work(self, config: ServerConfig, lifespan: Lifespan, link: WorkerLink) -> int:
-        self._run(worker_config(config, link), worker_lifespan(config, lifespan, link))
+    def _work(self, config: ServerConfig, lifespan: Lifespan, totals: Totals | None, link: WorkerLink) -> int:
+        self._run(worker_config(config, link), worker_lifespan(config, lifespan, link), totals)
         return 0
 
     def stop(self) -> None:
@@ -204,7 +222,13 @@ def worker_config(config: ServerConfig, link: WorkerLink) -> ServerConfig:
     # A new worker reads the certificate anew, so that SIGHUP renews it.
     ssl = config.ssl if config.renew_ssl is None else config.renew_ssl()
     return dataclasses.replace(
-        config, sockets=link.sockets, uds=None, link=link, handle_signals=True, ssl=ssl
+        config,
+        sockets=link.sockets,
+        uds=None,
+        link=link,
+        handle_signals=True,
+        ssl=ssl,
+        metrics_sockets=link.metrics_sockets,
     )
 
 

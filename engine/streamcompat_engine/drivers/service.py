@@ -9,7 +9,7 @@ import email.utils
 import logging
 import ssl as tls
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ..events import Fields
@@ -60,7 +60,7 @@ class Service:
         limits: Limits,
         timeouts: Timeouts,
         overdue: App | None = None,
-        observer: Observer | None = None,
+        observer: Observer | Sequence[Observer] | None = None,
         *,
         headers: Fields = (),
         date_header: bool = True,
@@ -69,7 +69,8 @@ class Service:
         self.app = app
         self.ssl: tls.SSLContext | None = None
         self.origins: Origins | None = origins
-        self.observer: Guarded | None = None if observer is None else Guarded(observer)
+        observers = [observer] if isinstance(observer, Observer) else observer
+        self.observer: Guarded | None = Guarded(*observers) if observers else None
         self.overdue: App = overdue or _plain_503
         self.limits = limits
         self.timeouts = timeouts

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ClientDisconnected, EngineError, WriteBufferFull
@@ -37,6 +38,27 @@ class End(enum.Enum):
     """The response was cut, and the client can see that."""
     LEFT = enum.auto()
     """The client left before the response was complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What a server holds at one moment.
+
+    Attributes:
+        connections: those that are open, and those that have ended before their application.
+        exchanges: those whose application is running.
+        websockets: those of them that are WebSockets.
+        buffered_in: bytes of request bodies that no application has read yet.
+        buffered_out: bytes of responses that no client has taken yet, as far as this process holds them.
+        lag: seconds by which the event loop was late, at worst since the levels before.
+    """
+
+    connections: int
+    exchanges: int
+    websockets: int
+    buffered_in: int
+    buffered_out: int
+    lag: float
 
 
 class Observer:
@@ -79,6 +101,12 @@ class Observer:
             now: seconds on the clock of `exchange.began`.
         """
 
+    def progress(self, exchange: Exchange) -> None:
+        """An exchange is running; called about once a second for each, in any order."""
+
+    def holds(self, levels: Levels) -> None:
+        """What the server holds; called about once a second, after `progress`."""
+
     def stands_still(self, exchange: Exchange | None, place: str) -> None:
         """The event loop has stood still for a second and still does. Only this is called in another thread.
 
@@ -92,63 +120,77 @@ class Observer:
 
 
 class Guarded(Observer):
-    """Passes every call on to an observer, and logs its exceptions.
+    """Passes every call on to each of several observers, and logs their exceptions.
 
     Attributes:
-        tells_begun, tells_sent, tells_waits: whether the observer has such a method of its own; a call that
-            does nothing would still cost each request.
-        tells_standstills: whether it has one for them.
+        tells_begun, tells_sent, tells_waits, tells_progress, tells_levels: whether an observer has such a
+            method of its own; a call that does nothing would still cost each request.
+        tells_standstills: whether one has one for them.
     """
 
-    def __init__(self, observer: Observer) -> None:
-        self.wants_chunks: bool = observer.wants_chunks
-        kind = type(observer)
-        self.tells_begun: bool = kind.begun is not Observer.begun
-        self.tells_sent: bool = kind.sent is not Observer.sent
-        self.tells_waits: bool = kind.waits is not Observer.waits
-        self.tells_standstills: bool = (
-            kind.stands_still is not Observer.stands_still or kind.stood_still is not Observer.stood_still
+    def __init__(self, *observers: Observer) -> None:
+        base = Observer
+        kinds = [type(one) for one in observers]
+        self.wants_chunks: bool = any(one.wants_chunks for one in observers)
+        self.tells_begun: bool = any(kind.begun is not base.begun for kind in kinds)
+        self.tells_sent: bool = any(kind.sent is not base.sent for kind in kinds)
+        self.tells_waits: bool = any(kind.waits is not base.waits for kind in kinds)
+        self.tells_progress: bool = any(kind.progress is not base.progress for kind in kinds)
+        self.tells_levels: bool = self.tells_progress or any(kind.holds is not base.holds for kind in kinds)
+        self.tells_standstills: bool = any(
+            kind.stands_still is not base.stands_still or kind.stood_still is not base.stood_still
+            for kind in kinds
         )
-        self._observer = observer
+        self._observers = observers
+        self._ended = [one.ended for one in observers]
         self._failed: set[str] = set()
 
-    def _tell(self, method: Callable[..., None], *args: object) -> None:
-        try:
-            method(*args)
-        except Exception:
-            self._log(method.__name__)
+    def _tell(self, methods: Iterable[Callable[..., None]], *args: object) -> None:
+        for method in methods:
+            try:
+                method(*args)
+            except Exception:
+                self._log(method)
 
-    def _log(self, name: str) -> None:
+    def _log(self, method: Callable[..., None]) -> None:
+        name = method.__qualname__
         if name not in self._failed:
             self._failed.add(name)
             logger.exception("observer method %s failed; later failures are not logged", name)
 
     def begun(self, exchange: Exchange) -> None:
-        self._tell(self._observer.begun, exchange)
+        self._tell([one.begun for one in self._observers], exchange)
 
     def sent(self, exchange: Exchange) -> None:
-        self._tell(self._observer.sent, exchange)
+        self._tell([one.sent for one in self._observers], exchange)
 
     def waits(self, exchange: Exchange, direction: Direction, on: bool) -> None:
-        self._tell(self._observer.waits, exchange, direction, on)
+        self._tell([one.waits for one in self._observers], exchange, direction, on)
 
     def chunk(self, exchange: Exchange, direction: Direction, data: bytes) -> None:
-        self._tell(self._observer.chunk, exchange, direction, data)
+        self._tell([one.chunk for one in self._observers if one.wants_chunks], exchange, direction, data)
 
     def rejected(self, peer: tuple[Any, ...] | None, status: int, reason: str) -> None:
-        self._tell(self._observer.rejected, peer, status, reason)
+        self._tell([one.rejected for one in self._observers], peer, status, reason)
 
     def ended(self, exchange: Exchange, end: End, now: float) -> None:
-        try:  # as `_tell`, one call less in every request
-            self._observer.ended(exchange, end, now)
-        except Exception:
-            self._log("ended")
+        for method in self._ended:  # as `_tell`, one call less in every request
+            try:
+                method(exchange, end, now)
+            except Exception:
+                self._log(method)
+
+    def progress(self, exchange: Exchange) -> None:
+        self._tell([one.progress for one in self._observers], exchange)
+
+    def holds(self, levels: Levels) -> None:
+        self._tell([one.holds for one in self._observers], levels)
 
     def stands_still(self, exchange: Exchange | None, place: str) -> None:
-        self._tell(self._observer.stands_still, exchange, place)
+        self._tell([one.stands_still for one in self._observers], exchange, place)
 
     def stood_still(self, exchange: Exchange | None, seconds: float) -> None:
-        self._tell(self._observer.stood_still, exchange, seconds)
+        self._tell([one.stood_still for one in self._observers], exchange, seconds)
 
 
 def end_of(lost: EngineError | None, responded: bool, inbound: Inbound | None) -> End:

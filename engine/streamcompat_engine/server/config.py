@@ -38,6 +38,10 @@ class ServerConfig:
             killed; 30 as in gunicorn, `None` for never.
         ready_path: a path that is answered with 200 while the server serves and with 503 once it was told to
             stop; the application does not see these requests.
+        health_path: a path that is answered with 200 for as long as the event loop runs.
+        metrics_host, metrics_port: an address of its own for `/metrics`, `/health` and `/ready`, without TLS;
+            `None` for none.
+        metrics_sockets: bound sockets in place of that address.
         drain: seconds for which a server that was told to stop goes on accepting, with answers that close
             their connection, so that a load balancer can notice; 0.
         handle_signals: stop on SIGINT and SIGTERM, if the server runs in the main thread.
@@ -67,6 +71,10 @@ class ServerConfig:
     link: WorkerLink | None = None
     worker_timeout: float | None = 30.0
     ready_path: str | None = None
+    health_path: str | None = None
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    metrics_sockets: tuple[socket.socket, ...] = ()
     handle_signals: bool = True
     max_requests: int | None = None
     max_memory: int | None = None

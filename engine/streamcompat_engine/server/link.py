@@ -99,11 +99,15 @@ class WorkerLink:
 
     Attributes:
         sockets: see above.
+        metrics_sockets: those for metrics, which all workers share.
+        number: unlike that of every other worker that is alive; 0, 1, ...
         orphaned: the parent has died.
     """
 
     def __init__(self, channel: Channel, sockets: tuple[socket.socket, ...], grace: float) -> None:
         self.sockets = sockets
+        self.metrics_sockets: tuple[socket.socket, ...] = ()
+        self.number: int = 0
         self.orphaned: bool = False
         self._channel = channel
         self._grace = grace

@@ -24,14 +24,15 @@ from ..drivers.service import App, Service
 from ..exchange.contract import Exchange
 from ..exchange.observer import Observer
 from .config import ServerConfig
+from .probes import Probes
+from .sampling import sample
 from .signals import RaisingHandlers, Signals
-from .sockets import bound_sockets, url
+from .sockets import bound_metrics, bound_sockets, url
 from .standstill import watched
 from .stopping import Hook, ServingLoop, Stopping
 
 logger: Final = logging.getLogger("streamcompat.engine")
 
-_READINESS: Final = ((b"Content-Type", b"text/plain; charset=utf-8"), (b"Cache-Control", b"no-store"))
 _BUSY: Final = ((b"Content-Type", b"text/plain; charset=utf-8"), (b"Retry-After", b"1"))
 _RECYCLING_INTERVAL: Final = 0.5
 """Seconds between two checks of `max_requests` and `max_memory`."""
@@ -92,10 +93,12 @@ class Server:
         lifespan: hooks that run before and after.
         overdue: called for an exchange after `app` was cancelled, because `app` did not begin its response
             within `Timeouts.response`; by default it answers a plain 503.
-        observer: watches the exchanges; see `exchange.observer`.
+        observer: one or several that watch the exchanges; see `exchange.observer`.
+        metrics: answers `/metrics` on the port for metrics.
 
     Attributes:
         addresses: the URLs that it listens on; `unix:PATH` for a Unix socket.
+        metrics_addresses: the URLs for metrics.
         sockets: the listening sockets, while it serves.
     """
 
@@ -106,16 +109,18 @@ class Server:
         *,
         lifespan: Lifespan | None = None,
         overdue: App | None = None,
-        observer: Observer | None = None,
+        observer: Observer | Sequence[Observer] | None = None,
+        metrics: App | None = None,
     ) -> None:
         self.config: ServerConfig = config or ServerConfig()
         self.addresses: list[str] = []
+        self.metrics_addresses: list[str] = []
         self.sockets: tuple[socket.socket, ...] = ()
         self._lifespan = lifespan or Lifespan()
         if self.config.concurrency is not None:
             app = _at_most(self.config.concurrency, app)
-        if self.config.ready_path is not None:
-            app = self._with_readiness(app, self.config.ready_path.encode())
+        self._probes = Probes(self.config, self._is_told_to_stop, metrics)
+        app = self._probes.around(app)
         self._service = Service(
             app,
             self.config.limits,
@@ -178,6 +183,7 @@ class Server:
         with (
             self._handled_signals(),
             bound_sockets(self.config) as sockets,
+            bound_metrics(self.config) as beside,
             watched(self._service, stopping.loop.call_soon),
             anyio.CancelScope() as scope,
         ):
@@ -188,8 +194,9 @@ class Server:
                 stopping.request()
             self.addresses = [url(sock, self.config.ssl is not None) for sock in sockets]
             self.sockets = tuple(sockets)
+            self.metrics_addresses = [url(sock, False) for sock in beside]
             try:
-                await self._live(stopping, sockets, task_status)
+                await self._live(stopping, sockets, beside, task_status)
             except BaseExceptionGroup as group:
                 raise _only(group) from None
             finally:
@@ -205,6 +212,7 @@ class Server:
         self,
         stopping: Stopping,
         sockets: list[socket.socket],
+        beside: list[socket.socket],
         task_status: anyio.abc.TaskStatus[list[str]],
     ) -> None:
         """Run the hooks around `_serve`."""
@@ -222,7 +230,8 @@ class Server:
             if stopping.asked.is_set():
                 await self._end(stopping, self._lifespan.before_stop)
             else:
-                await self._serve(stopping, sockets, task_status)
+                async with self._answering(beside):
+                    await self._serve(stopping, sockets, task_status)
         finally:
             await self._after_stop(stopping)
 
@@ -235,6 +244,9 @@ class Server:
         async with anyio.create_task_group() as group:
             if self.config.max_requests is not None or self.config.max_memory is not None:
                 group.start_soon(self._watch_recycling)
+            observer = self._service.observer
+            if observer is not None and observer.tells_levels:
+                group.start_soon(sample, self._service, observer)
             link = self.config.link
             if link is not None:
                 group.start_soon(link.run, functools.partial(self._listen, group=group))
@@ -349,18 +361,8 @@ class Server:
             with anyio.move_on_after(drain):
                 await stopping.forced.wait()
 
-    def _with_readiness(self, app: App, path: bytes) -> App:
-        """The application, but for requests at this path."""
-
-        async def answer(exchange: Exchange) -> None:
-            if exchange.head.raw_path != path:
-                await app(exchange)
-            elif self._stopping is not None and self._stopping.requests:
-                exchange.respond(503, _READINESS, b"stopping\n")
-            else:
-                exchange.respond(200, _READINESS, b"ready\n")
-
-        return answer
+    def _is_told_to_stop(self) -> bool:
+        return self._stopping is not None and self._stopping.requests > 0
 
     async def _watch_recycling(self) -> None:
         """Check twice a second, which costs almost nothing, whether the server should be replaced."""
@@ -379,12 +381,33 @@ class Server:
                 await anyio.sleep(_RECYCLING_REPEAT)
 
     @contextlib.asynccontextmanager
-    async def _listen(self, sockets: list[socket.socket], group: anyio.abc.TaskGroup) -> AsyncIterator[None]:
+    async def _answering(self, sockets: list[socket.socket]) -> AsyncIterator[None]:
+        """Answer probes on the sockets for metrics within this context."""
+        if not sockets:
+            yield
+            return
+        service = self._probes.service
+        async with anyio.create_task_group() as group:
+            try:
+                async with self._listen(sockets, group, service):
+                    yield
+            finally:
+                service.stop()
+                with anyio.move_on_after(_LEFT, shield=True):
+                    await service.until_empty()
+                service.abort()
+                group.cancel_scope.cancel()
+
+    @contextlib.asynccontextmanager
+    async def _listen(
+        self, sockets: list[socket.socket], group: anyio.abc.TaskGroup, service: Service | None = None
+    ) -> AsyncIterator[None]:
+        """Accept for the application, or for a service beside it, which has no TLS."""
         if self.config.driver == "asyncio":
             from ..drivers.asyncio import listen
         else:
             from ..drivers.anyio import listen
-        async with listen(self._service, sockets, group):
+        async with listen(service or self._service, sockets, group):
             yield
 
     async def _finish(self, stopping: Stopping) -> None:

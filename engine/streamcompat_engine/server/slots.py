@@ -25,6 +25,7 @@ class Worker:
         grace: seconds of the grace period, until the worker says otherwise.
 
     Attributes:
+        number: see `WorkerLink`.
         started: on the monotonic clock.
         ready: it has said that it serves.
         silence: seconds since its last sign of life.
@@ -32,8 +33,9 @@ class Worker:
         killed: the parent has killed it.
     """
 
-    def __init__(self, pid: int, channel: Channel, slot: Slot, grace: float) -> None:
+    def __init__(self, pid: int, number: int, channel: Channel, slot: Slot, grace: float) -> None:
         self.pid = pid
+        self.number = number
         self.channel = channel
         self.slot = slot
         self.grace = grace

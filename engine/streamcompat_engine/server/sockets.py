@@ -39,6 +39,15 @@ def bound_sockets(config: ServerConfig) -> Iterator[list[socket.socket]]:
         yield sockets
 
 
+def bound_metrics(config: ServerConfig) -> contextlib.AbstractContextManager[list[socket.socket]]:
+    """The listening sockets for metrics, as `bound_sockets`; none where there is no address for them."""
+    if config.metrics_port is None and not config.metrics_sockets:
+        return contextlib.nullcontext([])
+    return bound_sockets(
+        ServerConfig(host=config.metrics_host, port=config.metrics_port or 0, sockets=config.metrics_sockets)
+    )
+
+
 def _bind_tcp(config: ServerConfig) -> list[socket.socket]:
     """Listen on every address of the host, all on one port."""
     infos = socket.getaddrinfo(

@@ -24,7 +24,7 @@ from typing import Final
 from .config import ServerConfig
 from .link import ADOPT, INTERVAL, MARGIN, READY, RECYCLE, RELEASE, Channel, WorkerLink
 from .slots import UNRESPONSIVE, Slot, Worker
-from .sockets import bound_sockets, url
+from .sockets import bound_metrics, bound_sockets, url
 
 logger: Final = logging.getLogger("streamcompat.engine")
 
@@ -94,6 +94,9 @@ class Workers:
         config = self._config
         with contextlib.ExitStack() as stack:
             first = tuple(stack.enter_context(bound_sockets(config)))
+            self._config = dataclasses.replace(
+                config, metrics_sockets=tuple(stack.enter_context(bound_metrics(config)))
+            )
             self.addresses = [url(sock, config.ssl is not None) for sock in first]
             self._slots = [Slot(first)]
             shared = config.uds is not None or config.sockets or not _BALANCES
@@ -107,6 +110,11 @@ class Workers:
                 for _ in range(self._count - 1):
                     self._slots.append(Slot(tuple(stack.enter_context(bound_sockets(config)))))
             yield self
+
+    @property
+    def metrics_addresses(self) -> list[str]:
+        """The URLs for metrics, while the sockets are bound."""
+        return [url(sock, False) for sock in self._config.metrics_sockets]
 
     def run(self) -> int:
         """Run the workers until a signal stops them.
@@ -168,13 +176,14 @@ class Workers:
         except OSError as error:
             self._start_later(slot, error)
             return
+        number = self._free_number()
         # Block signals until the worker has its own handlers: the inherited ones only record the signal.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
             pid = os.fork()
             if pid == 0:
                 ours.close()
-                self._be_worker(slot, theirs)
+                self._be_worker(slot, theirs, number)
         except OSError as error:
             ours.close()
             self._start_later(slot, error)
@@ -182,7 +191,7 @@ class Workers:
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             theirs.close()
-        slot.worker = Worker(pid, Channel(ours), slot, self._config.grace)
+        slot.worker = Worker(pid, number, Channel(ours), slot, self._config.grace)
         self._selector.register(ours, selectors.EVENT_READ, slot.worker)
 
     def _start_later(self, slot: Slot, error: OSError) -> None:
@@ -190,13 +199,19 @@ class Workers:
         slot.start_at = time.monotonic() + INTERVAL
         logger.error("cannot start a worker: %s; trying again in %g s", error.strerror, INTERVAL)
 
-    def _be_worker(self, slot: Slot, channel: socket.socket) -> None:
+    def _free_number(self) -> int:
+        """The least number that no worker has."""
+        alive = [worker for slot in self._slots for worker in (slot.worker, slot.retiring)]
+        taken = {worker.number for worker in (*alive, *self._leaving.values()) if worker is not None}
+        return min(set(range(len(taken) + 1)) - taken)
+
+    def _be_worker(self, slot: Slot, channel: socket.socket, number: int) -> None:
         """Run the worker in the forked process; does not return."""
         status = 1
         try:
             signal.set_wakeup_fd(-1)
-            for number in _SIGNALS:
-                signal.signal(number, signal.SIG_DFL)
+            for one in _SIGNALS:
+                signal.signal(one, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             for key in list(self._selector.get_map().values()):
@@ -205,6 +220,7 @@ class Workers:
             self._selector.close()
             self._close_sockets(but=slot.sockets)
             link = WorkerLink(Channel(channel), slot.sockets, self._config.grace)
+            link.number, link.metrics_sockets = number, self._config.metrics_sockets
             threading.Thread(target=link.guard, daemon=True).start()
             status = self._serve(link)
         except KeyboardInterrupt:
