@@ -27,11 +27,12 @@ FIND_PYTHON = for name in python3 python3.13 python3.12 python3.11 python3.14 py
 	"$$name" $(IS_NEW_ENOUGH) 2>/dev/null && { echo "$$name"; break; }; \
 	done
 
-.PHONY: help setup run test test-all test-lowest test-newest test-frameworks test-long audit fuzz soak lint format wheel bench clean
+.PHONY: help setup run test test-browser test-all test-lowest test-newest test-frameworks test-long audit fuzz soak lint format wheel bench clean
 
 help:
 	@echo "make run        serve the example site on http://$(HOST):$(PORT)/"
 	@echo "make test       run the test suite"
+	@echo "make test-browser  look at our pages with Chromium: the inspector and the probe's report"
 	@echo "make test-all   run it on every installed Python of 3.11 to 3.15"
 	@echo "make test-lowest  run it with the lowest versions that pyproject.toml allows"
 	@echo "make test-newest  run it with the newest versions that there are"
@@ -84,6 +85,12 @@ test test-long: export PYTHONDONTWRITEBYTECODE =
 test: $(READY)
 	@$(BIN)/python -m compileall -q streamcompat engine
 	$(BIN)/python -m pytest -m "not long" --numprocesses $(JOBS) --dist worksteal $(ARGS)
+
+# What drives the browser is installed outside of the environment, and the browser is the system's.
+test-browser: $(READY)
+	@$(PIP) install --upgrade --target $(VENV)/browser playwright axe-playwright-python || { \
+		echo "make test-browser needs playwright and axe-playwright-python, which cannot be installed here" >&2; exit 1; }
+	@PYTHONPATH=$(VENV)/browser $(BIN)/python -m pytest tests/browser/pages.py $(ARGS)
 
 test-all:
 	@sh .ci/test-all $(ARGS)

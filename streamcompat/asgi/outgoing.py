@@ -155,14 +155,14 @@ class Outgoing:
         slot: the exchange's place, which is told of what happens.
     """
 
-    __slots__ = ("_begun", "_busy", "_emptied", "_file", "_idle", "_looks", "_passed_on", "_queue", "_queued",
+    __slots__ = ("_begun", "_busy", "_emptied", "_file", "_idle", "_looks", "_passed_on", "_queue", "queued",
                  "_slot", "_spills")  # fmt: skip
 
     def __init__(self, slot: ASGISlot, spills: Spills) -> None:
         self._slot = slot
         self._spills = spills
         self._queue: deque[tuple[ASGIMessage | None, int]] = deque()  # None: what is in the file
-        self._queued = 0
+        self.queued = 0
         self._begun = False  # there is a task that hands on what waits
         self._idle: Wakeup | None = None  # while it has nothing to do
         self._busy = False  # it, or the application's own task, hands something on
@@ -176,12 +176,12 @@ class Outgoing:
         if size and self._file is not None and self._store(message["body"]):
             return
         self._enqueue(message, size)
-        if self._queued > _LIMITS.outbound_high:
+        if self.queued > _LIMITS.outbound_high:
             self._make_wait()
 
     def _enqueue(self, message: ASGIMessage | None, size: int) -> None:
         self._queue.append((message, size + CHUNK_COST))
-        self._queued += size + CHUNK_COST
+        self.queued += size + CHUNK_COST
         if self._idle is not None:
             self._idle.set()
             self._idle = None
@@ -192,7 +192,7 @@ class Outgoing:
     def clear(self) -> None:
         """Drop everything that waits."""
         self._queue.clear()
-        self._queued = 0
+        self.queued = 0
         self._drop_file()
         self._tell_emptied()
 
@@ -216,8 +216,8 @@ class Outgoing:
                 message, cost = self._queue.popleft()
                 if not await (self._send_file() if message is None else self._pass_on(message)):
                     return
-                self._queued -= cost if self._queue else self._queued
-                if flow.blocked and self._queued <= _LIMITS.outbound_low and self._file is None:
+                self.queued -= cost if self._queue else self.queued
+                if flow.blocked and self.queued <= _LIMITS.outbound_low and self._file is None:
                     self._let_write()
         finally:
             self._busy = False
@@ -232,7 +232,7 @@ class Outgoing:
         """Returns once all that is queued is with the server."""
         if not self._busy:
             await self._flush()
-        while self._queued:
+        while self.queued:
             self._emptied = self._slot.tasks.event()
             await self._emptied.wait()
 

@@ -146,6 +146,10 @@ class ASGISlot:
     def stacks(self) -> list[Any]:
         return of_thread.stacks
 
+    @property
+    def unsent(self) -> int:
+        return 0 if self.outgoing is None else self.outgoing.queued
+
     # ---- the client ----
 
     @property

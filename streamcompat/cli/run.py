@@ -7,6 +7,7 @@ that say which app to serve and how to import it.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import errno
 import functools
@@ -27,6 +28,7 @@ from streamcompat.cli.command_options import CommandOptions
 from streamcompat.cli.defaults import OwnRun
 from streamcompat.cli.errors import ERRORS, CommandError, OutputError, report
 from streamcompat.cli.settings import COMMAND, RUN, SETTINGS, Setting, gathered, printed
+from streamcompat.inspector import Inspector, Recorder
 from streamcompat.sanic_api import compat
 from streamcompat.serving import targets
 from streamcompat.serving.lifespan import DelegatingLifespan
@@ -38,6 +40,11 @@ from streamcompat.serving.totals import totals_for
 from streamcompat_engine import Server, ServerConfig, WorkerLink, Workers
 
 DESCRIPTION: Final = "Serve apps of the streaming APIs of old Sanic and of Mach9, and ASGI applications."
+INSPECT: Final = """\
+Serve as `streamcompat run` does, and draw each request as it happens on a page of its
+own: its chunks in and out, who waits for whom, how it ended. Open the address that it
+prints.
+"""
 EXAMPLES: Final = """\
 examples:
   streamcompat run app.py                       the only app of a file
@@ -56,14 +63,34 @@ defaults of these options, where it can be read; a line says what was taken.
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    for name, text, description in (
+        ("run", "serve one app, or several in one server", DESCRIPTION),
+        ("inspect", "serve as `run --inspect`: a page draws each request as it happens", INSPECT),
+    ):
+        _add_command(commands, name, text, description)
+
+
+def _add_command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str, description: str
+) -> None:
     run = commands.add_parser(
-        "run",
-        help="serve one app, or several in one server",
-        usage="streamcompat run [OPTION ...] [TARGET]",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
+        name,
+        help=text,
+        usage=f"streamcompat {name} [OPTION ...] [TARGET]",
+        description=description,
+        epilog=EXAMPLES if name == "run" else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # what is short for one option today may be short for two tomorrow
+    )
+    run.add_argument(
+        "--inspect",
+        metavar="PORT",
+        nargs="?",
+        type=_reader(_inspector_port),
+        const=0,
+        default=None if name == "run" else 0,
+        help="draw each request as it happens on a page of its own, on 127.0.0.1; its address is printed "
+        "(default: any free port)",
     )
     for title in dict.fromkeys(setting.flag.group for setting in (*RUN, *COMMAND)):
         group = run.add_argument_group(title)
@@ -73,6 +100,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         if title == OF_SETTINGS:
             _add_questions(group)
     run.set_defaults(usage_error=run.error, carry_out=_run)
+
+
+def _inspector_port(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) <= 65535:
+        return int(text)
+    raise ValueError(f"{text!r} is not a port: write --inspect behind the TARGET, or --inspect=PORT")
 
 
 def _add_questions(group: argparse._ArgumentGroup) -> None:
@@ -147,6 +180,10 @@ def _run(arguments: argparse.Namespace) -> int:
         owners = {name: own.place for own in declared for name in own.taken}
         print(printed(given, options, owners))
         return 0
+    if arguments.inspect is not None and (options.is_supervised or command.reload):
+        raise CommandError(
+            "--inspect needs a single process: --workers 1, no --reload, --max-requests or --max-memory"
+        )
     if command.reload and not arguments.check:
         return _reload(command, options, arguments.argv)
     if options.is_supervised and not arguments.check:
@@ -166,13 +203,29 @@ def _run(arguments: argparse.Namespace) -> int:
             sock.close()
         print(f"{_shown(command)} can be served")
         return 0
-    lifespan = DelegatingLifespan(
-        app.lifespan(options.access_log),
-        lambda addresses: _print_addresses(addresses, server.metrics_addresses, options, command),
-    )
-    server = app.make_server(config, lifespan, totals_for(options))
-    _serve(server, lifespan, options)
+    _run_here(app, config, options, command, arguments.inspect)
     return 0
+
+
+def _run_here(
+    app: Servable, config: ServerConfig, options: RunOptions, command: CommandOptions, inspect: int | None
+) -> None:
+    with contextlib.ExitStack() as stack:
+        recorder, page = None, ""
+        if inspect is not None:
+            recorder = Recorder()
+            inspector = Inspector(recorder, inspect, config.limits)
+            try:
+                stack.enter_context(inspector.running())
+            except OSError as error:
+                raise CommandError(f"cannot listen on 127.0.0.1:{inspect}: {error}") from error
+            page = inspector.url
+        lifespan = DelegatingLifespan(
+            app.lifespan(options.access_log),
+            lambda addresses: _print_addresses(addresses, server.metrics_addresses, options, command, page),
+        )
+        server = app.make_server(config, lifespan, totals_for(options), recorder)
+        _serve(server, lifespan, options)
 
 
 def _completed(command: CommandOptions, usage_error: Callable[[str], Never]) -> CommandOptions:
@@ -336,7 +389,7 @@ def _tls(options: RunOptions) -> SSLContext | None:
 
 
 def _print_addresses(
-    addresses: list[str], metrics: list[str], options: RunOptions, command: CommandOptions
+    addresses: list[str], metrics: list[str], options: RunOptions, command: CommandOptions, page: str = ""
 ) -> None:
     """Says where it listens, what serves, the process that takes signals, and where each app is mounted."""
     loop = ServerConfig(driver=options.driver, uvloop=options.uvloop).loop
@@ -352,6 +405,8 @@ def _print_addresses(
         mounts.append(("/", command.target))
     width = max((len(place) for place, _ in mounts), default=0)
     lines += [f"  {place:{width}}  {target}" for place, target in mounts]
+    if page:
+        lines.insert(0, f"inspector on {page}")
     try:
         print("\n".join(lines), flush=True)
     except OSError as error:

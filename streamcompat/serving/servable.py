@@ -105,13 +105,22 @@ class Servable(ABC):
         base = Limits() if settings is None else settings.limits
         return ServerConfig(**given | {"limits": merged_limits(base, given.get("limits"))})
 
-    def make_server(self, config: ServerConfig, lifespan: Lifespan, totals: Totals | None = None) -> Server:
+    def make_server(
+        self,
+        config: ServerConfig,
+        lifespan: Lifespan,
+        totals: Totals | None = None,
+        beside: Observer | None = None,
+    ) -> Server:
         """A server for it, not started yet.
 
         Args:
             totals: where the metrics are kept; make them before the workers start.
+            beside: observes the exchanges beside the access log.
         """
         observers, metrics = [self.observer()], None
+        if beside is not None:
+            observers.append(beside)
         if totals is not None:
             counting = totals.metrics(0 if config.link is None else config.link.number)
             observers.append(counting)

@@ -528,7 +528,10 @@ def test_a_command_line_that_is_not_one_ends_with_status_2(
         (("one:app", "--alias"), "there is no command 'one:app': did you mean `streamcompat run one:app`?"),
         (("one",), "there is no command 'one': did you mean `streamcompat run one`?"),
         (("rn", "one.py"), "there is no command 'rn': did you mean 'run'?"),
-        (("zzz",), "there is no command 'zzz': there are run, exec, check, port, probe, cut-server, relay"),
+        (
+            ("zzz",),
+            "there is no command 'zzz': there are run, inspect, exec, check, port, probe, cut-server, relay",
+        ),
         (
             ("probe", "one.py", "--rout", "/", "--alis"),
             "unrecognized arguments: --alis: did you mean --alias?",

@@ -95,18 +95,21 @@ def run_here(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def serve_command(*arguments: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> Iterator[Command]:
+def serve_command(
+    *arguments: str, cwd: Path = ROOT, env: dict[str, str] | None = None, verb: str = "run"
+) -> Iterator[Command]:
     """Run `python -m streamcompat run ARGUMENTS` as a child until the block ends; it must exit with status 0.
 
     Args:
         arguments: those after `run`; `--port 0` is added unless they contain `--port` or `--uds`.
         cwd: its current folder.
         env: variables in addition to `environment()`.
+        verb: the command, in place of `run`.
 
     Raises:
         AssertionError: it ended or hung before it listened, or its exit status was not 0.
     """
-    line = [sys.executable, "-m", "streamcompat", "run", *arguments]
+    line = [sys.executable, "-m", "streamcompat", verb, *arguments]
     if not {"--port", "--uds"} & set(arguments):
         line += ["--port", "0"]
     process = subprocess.Popen(
@@ -133,8 +136,8 @@ def serve_command(*arguments: str, cwd: Path = ROOT, env: dict[str, str] | None 
         else:
             error_reader.join(PATIENCE)
             raise AssertionError(f"it ended with {process.wait(PATIENCE)}: {said}{''.join(errors)}")
-        found = re.search(r"http://\S+:\d+", said)
-        command = Command(process, found[0] if found else "", said, errors=errors)
+        found = re.search(r"listening on (http://\S+:\d+)", said)
+        command = Command(process, found[1] if found else "", said, errors=errors)
         rest = threading.Thread(target=lambda: command.output.extend(process.stdout or ()))
         rest.start()
         yield command

@@ -78,6 +78,10 @@ class ConnectionSlot:
     def stacks(self) -> list[Any]:
         return self._session.service.stacks
 
+    @property
+    def unsent(self) -> int:
+        return self._session.unsent()
+
     def wakeup(self) -> Wakeup:
         return self._session.transport.wakeup()
 

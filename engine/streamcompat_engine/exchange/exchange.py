@@ -66,6 +66,8 @@ class Slot(Protocol):
     def stopping(self) -> bool: ...
     @property
     def stacks(self) -> list[Any]: ...
+    @property
+    def unsent(self) -> int: ...
 
     def wakeup(self) -> Wakeup:
         """A new Wakeup."""
@@ -193,6 +195,18 @@ class HTTPExchange:
 
     def is_cancelled(self, error: BaseException) -> bool:
         return self._slot.is_cancelled(error)
+
+    # ---- for observers ----
+
+    @property
+    def unread(self) -> int:
+        """Bytes of the request's body that wait for the application; see `Limits.inbound_high`."""
+        return 0 if self._inbound is None else self._inbound.size
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait for the client; see `Limits.outbound_high`."""
+        return self._slot.unsent
 
     # ---- the request's body ----
 

@@ -231,3 +231,29 @@ async def test_a_client_that_vanishes_before_the_answer() -> None:
         transport.client.disconnect()
 
     assert (await told(app, talk))[-1] == ("ended", End.LEFT, 100.0, None, 0)
+
+
+async def test_several_observers_as_one(caplog: pytest.LogCaptureFixture) -> None:
+    class Fails(Observer):
+        def begun(self, exchange: Exchange) -> None:
+            raise LookupError("of one of them")
+
+    clock = VirtualClock()
+    first, second = Told(clock), Told(clock, wants_chunks=True)
+
+    async def app(exchange: Exchange) -> None:
+        exchange.start(200, ())
+        await exchange.write(b"x")
+        exchange.finish()
+
+    service = Service(app, Limits(), Timeouts(), observer=[Fails(), first, second])
+    async with anyio.create_task_group() as tasks:
+        transport = MemoryTransport(service, clock, tasks)
+        await transport.client.send(get() + b"BAD\r\n\r\n")
+        await settle()
+        transport.client.disconnect()
+    kinds = [one[0] for one in second.log]
+    assert sorted(map(str, kinds)) == ["begun", "chunk", "ended", "rejected", "sent"]
+    assert [one[0] for one in first.log] == [kind for kind in kinds if kind != "chunk"]
+    (record,) = caplog.records
+    assert record.message.endswith("Fails.begun failed; later failures are not logged")

@@ -1,0 +1,76 @@
+"""Where the chunks of a body are cut: within a character, a line, or a JSON value.
+
+The rule: only text is judged, and of a body only its first bytes, since each byte costs time.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import Final
+
+JUDGED: Final = 32 * 1024
+"""Bytes of a body that are judged."""
+
+_marks: Final = re.compile(rb'[\[\]{}"\\]')
+_OPENING, _CLOSING, _QUOTE = b"[{", b"]}", b'"'
+_WHITE: Final = b" \t\r\n"
+
+
+class Cuts:
+    """Follows one body, chunk by chunk."""
+
+    __slots__ = ("_decoder", "_depth", "_escaped", "_is_json", "_is_text", "_judged", "_quoted")
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._judged = 0
+        self._is_text = True
+        self._is_json: bool | None = None  # `None` before the first byte that tells
+        self._depth = 0
+        self._quoted = False
+        self._escaped = False  # the next byte of the string is taken as it is
+
+    def after(self, chunk: bytes) -> list[str]:
+        """What the end of this chunk cuts, of `character`, `line` and `JSON value`; `?` if unknown."""
+        self._judged += len(chunk)
+        if not self._is_text or not chunk:
+            return []
+        if self._judged > JUDGED:
+            return ["?"]
+        try:
+            self._decoder.decode(chunk)
+        except UnicodeDecodeError:
+            self._is_text = False
+            return []
+        found = ["character"] if self._decoder.getstate()[0] else []
+        if chunk[-1:] not in b"\r\n":
+            found.append("line")
+        if self._is_json is None and (first := chunk.lstrip(_WHITE)[:1]):
+            self._is_json = first in _OPENING
+        if self._is_json:
+            self._follow(chunk)
+            if self._depth > 0 or self._quoted:
+                found.append("JSON value")
+        return found
+
+    def _follow(self, chunk: bytes) -> None:
+        """Counts what is open: brackets outside of strings, and the string itself."""
+        escaped_at = 0 if self._escaped else -1
+        self._escaped = False
+        for match in _marks.finditer(chunk):
+            at, mark = match.start(), match[0]
+            if at == escaped_at:
+                continue
+            if self._quoted:
+                if mark == _QUOTE:
+                    self._quoted = False
+                elif mark == b"\\":
+                    escaped_at = at + 1
+            elif mark == _QUOTE:
+                self._quoted = True
+            elif mark in _OPENING:
+                self._depth += 1
+            elif mark in _CLOSING:
+                self._depth -= 1
+        self._escaped = escaped_at == len(chunk)

@@ -1,0 +1,214 @@
+"""Our pages in a browser: the inspector during a slow download, by keyboard, in both schemes and on a phone.
+
+`make test-browser` runs this; it needs Chromium and playwright, which `make setup` does not install.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("playwright", reason="playwright is missing: make test-browser installs it")
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.support.clients import PATIENCE
+from tests.support.commands import serve_command
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+MILLISECONDS = PATIENCE * 1000
+SIZES = {"phone": (390, 844), "desk": (1280, 900)}
+APP = """
+import asyncio
+from streamcompat.sanic_api import Sanic
+from streamcompat.sanic_api.response import stream, text
+
+app = Sanic("app")
+
+
+@app.get("/download")
+async def download(request):
+    async def send(response):
+        for _ in range(200):
+            await response.write("x" * 20_000)
+
+    return stream(send)
+
+
+@app.post("/upload", stream=True)
+async def upload(request):
+    await asyncio.sleep(0.5)
+    while await request.stream.get() is not None:
+        pass
+    return text("done")
+
+
+@app.post("/json", stream=True)
+async def cut(request):
+    async def send(response):
+        await response.write('{"a": [1')
+        await response.write("]}")
+
+    return stream(send)
+"""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.exit("make test-browser needs Chromium: apt-get install chromium, or CHROMIUM=/path/to/it", 1)
+    with sync_playwright() as playwright:
+        options = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page on which no script fails."""
+    page = browser.new_page()
+    page.set_default_timeout(MILLISECONDS)
+    failures: list[str] = []
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    page.on("console", lambda line: failures.append(line.text) if line.type in ("error", "warning") else None)
+    yield page
+    page.close()
+    assert failures == []
+
+
+class Inspected:
+    """A served application, and the address of its inspector."""
+
+    def __init__(self, url: str, said: str) -> None:
+        self.url = url
+        found = re.search(r"inspector on (\S+)", said)
+        assert found is not None
+        self.inspector = found[1]
+        self.address = ("127.0.0.1", int(url.rpartition(":")[2]))
+
+    def ask(self, request: bytes, receive_buffer: int | None = None) -> socket.socket:
+        sock = socket.socket()
+        if receive_buffer is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        sock.settimeout(PATIENCE)
+        sock.connect(self.address)
+        sock.sendall(request)
+        return sock
+
+
+@pytest.fixture
+def inspected(tmp_path: Path) -> Iterator[Inspected]:
+    (tmp_path / "app.py").write_text(APP)
+    with serve_command(str(tmp_path / "app.py"), "--inspect") as command:
+        yield Inspected(command.url, command.said)
+
+
+def violations(page: Page) -> list[tuple[str, Any]]:
+    return [(one["id"], one["nodes"][0]["html"]) for one in Axe().run(page).response["violations"]]
+
+
+def check_looks(page: Page) -> None:
+    """Nothing is wider than the window, and axe finds nothing, at each size and in each scheme."""
+    for size, (width, height) in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (size, scheme)
+            assert violations(page) == [], (size, scheme)
+
+
+def test_the_pause_of_a_slow_reader_is_drawn_on_its_side(inspected: Inspected, page: Page) -> None:
+    page.goto(inspected.inspector)
+    with inspected.ask(b"GET /download HTTP/1.1\r\nHost: a\r\n\r\n", 8192) as client:
+        box = page.locator("article")
+        expect(box.locator(".pause.peer")).not_to_have_count(0, timeout=MILLISECONDS)
+        expect(box.get_by_text("it still does")).to_be_visible()
+        expect(box.locator(".pause.app")).to_have_count(0)
+        left = 200 * 20_000
+        while left > 0:
+            left -= len(client.recv(65536))
+    expect(box.locator(".end")).to_have_text("complete", timeout=MILLISECONDS)
+    expect(box.get_by_text("the application waited for the client, which did not read")).to_be_visible()
+    check_looks(page)
+
+
+def test_the_pause_of_a_slow_application(inspected: Inspected, page: Page) -> None:
+    page.goto(inspected.inspector)
+    size = 2_000_000
+    head = f"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n"
+    with inspected.ask(head.encode() + bytes(size)) as client:
+        assert client.recv(1000)
+        box = page.locator("article")
+        expect(box.locator(".end")).to_have_text("complete", timeout=MILLISECONDS)
+        expect(box.locator(".pause.app")).not_to_have_count(0)
+        expect(box.locator(".pause.peer")).to_have_count(0)
+        expect(box.get_by_text("the client waited for the application, which did not read")).to_be_visible()
+
+
+def test_a_client_that_leaves(inspected: Inspected, page: Page) -> None:
+    page.goto(inspected.inspector)
+    with inspected.ask(b"GET /download HTTP/1.1\r\nHost: a\r\n\r\n", 8192):
+        expect(page.locator("article .pause.peer")).not_to_have_count(0, timeout=MILLISECONDS)
+    expect(page.locator("article .end")).to_contain_text("the client left", timeout=MILLISECONDS)
+
+
+def test_by_keyboard_alone(inspected: Inspected, page: Page, tmp_path: Path) -> None:
+    with inspected.ask(b"POST /json HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n") as client:
+        assert client.recv(1000)
+    page.goto(inspected.inspector)
+    box = page.locator("article")
+    expect(box.locator(".end")).to_have_text("complete", timeout=MILLISECONDS)
+
+    def tab_to(name: str) -> None:
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            if name in page.evaluate(
+                "document.activeElement.ariaLabel ?? document.activeElement.textContent"
+            ):
+                return
+        raise AssertionError(f"{name} is not reached")
+
+    tab_to("How to read this page")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Back-pressure.")).to_be_visible()
+    tab_to("look into the chunks")
+    page.keyboard.press("Enter")
+    expect(box.get_by_text("ends within a line, within a JSON value")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(box.get_by_text("ends within a line")).to_be_visible()
+    page.locator("#route").fill("nothing has this")
+    expect(box).to_be_hidden()
+    page.locator("#route").fill("JSON")
+    expect(box).to_be_visible()
+    check_looks(page)
+
+    with page.expect_download() as download:
+        page.locator("#save").press("Enter")
+    saved = tmp_path / "saved.html"
+    download.value.save_as(saved)
+    page.goto(saved.as_uri())
+    expect(page.locator("#state")).to_have_text("1 of 1 requests shown; a saved page")
+    expect(page.locator("article h2")).to_have_text("POST /json")
+
+
+def test_what_happens_while_it_is_frozen_comes_later(inspected: Inspected, page: Page) -> None:
+    page.goto(inspected.inspector)
+    expect(page.locator("#state")).to_contain_text("live", timeout=MILLISECONDS)
+    page.locator("#freeze").click()
+    with inspected.ask(b"POST /json HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n") as client:
+        assert client.recv(1000)
+    expect(page.locator("#state")).to_have_text(
+        re.compile(r"frozen, [1-9]\d* happenings wait"), timeout=MILLISECONDS
+    )
+    expect(page.locator("article")).to_have_count(0)
+    page.locator("#freeze").click()
+    expect(page.locator("article .end")).to_have_text("complete")

@@ -1,0 +1,145 @@
+"""What the recorder keeps, on the driver whose clock moves when it is told to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from streamcompat.inspector import recorder as recording
+from streamcompat.inspector.recorder import GATHERED, SINGLE, Recorder
+from streamcompat.sanic_api import Sanic
+from streamcompat.sanic_api.response import stream
+from streamcompat_engine import Exchange, Limits, MemoryTransport, Service, Timeouts, VirtualClock
+from tests.engine.unit.test_session import settle
+from tests.support.clients import get, post
+
+Talk = Callable[[MemoryTransport], Awaitable[None]]
+
+
+async def recorded(app: Callable[[Exchange], Awaitable[None]], *requests: bytes) -> list[dict[str, Any]]:
+    """What is kept of requests whose client reads everything."""
+    kept = Recorder(lambda: 0.0)
+    service = Service(app, Limits(), Timeouts(), observer=kept)
+    async with anyio.create_task_group() as tasks:
+        transport = MemoryTransport(service, VirtualClock(), tasks)
+        for request in requests:
+            await transport.client.send(request)
+            await settle()
+        transport.client.disconnect()
+        await settle()
+    return kept.since(0, 10_000)[0]
+
+
+async def echo(exchange: Exchange) -> None:
+    exchange.start(200, ())
+    while (piece := await exchange.receive()) is not None:
+        await exchange.write(piece)
+    exchange.finish()
+
+
+async def test_an_exchange_from_its_beginning_to_its_end() -> None:
+    kept = await recorded(echo, post(b"\xc3"))
+    assert [(one["k"], one["x"], one.get("d")) for one in kept] == [
+        ("begun", 1, None),
+        ("chunk", 1, "in"),
+        ("chunk", 1, "out"),
+        ("sent", 1, None),
+        ("ended", 1, None),
+    ]
+    begun, read, written, _, ended = kept
+    assert (begun["method"], begun["path"]) == ("POST", "/")
+    assert (read["size"], read["first"], read["cuts"]) == (1, "c3", ["character", "line"])
+    assert (written["size"], written["chunks"]) == (1, 1) and written["unsent"] > 0
+    assert (ended["end"], ended["status"], ended["sent"], ended["whole"]) == ("whole", 200, 1, False)
+
+
+async def test_no_secret_is_kept() -> None:
+    async def app(exchange: Exchange) -> None:
+        exchange.respond(200, [(b"Set-Cookie", b"hidden-1")], b"ok")
+
+    request = get("/path?key=hidden-2", "Authorization: hidden-3", "Cookie: hidden-4", "X-Key: hidden-5")
+    kept = await recorded(app, request.replace(b"\r\n\r\n", b"\r\nAccept: text/plain\r\n\r\n"))
+    text = json.dumps(kept)
+    assert "hidden" not in text
+    assert "/path?..." in text and "text/plain" in text
+    assert kept[-1]["whole"]
+
+
+async def test_the_route_that_answered() -> None:
+    app = Sanic("app", load_env=False)
+
+    @app.get("/item/<number:int>")
+    async def item(request: Any, number: int) -> Any:
+        return stream(lambda response: response.write(str(number)))
+
+    kept = await recorded(app.handle, get("/item/5"), get("/none"))
+    routes = [one["route"].partition(" ")[0] for one in kept if one["k"] == "ended"]
+    assert routes == ["/item/<number:int>", ""]
+
+
+async def test_a_request_that_is_rejected() -> None:
+    (rejected,) = await recorded(echo, b"NOT HTTP\r\n\r\n")
+    assert (rejected["k"], rejected["x"], rejected["status"]) == ("rejected", None, 400)
+
+
+async def test_chunks_beyond_many_share_their_marks() -> None:
+    now = 0.0
+    kept = Recorder(lambda: now)
+    many = 1000
+
+    async def app(exchange: Exchange) -> None:
+        nonlocal now
+        exchange.start(200, ())
+        for _ in range(SINGLE + many):
+            now += GATHERED / 100
+            await exchange.write(b"xy")
+        exchange.finish()
+
+    service = Service(app, Limits(), Timeouts(), observer=kept)
+    async with anyio.create_task_group() as tasks:
+        transport = MemoryTransport(service, VirtualClock(), tasks)
+        await transport.client.send(get())
+        await settle()
+        transport.client.disconnect()
+    marks = [one for one in kept.since(0, 10_000)[0] if one["k"] == "chunk"]
+    later = marks[SINGLE:]
+    assert all(one["chunks"] == 1 for one in marks[:SINGLE])
+    assert 10 <= len(later) <= 11
+    assert sum(one["chunks"] for one in later) == many and sum(one["size"] for one in later) == 2 * many
+    assert [one["t"] for one in marks] == sorted(one["t"] for one in marks)
+
+
+async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "KEPT", 12)
+
+    async def app(exchange: Exchange) -> None:
+        exchange.respond(200, (), b"x" * 100_000)
+
+    kept = Recorder()
+    service = Service(app, Limits(), Timeouts(), observer=kept)
+    async with anyio.create_task_group() as tasks:
+        transport = MemoryTransport(service, VirtualClock(), tasks)
+        for _ in range(10):
+            await transport.client.send(get())
+            await settle()
+            await transport.client.receive(200_000)
+        transport.client.disconnect()
+    found, last = kept.since(0, 1000)
+    assert (len(found), last) == (12, 30)
+    assert not kept._running
+    assert found[-1]["k"] == "ended"
+
+
+def test_a_page_goes_on_where_it_was() -> None:
+    kept = Recorder()
+    for number in range(5):
+        kept.rejected(None, 400 + number, "")
+    assert kept.since(0, 2)[1] == 2
+    found, last = kept.since(2, 2)
+    assert ([one["status"] for one in found], last) == ([402, 403], 4)
+    assert kept.since(5, 2) == ([], 5)
+    assert len(kept.since(99, 10)[0]) == 5, "a number of another run"
