@@ -21,7 +21,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.support.clients import PATIENCE
-from tests.support.commands import serve_command
+from tests.support.commands import run_python, serve_command
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 MILLISECONDS = PATIENCE * 1000
@@ -124,6 +124,48 @@ def check_looks(page: Page) -> None:
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (size, scheme)
             assert violations(page) == [], (size, scheme)
+
+
+BROKEN = """
+from streamcompat.sanic_api import Sanic
+from streamcompat.sanic_api.response import text
+
+app = Sanic("app")
+
+
+@app.post("/a/rather/long/path/of/a/route/that/is/sound", stream=True)
+async def sound(request):
+    while await request.stream.get() is not None:
+        pass
+    return text("sound")
+
+
+@app.post("/broken", stream=True)
+async def broken(request):
+    pieces = []
+    while (piece := await request.stream.get()) is not None:
+        pieces.append(piece.decode())
+    return text("".join(pieces))
+"""
+
+
+def test_the_report_of_a_probe(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(BROKEN)
+    done = run_python("-m", "streamcompat", "probe", str(tmp_path / "app.py"), "--report", "html")
+    assert done.returncode == 1, done.stderr
+    (tmp_path / "probe.html").write_text(done.stdout)
+    page.goto((tmp_path / "probe.html").as_uri())
+    first, second = page.locator("details").all()
+    expect(first.locator("h2")).to_have_text("POST /broken")
+    expect(first.get_by_text("To reproduce").first).to_be_visible()
+    expect(second.get_by_text("Takes anything")).to_be_hidden()
+    check_looks(page)
+    second.locator("summary").press("Enter")
+    expect(second.get_by_text("Takes anything")).to_be_visible()
+    check_looks(page)
+    if shots := os.environ.get("SCREENSHOTS"):
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.screenshot(path=f"{shots}/report.png", full_page=True)
 
 
 def test_the_pause_of_a_slow_reader_is_drawn_on_its_side(inspected: Inspected, page: Page) -> None:

@@ -15,12 +15,13 @@ from xml.etree import ElementTree
 
 import pytest
 
+from streamcompat import __version__
 from streamcompat.cli.command import main
 from streamcompat.mach9_api import Mach9
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api.response import text
 from streamcompat.site import Site
-from streamcompat.testing import advice, probe_report
+from streamcompat.testing import advice, probe_report, report_page
 from streamcompat.testing.command import Bar
 from streamcompat.testing.probe import INVARIANTS, Report, probe
 from streamcompat.testing.routes import NoSuchRoute, chosen
@@ -315,10 +316,13 @@ class _Page(HTMLParser):
         self.refers: list[str] = []
         self.classes: list[str] = []
         self.texts: list[str] = []
+        self.folded: list[bool] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag != "meta":
             self.open.append(tag)
+        if tag == "details":
+            self.folded.append(not any(name == "open" for name, _ in attrs))
         self.refers += [str(value) for name, value in attrs if name in ("src", "href")]
         self.classes += [str(value) for name, value in attrs if name == "class"]
 
@@ -330,7 +334,7 @@ class _Page(HTMLParser):
 
 
 def test_the_page_is_whole_and_shows_pieces_and_cuts(report: Report) -> None:
-    html = probe_report.as_html(report)
+    html = report_page.as_html(report)
     page = _Page()
     page.feed(html)
     page.close()
@@ -348,6 +352,16 @@ def test_the_page_is_whole_and_shows_pieces_and_cuts(report: Report) -> None:
     first = html[html.index("<h4>uncut") : html.index("the response", html.index("<h4>cut at"))]
     assert first.count('class="piece"') == 3
     assert first.count('class="cut"') == 1
+    assert page.folded == [False, False, False, True]
+    assert html.index("POST /decode_each_piece</code></h2>") < html.index("POST /echo</code></h2>")
+
+
+def test_the_page_says_how_it_was_made(report: Report) -> None:
+    html = report_page.as_html(report)
+    assert f"<dd>streamcompat {__version__}</dd>" in html
+    assert "streamcompat probe &#x27;&lt;zoo&gt;&#x27; --examples 5 --seed 0" in html
+    assert re.search(r"<dd>20\d\d-\d\d-\d\d \d\d:\d\d UTC</dd>", html)
+    assert re.search(r"Its handler: <code>\S+zoo\.py:\d+</code>", html)
 
 
 # ---- the command ----
