@@ -72,7 +72,7 @@ $(READY): pyproject.toml constraints.txt
 
 run: $(READY)
 	@$(BIN)/python examples/side_by_side.py http://$(HOST):$(PORT)
-	@$(BIN)/streamcompat run examples/side_by_side.py --host $(HOST) --port $(PORT)
+	@$(BIN)/streamcompat run examples/side_by_side.py --host $(HOST) --port $(PORT) --inspect
 
 # A traceback with carets parses source text, and CPython 3.11 may raise SystemError if two threads parse
 # at once (gh-106905): a served app that logs an error would occasionally end the whole run.

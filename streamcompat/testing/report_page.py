@@ -38,7 +38,8 @@ pre { background: var(--soft); padding: .8rem; white-space: pre-wrap; border-rad
   0; }
 .scroll { overflow-x: auto; margin: 1rem 0; } :focus-visible { outline: 3px solid var(--piece);
   outline-offset: 2px; }
-table { border-collapse: collapse; } th { text-align: left; font-weight: 600; }
+table { border-collapse: collapse; }
+th[scope=row] { min-width: 11rem; } th { text-align: left; font-weight: 600; }
 td, th { padding: .25rem 1.2rem .25rem 0; border-bottom: 1px solid var(--edge); vertical-align: top; }
 a { color: inherit; } ul { padding-left: 1.2rem; } li { margin: .2rem 0; }
 .holds { color: var(--good); } .broken { color: var(--bad); font-weight: bold; } .unknown { color:

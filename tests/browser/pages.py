@@ -1,10 +1,11 @@
-"""Our pages in a browser: the inspector during a slow download, by keyboard, in both schemes and on a phone.
+"""Our pages in a browser, by keyboard, in both schemes, on a phone: inspector, site, the probe's report.
 
 `make test-browser` runs this; it needs Chromium and playwright, which `make setup` does not install.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -65,6 +66,7 @@ async def cut(request):
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.exit("make test-browser needs Chromium: apt-get install chromium, or CHROMIUM=/path/to/it", 1)
+    expect.set_options(timeout=MILLISECONDS)
     with sync_playwright() as playwright:
         options = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
@@ -172,13 +174,13 @@ def test_the_pause_of_a_slow_reader_is_drawn_on_its_side(inspected: Inspected, p
     page.goto(inspected.inspector)
     with inspected.ask(b"GET /download HTTP/1.1\r\nHost: a\r\n\r\n", 8192) as client:
         box = page.locator("article")
-        expect(box.locator(".pause.peer")).not_to_have_count(0, timeout=MILLISECONDS)
+        expect(box.locator(".pause.peer")).not_to_have_count(0)
         expect(box.get_by_text("it still does")).to_be_visible()
         expect(box.locator(".pause.app")).to_have_count(0)
         left = 200 * 20_000
         while left > 0:
             left -= len(client.recv(65536))
-    expect(box.locator(".end")).to_have_text("complete", timeout=MILLISECONDS)
+    expect(box.locator(".end")).to_have_text("complete")
     expect(box.get_by_text("the application waited for the client, which did not read")).to_be_visible()
     check_looks(page)
 
@@ -190,7 +192,7 @@ def test_the_pause_of_a_slow_application(inspected: Inspected, page: Page) -> No
     with inspected.ask(head.encode() + bytes(size)) as client:
         assert client.recv(1000)
         box = page.locator("article")
-        expect(box.locator(".end")).to_have_text("complete", timeout=MILLISECONDS)
+        expect(box.locator(".end")).to_have_text("complete")
         expect(box.locator(".pause.app")).not_to_have_count(0)
         expect(box.locator(".pause.peer")).to_have_count(0)
         expect(box.get_by_text("the client waited for the application, which did not read")).to_be_visible()
@@ -199,8 +201,8 @@ def test_the_pause_of_a_slow_application(inspected: Inspected, page: Page) -> No
 def test_a_client_that_leaves(inspected: Inspected, page: Page) -> None:
     page.goto(inspected.inspector)
     with inspected.ask(b"GET /download HTTP/1.1\r\nHost: a\r\n\r\n", 8192):
-        expect(page.locator("article .pause.peer")).not_to_have_count(0, timeout=MILLISECONDS)
-    expect(page.locator("article .end")).to_contain_text("the client left", timeout=MILLISECONDS)
+        expect(page.locator("article .pause.peer")).not_to_have_count(0)
+    expect(page.locator("article .end")).to_contain_text("the client left")
 
 
 def test_by_keyboard_alone(inspected: Inspected, page: Page, tmp_path: Path) -> None:
@@ -208,7 +210,7 @@ def test_by_keyboard_alone(inspected: Inspected, page: Page, tmp_path: Path) -> 
         assert client.recv(1000)
     page.goto(inspected.inspector)
     box = page.locator("article")
-    expect(box.locator(".end")).to_have_text("complete", timeout=MILLISECONDS)
+    expect(box.locator(".end")).to_have_text("complete")
 
     def tab_to(name: str) -> None:
         for _ in range(12):
@@ -244,7 +246,7 @@ def test_by_keyboard_alone(inspected: Inspected, page: Page, tmp_path: Path) -> 
 
 def test_what_happens_while_it_is_frozen_comes_later(inspected: Inspected, page: Page) -> None:
     page.goto(inspected.inspector)
-    expect(page.locator("#state")).to_contain_text("live", timeout=MILLISECONDS)
+    expect(page.locator("#state")).to_contain_text("live")
     page.locator("#freeze").click()
     with inspected.ask(b"POST /json HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n") as client:
         assert client.recv(1000)
@@ -254,3 +256,43 @@ def test_what_happens_while_it_is_frozen_comes_later(inspected: Inspected, page:
     expect(page.locator("article")).to_have_count(0)
     page.locator("#freeze").click()
     expect(page.locator("article .end")).to_have_text("complete")
+
+
+def test_the_example_site_by_keyboard(page: Page, browser: Browser, tmp_path: Path) -> None:
+    data = os.urandom(3_000_000)
+    (tmp_path / "upload").write_bytes(data)
+    with serve_command("examples/side_by_side.py", "--inspect") as command:
+        inspector = browser.new_page()
+        inspector.goto(Inspected(command.url, command.said).inspector)
+        page.goto(f"{command.url}/")
+        page.locator("#upload input").set_input_files(tmp_path / "upload")
+        page.get_by_role("button", name="Upload").press("Enter")
+        expect(page.locator("#upload-result")).to_contain_text(hashlib.sha256(data).hexdigest())
+        expect(inspector.locator("article h2").first).to_have_text("POST /sanic/digest")
+
+        page.locator("#table-start").press("Enter")
+        expect(page.locator("#table-result")).to_contain_text(" rows")
+        page.keyboard.press("Enter")  # the focus is on Stop
+        expect(page.locator("#table-result")).to_contain_text("; stopped")
+        expect(page.locator("#table-start")).to_be_focused()
+
+        page.get_by_role("button", name="Send").press("Enter")
+        expect(page.locator("#echo-result li")).to_have_count(3)
+        page.get_by_role("button", name="Listen").press("Space")
+        expect(page.locator("#events-result")).to_contain_text('event 1: {"tick":1}')
+        page.get_by_label("Message", exact=True).fill("hello")
+        page.keyboard.press("Enter")
+        expect(page.locator("#chat-result li")).to_have_text(["me: hello"])
+        for name in ("Sanic", "Mach9", "ASGI"):
+            page.get_by_role("button", name=f"Count down with {name}").press("Enter")
+            expect(page.locator(f"[data-countdown={name.lower()}] + output")).to_have_text(
+                "5\n4\n3\n2\n1\nlift off\n"
+            )
+        check_looks(page)
+        if shots := os.environ.get("SCREENSHOTS"):
+            page.set_viewport_size({"width": 1280, "height": 900})
+            page.screenshot(path=f"{shots}/site.png", full_page=True)
+            inspector.screenshot(path=f"{shots}/site-inspector.png")
+        page.get_by_role("button", name="Listen").press("Space")
+        page.goto("about:blank")
+        inspector.close()

@@ -37,6 +37,13 @@ def test_each_flavours_app(flavour: str, driver: str) -> None:
 
 def test_both_flavours_put_the_same_bytes_into_the_same_answers() -> None:
     with serve_command("examples/side_by_side.py") as command, httpx.Client(base_url=command.url) as client:
+        assert client.get("/asgi/countdown/9").content == client.get("/sanic/countdown/9").content
+        assert client.get("/asgi/nowhere").status_code == 404
+        assert client.get("/streams/table.csv?rows=2").text == "number,square,cube\r\n1,1,1\r\n2,4,8\r\n"
+        assert client.post("/streams/echo", content=b"a\nb").text == "a\nb"
+        page = client.get("/", headers={"Accept": "text/html"}).text
+        assert "async def countdown(send, number):" in page and "SOURCE-" not in page
+        assert client.get("/").text.startswith("curl ")
         for path in ("/countdown/9", "/squares.csv?rows=9"):
             mach9, sanic = client.get(f"/mach9{path}"), client.get(f"/sanic{path}")
             assert mach9.content == sanic.content
@@ -55,6 +62,17 @@ def test_the_old_apps_behind_the_alias(flavour: str) -> None:
         response = httpx.get(f"{command.url}/")
         assert (response.text, response.headers["content-type"]) == ("foo,bar", "text/csv")
         assert httpx.post(f"{command.url}/lines", content=BODY).text == "60000 lines"
+
+
+def test_the_events_go_on_after_the_last_one() -> None:
+    with (
+        serve_command("examples/streams.py") as command,
+        httpx.stream(
+            "GET", f"{command.url}/ticks", headers={"Last-Event-ID": "6"}, timeout=PATIENCE
+        ) as answer,
+    ):
+        lines = answer.iter_lines()
+        assert [next(lines), next(lines)] == ["id: 7", 'data: {"tick":7}']
 
 
 def test_the_chat(driver: str) -> None:
