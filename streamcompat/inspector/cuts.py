@@ -12,8 +12,9 @@ from typing import Final
 JUDGED: Final = 32 * 1024
 """Bytes of a body that are judged."""
 
-_marks: Final = re.compile(rb'[\[\]{}"\\]')
-_OPENING, _CLOSING, _QUOTE = b"[{", b"]}", b'"'
+_strings: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+("?)', re.DOTALL)
+"""A string, also one that does not end; so each byte is looked at once."""
+_OPENING: Final = b"[{"
 _WHITE: Final = b" \t\r\n"
 
 
@@ -56,21 +57,9 @@ class Cuts:
 
     def _follow(self, chunk: bytes) -> None:
         """Counts what is open: brackets outside of strings, and the string itself."""
-        escaped_at = 0 if self._escaped else -1
-        self._escaped = False
-        for match in _marks.finditer(chunk):
-            at, mark = match.start(), match[0]
-            if at == escaped_at:
-                continue
-            if self._quoted:
-                if mark == _QUOTE:
-                    self._quoted = False
-                elif mark == b"\\":
-                    escaped_at = at + 1
-            elif mark == _QUOTE:
-                self._quoted = True
-            elif mark in _OPENING:
-                self._depth += 1
-            elif mark in _CLOSING:
-                self._depth -= 1
-        self._escaped = escaped_at == len(chunk)
+        begun = b'"\\' if self._escaped else b'"' if self._quoted else b""
+        # Of a string that has ended its last quote remains, and of one that has not a last backslash.
+        rest, strings = _strings.subn(rb"\1", begun + chunk)
+        self._quoted = strings > rest.count(b'"')
+        self._escaped = self._quoted and rest.endswith(b"\\")
+        self._depth += rest.count(b"[") + rest.count(b"{") - rest.count(b"]") - rest.count(b"}")

@@ -17,11 +17,14 @@ from streamcompat.inspector.cuts import Cuts
 from streamcompat.kernel.request.request import BaseRequest
 from streamcompat_engine import LINE, Direction, End, Exchange, HTTPExchange, Observer, printable
 
-KEPT: Final = 20_000
-"""Happenings that are kept; about 10 MB."""
+KEPT: Final = 10_000
+"""Happenings that are kept, of 1 KiB each, and at most of `FIELDS` fields."""
 SINGLE: Final = 500
-"""Chunks of a body that have a mark of their own; later ones share a mark for each `GATHERED` seconds."""
+"""Chunks of a body that have a mark of their own; later ones share a mark for each `GATHERED` seconds. Of
+later pauses those are left out that follow another one within that time."""
 GATHERED: Final = 0.1
+FIELDS, VALUE = 16, 100
+"""Fields of a request that are kept, and characters of each value."""
 FIRST, LAST = 64, 16
 """Bytes of a chunk that are kept, from its beginning and from its end."""
 SHOWN: Final = frozenset(
@@ -53,10 +56,12 @@ _NAMES: Final = {Direction.IN: "in", Direction.OUT: "out"}
 class _Track:
     """One direction of one exchange."""
 
-    __slots__ = ("bytes", "chunks", "cuts", "gathered")
+    __slots__ = ("chunks", "cuts", "gathered", "leaves_out", "paused_at", "pauses")
 
     def __init__(self) -> None:
-        self.bytes = self.chunks = 0
+        self.chunks = self.pauses = 0
+        self.paused_at = 0.0
+        self.leaves_out = False  # the pause that lasts
         self.cuts = Cuts()
         self.gathered: Happening | None = None
 
@@ -124,10 +129,10 @@ class Recorder(Observer):
                 peer=f"{peer[0]}:{peer[1]}" if peer else "",
                 version=head.http_version,
                 fields=[
-                    [name.decode("latin-1"), _shown(value.decode("latin-1"))]
+                    [name.decode("latin-1"), _shown(value[:VALUE].decode("latin-1"))]
                     for name, value in head.headers
                     if name.lower() in SHOWN
-                ],
+                ][:FIELDS],
             )
 
     def sent(self, exchange: Exchange) -> None:
@@ -137,7 +142,8 @@ class Recorder(Observer):
 
     def waits(self, exchange: Exchange, direction: Direction, on: bool) -> None:
         with self._lock:
-            if seen := self._running.get(id(exchange)):
+            seen = self._running.get(id(exchange))
+            if seen is not None and self._shows(seen.tracks[direction], on):
                 unread, unsent = _levels(exchange)
                 self._keep("waits", seen, d=_NAMES[direction], on=on, unread=unread, unsent=unsent)
 
@@ -148,7 +154,6 @@ class Recorder(Observer):
                 return
             track = seen.tracks[direction]
             size = len(data)
-            track.bytes += size
             track.chunks += 1
             if track.chunks > SINGLE:
                 self._gather(exchange, seen, direction, size)
@@ -205,6 +210,16 @@ class Recorder(Observer):
         self._kept.append(happening)
         self._last += 1
         return happening
+
+    def _shows(self, track: _Track, on: bool) -> bool:
+        """Whether the beginning or the end of a pause is kept: both, or neither."""
+        if on:
+            now = self._now()
+            track.pauses += 1
+            track.leaves_out = track.pauses > SINGLE and now - track.paused_at < GATHERED
+            if not track.leaves_out:
+                track.paused_at = now
+        return not track.leaves_out
 
     def _gather(self, exchange: Exchange, seen: _Seen, direction: Direction, size: int) -> None:
         track = seen.tracks[direction]

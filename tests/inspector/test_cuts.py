@@ -50,6 +50,8 @@ def test_wherever_a_json_value_is_cut(value: object, data: st.DataObject) -> Non
         ([b"\xc3", b"\xa9\n"], [["character", "line"], []]),
         ([b"\xff\n", b"{"], [[], []]),
         ([b'  ["\\', b'"]', b'"]\n'], [["line", "JSON value"], ["line", "JSON value"], []]),
+        ([b'["\\"', b"\\\\", b'"]\n'], [["line", "JSON value"], ["line", "JSON value"], []]),
+        ([b'["' + b'\\"' * 16_000, b'"]\n'], [["line", "JSON value"], []]),
         ([b"1 [", b"2"], [["line"], ["line"]]),
         ([b"{}\n{", b"}\n"], [["line", "JSON value"], []]),
         ([b"x" * JUDGED, b"y\n"], [["line"], ["?"]]),

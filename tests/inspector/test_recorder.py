@@ -10,14 +10,18 @@ import anyio
 import pytest
 
 from streamcompat.inspector import recorder as recording
-from streamcompat.inspector.recorder import GATHERED, SINGLE, Recorder
+from streamcompat.inspector.recorder import FIELDS, GATHERED, SINGLE, VALUE, Recorder
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api.response import stream
-from streamcompat_engine import Exchange, Limits, MemoryTransport, Service, Timeouts, VirtualClock
+from streamcompat_engine import Direction, Exchange, Limits, MemoryTransport, Service, Timeouts, VirtualClock
 from tests.engine.unit.test_session import settle
 from tests.support.clients import get, post
 
-Talk = Callable[[MemoryTransport], Awaitable[None]]
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """A recorder has no loop."""
+    return "asyncio"
 
 
 async def recorded(app: Callable[[Exchange], Awaitable[None]], *requests: bytes) -> list[dict[str, Any]]:
@@ -143,3 +147,34 @@ def test_a_page_goes_on_where_it_was() -> None:
     assert ([one["status"] for one in found], last) == ([402, 403], 4)
     assert kept.since(5, 2) == ([], 5)
     assert len(kept.since(99, 10)[0]) == 5, "a number of another run"
+
+
+async def test_pauses_beyond_many_are_left_out_in_pairs() -> None:
+    now = 0.0
+    kept = Recorder(lambda: now)
+    seen: list[Exchange] = []
+
+    async def app(exchange: Exchange) -> None:
+        nonlocal now
+        seen.append(exchange)
+        for _ in range(SINGLE + 100):
+            for on in (True, False):
+                now += GATHERED / 20
+                kept.waits(exchange, Direction.OUT, on)
+        exchange.respond(200, (), b"")
+
+    service = Service(app, Limits(), Timeouts(), observer=kept)
+    async with anyio.create_task_group() as tasks:
+        transport = MemoryTransport(service, VirtualClock(), tasks)
+        await transport.client.send(get())
+        await settle()
+        transport.client.disconnect()
+    waits = [one["on"] for one in kept.since(0, 10_000)[0] if one["k"] == "waits"]
+    assert waits == [True, False] * (len(waits) // 2)
+    assert 2 * (SINGLE + 9) <= len(waits) <= 2 * (SINGLE + 11)
+
+
+async def test_a_request_with_many_fields() -> None:
+    kept = await recorded(echo, get("/", *(f"Accept: {'x' * 300}" for _ in range(40))))
+    assert len(kept[0]["fields"]) == FIELDS
+    assert max(len(value) for _, value in kept[0]["fields"]) == VALUE
