@@ -27,7 +27,8 @@ FIND_PYTHON = for name in python3 python3.13 python3.12 python3.11 python3.14 py
 	"$$name" $(IS_NEW_ENOUGH) 2>/dev/null && { echo "$$name"; break; }; \
 	done
 
-.PHONY: help setup run test test-browser test-all test-lowest test-newest test-frameworks test-long audit fuzz soak lint format wheel bench clean
+.PHONY: help setup run test test-all test-lowest test-newest test-browser test-frameworks test-long audit fuzz soak \
+	lint format wheel docs release-check bench clean
 
 help:
 	@echo "make run        serve the example site on http://$(HOST):$(PORT)/"
@@ -44,6 +45,8 @@ help:
 	@echo "make audit      ask pip-audit for known vulnerabilities of what we pin and allow"
 	@echo "make format     format the code with ruff"
 	@echo "make wheel      build the wheel into dist/ and check its content"
+	@echo "make docs       build the documentation as a site into build/docs/, with warnings as errors"
+	@echo "make release-check  prove a release: sdist and wheel, an empty environment on each Python, types, the README"
 	@echo "make bench      compare with other servers; ARGS='--against main': with our own at main"
 	@echo "make setup      only create the environment in $(VENV)"
 	@echo "make clean      remove everything that these commands have created"
@@ -152,6 +155,20 @@ wheel: $(READY)
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation --outdir dist
 	$(BIN)/python .ci/check_wheel.py dist
+
+# Sphinx is installed outside of the environment, so that the suite is the same with and without it. Each version has
+# a folder of its own, so that a site can keep those before it.
+docs: $(READY)
+	@$(PIP) install --upgrade --target $(VENV)/docs --requirement docs/requirements.txt || { \
+		echo "cannot install Sphinx: no site was built" >&2; exit 1; }
+	@version="$$($(BIN)/python -c 'import streamcompat; print(streamcompat.__version__)')"; \
+	PYTHONPATH=$(VENV)/docs $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet \
+		--builder html --doctree-dir build/doctrees docs "build/docs/$$version" && \
+	echo "<meta http-equiv=refresh content='0; url=$$version/index.html'>" > build/docs/index.html && \
+	echo "build/docs/$$version/index.html"
+
+release-check: $(READY)
+	@$(BIN)/python .ci/release_check.py $(ARGS)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -4,6 +4,6 @@ Import a flavour from `streamcompat.sanic_api` or `streamcompat.mach9_api`, and 
 to serve several apps at once.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["__version__"]

@@ -93,9 +93,42 @@ def test_it_wants_exactly_one_wheel(
 
 def test_the_version_is_one() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert project["project"]["dynamic"] == ["version"]
+    assert project["project"]["dynamic"] == ["version", "readme"]
     assert project["tool"]["hatch"]["version"] == {"path": "streamcompat/__init__.py"}
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*", streamcompat.__version__)
+
+
+def test_the_long_description_can_be_read_outside_of_the_repository() -> None:
+    spec = importlib.util.spec_from_file_location("long_description", ROOT / ".ci" / "long_description.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    urls = {"Documentation": "https://a.test/docs/", "Source": "https://a.test/source/"}
+    text = module.long_description((ROOT / "README.md").read_text(), urls)
+    assert re.findall(r"\]\((?!https:)", text) == []
+    assert "![" not in text
+    assert "](https://a.test/docs/differences.html#the-mach9-flavour)" in text
+    assert "](https://a.test/source/examples/mach9_app.py)" in text
+    kept = "![a](https://a.test/b.svg)\n[c](#d)\n"
+    assert module.long_description(kept, urls) == kept
+
+
+def test_the_addresses_are_those_of_the_site() -> None:
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+    for name, folder in (("Documentation", "docs"), ("Source", ".")):
+        assert urls[name].endswith("/")
+        for url in urls.values():
+            if url != urls[name] and url.startswith(urls[name]):
+                page = url.removeprefix(urls[name]).replace(".html", ".md")
+                assert (ROOT / folder / page).is_file(), url
+
+
+def test_the_changelog_has_the_version() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    versions = re.findall(r"^## (\S+)(?: - (\d{4}-\d\d-\d\d))?$", changelog, flags=re.MULTILINE)
+    assert versions[0] == ("Unreleased", "")
+    assert versions[1][0] == streamcompat.__version__
+    assert versions[1][1]
 
 
 def test_the_pythons_are_the_same_everywhere() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,56 +11,15 @@ import httpx
 import pytest
 
 from tests.support.commands import PATIENCE, ROOT, serve_command
+from tests.support.pages import ADDRESS, blocks, commands, fetch, files
 
 README = (ROOT / "README.md").read_text()
-ADDRESS = "http://127.0.0.1:8000"
 SITE = "examples/side_by_side.py"
-
-
-def blocks(language: str) -> list[str]:
-    """The fenced blocks of a language; the empty one for those that name none."""
-    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
-    return [text for name, text in fenced if name == language]
 
 
 def console_lines() -> list[tuple[str, str]]:
     """Each command of the console blocks, with the output that the README shows for it."""
-    found: list[tuple[str, str]] = []
-    for block in blocks("console"):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, output = part.partition("\n")
-            found.append((command, output))
-    return found
-
-
-def carry_out(command: str) -> str:
-    """What a curl line prints; without curl on this machine, the same request by httpx."""
-    words = shlex.split(command)
-    assert words[0] == "curl", command
-    if shutil.which("curl"):
-        done = subprocess.run(
-            ["curl", "--silent", "--show-error", *words[1:]],
-            cwd=ROOT,
-            capture_output=True,
-            timeout=PATIENCE,
-            check=True,
-        )
-        return done.stdout.decode()
-    url, content, headers = "", None, {}
-    rest = iter(words[1:])
-    for word in rest:
-        if word in {"--data", "--data-binary"}:
-            value = next(rest)
-            content = (ROOT / value[1:]).read_bytes() if value.startswith("@") else value.encode()
-        elif word == "-H":
-            name, _, value = next(rest).partition(": ")
-            headers[name] = value
-        else:
-            assert not word.startswith("-"), f"no translation of {word}"
-            url = word
-    chunked = headers.pop("Transfer-Encoding", None) == "chunked"
-    body = iter([content]) if chunked and content is not None else content
-    return httpx.request("GET" if body is None else "POST", url, content=body, headers=headers).text
+    return [line for block in blocks(README, "console") for line in commands(block)]
 
 
 def test_every_curl_line_prints_what_the_readme_shows() -> None:
@@ -70,7 +28,7 @@ def test_every_curl_line_prints_what_the_readme_shows() -> None:
     with serve_command(SITE) as command:
         for line, shown in lines:
             assert ADDRESS in line
-            printed = carry_out(line.replace(ADDRESS, command.url)).replace("\r\n", "\n")
+            printed = fetch(line.replace(ADDRESS, command.url)).replace("\r\n", "\n")
             # A document shows an answer without a line end as a line of its own.
             assert printed.removesuffix("\n") == shown.removesuffix("\n"), line
 
@@ -96,29 +54,29 @@ def test_every_make_target_of_the_readme_exists(target: str) -> None:
 @pytest.fixture
 def apps(tmp_path: Path) -> Path:
     """The README's Python blocks, in files of the names that they give."""
-    for block in blocks("python"):
-        found = re.match(r"# (\w+\.py)\n", block)
-        assert found is not None, block
-        (tmp_path / found[1]).write_text(block)
+    named = files(README)
+    assert len(named) == len(blocks(README, "python"))
+    for name, text in named.items():
+        (tmp_path / name).write_text(text)
     return tmp_path
 
 
 def test_the_old_app_is_served_by_the_command_that_follows_it(apps: Path) -> None:
-    assert "streamcompat run app.py --alias\n" in "".join(blocks(""))
+    assert "streamcompat run app.py --alias\n" in "".join(blocks(README, ""))
     with serve_command("app.py", "--alias", cwd=apps) as command:
         assert httpx.get(f"{command.url}/").text == "hello, old friend\n"
 
 
 @pytest.mark.parametrize("options", [(), ("--driver", "trio")])
 def test_the_new_app_is_served_by_the_commands_that_follow_it(apps: Path, options: tuple[str, ...]) -> None:
-    assert " ".join(("streamcompat run new_app.py", *options)) in "".join(blocks(""))
+    assert " ".join(("streamcompat run new_app.py", *options)) in "".join(blocks(README, ""))
     with serve_command("new_app.py", *options, cwd=apps) as command:
         response = httpx.post(f"{command.url}/echo", content=iter([b"one ", b"two"]))
     assert response.text == "one two"
 
 
 def test_both_are_served_by_the_command_with_a_mount(apps: Path) -> None:
-    assert "streamcompat run new_app.py --mount /old=old_app.py --alias " in "".join(blocks(""))
+    assert "streamcompat run new_app.py --mount /old=old_app.py --alias " in "".join(blocks(README, ""))
     shutil.copy(apps / "app.py", apps / "old_app.py")
     with serve_command("new_app.py", "--mount", "/old=old_app.py", "--alias", cwd=apps) as command:
         assert httpx.post(f"{command.url}/echo", content=b"one").text == "one"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,29 +12,20 @@ import pytest
 from streamcompat.porting import names
 from streamcompat.porting.project import port
 from tests.support.commands import ROOT, serve_command
+from tests.support.pages import blocks, commands
 
 PAGE = (ROOT / "docs" / "porting.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE)
-
-
-def commands() -> list[tuple[str, str]]:
-    found = []
-    for block in blocks("console"):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, output = part.partition("\n")
-            found.append((command, output))
-    return found
+COMMANDS = [line for block in blocks(PAGE, "console") for line in commands(block)]
 
 
 def test_each_command_prints_what_the_page_shows(tmp_path: Path) -> None:
-    (tmp_path / "shop.py").write_text(blocks("python")[0])
+    (tmp_path / "shop.py").write_text(blocks(PAGE, "python")[0])
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    seen = [command for command, _ in commands()]
+    seen = [command for command, _ in COMMANDS]
     assert seen[0] == "streamcompat run shop.py --alias" and len(seen) >= 6
-    for command, shown in commands()[1:]:
+    for command, shown in COMMANDS[1:]:
         done = subprocess.run(
             command,
             shell=True,
@@ -51,8 +41,8 @@ def test_each_command_prints_what_the_page_shows(tmp_path: Path) -> None:
 
 
 def test_the_app_of_the_page_is_served(tmp_path: Path) -> None:
-    (tmp_path / "shop.py").write_text(blocks("python")[0])
-    shown = commands()[0][1]
+    (tmp_path / "shop.py").write_text(blocks(PAGE, "python")[0])
+    shown = COMMANDS[0][1]
     with serve_command("shop.py", "--alias", cwd=tmp_path) as command:
         said = command.said.replace(command.url, "http://127.0.0.1:8000")
         assert said.replace(f"pid {command.process.pid}", "pid 4711") == shown
