@@ -90,9 +90,9 @@ def judge(files: Sequence[FileScan], version: tuple[int, int] = sys.version_info
 
 
 _EXTENSIONS: Final = {
-    "sanic_cors": "from 0.9 on stands on sanic-plugins-framework, whose middleware does not run here",
-    "sanic_restplus": "stands on sanic-plugins-framework, whose middleware does not run here",
-    "spf": "the middleware of its plugins does not run here",
+    "sanic_ext": "stands on Sanic's own server, and does not run here",
+    "sanic_plugin_toolkit": "stands on how Sanic 21 keeps blueprints, and does not run here",
+    "sanic_restplus": "was not compared with the original",
 }
 """Extensions that do not do here what they did beside the originals: docs/compatibility.md."""
 

@@ -21,7 +21,7 @@ LOGGING = defaults_before_07("sanic")
 """The logging configuration of Sanic before 0.7; `Sanic(log_config=LOGGING)` still accepts it."""
 
 _SINCE_19 = {
-    "FALLBACK_ERROR_FORMAT": "auto",
+    "FALLBACK_ERROR_FORMAT": None,
     "FORWARDED_FOR_HEADER": "X-Forwarded-For",
     "FORWARDED_SECRET": None,
     "PROXIES_COUNT": None,
@@ -34,8 +34,8 @@ class Config(kernel.Config):
     """A dict whose upper-case keys are attributes; the environment's `SANIC_X` becomes `X`.
 
     Further keys, of Sanic since 19.6:
-        FALLBACK_ERROR_FORMAT: `html`, `json`, `text` or `auto` (the default): the form of error pages since
-            20.3, see `compat`. In 20.x the default is `html`.
+        FALLBACK_ERROR_FORMAT: `html`, `json`, `text` or `auto`, by the request: the form of error pages since
+            20.3, see `compat`. `None`, the default, is `auto` since 21.3, and `html` before.
         FORWARDED_SECRET: the proxy whose `Forwarded` field counts names itself so, by `secret` or `by`.
         REAL_IP_HEADER: the field in which a trusted proxy sends the client's address.
         PROXIES_COUNT: how many trusted proxies stand before this server; FORWARDED_FOR_HEADER has the field

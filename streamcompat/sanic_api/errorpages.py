@@ -50,6 +50,19 @@ _STYLE: Final = """
         .frame-descriptor, dt { background: #e2eafb; font-size: 14px }
     """
 
+_STYLE_20: Final = """
+        html { font-family: sans-serif }
+        h2 { color: #888; }
+        .tb-wrapper p { margin: 0 }
+        .frame-border { margin: 1rem }
+        .frame-line > * { padding: 0.3rem 0.6rem }
+        .frame-line { margin-bottom: 0.3rem }
+        .frame-code { font-size: 16px; padding-left: 4ch }
+        .tb-wrapper { border: 1px solid #eee }
+        .tb-header { background: #eee; padding: 0.3rem; font-weight: bold }
+        .frame-descriptor { background: #e2eafb; font-size: 14px }
+    """
+
 
 class BaseRenderer:
     """Makes the page of one exception.
@@ -133,9 +146,10 @@ class HTMLRenderer(BaseRenderer):
 
     def _page(self, body: str) -> str:
         title = _escaped(f"⚠️ {self.title}")
+        style = _STYLE_20 if self.request._dialect.release < AUTO_SINCE else _STYLE
         return (
             f"<!DOCTYPE html><html lang=en><meta charset=UTF-8><title>{title}</title>\n"
-            f"<style>{_STYLE}</style>\n<h1>{title}</h1><p>{_escaped(self.text)}\n{body}"
+            f"<style>{style}</style>\n<h1>{title}</h1><p>{_escaped(self.text)}\n{body}"
         )
 
     def _context(self) -> str:
@@ -247,7 +261,8 @@ def exception_response(
     if renderer is None:
         renderer = base
         if request is not None:
-            form = fallback or str(request.app.config.get("FALLBACK_ERROR_FORMAT") or "auto")
+            by_release = "html" if request._dialect.release < AUTO_SINCE else "auto"
+            form = fallback or str(request.app.config.get("FALLBACK_ERROR_FORMAT") or by_release)
             renderer = _chosen(request, form, base)
     return renderer(request, exception, debug).render()
 
@@ -255,8 +270,10 @@ def exception_response(
 def _chosen(request: BaseRequest, form: str, base: type[BaseRenderer]) -> type[BaseRenderer]:
     """What makes the page by the setting, else by the request, in the order of RFC 9110 §12.5.1."""
     if request._dialect.release < AUTO_SINCE:
-        by_type = _BY_TYPE.get(request.content_type.partition(";")[0]) if form == "auto" else None
-        return by_type or _BY_FORM.get(form, base)
+        if form != "auto":
+            return _BY_FORM.get(form, base)
+        by_type = _BY_TYPE.get(request.content_type.partition(";")[0])
+        return by_type or _by_body(request, base)
     try:
         accepted = parse_accept(", ".join(map(str, request.headers.getall("accept", []))))
     except InvalidHeader:
@@ -276,8 +293,10 @@ def _guessed(request: BaseRequest, accepted: AcceptContainer, base: type[BaseRen
     is_json = request.headers.get("content-type", "").partition(";")[0] == "application/json"
     if accepted.match("application/json", **named) or is_json:
         return JSONRenderer
-    if not accepted:
-        return TextRenderer
+    return _by_body(request, base) if accepted else TextRenderer
+
+
+def _by_body(request: BaseRequest, base: type[BaseRenderer]) -> type[BaseRenderer]:
     try:
         return JSONRenderer if request.json else base
     except InvalidUsage:

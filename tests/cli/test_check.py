@@ -66,7 +66,8 @@ def found(source: str, *others: str, version: tuple[int, int] = NOW) -> list[tup
         ("from typing.io import TextIO", "option", "typing.io"),
         ("import threading\nthreading.Thread().isAlive()", "option", "threading.Thread.isAlive"),
         # Packages.
-        ("from sanic_cors import CORS", "differs", "sanic_cors"),
+        ("from sanic_plugin_toolkit import SanicPlugin", "differs", "sanic_plugin_toolkit"),
+        ("from sanic_cors import CORS", "install", "sanic_cors"),
         ("import no_such_package_here.part", "install", "no_such_package_here"),
         # What cannot be parsed.
         ("import asyncio\nasyncio.async(f())", "broken", "a.py"),

@@ -538,8 +538,6 @@ class TestErrorPages:
     async def test_by_release_and_request(self, release, fields, kind, said):
         compat(release)
         app = Sanic("app", load_env=False)
-        if release == "20.12":
-            app.config.FALLBACK_ERROR_FORMAT = "html"
 
         @app.route("/")
         async def fails(request):
