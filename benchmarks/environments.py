@@ -72,30 +72,35 @@ def originals() -> Environment:
     return original("originals", ORIGINALS)
 
 
-def original(name: str, requirements: list[str]) -> Environment:
-    """An environment of Python 3.6 and the packages of 2017 and 2018, for these releases of an original.
+def original(name: str, requirements: list[str], version: str = "3.6") -> Environment:
+    """An environment of an old Python, for these releases of an original; on 3.6 with the packages of 2017
+    and 2018, unless `requirements` pin them for a later release.
 
-    Raises: NoEnvironment: there is no Python 3.6, or a release cannot be installed.
+    Raises: NoEnvironment: there is no such Python, or a release cannot be installed.
     """
-    python = _python36()
+    python = _old_python(version)
     if python is None:
-        raise NoEnvironment("no Python 3.6 on PATH or in pyenv")
-    return _environment(name, python, HERE / "constraints-originals.txt", requirements)
+        raise NoEnvironment(f"no Python {version} on PATH or in pyenv")
+    of_their_time = not any(one.startswith("ujson==") for one in requirements)
+    constraints = HERE / ("constraints-originals.txt" if of_their_time else "constraints-later-originals.txt")
+    return _environment(name, python, constraints, requirements)
 
 
-def _python36() -> str | None:
-    candidates = [shutil.which("python3.6")]
+def _old_python(version: str) -> str | None:
+    name = f"python{version}"
+    candidates = [shutil.which(name)]
     if root := os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv")):
-        candidates += sorted(str(path) for path in Path(root, "versions").glob("3.6.*/bin/python3.6"))
+        candidates += sorted(str(path) for path in Path(root, "versions").glob(f"{version}.*/bin/{name}"))
     for candidate in candidates:
-        if candidate and _runs(candidate):
+        if candidate and _runs(candidate, version):
             return candidate
     return None
 
 
-def _runs(python: str) -> bool:
-    """Whether this is a working Python 3.6; a name on PATH may be a stub that only lists versions."""
-    command = [python, "-c", "import sys; sys.exit(sys.version_info[:2] != (3, 6))"]
+def _runs(python: str, version: str) -> bool:
+    """Whether this is a working Python of the version; a name on PATH may be a stub that only lists
+    versions."""
+    command = [python, "-c", f"import sys; sys.exit('%d.%d' % sys.version_info[:2] != '{version}')"]
     try:
         return subprocess.run(command, capture_output=True, timeout=20, check=False).returncode == 0
     except (OSError, subprocess.TimeoutExpired):

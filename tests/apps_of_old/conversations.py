@@ -26,12 +26,14 @@ class OldApp(NamedTuple):
         releases: those that it runs on.
         said: the requests, in order.
         asyncio: it uses asyncio itself, so that it cannot run on trio.
+        compat: the release that decides, where it is not 0.8.
     """
 
     path: str
     releases: tuple[str, ...]
     said: list[Case]
     asyncio: bool = False
+    compat: str = "0.8"
 
 
 def conversation(*said: bytes) -> list[Case]:
@@ -261,6 +263,85 @@ APPS = [
             get("/nowhere"),
             get("/", x_blocked="1"),
         ),
+    ),
+]
+
+APPS += [
+    OldApp(
+        "timed_19.py",
+        ("sanic-19.12.5",),
+        conversation(
+            get("/"),
+            get("/nothing"),
+            post("/echo", b'{"a": 1}', content_type=JSON),
+            post("/echo", b"{", content_type=JSON),
+            get("/stream"),
+            post("/upload", b"x" * 1000),
+            chunked("/upload", b"one", b"two"),
+            get("/args?a=1&b=&a=2"),
+            get("/fails"),
+            get("/none"),
+            get("/endpoint"),
+            get("/admin/"),
+            get("/admin/", authorization="Bearer secret"),
+            request("PUT", "/"),
+        ),
+        compat="19.12",
+    ),
+    OldApp(
+        "notes_20.py",
+        ("sanic-20.12.7",),
+        conversation(
+            get("/v2/api/notes/"),
+            form("/v2/api/notes/", "text=second"),
+            form("/v2/api/notes/", "other=1"),
+            get("/v2/api/notes/1"),
+            get("/v2/api/notes/9"),
+            get("/v2/api/notes/x"),
+            get("/api/private/", x_user="ann"),
+            get("/api/private/"),
+            get("/page", x_user="ann"),
+            get("/fails"),
+            get("/self"),
+            get("/count"),
+            post("/upload", b"x" * 1000),
+            chunked("/upload", b"one", b"two"),
+            get("/none"),
+        ),
+        compat="20.12",
+    ),
+    OldApp(
+        "inventory_21.py",
+        ("sanic-21.12.2",),
+        conversation(
+            get("/"),
+            get("/v1/api/items/1"),
+            get("/v1/api/items/9"),
+            get("/v1/api/items/9", accept="application/json"),
+            get("/v1/api/items/9", accept="text/html"),
+            get("/v1/api/items/x"),
+            request("DELETE", "/v1/api/items/2"),
+            get("/v1/api/items/2"),
+            post("/v1/api/items/", b'{"name": "axe"}', content_type=JSON),
+            post("/v1/api/items/", b"{}", content_type=JSON),
+            get("/v1/api/items/3"),
+            get("/api/reports/2021-12-24"),
+            get("/api/reports/2021-02-30"),
+            get("/api/reports/big-hammer/as/text"),
+            get("/api/reports/Big/as/text"),
+            get("/query?a=1&b=2&a=3&c="),
+            get("/client", x_forwarded_for="1.2.3.4, 5.6.7.8", x_forwarded_host="shop.example"),
+            get("/client"),
+            get("/page"),
+            get("/lines"),
+            get("/respond"),
+            post("/upload", b"x" * 1000),
+            chunked("/upload", b"one", b"two"),
+            get("/signal"),
+            get("/none"),
+            request("PUT", "/page"),
+        ),
+        compat="21.12",
     ),
 ]
 

@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from streamcompat import aliases
+from streamcompat.sanic_api import compat
 from tests.apps_of_old.conversations import APPS, APPS_FOLDER, OF_OLD_PYTHON, RECORDS, OldApp, talk
 from tests.support.commands import PATIENCE, serve_command
 from tests.support.servers import serve_app
@@ -26,11 +27,16 @@ RECORDED = json.loads(RECORDS.read_text())
 
 
 @contextmanager
-def unedited(path: str) -> Iterator[Any]:
-    """The application of a script, with `import sanic` and `import mach9` finding the facades."""
+def unedited(path: str, release: str = "0.8") -> Iterator[Any]:
+    """The application of a script, with `import sanic` and `import mach9` finding the facades.
+
+    Args:
+        release: of Sanic, that decides where its releases contradict each other.
+    """
     script = APPS_FOLDER / path
     known = set(sys.modules)
     aliases.install()
+    compat(release)
     sys.path.insert(0, str(script.parent))
     try:
         yield runpy.run_path(str(script))["app"]
@@ -41,6 +47,7 @@ def unedited(path: str) -> Iterator[Any]:
                 sys.modules[name].__file__
             ):
                 del sys.modules[name]
+        compat("0.8")
         aliases.uninstall()
 
 
@@ -52,7 +59,7 @@ def address(url: str) -> tuple[str, int]:
 def test_it_answers_as_the_original_did(old: OldApp, driver: str) -> None:
     if driver == "trio" and old.asyncio:
         pytest.skip("the application uses asyncio itself")
-    with unedited(old.path) as app, serve_app(app, driver) as url:
+    with unedited(old.path, old.compat) as app, serve_app(app, driver) as url:
         found = dict(zip((one.name for one in old.said), talk(address(url), old.said, PATIENCE), strict=True))
     for release in old.releases:
         recorded = RECORDED[f"{old.path} {release}"]

@@ -26,6 +26,7 @@ from streamcompat.kernel.config import Config
 from tests.parity.originals.dump_names import constructed
 from tests.parity.originals.environments import environment
 from tests.parity.originals.surface.cases import RELEASES as RECORDED
+from tests.parity.originals.surface.cases import SINCE_18
 
 HERE = Path(__file__).parent
 NAMES = HERE / "names"
@@ -33,7 +34,6 @@ SURFACE = HERE.parents[2] / "streamcompat" / "checking" / "surface.json"
 PAGE = HERE.parents[2] / "docs" / "compatibility.md"
 FACADES = {"sanic": "streamcompat.sanic_api", "mach9": "streamcompat.mach9_api"}
 
-SINCE_18 = ("sanic-18.12.0", "sanic-19.12.5", "sanic-20.12.7", "sanic-21.12.2")
 RELEASES = (*(one for one in RECORDED if one.startswith("sanic")), *SINCE_18, "mach9-0.0.4")
 
 Described = dict[str, Any]

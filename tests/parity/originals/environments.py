@@ -5,13 +5,27 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from benchmarks.environments import Environment, original
-from tests.parity.originals.surface.cases import RELEASES
+from tests.parity.originals.surface.cases import RELEASES, SINCE_18
+
+LATER: Final = {
+    "sanic-18.12.0": ("3.6", ["websockets==6.0", "multidict==4.7.6", "aiofiles==0.8.0"]),
+    "sanic-19.12.5": ("3.7", ["websockets==8.1", "multidict==5.0.0", "MarkupSafe<2"]),
+    "sanic-20.12.7": ("3.8", ["websockets==9.1"]),
+    "sanic-21.12.2": ("3.9", ["websockets==10.1"]),
+}
+"""The Python of each later release, and packages that came with it; all with the ujson of 2016, so that JSON is
+compared with one encoder."""
 
 
 def environment(release: str) -> Environment:
-    """The environment of a release such as `sanic-0.5.4`; NoEnvironment where there is no Python 3.6."""
+    """The environment of a release such as `sanic-0.5.4`; NoEnvironment where there is no Python for it."""
     name, _, version = release.partition("-")
+    if release in LATER:
+        python, beside = LATER[release]
+        return original(release, [f"{name}=={version}", "gunicorn<20.2", "ujson==1.35", *beside], python)
     # Sanic's module for gunicorn cannot be imported without it.
     beside = ["gunicorn"] if name == "sanic" else []
     # What came before Sanic 0.7 makes a WebSocket in a way that ended with websockets 4.
@@ -20,5 +34,5 @@ def environment(release: str) -> Environment:
 
 
 if __name__ == "__main__":
-    for release in RELEASES:
+    for release in RELEASES + SINCE_18:
         print(release, environment(release).python)  # noqa: T201

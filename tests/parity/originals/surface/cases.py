@@ -9,6 +9,9 @@ from struct import pack
 
 RELEASES = ("sanic-0.5.4", "sanic-0.6.0", "sanic-0.7.0", "sanic-0.8.3", "mach9-0.0.4")
 
+SINCE_18 = ("sanic-18.12.0", "sanic-19.12.5", "sanic-20.12.7", "sanic-21.12.2")
+"""Releases that are asked the cases of 0.8.3, as far as they serve the applications."""
+
 Case = namedtuple("Case", ["name", "sent", "releases", "find", "answers"])
 """Attributes:
     name: unique in its application.
