@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import sys
 
 from streamcompat import aliases
 from streamcompat.cli.errors import CommandError
@@ -19,6 +20,13 @@ def _probe(options: argparse.Namespace) -> int:
         raise CommandError("this needs hypothesis: pip install 'streamcompat[testing]'")
     from streamcompat.testing import applications, command, preparation, routes
 
+    if options.protocol and options.checks:
+        from streamcompat.testing.protocol import command as protocol
+
+        sys.stdout.write(protocol.list_checks())
+        return 0
+    if (options.check or options.against) and not options.protocol:
+        options.parser.error("--check and --against are for --protocol")
     if bool(options.url) == bool(options.target):
         options.parser.error("give a TARGET, or the --url of a server")
     try:
@@ -45,8 +53,19 @@ def _probe_server(options: argparse.Namespace, samples: list[tuple[str, bytes]])
         if getattr(options, option):
             options.parser.error(f"--{option} is for apps, not for --url")
     try:
-        return remote.run(options, samples)
+        return _check_protocol(options) if options.protocol else remote.run(options, samples)
     except (address.BadAddress, client.NoResponse, client.Unreachable) as error:
         raise CommandError(str(error)) from error
     except (routes.NoSuchRoute, command.NoBaseline) as error:
+        raise CommandError(str(error)) from error
+
+
+def _check_protocol(options: argparse.Namespace) -> int:
+    from streamcompat.testing.protocol import command, search
+
+    if options.report not in ("text", "json"):
+        options.parser.error("--protocol has the reports text and json")
+    try:
+        return command.run(options)
+    except (search.NoSuchRule, search.Unusable) as error:
         raise CommandError(str(error)) from error

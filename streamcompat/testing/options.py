@@ -20,6 +20,7 @@ examples:
   streamcompat probe app.py --header 'Authorization: Bearer x' --param user=ada
   streamcompat probe app.py --report html > probe.html
   streamcompat probe --url http://127.0.0.1:8000 --route 'POST /upload'
+  streamcompat probe --url http://127.0.0.1:8000 --protocol
 
 exit status: 0 if everything holds, 1 if something is broken, 4 if something was
 not checked, 2 and 3 for a wrong command line or an app that does not load
@@ -77,6 +78,26 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="probe the server that listens there, in any language, instead of an app: http, https, or "
         "http+unix://%%2Fpath%%2Fof%%2Fsocket; each --route is METHOD /path",
+    )
+    parser.add_argument(
+        "--protocol",
+        action="store_true",
+        help="check how the server at --url keeps the rules of HTTP/1.1, instead of its routes; --route "
+        "names what answers a GET and a POST (default: / of both)",
+    )
+    parser.add_argument(
+        "--check",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="with --protocol: only this rule, those of this section ('9112 §6.3') or level (must, should); "
+        "repeatable",
+    )
+    parser.add_argument("--checks", action="store_true", help="with --protocol: list the rules")
+    parser.add_argument(
+        "--against",
+        metavar="URL",
+        help="with --protocol: look for requests that this other server reads differently",
     )
     add_connecting(parser)
 

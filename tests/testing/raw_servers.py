@@ -168,3 +168,72 @@ class Faulty:
 
     def crashes(self, got: Got) -> tuple[int, bytes]:
         return 0, b""
+
+
+@dataclass
+class Lenient:
+    """A server that keeps connections and reads heads as nobody should.
+
+    Attributes:
+        chunks: a Transfer-Encoding counts, also one with a space before its colon.
+        closes: `Connection: close` is obeyed.
+    """
+
+    chunks: bool = True
+    closes: bool = True
+
+    def __call__(self, connection: socket.socket) -> None:
+        data = b""
+        while True:
+            head, found, rest = data.partition(b"\r\n\r\n")
+            if not found:
+                more = connection.recv(65536)
+                if not more:
+                    return
+                data += more
+                continue
+            lines = [line.partition(b":") for line in head.split(b"\r\n")[1:]]
+            fields = {name.strip().lower(): value.strip() for name, _, value in lines}
+            if b"expect" in fields and b" HTTP/1.1" in head:
+                connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            try:
+                size, rest = self._body(fields, rest, connection)
+            except (ValueError, IndexError):
+                connection.sendall(answer(500, b""))
+                return
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+            connection.sendall(b"" if head.startswith(b"HEAD") else b"ok")
+            if self.closes and fields.get(b"connection") == b"close":
+                return
+            data = rest
+
+    def _body(self, fields: dict[bytes, bytes], rest: bytes, connection: socket.socket) -> tuple[int, bytes]:
+        """The size of the body, and what follows it."""
+
+        def taken(size: int) -> tuple[bytes, bytes]:
+            nonlocal rest
+            while len(rest) < size:
+                more = connection.recv(65536)
+                if not more:
+                    raise ValueError("cut")
+                rest += more
+            return rest[:size], rest[size:]
+
+        if self.chunks and b"chunked" in fields.get(b"transfer-encoding", b""):
+            total = 0
+            while True:
+                while b"\r\n" not in rest:
+                    taken(len(rest) + 1)
+                line, _, rest = rest.partition(b"\r\n")
+                size = int(line.partition(b";")[0], 16)
+                if not size:
+                    break
+                _, rest = taken(size + 2)
+                total += size
+            while not rest.startswith(b"\r\n"):  # trailers
+                while b"\r\n" not in rest:
+                    taken(len(rest) + 1)
+                rest = rest.partition(b"\r\n")[2] or taken(2)[0]
+            return total, rest[2:]
+        size = int(fields.get(b"content-length", b"0"))
+        return size, taken(size)[1]
