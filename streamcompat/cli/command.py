@@ -1,4 +1,4 @@
-"""The command `streamcompat`: serve, execute, check, port and probe apps, and test clients.
+"""The command `streamcompat`: serve, execute, check, port, compare and probe apps, and test clients.
 
 The rule: an error of the user is one line on standard error and exit status 3, without a traceback; a
 misspelt option is one line below the usage, with a guess, and status 2.
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streamcompat import __version__
-from streamcompat.cli import check, cut_server, port, probe, relay, run
+from streamcompat.cli import check, cut_server, port, probe, relay, run, verify
 from streamcompat.cli import exec as execute
 from streamcompat.cli.errors import ERRORS, FAILED, OutputError, report
 
@@ -80,7 +80,7 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
         help="print a script by which a shell completes the command; needs the extra `completion`",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, execute, check, port, probe, cut_server, relay):
+    for command in (run, execute, check, port, verify, probe, cut_server, relay):
         command.add_parser(commands)
     for name, one in commands.choices.items():
         one.set_defaults(parser=one, name=name)

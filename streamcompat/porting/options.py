@@ -87,28 +87,29 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--statistics", action="store_true", help="also count the findings of the report by their reason"
     )
-    _add_verification(parser)
-    parser.set_defaults(mode="diff", traceback=False, usage_error=parser.error)
-    return parser
-
-
-def _add_verification(parser: argparse.ArgumentParser) -> None:
     verify = parser.add_argument_group("verification")
     verify.add_argument(
         "--verify",
         nargs=2,
         metavar=("BEFORE", "AFTER"),
-        help="two TARGETs as for `streamcompat run`: serve both in memory, send both the same generated "
+        help="as `streamcompat verify BEFORE AFTER`: serve both in memory, send both the same generated "
         "requests, and show the smallest request to which they respond differently",
     )
-    verify.add_argument(
+    add_verification(verify)
+    parser.set_defaults(mode="diff", traceback=False, usage_error=parser.error)
+    return parser
+
+
+def add_verification(parser: argparse._ActionsContainer) -> None:
+    """Add the options of a comparison of two apps."""
+    parser.add_argument(
         "--requests",
         metavar="N",
         type=_count,
         default=100,
         help="requests to each route (default: %(default)s)",
     )
-    verify.add_argument(
+    parser.add_argument(
         "--header",
         metavar="'NAME: VALUE'",
         dest="headers",
@@ -117,11 +118,11 @@ def _add_verification(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="a header field of every request; may be given several times",
     )
-    verify.add_argument(
+    parser.add_argument(
         "--budget",
         metavar="SECONDS",
         type=_count,
         default=600,
         help="seconds after which no further request is sent (default: %(default)s)",
     )
-    verify.add_argument("--alias", action="store_true", help="as for `streamcompat run`")
+    parser.add_argument("--alias", action="store_true", help="as for `streamcompat run`")

@@ -32,13 +32,11 @@ class Base:
     Attributes:
         get, post: the statuses.
         keeps: it answers a further request behind a GET, and behind a POST.
-        reads: it answers a POST once it has its body; otherwise only what follows tells how it was read.
     """
 
     get: int
     post: int
     keeps: tuple[bool, bool]
-    reads: bool = True
 
     def of(self, method: str) -> tuple[int, bool]:
         """The status, and whether the connection is kept."""
@@ -79,8 +77,8 @@ class Rule:
 
 def _accepted(heard: Heard, base: Base, method: str) -> bool:
     status, keeps = base.of(method)
-    if method == "POST" and not base.reads and (not keeps or len(heard.statuses) < 2):
-        return False
+    if method == "POST" and keeps and len(heard.statuses) < 2:
+        return False  # a route may answer whatever its body is; that the connection ends shows the refusal
     return bool(heard.statuses) and heard.statuses[0] == status and status not in _REFUSALS
 
 

@@ -33,8 +33,6 @@ _SEARCH: Final = 20.0
 _LEAST_WAIT: Final = 0.5
 _WAIT_FACTOR: Final = 20.0
 """A server that is silent for this many times the time of a plain answer waits for more."""
-_EARLY: Final = 0.1
-"""Seconds in which a route answers that does not wait for the body, beside five times those of an answer."""
 _AGAIN: Final = 2
 _LONGER: Final = 4
 """A finding must show again with a wait that is this many times as long."""
@@ -173,8 +171,7 @@ def learnt(client: SocketClient, site: Site) -> tuple[Base, float]:
         found.append((status, len(heard.statuses) > 1))
     (get, keeps), (post, keeps_post) = found
     wait = min(max(_LEAST_WAIT, _WAIT_FACTOR * longest), client.patience)
-    early = said_to(client, site.posted(b"Content-Length: 5", body=b""), _EARLY + 5 * longest, ["POST"], 1)
-    return Base(get, post, (keeps, keeps_post), not early.responses), wait
+    return Base(get, post, (keeps, keeps_post)), wait
 
 
 class _Judge:

@@ -120,22 +120,16 @@ class Listener:
 
 
 def said_to(
-    client: SocketClient,
-    wire: bytes,
-    wait: float,
-    methods: Sequence[str] = (),
-    most: int = _MOST,
-    continues: bool = False,
+    client: SocketClient, wire: bytes, wait: float, methods: Sequence[str] = (), continues: bool = False
 ) -> Heard:
     """What a server says to these bytes on a new connection.
 
     Args:
         wait: seconds without a byte after which it is given up.
         methods: of the requests in them, in their order.
-        most: responses after which it is not listened to any longer.
         continues: a 1xx response is enough.
     Raises: Unreachable.
     """
     with client.connect() as transport:
         transport.send(wire)
-        return Listener(transport, methods).until(most, wait, continues)
+        return Listener(transport, methods).until(_MOST, wait, continues)

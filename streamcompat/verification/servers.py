@@ -1,0 +1,221 @@
+"""Compares two servers at addresses, such as an old app on its original Python and its port.
+
+The rule: each server gets every request once, in the same order, and only what a client can see counts. What
+the server before does not answer alike itself is not held against the server after.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Flaky, HypothesisWarning
+
+from streamcompat.testing.outcome import decoded
+from streamcompat.testing.remote.client import SocketClient, Unreachable
+from streamcompat.testing.remote.probe import check_alive
+from streamcompat.verification.answers import Answer, alike, differing
+from streamcompat.verification.comparison import Comparison, Difference
+from streamcompat.verification.requests import Case, ComparedRoute, cases
+
+DIFFERENT: Final = 1
+UNFINISHED: Final = 4
+_ROUTE: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (/\S*)")
+_VARYING: Final = frozenset(
+    {"date", "server", "connection", "keep-alive", "transfer-encoding", "content-length"}
+)
+"""Fields that belong to a server or a connection, and not to the answer of an app. A body that one server
+frames by its length and the other in chunks is the same body (RFC 9112 §6)."""
+_PAUSES: Final = (0.0, 1.1)
+"""Seconds between the requests by which the server before is held against itself, for a clock to go on."""
+
+
+class BadRoute(ValueError):
+    """What was given is no route."""
+
+
+def route_of(text: str) -> ComparedRoute:
+    """The route of `METHOD /path`, with parameters as `<name:int>`. Raises: BadRoute."""
+    match = _ROUTE.fullmatch(text)
+    if match is None:
+        raise BadRoute(f"{text!r} is not of the form 'METHOD /path'")
+    return ComparedRoute(match[1], match[2])
+
+
+def run(
+    before: SocketClient,
+    after: SocketClient,
+    routes: Sequence[str],
+    *,
+    requests: int,
+    headers: Sequence[tuple[str, str]] = (),
+    ignore_headers: Sequence[str] = (),
+    budget: float,
+) -> int:
+    """`streamcompat verify URL URL`: compare, print what was found, and return the exit status: 1 for a
+    difference, 4 if a route was not checked to its end.
+
+    Raises: BadRoute; NoResponse, Unreachable: one of them is no HTTP server.
+    """
+    comparison, gone = compare_servers(
+        before,
+        after,
+        [route_of(one) for one in routes],
+        requests=requests,
+        headers=headers,
+        ignore_headers=ignore_headers,
+        budget=budget,
+    )
+    sys.stdout.write("".join(f"{line}\n" for line in report(comparison, gone)))
+    if comparison.differences:
+        return DIFFERENT
+    return UNFINISHED if comparison.unfinished else 0
+
+
+def compare_servers(
+    before: SocketClient,
+    after: SocketClient,
+    routes: Sequence[ComparedRoute],
+    *,
+    requests: int = 100,
+    headers: Sequence[tuple[str, str]] = (),
+    ignore_headers: Sequence[str] = (),
+    budget: float = 600.0,
+) -> tuple[Comparison, str]:
+    """Send both servers the same requests, `requests` of them to each route.
+
+    Args:
+        headers: fields of every request.
+        ignore_headers: fields of answers that may differ.
+        budget: seconds after which no further request is sent.
+    Returns: the comparison, and why it ended early.
+    Raises: BadRoute: there is none; NoResponse, Unreachable: one of them is no HTTP server.
+    """
+    if not routes:
+        raise BadRoute("servers do not say what routes they have: name them with --route 'METHOD /path'")
+    for client in (before, after):
+        check_alive(client)
+    comparer = _Comparer(before, after, {name.lower() for name in ignore_headers}, time.monotonic() + budget)
+    comparer.comparison.routes = list(dict.fromkeys(routes))
+    for route in comparer.comparison.routes:
+        comparer.compare(route, requests, tuple(headers))
+    return comparer.comparison, comparer.gone
+
+
+class _Comparer:
+    """Two servers while they are compared.
+
+    Attributes:
+        gone: which of them went away, and how.
+    """
+
+    def __init__(self, before: SocketClient, after: SocketClient, ignored: set[str], until: float) -> None:
+        self.comparison = Comparison()
+        self.gone = ""
+        self._before = before
+        self._after = after
+        self._ignored = ignored | _VARYING
+        self._until = until
+
+    def compare(self, route: ComparedRoute, requests: int, headers: tuple[tuple[str, str], ...]) -> None:
+        """Look for the smallest difference that so many requests show."""
+        smallest: Difference | None = None
+
+        @settings(
+            max_examples=requests,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            phases=[Phase.generate, Phase.shrink],
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(cases(route, headers))
+        def check(case: Case) -> None:
+            nonlocal smallest
+            found = self._difference(route, replace(case, leaves_after=None))
+            if found is not None:
+                smallest = found
+                raise found
+
+        # Where answers vary from run to run, the difference that was seen last still counts.
+        with contextlib.suppress(Difference, Flaky), warnings.catch_warnings():
+            warnings.simplefilter("ignore", HypothesisWarning)
+            check()
+        if smallest is not None:
+            self.comparison.differences.append(smallest)
+
+    def _difference(self, route: ComparedRoute, case: Case) -> Difference | None:
+        comparison = self.comparison
+        if self.gone or time.monotonic() > self._until:
+            comparison.unfinished.add(route)
+            return None
+        try:
+            before, after = self._ask(self._before, case), self._ask(self._after, case)
+            comparison.sent[route] += 1
+            comparison.succeeded[route] += before.succeeded and after.succeeded
+            if self._alike(route, before, after, case):
+                return None
+            for pause in _PAUSES:
+                time.sleep(pause)
+                again = self._ask(self._before, case)
+                if names := differing(before, again, case):
+                    comparison.unsteady.setdefault(route, set()).update(names)
+            if self._alike(route, before, after, case):
+                return None
+        except Unreachable as gone:
+            self.gone = str(gone)
+            comparison.unfinished.add(route)
+            return None
+        return Difference(route, case, before, after)
+
+    def _alike(self, route: ComparedRoute, before: Answer, after: Answer, case: Case) -> bool:
+        unsteady = self.comparison.unsteady.get(route, set())
+        return alike(before.without(unsteady), after.without(unsteady), case)
+
+    def _ask(self, client: SocketClient, case: Case) -> Answer:
+        """What a client receives, without what names the server itself. Raises: Unreachable."""
+        got = client.ask(case.request, case.cuts)
+        response = got.response
+        fields = [
+            (name, value.replace(client.address.host, "HOST"))
+            for name, value in response.headers.multi_items()
+            if name not in self._ignored
+        ]
+        return Answer(
+            response.status,
+            tuple(sorted(fields)),
+            (decoded(response),),
+            response.complete,
+            endless=got.endless,
+            fault=got.fault if not response.status else "",
+        )
+
+
+def report(comparison: Comparison, gone: str) -> Iterator[str]:
+    """The lines of a report."""
+    found = {difference.route: difference for difference in comparison.differences}
+    for route in comparison.routes:
+        yield str(found.get(route) or _verdict(comparison, route, gone))
+    count = len(comparison.differences)
+    yield f"{len(comparison.routes)} routes, {count} difference{'' if count == 1 else 's'}"
+
+
+def _verdict(comparison: Comparison, route: ComparedRoute, gone: str) -> str:
+    if route in comparison.unfinished:
+        return f"{route}: not checked to the end: {gone or 'the budget was too small'}"
+    sent, succeeded = comparison.sent[route], comparison.succeeded[route]
+    text = f"{route}: {sent} requests, answered alike, {succeeded} of them with 2xx"
+    if unsteady := comparison.unsteady.get(route):
+        names = ", ".join(sorted("body" if name == "chunks" else name for name in unsteady))
+        text += f"; not checked: {names}, in which the server before differs from itself"
+    if not succeeded:
+        text += "; warning: none was answered with a 2xx, so try --header or by hand"
+    return text
