@@ -110,6 +110,11 @@ class ASGIApp(Servable):
     def set_access_format(self, text: str) -> None:
         accesslog.use_format(self.access_log, text)
 
+    def set_log_level(self, level: str) -> None:
+        super().set_log_level(level)
+        self.log.setLevel(level)
+        self.access_log.setLevel(level)
+
     def set_debug(self, debug: bool) -> None:
         """Nothing: pages for errors are the application's own."""
 

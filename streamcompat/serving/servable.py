@@ -13,6 +13,7 @@ import sys
 from abc import ABC, abstractmethod
 from typing import Any, Final
 
+from streamcompat.kernel.routes.urls import below
 from streamcompat.serving.arguments import takes
 from streamcompat.serving.importing import may_serve
 from streamcompat.serving.lifespan import DelegatingLifespan
@@ -137,7 +138,9 @@ class Servable(ABC):
 
     async def _handle_below(self, exchange: Exchange) -> None:
         """As `handle`, below the prefix that a proxy has taken off."""
-        await self.handle(exchange, exchange.head.prefix.decode("latin-1"))
+        prefix = exchange.head.prefix.decode("latin-1")
+        with below(prefix):
+            await self.handle(exchange, prefix)
 
     @takes(("host", "port"))
     def run(self, options: RunOptions) -> None:

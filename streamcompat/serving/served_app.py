@@ -20,5 +20,10 @@ class ServedApp(App, Servable):
         config = self.config
         return server_settings(config, config.REQUEST_TIMEOUT, self.dialect.request_timeout_for_answer)
 
+    def set_log_level(self, level: str) -> None:
+        super().set_log_level(level)
+        self.log.setLevel(level)
+        self.access_log.setLevel(level)
+
     def observer(self) -> Observer:
         return ServerLog(self)

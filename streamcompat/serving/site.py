@@ -109,6 +109,10 @@ class Site(Servable):
         for app in self.apps:
             app.set_access_format(text)
 
+    def set_log_level(self, level: str) -> None:
+        for app in self.apps:
+            app.set_log_level(level)
+
     def set_debug(self, debug: bool) -> None:
         for app in self.apps:
             app.set_debug(debug)

@@ -220,8 +220,11 @@ def serve(
 
 
 @contextlib.contextmanager
-def serve_app(app: Any, driver: str = "asyncio") -> Iterator[str]:
+def serve_app(app: Any, driver: str = "asyncio", **given: Any) -> Iterator[str]:
     """Serve an app or a site with its own settings until the block ends. Its log messages are not checked.
+
+    Args:
+        given: the arguments of its `server_config`, instead of its own settings.
 
     Yields: its URL, such as `http://127.0.0.1:40123`.
 
@@ -230,7 +233,7 @@ def serve_app(app: Any, driver: str = "asyncio") -> Iterator[str]:
         BaseException: any error of `Server.run`.
     """
     watched = _Watched(app.lifespan())
-    config = app.server_config(port=0, driver=driver, grace=5)
+    config = app.server_config(**{"port": 0, "grace": 5, **given, "driver": driver})
     server = app.make_server(config, watched)
     with _running(server, driver, watched) as served:
         yield served.server.addresses[0]
