@@ -365,7 +365,10 @@ def _prepare(app: Servable, options: RunOptions) -> None:
 
 def _config(app: Servable, options: RunOptions) -> ServerConfig:
     _tls(options)
-    given = options.of_server()
+    try:
+        given = options.of_server()
+    except ValueError as error:
+        raise CommandError(str(error)) from error
     try:
         return app.server_config(**given)
     except ValueError as error:

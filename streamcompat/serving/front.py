@@ -5,6 +5,7 @@ fields and logs. `options` has the others.
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import ssl as tls
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,7 @@ class FrontOptions:
         proxy_headers: whether X-Forwarded-* and Forwarded count, of proxies that are trusted.
         forwarded_allow_ips: the trusted proxies: addresses, networks, `unix` or `*`; `LOCAL` by default.
         proxy_fields: which of `for proto host port prefix forwarded` the proxies set; all of them.
+        proxy_protocol: whether every connection begins with the PROXY protocol, of a trusted proxy.
         root_path: the prefix that a proxy has taken off every path; the app builds its URLs with it.
         limit_concurrency: requests that may run at once; the next one gets a 503. `None` for no limit.
         timeout_keep_alive: seconds that an idle connection is kept; `None` for the app's KEEP_ALIVE_TIMEOUT.
@@ -116,6 +118,14 @@ class FrontOptions:
             flags.proxy_fields,
         ),
         PROXY_FIELDS,
+    )
+    proxy_protocol: bool = on_command_line(
+        Flag(
+            PROXIES,
+            "every connection begins with the PROXY protocol, version 1 or 2, of a trusted proxy; needs the "
+            "extra `proxy-protocol` (default: no)",
+        ),
+        False,
     )
     root_path: str = on_command_line(
         Flag(PROXIES, "the prefix that a proxy takes off every path (default: none)", "PATH", flags.prefix),
@@ -217,6 +227,10 @@ class FrontOptions:
         if self.proxy_headers or self.root_path:
             trusted = self.forwarded_allow_ips if self.proxy_headers else ()
             given["origins"] = Origins(_listed(trusted), _listed(self.proxy_fields), self.root_path)
+        if self.proxy_protocol:
+            if importlib.util.find_spec("proxyprotocol") is None:
+                raise ValueError("the PROXY protocol needs: pip install 'streamcompat[proxy-protocol]'")
+            given["proxy_protocol"] = Origins(_listed(self.forwarded_allow_ips))
         if fields := self._fields():
             given["headers"] = fields
         if self.timeout_keep_alive is not None:

@@ -19,10 +19,12 @@ import anyio.abc
 import anyio.lowlevel
 from anyio.streams.tls import TLSStream
 
+from ..exchange.contract import Address
 from ..exchange.flow import Wakeup
 from ..http1.states import Ending
 from ..limits import HURRY
 from .accept import BACK_OFF, Exhausted, accept, accept_rest, log_failed_handshake
+from .proxy_protocol import client_of
 from .service import Service
 from .session import Session
 from .timers import Timer, Timers
@@ -340,6 +342,22 @@ async def _over_tls(connection: socket.socket, context: tls.SSLContext, service:
     return None
 
 
+async def _after_preface(
+    connection: socket.socket, service: Service
+) -> tuple[anyio.abc.ByteStream | None, Address | None]:
+    """The stream behind what comes before HTTP (the PROXY protocol, the TLS handshake), and the client that
+    the former names; no stream if one of the two fails, which is the peer's fault."""
+    client = None
+    if service.proxy_protocol is not None:
+        try:
+            client = await client_of(connection, service.proxy_protocol, service)
+        except OSError:
+            return None, None
+    if service.ssl is None:
+        return SocketByteStream(connection), client
+    return await _over_tls(connection, service.ssl, service), client
+
+
 def cancels(error: BaseException) -> bool:
     """Whether this error cancels the running task; not so if the task raised it by itself."""
     if not isinstance(error, anyio.get_cancelled_exc_class()):
@@ -429,14 +447,17 @@ class _Acceptor:
                     with contextlib.suppress(OSError):  # the peer has already left
                         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 stream: anyio.abc.ByteStream | None = SocketByteStream(connection)
-                if (context := self._service.ssl) is not None:
+                client = None
+                if self._service.ssl is not None or self._service.proxy_protocol is not None:
                     done = self._handshakes[connection] = anyio.Event()
                     try:
-                        stream = await _over_tls(connection, context, self._service)
+                        stream, client = await _after_preface(connection, self._service)
                     finally:
                         del self._handshakes[connection]
                         done.set()
                 if stream is not None:
-                    await AnyioTransport(self._service, stream, self.timers).run()
+                    transport = AnyioTransport(self._service, stream, self.timers)
+                    transport.peer = client or transport.peer
+                    await transport.run()
         except Exception:
             logger.exception("a connection failed; the other connections go on")

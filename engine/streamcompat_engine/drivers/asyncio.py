@@ -16,6 +16,7 @@ import anyio.abc
 from ..limits import HURRY
 from .accept import BACK_OFF, Exhausted, accept, accept_rest, log_failed_handshake
 from .asyncio_transport import AsyncioTransport
+from .proxy_protocol import client_of
 from .service import Service
 from .tls import TlsTransport
 
@@ -78,8 +79,8 @@ class _Acceptor:
             self._retry = self._loop.call_later(BACK_OFF, self.start)
 
     def _begin(self, connection: socket.socket) -> None:
-        if self._service.ssl is not None:
-            self._group.start_soon(self._connect_over_tls, connection)
+        if self._service.ssl is not None or self._service.proxy_protocol is not None:
+            self._group.start_soon(self._connect_after_preface, connection)
             return
         task = self._loop.create_task(self._connect(connection))
         self._connecting.add(task)
@@ -93,20 +94,29 @@ class _Acceptor:
         except OSError:  # the client has already left
             connection.close()
 
-    async def _connect_over_tls(self, connection: socket.socket) -> None:
+    async def _connect_after_preface(self, connection: socket.socket) -> None:
+        """Connect once the peer has sent what comes before HTTP: the PROXY protocol, the TLS handshake."""
         task = asyncio.current_task()
         assert task is not None
         self._connecting.add(task)
+        service, client = self._service, None
         try:
+            if service.proxy_protocol is not None:
+                client = await client_of(connection, service.proxy_protocol, service)
+
+            def made() -> AsyncioTransport:
+                kind = AsyncioTransport if service.ssl is None else TlsTransport
+                transport = kind(service, self._loop)
+                transport.peer = client
+                return transport
+
+            seconds = None if service.ssl is None else service.timeouts.head or _NO_LIMIT
             await self._loop.connect_accepted_socket(
-                lambda: TlsTransport(self._service, self._loop),
-                connection,
-                ssl=self._service.ssl,
-                ssl_handshake_timeout=self._service.timeouts.head or _NO_LIMIT,
+                made, connection, ssl=service.ssl, ssl_handshake_timeout=seconds
             )
         except OSError as error:  # no TLS handshake, or not in time
             connection.close()
-            log_failed_handshake(self._service, error, self._loop.time())
+            log_failed_handshake(service, error, self._loop.time())
         finally:
             self._connecting.discard(task)
 

@@ -80,8 +80,9 @@ class AsyncioTransport(asyncio.Protocol):
         self.exposed = cast(asyncio.Transport, transport)
         limits = self._service.limits
         self.exposed.set_write_buffer_limits(limits.outbound_high, limits.outbound_low)
-        peer = transport.get_extra_info("peername")
-        self.peer = peer if isinstance(peer, tuple) else None
+        if self.peer is None:  # else the PROXY protocol has named it
+            peer = transport.get_extra_info("peername")
+            self.peer = peer if isinstance(peer, tuple) else None
         self.sockname = transport.get_extra_info("sockname")
         sock = transport.get_extra_info("socket")
         if sock is not None and self.scheme == "http":

@@ -37,7 +37,7 @@ class Service:
 
     Args:
         overdue, observer: see `Server`.
-        headers, date_header, origins: see `ServerConfig`.
+        headers, date_header, origins, proxy_protocol: see `ServerConfig`.
 
     Attributes:
         ssl: the context for the next TLS handshake; `None` for plain connections.
@@ -65,10 +65,12 @@ class Service:
         headers: Fields = (),
         date_header: bool = True,
         origins: Origins | None = None,
+        proxy_protocol: Origins | None = None,
     ) -> None:
         self.app = app
         self.ssl: tls.SSLContext | None = None
         self.origins: Origins | None = origins
+        self.proxy_protocol: Origins | None = proxy_protocol
         observers = [observer] if isinstance(observer, Observer) else observer
         self.observer: Guarded | None = Guarded(*observers) if observers else None
         self.overdue: App = overdue or _plain_503

@@ -56,6 +56,8 @@ class ServerConfig:
         headers: fields of every response that does not have them by itself.
         date_header: whether responses have a Date (RFC 9110 §6.6.1); they should.
         origins: where requests come from if proxies are in front; `None` believes the connection alone.
+        proxy_protocol: each connection must begin with the PROXY protocol, and its peer be trusted by this;
+            needs the package proxy-protocol. `None` for connections without it.
         limits, timeouts: see `limits`.
     """
 
@@ -86,6 +88,7 @@ class ServerConfig:
     headers: Fields = ()
     date_header: bool = True
     origins: Origins | None = None
+    proxy_protocol: Origins | None = None
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)
 

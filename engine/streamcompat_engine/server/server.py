@@ -130,6 +130,7 @@ class Server:
             headers=self.config.headers,
             date_header=self.config.date_header,
             origins=self.config.origins,
+            proxy_protocol=self.config.proxy_protocol,
         )
         self._service.ssl = self.config.ssl
         self._stopping: Stopping | None = None
