@@ -54,6 +54,7 @@ from .server.config import ServerConfig
 from .server.link import WorkerLink
 from .server.server import Lifespan, Server
 from .server.sockets import bound_sockets
+from .server.systemd import activated_sockets
 from .server.workers import HOPELESS, Workers
 from .websocket.codes import REASONS, check_close, check_control
 from .websocket.handshake import Accepted, accept, read_handshake
@@ -125,6 +126,7 @@ __all__ = [
     "Workers",
     "WriteBufferFull",
     "accept",
+    "activated_sockets",
     "bound_sockets",
     "cancels",
     "check_close",

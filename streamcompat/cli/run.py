@@ -283,10 +283,11 @@ def _options(own: Sequence[OwnRun], given: Mapping[str, Any]) -> RunOptions:
     options = RunOptions(**defaults.merged(own, given))
     if options.driver == "trio" and importlib.util.find_spec("trio") is None:
         raise CommandError("--driver trio needs trio: pip install trio")
-    try:
-        options.place()
-    except OSError as error:
-        raise CommandError(f"--fd {options.fd}: {error.strerror}") from error
+    if options.fd is not None:
+        try:
+            options.place()
+        except OSError as error:
+            raise CommandError(f"--fd {options.fd}: {error.strerror}") from error
     return options
 
 

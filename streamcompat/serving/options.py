@@ -20,7 +20,7 @@ from streamcompat.serving import flags
 from streamcompat.serving.accepted import FAST, SAME_AS, WITHOUT_EFFECT
 from streamcompat.serving.flags import HOW, LIMITS, LOGS, WHERE, Flag
 from streamcompat.serving.front import FrontOptions, on_command_line
-from streamcompat_engine import Limits, ServerConfig
+from streamcompat_engine import Limits, ServerConfig, activated_sockets
 
 Driver = Literal["asyncio", "anyio", "trio"]
 
@@ -349,8 +349,12 @@ class RunOptions(FrontOptions):
         """Whether a parent process supervises the workers."""
         return self.workers > 1 or self.max_requests is not None or self.max_memory is not None
 
-    def place(self) -> dict[str, Any]:
+    def place(self, owns_process: bool = True) -> dict[str, Any]:
         """Where to listen, for the engine's `ServerConfig`.
+
+        Args:
+            owns_process: sockets that systemd has given to the process are for this server; they replace
+                host, port and uds.
 
         Raises: OSError: a file descriptor is no socket.
         """
@@ -359,6 +363,8 @@ class RunOptions(FrontOptions):
         if self.fd is not None:
             numbers = (self.fd,) if isinstance(self.fd, int) else self.fd
             return {"sockets": tuple(_socket_of(number) for number in numbers)}
+        if owns_process and (sockets := activated_sockets()):
+            return {"sockets": sockets}
         if self.uds is not None:
             return {"uds": self.uds}
         # A user writes [::1] as in a URL; the system wants ::1.
@@ -369,12 +375,12 @@ class RunOptions(FrontOptions):
         values = {one.name: (getattr(self, one.name), one.default) for one in fields(self)}
         return {name: value for name, (value, default) in values.items() if value != default}
 
-    def of_parent(self) -> dict[str, Any]:
-        """The fields of the engine's `ServerConfig` that the parent of several workers needs."""
+    def of_parent(self, owns_process: bool = True) -> dict[str, Any]:
+        """The fields of the engine's `ServerConfig` that the parent of several workers needs; see `place`."""
         drain = self.drain
         if drain is None:
             drain = LAME_DUCK if self.is_supervised and not _on_terminal() else 0.0
-        given = self.place() | {
+        given = self.place(owns_process) | {
             "uds_mode": self.uds_mode,
             "reuse_port": self.reuse_port,
             "backlog": self.backlog,
@@ -387,12 +393,15 @@ class RunOptions(FrontOptions):
             given["grace"] = self.grace
         return given
 
-    def of_server(self) -> dict[str, Any]:
+    def of_server(self, owns_process: bool = True) -> dict[str, Any]:
         """The arguments of `Servable.server_config`; the application's settings apply to those left out.
+
+        Args:
+            owns_process: see `place`.
 
         Raises: OSError, ValueError: a file for TLS cannot be used, or a descriptor is no socket.
         """
-        given = self.of_parent() | self.of_front()
+        given = self.of_parent(owns_process) | self.of_front()
         given |= {
             "ready_path": self.ready_path,
             "health_path": self.health_path,

@@ -181,7 +181,7 @@ class Servable(ABC):
     async def _serve_within(self, options: RunOptions) -> RunningServer:
         may_serve(self, options, waits=True)
         self.prepare(options)
-        config = self.server_config(**options.of_server() | {"handle_signals": False})
+        config = self.server_config(**options.of_server(owns_process=False) | {"handle_signals": False})
         lifespan = self.lifespan(options.access_log)
         self._server = server = self.make_server(config, lifespan, totals_for(options))
         return await RunningServer.start(server)

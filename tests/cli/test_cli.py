@@ -530,8 +530,8 @@ def test_a_command_line_that_is_not_one_ends_with_status_2(
         (("rn", "one.py"), "there is no command 'rn': did you mean 'run'?"),
         (
             ("zzz",),
-            "there is no command 'zzz': there are run, inspect, exec, check, port, verify, probe, cut-server, "
-            "relay",
+            "there is no command 'zzz': there are run, inspect, exec, check, port, verify, probe, "
+            "cut-server, relay",
         ),
         (
             ("probe", "one.py", "--rout", "/", "--alis"),

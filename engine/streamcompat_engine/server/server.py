@@ -23,6 +23,7 @@ import anyio.lowlevel
 from ..drivers.service import App, Service
 from ..exchange.contract import Exchange
 from ..exchange.observer import Observer
+from . import systemd
 from .config import ServerConfig
 from .probes import Probes
 from .sampling import sample
@@ -245,6 +246,9 @@ class Server:
         async with anyio.create_task_group() as group:
             if self.config.max_requests is not None or self.config.max_memory is not None:
                 group.start_soon(self._watch_recycling)
+            seconds = systemd.watchdog_time() if self._is_service else None
+            if seconds is not None:
+                group.start_soon(systemd.keep_alive, seconds)
             observer = self._service.observer
             if observer is not None and observer.tells_levels:
                 group.start_soon(sample, self._service, observer)
@@ -258,7 +262,11 @@ class Server:
                     try:
                         await self._start(stopping, self._lifespan.after_start)
                         self._guard_handlers()
+                        if self._is_service and not stopping.asked.is_set():
+                            systemd.notify(systemd.READY)
                         await stopping.asked.wait()
+                        if self._is_service:
+                            systemd.notify(systemd.STOPPING)
                         await self._be_lame_duck(stopping)
                     except Exception:
                         raise
@@ -361,6 +369,11 @@ class Server:
             self._service.be_lame_duck()
             with anyio.move_on_after(drain):
                 await stopping.forced.wait()
+
+    @property
+    def _is_service(self) -> bool:
+        """Whether the process is this server's, so that the service manager is told of it."""
+        return self.config.link is None and self.config.handle_signals
 
     def _is_told_to_stop(self) -> bool:
         return self._stopping is not None and self._stopping.requests > 0

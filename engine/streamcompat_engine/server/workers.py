@@ -21,6 +21,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from . import systemd
 from .config import ServerConfig
 from .link import ADOPT, INTERVAL, MARGIN, READY, RECYCLE, RELEASE, Channel, WorkerLink
 from .slots import UNRESPONSIVE, Slot, Worker
@@ -264,6 +265,7 @@ class Workers:
         if self._listening is not None:
             listening, self._listening = self._listening, None
             listening(self.addresses)
+            systemd.notify(systemd.READY)
         if slot.retiring is not None:
             self._dismiss(slot.retiring, signal.SIGHUP)
             slot.retiring = None
@@ -289,6 +291,8 @@ class Workers:
         if time.monotonic() < self._next_check:
             return
         self._next_check = time.monotonic() + INTERVAL
+        if systemd.watchdog_time() is not None:
+            systemd.notify(systemd.ALIVE)
         most = self._config.worker_timeout
         for slot in self._slots:
             for worker in (slot.worker, slot.retiring):
@@ -352,11 +356,13 @@ class Workers:
             if self._rolling:
                 self._call_off(self._rolling[0])
             self._rolling.clear()
+            systemd.notify_reload()
             self._roll(self._slots)
 
     def _stop(self) -> None:
         """Stop all workers; the second time without waiting for exchanges, the third time at once."""
         self._stops += 1
+        systemd.notify(systemd.STOPPING)
         self._rolling.clear()
         self._close_sockets()  # refuse new connections once the workers have closed theirs
         for slot in self._slots:
@@ -397,7 +403,9 @@ class Workers:
 
     def _roll_next(self) -> None:
         """Start the new worker of the next slot; the old worker serves until the new one is ready."""
-        if self._rolling:
+        if not self._rolling:
+            systemd.notify(systemd.READY)
+        else:
             slot = self._rolling[0]
             self._call_off(slot)
             slot.retiring = slot.worker
@@ -448,6 +456,7 @@ class Workers:
         comes back to its slot once; else the new code is broken."""
         if not worker.killed:
             self._rolling.clear()
+            systemd.notify(systemd.READY)
             logger.error("new worker %d exited %s before it was ready; the old ones stay", worker.pid, how)
             return
         self._rolling.remove(slot)
