@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = ("fast", "json", "metrics", "porting", "testing")
+EXTRAS = ("fast", "json", "metrics", "porting", "testing", "tracing")
 """The extras that users install."""
 
 

@@ -33,7 +33,13 @@ from streamcompat.sanic_api import compat
 from streamcompat.serving import targets
 from streamcompat.serving.lifespan import DelegatingLifespan
 from streamcompat.serving.options import RunOptions
-from streamcompat.serving.servable import NEEDS_POSIX, Servable, worker_config, worker_lifespan
+from streamcompat.serving.servable import (
+    NEEDS_OPENTELEMETRY,
+    NEEDS_POSIX,
+    Servable,
+    worker_config,
+    worker_lifespan,
+)
 from streamcompat.serving.site import Site
 from streamcompat.serving.tls import has_key, tls_context
 from streamcompat.serving.totals import totals_for
@@ -224,7 +230,7 @@ def _run_here(
             app.lifespan(options.access_log),
             lambda addresses: _print_addresses(addresses, server.metrics_addresses, options, command, page),
         )
-        server = app.make_server(config, lifespan, totals_for(options), recorder)
+        server = app.make_server(config, lifespan, totals_for(options), options.tracing, recorder)
         _serve(server, lifespan, options)
 
 
@@ -288,6 +294,8 @@ def _options(own: Sequence[OwnRun], given: Mapping[str, Any]) -> RunOptions:
             options.place()
         except OSError as error:
             raise CommandError(f"--fd {options.fd}: {error.strerror}") from error
+    if options.tracing and importlib.util.find_spec("opentelemetry") is None:
+        raise CommandError(NEEDS_OPENTELEMETRY)
     return options
 
 
@@ -330,7 +338,7 @@ def _run_workers(command: CommandOptions, options: RunOptions) -> None:
             _prepare(app, options)
             config = _config(app, options)
             lifespan = worker_lifespan(config, app.lifespan(options.access_log), link)
-            server = app.make_server(worker_config(config, link), lifespan, totals)
+            server = app.make_server(worker_config(config, link), lifespan, totals, options.tracing)
             _serve(server, lifespan, options)
         except ERRORS as error:
             return report(error, command.traceback)

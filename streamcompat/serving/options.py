@@ -68,6 +68,7 @@ class RunOptions(FrontOptions):
         health_path: a path that the server answers itself with 200 for as long as its event loop runs.
         metrics_port, metrics_host: an address of its own, which all workers share, for `/metrics`
             (Prometheus), `/health` and `/ready`, without TLS. `None` for none; port 0 lets the system choose.
+        tracing: whether each request has a span of OpenTelemetry; what becomes of it is set up by its SDK.
         drain: seconds for which the server goes on accepting after SIGINT or SIGTERM, so that a load balancer
             can notice; every answer then closes its connection. `None` for `LAME_DUCK` (7) under a supervisor
             and without a terminal, and for 0 otherwise.
@@ -297,6 +298,9 @@ class RunOptions(FrontOptions):
     debug: bool = on_command_line(
         Flag(LOGS, "show tracebacks in error pages (default: no)", aliases=("-d",), source="the originals"),
         False,
+    )
+    tracing: bool = on_command_line(
+        Flag(LOGS, "a span for each request, by OpenTelemetry's API (default: no)"), False
     )
     sock: socket.socket | None = None
     uvloop: bool | None = None

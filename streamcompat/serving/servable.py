@@ -11,7 +11,7 @@ import functools
 import logging.config
 import sys
 from abc import ABC, abstractmethod
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from streamcompat.kernel.routes.urls import below
 from streamcompat.serving.arguments import takes
@@ -23,6 +23,7 @@ from streamcompat.serving.running import RunningServer
 from streamcompat.serving.settings import ServerSettings
 from streamcompat.serving.totals import Totals, totals_for
 from streamcompat_engine import (
+    App,
     Exchange,
     Lifespan,
     Limits,
@@ -34,10 +35,15 @@ from streamcompat_engine import (
     Workers,
 )
 
+if TYPE_CHECKING:
+    from streamcompat.serving.tracing import Tracing
+
 NEEDS_POSIX: Final = (
     "serving needs Linux or another POSIX system: on Windows, use WSL for it; "
     "`streamcompat port`, `streamcompat probe` and streamcompat.testing work there"
 )
+
+NEEDS_OPENTELEMETRY: Final = "tracing needs OpenTelemetry's API: pip install 'streamcompat[tracing]'"
 
 
 class Servable(ABC):
@@ -111,29 +117,32 @@ class Servable(ABC):
         config: ServerConfig,
         lifespan: Lifespan,
         totals: Totals | None = None,
+        tracing: bool = False,
         beside: Observer | None = None,
     ) -> Server:
         """A server for it, not started yet.
 
         Args:
             totals: where the metrics are kept; make them before the workers start.
+            tracing: whether each request has a span.
             beside: observes the exchanges beside the access log.
+
+        Raises: ImportError: tracing needs a package that is not installed.
         """
         observers, metrics = [self.observer()], None
+        handle: App = self.handle if config.origins is None else self._handle_below
         if beside is not None:
             observers.append(beside)
         if totals is not None:
             counting = totals.metrics(0 if config.link is None else config.link.number)
             observers.append(counting)
             metrics = counting.answer
-        handle = self.handle if config.origins is None else self._handle_below
+        if tracing:
+            spans = _tracing()
+            observers.append(spans)
+            handle = spans.around(handle)
         return Server(
-            handle,
-            config,
-            lifespan=lifespan,
-            overdue=self.overdue,
-            observer=observers,
-            metrics=metrics,
+            handle, config, lifespan=lifespan, overdue=self.overdue, observer=observers, metrics=metrics
         )
 
     async def _handle_below(self, exchange: Exchange) -> None:
@@ -161,13 +170,13 @@ class Servable(ABC):
         lifespan = self.lifespan(options.access_log)
         totals = totals_for(options)
         if options.is_supervised:
-            work = functools.partial(self._work, config, lifespan, totals)
+            work = functools.partial(self._work, config, lifespan, totals, options.tracing)
             with Workers(config, options.workers, work, lifespan.listening).bound() as group:
                 status = group.run()
             if status:
                 sys.exit(status)
         else:
-            self._run(config, lifespan, totals)
+            self._run(config, lifespan, totals, options.tracing)
 
     @takes(("host", "port"), without=OF_PROCESS)
     async def create_server(self, options: RunOptions) -> RunningServer:
@@ -183,7 +192,7 @@ class Servable(ABC):
         self.prepare(options)
         config = self.server_config(**options.of_server(owns_process=False) | {"handle_signals": False})
         lifespan = self.lifespan(options.access_log)
-        self._server = server = self.make_server(config, lifespan, totals_for(options))
+        self._server = server = self.make_server(config, lifespan, totals_for(options), options.tracing)
         return await RunningServer.start(server)
 
     def prepare(self, options: RunOptions) -> None:
@@ -211,15 +220,22 @@ class Servable(ABC):
         """
         logging.getLogger("streamcompat").setLevel(level)
 
-    def _run(self, config: ServerConfig, lifespan: Lifespan, totals: Totals | None) -> None:
-        self._server = self.make_server(config, lifespan, totals)
+    def _run(self, config: ServerConfig, lifespan: Lifespan, totals: Totals | None, tracing: bool) -> None:
+        self._server = self.make_server(config, lifespan, totals, tracing)
         try:
             self._server.run()
         finally:
             self._server = None
 
-    def _work(self, config: ServerConfig, lifespan: Lifespan, totals: Totals | None, link: WorkerLink) -> int:
-        self._run(worker_config(config, link), worker_lifespan(config, lifespan, link), totals)
+    def _work(
+        self,
+        config: ServerConfig,
+        lifespan: Lifespan,
+        totals: Totals | None,
+        tracing: bool,
+        link: WorkerLink,
+    ) -> int:
+        self._run(worker_config(config, link), worker_lifespan(config, lifespan, link), totals, tracing)
         return 0
 
     def stop(self) -> None:
@@ -227,6 +243,14 @@ class Servable(ABC):
         requests may finish."""
         if self._server is not None:
             self._server.stop()
+
+
+def _tracing() -> Tracing:
+    try:
+        from streamcompat.serving.tracing import Tracing
+    except ImportError as error:
+        raise ImportError(NEEDS_OPENTELEMETRY) from error
+    return Tracing()
 
 
 def worker_config(config: ServerConfig, link: WorkerLink) -> ServerConfig:

@@ -156,7 +156,9 @@ def ask(port: int) -> bytes:
         return client.response().body
 
 
-@pytest.mark.parametrize("arguments", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize(
+    "arguments", [(), pytest.param(("--workers", "2"), marks=pytest.mark.long)], ids=KINDS
+)
 def test_sockets_that_are_given_replace_the_address(folder: Path, arguments: tuple[str, ...]) -> None:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
