@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from streamcompat.testing.cut_server import CutServer
     from streamcompat.testing.remote.client import SocketClient
     from streamcompat.testing.response import InvalidResponse, Response
+    from streamcompat.testing.websocket import WebSocket, WebSocketClosed, WebSocketRejected
     from streamcompat.testing.wire import Request
 
 __all__ = [
@@ -47,6 +48,9 @@ __all__ = [
     "SocketClient",
     "Stream",
     "TestClient",
+    "WebSocket",
+    "WebSocketClosed",
+    "WebSocketRejected",
     "assert_boundary_invariant",
     "assert_bounded_memory",
     "assert_client_boundary_invariant",
@@ -72,6 +76,9 @@ _MODULES = {
     "Response": "response",
     "SocketClient": "remote.client",
     "Request": "wire",
+    "WebSocket": "websocket",
+    "WebSocketClosed": "websocket",
+    "WebSocketRejected": "websocket",
 }
 
 

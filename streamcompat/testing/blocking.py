@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from streamcompat.testing import wire
 from streamcompat.testing.applications import AnyApp, served
@@ -18,6 +18,9 @@ from streamcompat.testing.cookies import Cookies
 from streamcompat.testing.observed import Observed
 from streamcompat.testing.response import Response
 from streamcompat.testing.virtual_time import BlockingLoop
+
+if TYPE_CHECKING:
+    from streamcompat.testing.websocket import WebSocket
 
 T = TypeVar("T")
 
@@ -112,6 +115,16 @@ class TestClient:
             finally:
                 self.call(stream.aclose)
 
+    @contextlib.contextmanager
+    def websocket(self, target: str, **options: Any) -> Iterator[BlockingWebSocket]:
+        """See `Client.websocket`."""
+        with self._running() as client:
+            socket = self.call(lambda: client.open_websocket(target, **options))
+            try:
+                yield BlockingWebSocket(self, socket)
+            finally:
+                self.call(socket.connection.aclose)
+
     def settle(self) -> None:
         """See `Client.settle`."""
         self.call(self.client.settle)
@@ -151,6 +164,48 @@ class TestClient:
     def patch(self, target: str, **options: Any) -> Response:
         """`request` with PATCH."""
         return self.request("PATCH", target, **options)
+
+
+class BlockingWebSocket:
+    """`WebSocket` without `await`."""
+
+    def __init__(self, client: TestClient, socket: WebSocket) -> None:
+        self._client = client
+        self._socket = socket
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The one that the app has chosen, or `None`."""
+        return self._socket.subprotocol
+
+    def send(self, message: str | bytes, fragments: Sequence[int] = (), cuts: Sequence[int] = ()) -> None:
+        """See `WebSocket.send`."""
+        self._client.call(self._socket.send, message, fragments, cuts)
+
+    def send_raw(self, data: bytes) -> None:
+        """See `WebSocket.send_raw`."""
+        self._client.call(self._socket.send_raw, data)
+
+    def ping(self, payload: bytes = b"") -> None:
+        """See `WebSocket.ping`."""
+        self._client.call(self._socket.ping, payload)
+
+    def receive(self) -> str | bytes:
+        """See `WebSocket.receive`."""
+        return self._client.call(self._socket.receive)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """See `WebSocket.close`."""
+        self._client.call(self._socket.close, code, reason)
+
+    def disconnect(self) -> None:
+        """Drop the connection without a Close."""
+
+        async def call() -> None:
+            self._socket.connection.disconnect()
+            await self._client.client.settle()
+
+        self._client.call(call)
 
 
 class BlockingStream:

@@ -15,7 +15,7 @@ from collections.abc import (
     Sequence,
 )
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import anyio
 import anyio.abc
@@ -40,6 +40,9 @@ from streamcompat_engine import (
     Timeouts,
     VirtualClock,
 )
+
+if TYPE_CHECKING:
+    from streamcompat.testing.websocket import WebSocket
 
 PATIENCE: Final = 10.0
 TURNS: Final = 16
@@ -266,6 +269,36 @@ class Client:
         else:
             stream._begin_sending(head, body)
         return stream
+
+    @contextlib.asynccontextmanager
+    async def websocket(
+        self, target: str, *, headers: wire.Headers = (), subprotocols: Sequence[str] = ()
+    ) -> AsyncIterator[WebSocket]:
+        """Open a WebSocket, on a new connection, which is dropped at the end of the block.
+
+        Args:
+            subprotocols: those that the client offers.
+        Raises: WebSocketRejected: the app answers otherwise; TimeoutError.
+        """
+        socket = await self.open_websocket(target, headers=headers, subprotocols=subprotocols)
+        try:
+            yield socket
+        finally:
+            await socket.connection.aclose()
+
+    async def open_websocket(
+        self, target: str, *, headers: wire.Headers = (), subprotocols: Sequence[str] = ()
+    ) -> WebSocket:
+        """Like `websocket`, but the caller must call `aclose` of the socket's connection."""
+        from streamcompat.testing.websocket import WebSocket  # it costs time that few tests need
+
+        socket = WebSocket(self._connect())
+        try:
+            await socket.open(target, headers, subprotocols)
+        except BaseException:
+            await socket.connection.aclose()
+            raise
+        return socket
 
     async def request(
         self,
