@@ -14,16 +14,20 @@ from streamcompat.testing.remote.address import BadAddress, is_url
 DESCRIPTION: Final = """\
 Search for a request to which two servers, or two apps, respond differently: an
 old app on its original Python and its port, or an app before and after a
-change. Both get the same generated requests, and the smallest one that shows a
-difference is printed. Servers may be in any language.
+change. Servers may be in any language. An app may be of either flavour or any
+ASGI application; apps run in memory. Both get the same generated requests (cut,
+and from clients that leave), and the smallest one that shows a difference is
+printed.
 """
 EXAMPLES: Final = """\
 examples:
   streamcompat verify http://127.0.0.1:8000 http://127.0.0.1:8001 --route 'POST /upload'
-  streamcompat verify old_app.py new_app.py --alias
+  streamcompat verify old_app.py fastapi_app.py --alias
+  streamcompat verify shop.v1:app shop.v2:app --route 'POST /orders' --ignore-header etag
 
 exit status: 0 if every request is answered alike, 1 for a difference, 4 if a route
-was not checked to its end, 2 and 3 for a wrong command line or what cannot be compared
+was not checked to its end or there is none, 2 and 3 for a wrong command line or
+what cannot be compared
 """
 
 
@@ -35,14 +39,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("before", metavar="BEFORE", help="the URL of a server, or path/to/file.py:app")
+    parser.add_argument(
+        "before", metavar="BEFORE", help="the URL of a server, or package.module:app or path/to/file.py:app"
+    )
     parser.add_argument("after", metavar="AFTER", help="the same")
     parser.add_argument(
         "--route",
         metavar="'METHOD /PATH'",
         action="append",
         default=[],
-        help="a route of the servers; parameters as <name:int>; repeatable",
+        help="only this route, also one that no table lists; servers need at least one; parameters as "
+        "<name:int> or {name}; repeatable",
     )
     parser.add_argument(
         "--ignore-header",
@@ -66,13 +73,19 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _verify(options: argparse.Namespace) -> int:
     if importlib.util.find_spec("hypothesis") is None:
         raise CommandError("this needs hypothesis: pip install 'streamcompat[testing]'")
+    from streamcompat import verification
+    from streamcompat.verification.requests import route_of
+
+    for route in options.route:
+        try:
+            route_of(route)
+        except ValueError as error:
+            raise CommandError(f"--route {error}") from error
     urls = [is_url(one) for one in (options.before, options.after)]
     if any(urls):
         if not all(urls):
             options.parser.error("give two URLs or two apps: `streamcompat run` serves an app at a URL")
         return _verify_servers(options)
-    from streamcompat import verification
-
     return verification.run(
         options.before,
         options.after,
@@ -80,6 +93,8 @@ def _verify(options: argparse.Namespace) -> int:
         alias=options.alias,
         headers=options.headers,
         budget=options.budget,
+        only=options.route,
+        ignore_headers=options.ignore_header,
     )
 
 
@@ -101,5 +116,5 @@ def _verify_servers(options: argparse.Namespace) -> int:
                 ignore_headers=options.ignore_header,
                 budget=options.budget,
             )
-    except (BadAddress, NoResponse, Unreachable, servers.BadRoute) as error:
+    except (BadAddress, NoResponse, Unreachable, servers.NoRoute) as error:
         raise CommandError(str(error)) from error

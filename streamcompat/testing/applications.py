@@ -55,9 +55,14 @@ def is_app(app: object) -> bool:
     return True
 
 
+def load_module(target: str) -> targets.Loaded:
+    """What a TARGET of the command line names; an ASGI application too. Raises: TargetError."""
+    return targets.load_module(target, hosted)
+
+
 def load(target: str) -> Servable:
-    """The app that a TARGET of the command line names; an ASGI application too. Raises: TargetError."""
-    return targets.load_module(target, hosted).app
+    """The app of `load_module`."""
+    return load_module(target).app
 
 
 def own(app: object) -> Any:

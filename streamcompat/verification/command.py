@@ -15,7 +15,9 @@ from pathlib import Path
 
 from streamcompat import aliases
 from streamcompat.serving import targets
-from streamcompat.serving.served_app import ServedApp
+from streamcompat.serving.servable import Servable
+from streamcompat.serving.site import Site
+from streamcompat.testing.applications import load_module
 from streamcompat.verification.comparison import BUDGET, ENDLESS, Comparison, compare
 from streamcompat.verification.lines import PortedLines
 from streamcompat.verification.requests import ComparedRoute
@@ -32,8 +34,10 @@ def run(
     alias: bool,
     headers: Sequence[tuple[str, str]] = (),
     budget: float = BUDGET,
+    only: Sequence[str] = (),
+    ignore_headers: Sequence[str] = (),
 ) -> int:
-    """`streamcompat port --verify BEFORE AFTER`.
+    """`streamcompat verify BEFORE AFTER`, and `streamcompat port --verify BEFORE AFTER`.
 
     Returns: 0 if every request is answered alike; 1 for a difference; 4 if a route was not checked to its
     end.
@@ -56,6 +60,8 @@ def run(
                 budget=budget,
                 again=again if again is not one else None,
                 lines=lines,
+                only=only,
+                ignore_headers=ignore_headers,
             )
         except Exception as error:
             raise targets.TargetError(
@@ -64,7 +70,7 @@ def run(
     sys.stdout.write("".join(f"{line}\n" for line in _report(comparison, lines)))
     if comparison.differences or comparison.encoded:
         return DIFFERENT
-    return UNFINISHED if comparison.unfinished or comparison.blocked else 0
+    return UNFINISHED if comparison.unfinished or comparison.blocked or not comparison.routes else 0
 
 
 def _report(comparison: Comparison, lines: PortedLines) -> Iterator[str]:
@@ -78,6 +84,8 @@ def _report(comparison: Comparison, lines: PortedLines) -> Iterator[str]:
     yield from (str(difference) for difference in differences if difference.route not in comparison.routes)
     for place in lines.unreached():
         yield f"{place}: ported, and no request reached it"
+    if not comparison.routes and not differences:
+        yield "no routes can be listed: give them with --route 'METHOD /path'"
     yield f"{_count(comparison.routes, 'route')}, {_count(differences, 'difference')}"
 
 
@@ -137,19 +145,19 @@ def _silent() -> Iterator[None]:
                 os.close(copy)
 
 
-def load(target: str) -> ServedApp:
+def load(target: str) -> Servable:
     """The app of a TARGET. Its modules are removed from `sys.modules`, so that the other TARGET may have
     modules of the same names."""
     return _loaded(target)[0]
 
 
-def _loaded(target: str) -> tuple[ServedApp, dict[str, Path]]:
+def _loaded(target: str) -> tuple[Servable, dict[str, Path]]:
     """The app, and the files of its modules by their path from the file that the TARGET names."""
     known, path = set(sys.modules), list(sys.path)
     own: list[Path] = []
     try:
-        loaded = targets.load_module(target)
-        if not isinstance(loaded.app, ServedApp):
+        loaded = load_module(target)
+        if isinstance(loaded.app, Site):
             raise targets.TargetError(f"{target} is a site: give one of its apps")
     finally:
         roots = [Path(one).resolve() for one in sys.path if one not in path]

@@ -21,16 +21,18 @@ from hypothesis.errors import Flaky, HypothesisWarning
 
 from streamcompat.serving.served_app import ServedApp
 from streamcompat.testing import Client
+from streamcompat.testing.applications import AnyApp
 from streamcompat.testing.outcome import Failures, failures_of
 from streamcompat.verification.answers import FIELDS, LONGEST, Answer, alike, answer, cut_short, differing
 from streamcompat.verification.lines import PortedLines
 from streamcompat.verification.loop import AppLoop, Blocked
-from streamcompat.verification.requests import Case, ComparedRoute, cases, routes
+from streamcompat.verification.requests import Case, ComparedRoute, cases, route_of, routes
 
 BUDGET: Final = 600.0
 """Real seconds that a whole comparison may take; what was not compared then is said not to have been."""
 ENDLESS: Final = 3
 """Requests to a route after which one whose answers do not end is left."""
+_OF_CONNECTION: Final = frozenset({"connection", "keep-alive"})
 _AGAIN: Final = 3
 """How often a difference is checked again if it may be by chance."""
 _SECOND: Final = 1.1
@@ -107,24 +109,35 @@ class Comparison:
     blocked: ComparedRoute | None = None
 
 
-def assert_alike(before: ServedApp, after: ServedApp, *, requests: int = 100) -> None:
+def assert_alike(
+    before: AnyApp,
+    after: AnyApp,
+    *,
+    requests: int = 100,
+    only: Sequence[str] = (),
+    ignore_headers: Sequence[str] = (),
+) -> None:
     """For tests: raises the first `Difference` (an AssertionError) that `compare` finds; also for a route
-    that could not be checked because its handler held up the event loop."""
-    comparison = compare(before, after, requests=requests)
+    that could not be checked because its handler held up the event loop, and where there is no route."""
+    comparison = compare(before, after, requests=requests, only=only, ignore_headers=ignore_headers)
     for difference in comparison.differences + comparison.encoded:
         raise difference
     if comparison.blocked is not None:
         raise AssertionError(f"{comparison.blocked}: a handler holds up the event loop")
+    if not comparison.routes:
+        raise AssertionError("there is no route to compare: give some with `only`")
 
 
 def compare(
-    before: ServedApp,
-    after: ServedApp,
+    before: AnyApp,
+    after: AnyApp,
     *,
     requests: int = 100,
     headers: Sequence[tuple[str, str]] = (),
     budget: float = BUDGET,
-    again: ServedApp | None = None,
+    again: AnyApp | None = None,
+    only: Sequence[str] = (),
+    ignore_headers: Sequence[str] = (),
     lines: PortedLines | None = None,
 ) -> Comparison:
     """Send both apps the same requests, `requests` of them to each route.
@@ -136,16 +149,16 @@ def compare(
         budget: real seconds after which no further request is sent.
         again: the app before a second time, against which the first is held.
         lines: of the app after; those that requests reach are taken out.
+        only: `METHOD /path` of the routes to compare, also of those that no table lists.
+        ignore_headers: names of fields of responses that may differ. Those of the connection may (RFC 9110
+            §7.6.1), unless both apps are of a flavour.
 
-    Raises: NotStarted; what an app raises while it starts.
+    Raises: ValueError: one of `only` is no route; NotStarted; what an app raises while it starts.
     """
-    comparison = Comparison()
-    ours, theirs = {route: route for route in routes(before)}, set(routes(after))
-    comparison.routes = [route for route in ours if route in theirs]
-    comparison.differences += [Difference(route, before=Answer()) for route in ours if route not in theirs]
-    comparison.differences += [
-        Difference(route, after=Answer()) for route in sorted(theirs - ours.keys(), key=str)
-    ]
+    comparison = _paired(before, after, only)
+    ignored = frozenset(name.lower() for name in ignore_headers)
+    if not (isinstance(before, ServedApp) and isinstance(after, ServedApp)):
+        ignored |= _OF_CONNECTION
     apps = [before, after] + ([again] if again is not None else [])
     with contextlib.ExitStack() as stack:
         failures = stack.enter_context(failures_of(*apps))
@@ -155,12 +168,35 @@ def compare(
         clients = [Client(app, patience=2 * LONGEST) for app in apps]
         for client in clients:
             loop.start(client)
-        comparer = _Comparer(loop, clients, failures, lines, comparison, time.monotonic() + budget)
+        comparer = _Comparer(loop, clients, failures, lines, comparison, time.monotonic() + budget, ignored)
         for number, route in enumerate(comparison.routes):
             comparer.compare(route, requests, tuple(headers))
             if comparison.blocked is not None:
                 comparison.unfinished |= set(comparison.routes[number + 1 :])
                 break
+    return comparison
+
+
+def _paired(before: AnyApp, after: AnyApp, only: Sequence[str]) -> Comparison:
+    """The routes of both apps, and of one that only one of them has the difference.
+
+    A route of another framework may call its parameters otherwise.
+    """
+    ours, theirs = list(dict.fromkeys(routes(before))), list(dict.fromkeys(routes(after)))
+    if only:
+        wanted = [route_of(one) for one in only]
+        known = {one.shape: one for one in [*theirs, *ours]}
+        return Comparison([known.get(one.shape, one) for one in wanted])
+    comparison = Comparison([route for route in ours if route in theirs])
+    alone = [route for route in ours if route not in theirs]
+    others = sorted({*theirs} - {*ours}, key=str)
+    if not (isinstance(before, ServedApp) and isinstance(after, ServedApp)):
+        shapes = {route.shape for route in alone} & {route.shape for route in others}
+        comparison.routes += [route for route in alone if route.shape in shapes]
+        alone = [route for route in alone if route.shape not in shapes]
+        others = [route for route in others if route.shape not in shapes]
+    comparison.differences += [Difference(route, before=Answer()) for route in alone]
+    comparison.differences += [Difference(route, after=Answer()) for route in others]
     return comparison
 
 
@@ -171,6 +207,7 @@ class _Comparer:
     Attributes:
         clients: of the app before, the app after, and the app before again if it is there.
         until: the monotonic time at which no further request is sent.
+        ignored: names of header fields, in lower case, that may differ.
     """
 
     loop: AppLoop
@@ -179,6 +216,7 @@ class _Comparer:
     lines: PortedLines | None
     comparison: Comparison
     until: float
+    ignored: frozenset[str] = frozenset()
     _held: set[ComparedRoute] = field(default_factory=set)
 
     def compare(self, route: ComparedRoute, requests: int, headers: tuple[tuple[str, str], ...]) -> None:
@@ -278,7 +316,7 @@ class _Comparer:
     def _ask(self, client: Client, case: Case) -> Answer:
         self.failures.take()
         ask = self._watched if self.lines is not None and client is self.clients[1] else answer
-        got = self.loop.call(ask, client, case)
+        got = self.loop.call(ask, client, case).without(self.ignored)
         return replace(got, error=self.failures.take()) if got.status >= 500 or got.fault else got
 
     async def _watched(self, client: Client, case: Case, patience: anyio.CancelScope) -> Answer:

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from streamcompat.kernel.routes.router import PARAMETER
 from streamcompat.serving.served_app import ServedApp
 from streamcompat.testing import Request, strategies
+from streamcompat.testing.applications import own
+from streamcompat.testing.frameworks import Listed, Parameter, framework_of
 from streamcompat.testing.routes import is_websocket
 
 _SAFE: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -26,6 +28,8 @@ _VALUES: Final[dict[str, st.SearchStrategy[str]]] = {
     "path": st.lists(st.text(_SAFE, min_size=1, max_size=4), min_size=1, max_size=3).map("/".join),
     "uuid": st.uuids().map(str),
 }
+_KINDS: Final = {"[0-9]+": "int", r"\d+": "int", ".*": "path", ".*?": "path", "[^/].*?": "path"}
+"""What frameworks call their converters, by their regular expressions."""
 _TEXTS: Final = frozenset({"string", "path", "[^/]+"})
 """The kinds of parameters that match percent-encoded text."""
 _ENCODED: Final = st.sampled_from(["a b", "é", "100%", "a+b", "中", "a&b=c"]).map(
@@ -59,6 +63,11 @@ class ComparedRoute:
         return f"{self.method} {self.host or ''}{self.uri}"
 
     @property
+    def shape(self) -> tuple[str, str, str | None]:
+        """The route without the names and kinds of its parameters, for another framework."""
+        return self.method, PARAMETER.sub("<>", self.uri), self.host
+
+    @property
     def takes_text(self) -> bool:
         """Whether one of its parameters may be percent-encoded text."""
         return any(_kind(found[1]) in _TEXTS for found in PARAMETER.finditer(self.uri))
@@ -86,15 +95,52 @@ class Case:
         return "; ".join(parts)
 
 
-def routes(app: ServedApp) -> Iterator[ComparedRoute]:
-    """Every method of every registered route."""
+def routes(app: object, prefix: str = "", host: str | None = None) -> Iterator[ComparedRoute]:
+    """Every method of every registered route; of an ASGI application those in the table of its framework."""
+    if isinstance(app, ServedApp):
+        yield from _of_flavour(app, prefix, host)
+        return
+    known = framework_of(own(app))
+    if known is None:
+        return
+    framework, application = known
+    for one in framework.routes(application):
+        uri, where = prefix + _spelled(one), one.host or host
+        if one.method:
+            words = tuple(sorted(set(_words(one.handler))))
+            yield ComparedRoute(one.method, uri, where, words, one.is_websocket)
+        else:
+            yield from routes(one.handler, uri, where)
+
+
+def _of_flavour(app: ServedApp, prefix: str, host: str | None) -> Iterator[ComparedRoute]:
     for route in app.router.routes_all.values():
         if route.implied:
             continue
         for method, endpoint in route.endpoints.items():
             words = tuple(sorted(set(_words(endpoint.handler))))
             for one in [method] if method is not None else ["GET", "POST"]:
-                yield ComparedRoute(one, route.uri, route.host, words, is_websocket(endpoint.handler))
+                served = is_websocket(endpoint.handler)
+                yield ComparedRoute(one, prefix + route.uri, route.host or host, words, served)
+
+
+def _spelled(one: Listed) -> str:
+    """A path as the flavours spell it."""
+    return "".join(
+        f"<{part.name}:{_KINDS.get(part.pattern, part.pattern)}>" if isinstance(part, Parameter) else part
+        for part in one.parts
+    )
+
+
+def route_of(text: str) -> ComparedRoute:
+    """The route of a `METHOD /path`, whose parameters are spelled `<name:int>` or `{name}`.
+
+    Raises: ValueError.
+    """
+    method, _, path = text.partition(" ")
+    if not method or not path.startswith("/"):
+        raise ValueError(f"{text!r} is not of the form 'METHOD /path'")
+    return ComparedRoute(method.upper(), re.sub(r"\{(\w+)\}", r"<\1>", path))
 
 
 def _words(handler: Any) -> Iterator[str]:
@@ -165,4 +211,6 @@ def _value(parameter: str, encoded: bool) -> st.SearchStrategy[str]:
         return st.text(_SAFE, min_size=1, max_size=8)
     if kind in _VALUES:
         return _VALUES[kind]
+    if re.fullmatch(kind, kind):  # it stands for itself
+        return st.just(kind)
     return st.from_regex(kind, fullmatch=True, alphabet=st.sampled_from(_SAFE + "-_./"))

@@ -7,7 +7,6 @@ the server before does not answer alike itself is not held against the server af
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 import time
 import warnings
@@ -23,11 +22,10 @@ from streamcompat.testing.remote.client import SocketClient, Unreachable
 from streamcompat.testing.remote.probe import check_alive
 from streamcompat.verification.answers import Answer, alike, differing
 from streamcompat.verification.comparison import Comparison, Difference
-from streamcompat.verification.requests import Case, ComparedRoute, cases
+from streamcompat.verification.requests import Case, ComparedRoute, cases, route_of
 
 DIFFERENT: Final = 1
 UNFINISHED: Final = 4
-_ROUTE: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (/\S*)")
 _VARYING: Final = frozenset(
     {"date", "server", "connection", "keep-alive", "transfer-encoding", "content-length"}
 )
@@ -37,16 +35,8 @@ _PAUSES: Final = (0.0, 1.1)
 """Seconds between the requests by which the server before is held against itself, for a clock to go on."""
 
 
-class BadRoute(ValueError):
-    """What was given is no route."""
-
-
-def route_of(text: str) -> ComparedRoute:
-    """The route of `METHOD /path`, with parameters as `<name:int>`. Raises: BadRoute."""
-    match = _ROUTE.fullmatch(text)
-    if match is None:
-        raise BadRoute(f"{text!r} is not of the form 'METHOD /path'")
-    return ComparedRoute(match[1], match[2])
+class NoRoute(ValueError):
+    """No route was given."""
 
 
 def run(
@@ -62,7 +52,7 @@ def run(
     """`streamcompat verify URL URL`: compare, print what was found, and return the exit status: 1 for a
     difference, 4 if a route was not checked to its end.
 
-    Raises: BadRoute; NoResponse, Unreachable: one of them is no HTTP server.
+    Raises: ValueError: a route is not of the form `METHOD /path`; NoRoute; NoResponse, Unreachable: one of them is no HTTP server.
     """
     comparison, gone = compare_servers(
         before,
@@ -96,10 +86,10 @@ def compare_servers(
         ignore_headers: fields of answers that may differ.
         budget: seconds after which no further request is sent.
     Returns: the comparison, and why it ended early.
-    Raises: BadRoute: there is none; NoResponse, Unreachable: one of them is no HTTP server.
+    Raises: NoRoute; NoResponse, Unreachable: one of them is no HTTP server.
     """
     if not routes:
-        raise BadRoute("servers do not say what routes they have: name them with --route 'METHOD /path'")
+        raise NoRoute("servers do not say what routes they have: name them with --route 'METHOD /path'")
     for client in (before, after):
         check_alive(client)
     comparer = _Comparer(before, after, {name.lower() for name in ignore_headers}, time.monotonic() + budget)
