@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
-    from streamcompat.serving.servable import Servable
+    from streamcompat.testing.applications import AnyApp
     from streamcompat.testing.client import Client
     from streamcompat.testing.cut_server import CutServer
 
@@ -78,7 +78,7 @@ class AppServer(NamedTuple):
 
 
 @pytest.fixture
-def streamcompat_app() -> Servable:
+def streamcompat_app() -> AnyApp:
     """The app under test; test suites override this fixture."""
     raise pytest.UsageError(
         "streamcompat does not know which app to test: define a fixture `streamcompat_app` that returns it"
@@ -86,7 +86,7 @@ def streamcompat_app() -> Servable:
 
 
 @pytest.fixture
-async def streamcompat_client(streamcompat_app: Servable, anyio_backend: Any) -> AsyncIterator[Client]:
+async def streamcompat_client(streamcompat_app: AnyApp, anyio_backend: Any) -> AsyncIterator[Client]:
     """A started `streamcompat.testing.Client` of the app, on every backend that the test runs on."""
     from streamcompat.testing.client import Client
 
@@ -95,20 +95,25 @@ async def streamcompat_client(streamcompat_app: Servable, anyio_backend: Any) ->
 
 
 @pytest.fixture
-def app_server(streamcompat_app: Servable) -> Iterator[AppServer]:
+def app_server(streamcompat_app: AnyApp) -> Iterator[AppServer]:
     """The app on a free port of 127.0.0.1, served by the asyncio driver in a thread of its own."""
     from streamcompat.serving.lifespan import DelegatingLifespan
+    from streamcompat.serving.servable import Servable
+    from streamcompat.testing.applications import served
 
     listening = threading.Event()
     failures: list[BaseException] = []
-    inner = streamcompat_app.lifespan()
+    app = served(streamcompat_app)
+    if not isinstance(app, Servable):
+        raise pytest.UsageError("app_server serves an app of either flavour, a site or an ASGI application")
+    inner = app.lifespan()
 
     def announced(addresses: list[str]) -> None:
         inner.listening(addresses)
         listening.set()
 
-    server = streamcompat_app.make_server(
-        streamcompat_app.server_config(host="127.0.0.1", port=0), DelegatingLifespan(inner, announced)
+    server = app.make_server(
+        app.server_config(host="127.0.0.1", port=0), DelegatingLifespan(inner, announced)
     )
 
     def run() -> None:
