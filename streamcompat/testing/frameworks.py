@@ -69,6 +69,7 @@ class Framework:
         stream: how a handler spells the pieces of a request's body.
         loggers: names of the loggers to which an application writes what its handlers raise.
         prepare: called before each start of an application.
+        document: its OpenAPI document; empty if it has none.
     """
 
     table: str
@@ -76,6 +77,7 @@ class Framework:
     stream: str
     loggers: Callable[[Any], tuple[str, ...]] = lambda app: ()
     prepare: Callable[[Any], None] = lambda app: None
+    document: Callable[[Any], Mapping[str, Any]] = lambda app: {}
 
 
 def framework_of(app: object) -> tuple[Framework, Any] | None:
@@ -237,6 +239,13 @@ def _pattern_of(kind: Any) -> str | None:
     return _PATTERNS.get(kind) if inspect.isclass(kind) else None
 
 
+def _document_of_fastapi(app: Any) -> Mapping[str, Any]:
+    with contextlib.suppress(Exception):  # a type of which no schema can be made
+        document: Mapping[str, Any] = app.openapi()
+        return document
+    return {}
+
+
 # ---- Quart ----
 
 _ANGLED: Final = re.compile(r"<(?:(?P<kind>[^<>:]*):)?(?P<name>\w+)>")
@@ -287,6 +296,13 @@ def _litestar(app: Any) -> Iterator[Listed]:
 def _of_litestar(kind: type) -> str:
     known = ".*" if "Path" in kind.__name__ else "[^/]+"
     return _pattern_of(kind) or known
+
+
+def _document_of_litestar(app: Any) -> Mapping[str, Any]:
+    with contextlib.suppress(Exception):  # it has none, or a type of which no schema can be made
+        document: Mapping[str, Any] = app.openapi_schema.to_schema()
+        return document
+    return {}
 
 
 # ---- Sanic, today's ----
@@ -355,9 +371,11 @@ def _required(view: Any) -> list[str]:
 
 FRAMEWORKS: Final = {
     "starlette": Framework("routes", _starlette, "request.stream()"),
-    "fastapi": Framework("routes", _starlette, "request.stream()"),
+    "fastapi": Framework("routes", _starlette, "request.stream()", document=_document_of_fastapi),
     "quart": Framework("url_map", _quart, "request.body", lambda app: (app.logger.name,)),
-    "litestar": Framework("routes", _litestar, "request.stream()", lambda app: ("litestar",)),
+    "litestar": Framework(
+        "routes", _litestar, "request.stream()", lambda app: ("litestar",), document=_document_of_litestar
+    ),
     "sanic": Framework(
         "router", _sanic, "request.stream", lambda app: ("sanic.error", "sanic.root"), _start_again
     ),

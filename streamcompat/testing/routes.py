@@ -19,6 +19,7 @@ from streamcompat.serving.site import Site
 from streamcompat.testing.applications import own
 from streamcompat.testing.cookies import Cookies
 from streamcompat.testing.frameworks import Listed, Parameter, framework_of
+from streamcompat.testing.schemas import Described, described
 from streamcompat.testing.wire import WITH_BODY
 
 try:
@@ -54,6 +55,7 @@ class Target:
         why_not: why the route cannot be probed; empty if it can.
         where: the file and the line of its handler; an empty file if they are unknown.
         takes_body: its requests have a body that its handler takes whole, or may.
+        described: what the app's own document says of its requests.
     """
 
     method: str
@@ -65,6 +67,7 @@ class Target:
     why_not: str = ""
     where: tuple[str, int] = ("", 0)
     takes_body: bool = False
+    described: Described = Described()
 
     @property
     def is_probed(self) -> bool:
@@ -153,13 +156,14 @@ def _routes(app: Any, needs: Needs, below: _Below) -> list[Target]:
         uri = f"{below.prefix}/*"
         return [Target(_ANY, uri, "", below.host, streams=True, why_not=why_not, where=_where(own(app)))]
     framework, application = known
+    document = framework.document(application)
     found: list[Target] = []
     for one in framework.routes(application):
-        found += _listed(one, needs, below)
+        found += _listed(one, needs, below, document)
     return found
 
 
-def _listed(one: Listed, needs: Needs, below: _Below) -> list[Target]:
+def _listed(one: Listed, needs: Needs, below: _Below, document: Mapping[str, Any]) -> list[Target]:
     """The routes of an entry in the table of a framework."""
     path, why_not = _joined(one.parts, needs.parameters)
     here = _Below(
@@ -170,17 +174,20 @@ def _listed(one: Listed, needs: Needs, below: _Below) -> list[Target]:
     )
     if not one.method:
         return _routes(one.handler, needs, here)
-    return [
-        _target(
-            one.method,
-            here,
-            needs,
-            one.streams,
-            _IS_WEBSOCKET if one.is_websocket else here.why_not,
-            one.handler,
-            one.method in WITH_BODY,
-        )
-    ]
+    why_not = _IS_WEBSOCKET if one.is_websocket else here.why_not
+    found = _target(one.method, here, needs, one.streams, why_not, one.handler, one.method in WITH_BODY)
+    path = "".join(part if isinstance(part, str) else f"{{{part.name}}}" for part in one.parts)
+    return [_as_described(found, described(document, path, one.method), needs)]
+
+
+def _as_described(route: Target, what: Described, needs: Needs) -> Target:
+    """The route with the parameters and fields that its app's document requires, unless others are given."""
+    target = route.target
+    if target and what.query and not needs.query:
+        target += f"?{what.query}"
+    given = {name.lower() for name, _ in route.headers}
+    fields = tuple(one for one in what.headers if one[0].lower() not in given)
+    return replace(route, target=target, headers=route.headers + fields, described=what)
 
 
 def _target(

@@ -18,7 +18,8 @@ from streamcompat.testing.wire import WITH_BODY, Request
 
 @dataclass(frozen=True)
 class Sample:
-    """A body and its kind: one of the strategies' `KINDS`, one of `_FORMATS`, or the name of a file."""
+    """A body and its kind: one of the strategies' `KINDS`, one of `_FORMATS`, `schema` for what the app's
+    document describes, or the name of a file."""
 
     kind: str
     body: bytes
@@ -85,4 +86,6 @@ def samples_for(route: Target, given: Sequence[Sample]) -> Sequence[Sample]:
         return given
     if route.method in _WITHOUT_BODY and not route.streams:
         return [EMPTY]
-    return SAMPLES if route.method in WITH_BODY else (*SAMPLES, EMPTY)
+    what = route.described
+    own = [Sample("schema", what.body, what.content_type)] if what.content_type else []
+    return [*own, *SAMPLES] if route.method in WITH_BODY else [*own, *SAMPLES, EMPTY]

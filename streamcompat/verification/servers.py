@@ -52,7 +52,8 @@ def run(
     """`streamcompat verify URL URL`: compare, print what was found, and return the exit status: 1 for a
     difference, 4 if a route was not checked to its end.
 
-    Raises: ValueError: a route is not of the form `METHOD /path`; NoRoute; NoResponse, Unreachable: one of them is no HTTP server.
+    Raises: ValueError: a route is not of the form `METHOD /path`; NoRoute; NoResponse, Unreachable:
+        one of them is no HTTP server.
     """
     comparison, gone = compare_servers(
         before,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -158,4 +159,92 @@ def _add_mach9(app: Mach9, one: Animal) -> None:
         return mach9.stream(produce, headers=dict(one.headers), content_type=one.content_type)
 
 
-FLAVOURS = {"sanic": sanic_zoo, "mach9": mach9_zoo}
+class _Streaming:
+    """A response of Starlette's that a handler writes, rather than one that is read from a generator."""
+
+    background = None
+
+    def __init__(self, one: Animal, read: Read) -> None:
+        self._one = one
+        self._read = read
+        self._begun = False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self._send = send
+        await self._one.handler(self._read, self.write)
+        await self.write(b"", more=False)
+
+    async def write(self, data: bytes, more: bool = True) -> None:
+        if not self._begun:
+            self._begun = True
+            fields = {**dict(self._one.headers), "content-type": self._one.content_type}
+            headers = [(name.lower().encode(), value.encode()) for name, value in fields.items()]
+            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        try:
+            await self._send({"type": "http.response.body", "body": data, "more_body": more})
+        except OSError as error:
+            raise ClientDisconnected from error
+
+
+def _handler(one: Animal) -> Any:
+    """A handler of Starlette's or FastAPI's."""
+    from starlette.exceptions import HTTPException
+    from starlette.requests import ClientDisconnect
+    from starlette.responses import PlainTextResponse
+
+    options = dict(one.options)
+    limit = options.pop("body_limit", None)
+    assert not options, options
+
+    async def handler(request: Any) -> Any:
+        body, size = request.stream(), 0
+
+        async def read() -> bytes | None:
+            nonlocal size
+            try:
+                async for piece in body:
+                    if piece:  # the end is an empty one
+                        size += len(piece)
+                        if limit is not None and size > limit:
+                            raise HTTPException(413)
+                        return bytes(piece)
+            except ClientDisconnect as error:
+                raise ClientDisconnected from error
+            return None
+
+        if one.streams:
+            return _Streaming(one, read)
+        return PlainTextResponse(*_answer(await one.handler(read)))
+
+    return handler
+
+
+def starlette_zoo(*names: str) -> Any:
+    """The same for Starlette."""
+    from starlette.applications import Starlette
+    from starlette.routing import Route
+
+    INSIDE.clear()
+    animals = [ZOO[name] for name in names] or ZOO.values()
+    return Starlette(routes=[Route(f"/{one.name}", _handler(one), methods=[one.method]) for one in animals])
+
+
+def fastapi_zoo(*names: str) -> Any:
+    """The same for FastAPI."""
+    from fastapi import FastAPI
+    from starlette.requests import Request
+
+    INSIDE.clear()
+    app = FastAPI(openapi_url=None)
+    for one in [ZOO[name] for name in names] or ZOO.values():
+        handler = _handler(one)
+        handler.__annotations__ = {"request": Request}
+        app.add_api_route(f"/{one.name}", handler, methods=[one.method], response_model=None)
+    return app
+
+
+FLAVOURS: dict[str, Callable[..., Any]] = {"sanic": sanic_zoo, "mach9": mach9_zoo}
+INTERFACES = dict(FLAVOURS)
+for _name, _zoo in (("starlette", starlette_zoo), ("fastapi", fastapi_zoo)):
+    if importlib.util.find_spec(_name) is not None:
+        INTERFACES[_name] = _zoo

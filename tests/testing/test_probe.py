@@ -21,22 +21,24 @@ from streamcompat.mach9_api import Mach9
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api.response import text
 from streamcompat.site import Site
-from streamcompat.testing import advice, probe_report, report_page
+from streamcompat.testing import Request, advice, probe_report, report_page
 from streamcompat.testing.command import Bar
+from streamcompat.testing.counterexample import Counterexample
 from streamcompat.testing.probe import INVARIANTS, Report, probe
 from streamcompat.testing.routes import NoSuchRoute, chosen
 from streamcompat.testing.virtual_time import BlockingLoop
-from tests.testing.zoo import FLAVOURS, ZOO, Animal, mach9_zoo, sanic_zoo
+from streamcompat.testing.wording import in_words_of
+from tests.testing.zoo import INTERFACES, ZOO, Animal, mach9_zoo, sanic_zoo
 
 SEED_APPS = Path(__file__).parent.parent / "parity" / "seed_apps"
 EVERY = [
-    pytest.param(flavour, one, id=f"{flavour}-{one.name}") for flavour in FLAVOURS for one in ZOO.values()
+    pytest.param(flavour, one, id=f"{flavour}-{one.name}") for flavour in INTERFACES for one in ZOO.values()
 ]
 
 
 def found_in(flavour: str, one: Animal, seed: int, **options: Any) -> dict[str, Any]:
     """The counterexamples of each invariant that does not hold."""
-    (route,) = probe(FLAVOURS[flavour](one.name), seed=seed, **options).routes
+    (route,) = probe(INTERFACES[flavour](one.name), seed=seed, **options).routes
     assert route.takes, "the probe has learnt what it takes"
     return {verdict.invariant: verdict.counterexample for verdict in route.verdicts if verdict.holds is False}
 
@@ -49,7 +51,8 @@ def check(flavour: str, one: Animal, seed: int, **options: Any) -> None:
         [str(found[name]) for name in found.keys() - expected],
     )
     if one.advice:
-        words = vars(advice)[one.advice].partition("{")[0]
+        said = Counterexample("", Request("POST", "/"), (), (), "", vars(advice)[one.advice])
+        words = in_words_of(INTERFACES[flavour](one.name), said).advice.partition("{")[0]
         assert found["cuts"].advice.startswith(words), (one.name, found["cuts"].advice)
     if one.name == "decode_each_piece":
         request = found["cuts"].request
@@ -105,9 +108,9 @@ DEAR = (
 
 @pytest.mark.parametrize(
     ("flavour", "one"),
-    # Each in one flavour; the long test has both, and other seeds.
+    # Each in one of the interfaces; the long test has all, and other seeds.
     [
-        EVERY[number + (number % 2) * len(ZOO)]
+        EVERY[number + (number % len(INTERFACES)) * len(ZOO)]
         for number, one in enumerate(ZOO.values())
         if (one.finds and one.name not in DEAR) or one.name in QUICK
     ],
@@ -123,8 +126,8 @@ def test_the_probe_knows_the_broken_from_the_sound(flavour: str, one: Animal) ->
 @pytest.mark.parametrize("one", ZOO.values(), ids=ZOO.keys())
 @pytest.mark.parametrize("seed", range(10))
 def test_the_probe_knows_them_with_every_seed(one: Animal, seed: int) -> None:
-    """Ten seeds in a row; the flavours take turns."""
-    check(list(FLAVOURS)[(seed + len(one.name)) % 2], one, seed)
+    """Ten seeds in a row; the interfaces take turns."""
+    check(list(INTERFACES)[(seed + len(one.name)) % len(INTERFACES)], one, seed)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from tests.testing import formats, strangers
 from tests.testing.keeper import (
     FLAVOURS,
     INSIDE,
+    INTERFACES,
     ZOO,
     Animal,
     Read,
@@ -30,7 +31,7 @@ from tests.testing.keeper import (
     sanic_zoo,
 )
 
-__all__ = ["FLAVOURS", "ZOO", "Animal", "formats", "mach9_zoo", "sanic_zoo", "strangers"]
+__all__ = ["FLAVOURS", "INTERFACES", "ZOO", "Animal", "formats", "mach9_zoo", "sanic_zoo", "strangers"]
 
 _KEPT: list[asyncio.Task[Any]] = []
 """Strong references, as the loop keeps none."""
