@@ -28,12 +28,22 @@ from streamcompat.testing.probe import INVARIANTS, Report, probe
 from streamcompat.testing.routes import NoSuchRoute, chosen
 from streamcompat.testing.virtual_time import BlockingLoop
 from streamcompat.testing.wording import in_words_of
-from tests.testing.zoo import INTERFACES, ZOO, Animal, mach9_zoo, sanic_zoo
+from tests.testing.zoo import FLAVOURS, INTERFACES, ZOO, Animal, mach9_zoo, sanic_zoo
 
 SEED_APPS = Path(__file__).parent.parent / "parity" / "seed_apps"
-EVERY = [
-    pytest.param(flavour, one, id=f"{flavour}-{one.name}") for flavour in INTERFACES for one in ZOO.values()
-]
+
+OF_FLAVOURS = frozenset({"reads_for_ever"})
+"""Those whose fault other interfaces do not allow: a stream of Starlette's that has ended never waits."""
+
+
+def interfaces_of(one: Animal) -> list[str]:
+    return [name for name in INTERFACES if one.name not in OF_FLAVOURS or name in FLAVOURS]
+
+
+def in_turn(one: Animal, number: int) -> str:
+    """One of the interfaces of an animal, so that they take turns."""
+    names = interfaces_of(one)
+    return names[number % len(names)]
 
 
 def found_in(flavour: str, one: Animal, seed: int, **options: Any) -> dict[str, Any]:
@@ -110,7 +120,7 @@ DEAR = (
     ("flavour", "one"),
     # Each in one of the interfaces; the long test has all, and other seeds.
     [
-        EVERY[number + (number % len(INTERFACES)) * len(ZOO)]
+        pytest.param(in_turn(one, number), one, id=f"{in_turn(one, number)}-{one.name}")
         for number, one in enumerate(ZOO.values())
         if (one.finds and one.name not in DEAR) or one.name in QUICK
     ],
@@ -127,7 +137,7 @@ def test_the_probe_knows_the_broken_from_the_sound(flavour: str, one: Animal) ->
 @pytest.mark.parametrize("seed", range(10))
 def test_the_probe_knows_them_with_every_seed(one: Animal, seed: int) -> None:
     """Ten seeds in a row; the interfaces take turns."""
-    check(list(INTERFACES)[(seed + len(one.name)) % len(INTERFACES)], one, seed)
+    check(in_turn(one, seed + len(one.name)), one, seed)
 
 
 @contextlib.contextmanager
