@@ -20,7 +20,8 @@ HELD_BY = {
     "streamcompat.aliases.removed": "aliases/test_old_python.py",
     "streamcompat.aliases.starts_with_old_python": "aliases/test_old_python.py",
     "streamcompat.application": "serving, asgi",
-    "streamcompat.asgi": "asgi/test_asgi.py, asgi/test_asgi_timeouts.py, asgi/test_asgi_websocket.py",
+    "streamcompat.asgi": "asgi/test_asgi.py, asgi/test_asgi_clients.py, asgi/test_asgi_timeouts.py, "
+    "asgi/test_asgi_websocket.py",
     "streamcompat.asgi_api.errors": "asgi_api/test_http.py",
     "streamcompat.asgi_api.messages": "asgi_api/test_http.py",
     "streamcompat.checking": "cli/test_check.py",
