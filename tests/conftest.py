@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import warnings
@@ -39,6 +40,12 @@ def pytest_xdist_auto_num_workers() -> int:
     more than eight, or one for each core where there are more."""
     cores = os.cpu_count() or 1
     return max(min(3 * cores, 8), cores)
+
+
+def pytest_configure() -> None:
+    """A shell starts a background job with SIGINT ignored, and so would run what the tests start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:

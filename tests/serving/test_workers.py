@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.commands import PATIENCE, ROOT, Command, run_here, run_python, serve_command
+from tests.support.commands import PATIENCE, Command, run_here, run_python, serve_command
 from tests.support.servers import eventually
 
 APP = """
@@ -326,14 +326,14 @@ def test_a_signal_to_a_worker_that_has_just_begun_is_not_lost(tmp_path: Path) ->
     "option",
     ["--max-requests=0", "--max-requests=many", "--max-memory=0", "--max-memory=1X", "--max-memory="],
 )
-def test_a_limit_that_is_none(option: str) -> None:
-    done = run_here("run", "app.py", option, cwd=ROOT)
+def test_a_limit_that_is_none(folder: Path, option: str) -> None:
+    done = run_here("run", "app.py", option, cwd=folder)
     assert done.returncode == 2
     assert "is not a valid " in done.stderr
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "two", "99999"])
-def test_a_number_of_workers_that_is_none(number: str) -> None:
-    done = run_here("run", "app.py", f"--workers={number}", cwd=ROOT)
+def test_a_number_of_workers_that_is_none(folder: Path, number: str) -> None:
+    done = run_here("run", "app.py", f"--workers={number}", cwd=folder)
     assert done.returncode == 2
     assert "is not a valid number of processes" in done.stderr

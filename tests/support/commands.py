@@ -78,9 +78,11 @@ def run_here(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run a command line of `streamcompat` that ends before it serves in this process, which starts no other.
 
     Args:
-        cwd: its current folder; the modules that it imports from there are forgotten again.
+        cwd: its current folder, outside of this tree; what it imports from there is forgotten again.
     """
-    out, errors, path = io.StringIO(), io.StringIO(), list(sys.path)
+    assert not ROOT.is_relative_to(cwd)
+    out, errors = io.StringIO(), io.StringIO()
+    path, known = list(sys.path), set(sys.modules)
     with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
         try:
             status = main(arguments)
@@ -88,8 +90,8 @@ def run_here(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
             status = int(ended.code or 0)
         finally:
             sys.path[:] = path
-            for name, module in list(sys.modules.items()):
-                if str(getattr(module, "__file__", None)).startswith(str(cwd)):
+            for name in sys.modules.keys() - known:
+                if Path(getattr(sys.modules[name], "__file__", None) or ROOT).is_relative_to(cwd):
                     del sys.modules[name]
     return subprocess.CompletedProcess(arguments, status, out.getvalue(), errors.getvalue())
 
