@@ -86,7 +86,7 @@ test test-long: export PYTHONNODEBUGRANGES = 1
 test test-long: export PYTHONDONTWRITEBYTECODE =
 
 test: $(READY)
-	@$(BIN)/python -m compileall -q streamcompat engine
+	@$(BIN)/python -m compileall -q streamcompat engine || echo "not compiled: the tests take longer" >&2
 	$(BIN)/python -m pytest -m "not long" --numprocesses $(JOBS) --dist worksteal $(ARGS)
 
 # What drives the browser is installed outside of the environment, and the browser is the system's.

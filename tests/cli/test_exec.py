@@ -225,15 +225,24 @@ def test_a_package_beside_the_program_cannot_be_hidden(folder: Path) -> None:
     assert "sanic is a package beside the program" in ended.stderr
 
 
-@every_flavour
+EXEC, PYTEST = ("-m", "streamcompat", "exec"), ("-m", "pytest")
+INI = "streamcompat_alias = true"
+RUNS = [
+    (EXEC, ("-m", "pytest"), "", ["sanic"]),
+    (EXEC, ("-m", "pytest", "-n", "1"), "", []),
+    (PYTEST, ("--streamcompat-alias",), "", ["mach9"]),
+    (PYTEST, (), INI, []),
+    (PYTEST, ("-n", "1"), INI, ["sanic"]),
+]
+"""How old tests run, and in which flavours `make test` does so; the long run has both."""
+
+
 @pytest.mark.parametrize(
-    ("program", "arguments", "ini"),
+    ("flavour", "program", "arguments", "ini"),
     [
-        (("-m", "streamcompat", "exec"), ("-m", "pytest"), ""),
-        pytest.param(("-m", "streamcompat", "exec"), ("-m", "pytest", "-n", "1"), "", marks=pytest.mark.long),
-        (("-m", "pytest"), ("--streamcompat-alias",), ""),
-        pytest.param(("-m", "pytest"), (), "streamcompat_alias = true", marks=pytest.mark.long),
-        (("-m", "pytest"), ("-n", "1"), "streamcompat_alias = true"),
+        pytest.param(flavour, program, arguments, ini, marks=() if flavour in quick else pytest.mark.long)
+        for program, arguments, ini, quick in RUNS
+        for flavour in OLD
     ],
 )
 def test_old_tests_run_unedited(
