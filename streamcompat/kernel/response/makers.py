@@ -25,6 +25,8 @@ class Makers(Generic[R]):
         dumps: what `json` encodes with where it is not told.
     """
 
+    __slots__ = ("_response_class", "_safe", "dumps")
+
     def __init__(self, response_class: type[R], safe: str | None) -> None:
         self._response_class = response_class
         self._safe = safe
