@@ -16,8 +16,8 @@ LATER: Final = {
     "sanic-20.12.7": ("3.8", ["websockets==9.1"]),
     "sanic-21.12.2": ("3.9", ["websockets==10.1"]),
 }
-"""The Python of each later release, and packages that came with it; all with the ujson of 2016, so that
-JSON is compared with one encoder."""
+"""The Python of each later release, and packages that came with it; all with the ujson of 2016, so that JSON
+is compared with one encoder."""
 
 
 def environment(release: str) -> Environment:
