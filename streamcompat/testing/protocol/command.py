@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import sys
 import time
@@ -107,21 +109,20 @@ def conversation(
     Conversation.patience = min(client.patience, _SILENCE)
     Conversation.failed = []
     why = unchecked = ""
+    chosen = settings(
+        max_examples=runs,
+        stateful_step_count=steps,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate, Phase.shrink],
+        print_blob=False,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
     try:
-        run_state_machine_as_test(
-            Conversation,
-            settings=settings(
-                max_examples=runs,
-                stateful_step_count=steps,
-                deadline=None,
-                database=None,
-                derandomize=True,
-                phases=[Phase.generate, Phase.shrink],
-                print_blob=False,
-                report_multiple_bugs=False,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+        with contextlib.redirect_stdout(io.StringIO()):  # where Hypothesis prints what it finds by chance
+            run_state_machine_as_test(Conversation, settings=chosen)
     except (Flaky, Unsatisfiable) as error:
         if time.monotonic() > end:  # what was found could not be made smaller
             why = Conversation.failed[-1] if Conversation.failed else ""
