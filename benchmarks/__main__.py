@@ -23,7 +23,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--quick", action="store_true", help="short runs and small bodies, to see that everything works"
     )
     parser.add_argument(
-        "--servers", help="keys or ours, peers, originals, limits, without, all; separated by commas"
+        "--servers",
+        help="keys or ours, observed, peers, originals, limits, without, all; separated by commas",
     )
     parser.add_argument(
         "--workloads", help="keys or main, latency, scale, many, big, workers; separated by commas"

@@ -48,12 +48,14 @@ class Environment:
 
 
 def own_dependencies() -> list[str]:
-    """The dependencies of streamcompat by its pyproject.toml, with its fast event loop."""
+    """The dependencies of streamcompat by its pyproject.toml, with its fast loop and what looks inside."""
     path = ROOT / "pyproject.toml"
     if not path.exists():
         return ["h11", "anyio", "greenlet"]
     project = tomllib.loads(path.read_text())["project"]
-    return list(project["dependencies"]) + list(project.get("optional-dependencies", {}).get("fast", []))
+    optional = project.get("optional-dependencies", {})
+    extras = ("fast", "json", "metrics", "tracing")
+    return list(project["dependencies"]) + [one for extra in extras for one in optional.get(extra, [])]
 
 
 def peers() -> Environment:

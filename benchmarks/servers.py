@@ -203,6 +203,35 @@ WITHOUT = [
 ]
 
 
+def _run(*options: str) -> Callable[[int], list[str]]:
+    def arguments(port: int) -> list[str]:
+        target = "benchmarks/apps/sanic_flavour.py:app"
+        words = f"-m streamcompat run {target} --host 127.0.0.1 --port {port} --backlog 2048"
+        return [*words.split(), *options]
+
+    return arguments
+
+
+# Our server with one way to look inside, in the workloads in which a request or a chunk costs least.
+OBSERVED = [
+    ServerSpec(
+        f"observed-{part}",
+        f"streamcompat, Sanic API, uvloop, {words}",
+        Family.OURS,
+        _run(*options),
+        by_default=False,
+        only=frozenset({"get", "down-100", "echo-100"}),
+    )
+    for part, words, options in (
+        ("off", "nothing observed", ("--no-access-log",)),
+        ("log", "access log", ("--access-log",)),
+        ("json", "access log in JSON", ("--access-log-format", "json")),
+        ("metrics", "metrics", ("--no-access-log", "--metrics-port", "0")),
+        ("tracing", "tracing without an SDK", ("--no-access-log", "--tracing")),
+    )
+]
+
+
 def _our_rows() -> list[ServerSpec]:
     flavours = [
         ("sanic", "Sanic API, un-awaited write", "sanic_flavour", None),
@@ -233,11 +262,12 @@ _DRIVERS = {
     "trio": "anyio driver on trio",
 }
 
-ALL = [*_our_rows(), *WITHOUT, *PEERS, *ORIGINALS, *LIMITS]
+ALL = [*_our_rows(), *OBSERVED, *WITHOUT, *PEERS, *ORIGINALS, *LIMITS]
 
 
 def chosen(names: str | None) -> list[ServerSpec]:
-    """The rows for ``--servers``: keys, or ``ours``, ``peers``, ``originals``, ``limits``, ``without``."""
+    """The rows for ``--servers``: keys, or ``ours``, ``observed``, ``peers``, ``originals``, ``limits``,
+    ``without``."""
     if names is None:
         return [spec for spec in ALL if spec.by_default]
     groups = {
@@ -249,6 +279,8 @@ def chosen(names: str | None) -> list[ServerSpec]:
     }
     wanted = {name.strip() for name in names.split(",") if name.strip()}
     known = {spec.key for spec in ALL}
+    if "observed" in wanted:
+        wanted = wanted - {"observed"} | {spec.key for spec in OBSERVED}
     unknown = wanted - known - set(groups) - {"all"}
     if unknown:
         raise SystemExit(

@@ -172,7 +172,7 @@ class AccessHandler(SteadyHandler):
     """The handler of an access log that nobody has configured."""
 
     def write(self, formatter: AccessFormatter, name: str, values: dict[str, Any]) -> None:
-        """Write the line of a record that is never made; it saves half of the cost."""
+        """Write the line of a record that is never made, which costs less."""
         try:
             values["name"] = name
             values["levelname"] = "INFO"
