@@ -33,7 +33,7 @@ from tests.testing.zoo import FLAVOURS, INTERFACES, ZOO, Animal, mach9_zoo, sani
 SEED_APPS = Path(__file__).parent.parent / "parity" / "seed_apps"
 
 OF_FLAVOURS = frozenset({"reads_for_ever", "writes_after_the_end"})
-"""Those whose fault other interfaces do not allow: a stream that has ended never waits, a write is refused."""
+"""Those whose fault ASGI does not allow: a stream that has ended never waits, a late write is refused."""
 
 
 def interfaces_of(one: Animal) -> list[str]:
