@@ -11,6 +11,7 @@ import argparse
 import dataclasses
 import json
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -192,7 +193,7 @@ def _of_environment(of_file: Mapping[str, str], file: str) -> Iterator[tuple[str
                 raise CommandError(f"{place}: {error}") from error
             break
     for variable in os.environ:
-        if variable.startswith(PREFIX) and variable not in known:
+        if variable.startswith(PREFIX) and variable not in known and not _OF_KUBERNETES.match(variable):
             near = get_close_matches(variable, known, 1, _LEAST_LIKENESS)
             if near:
                 print(
@@ -200,6 +201,10 @@ def _of_environment(of_file: Mapping[str, str], file: str) -> Iterator[tuple[str
                     file=sys.stderr,
                     flush=True,
                 )
+
+
+_OF_KUBERNETES: Final = re.compile(PREFIX + r"(SERVICE_(HOST|PORT)|PORT_\d+_)")
+"""What it sets beside that; see `_is_of_kubernetes`."""
 
 
 def _is_of_kubernetes(text: str) -> bool:

@@ -38,8 +38,8 @@ class Config(kernel.Config):
             20.3, see `compat`. `None`, the default, is `auto` since 21.3, and `html` before.
         FORWARDED_SECRET: the proxy whose `Forwarded` field counts names itself so, by `secret` or `by`.
         REAL_IP_HEADER: the field in which a trusted proxy sends the client's address.
-        PROXIES_COUNT: how many trusted proxies stand before this server; FORWARDED_FOR_HEADER has the field
-            to which each appends the address that it saw.
+        PROXIES_COUNT: how many trusted proxies stand before this server.
+        FORWARDED_FOR_HEADER: the field to which each of them appends the address that it saw.
         REQUEST_ID_HEADER: the field that `request.id` reads.
 
     Args:

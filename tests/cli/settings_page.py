@@ -15,6 +15,7 @@ from pathlib import Path
 from streamcompat.cli.settings import COMMAND, RUN, Setting
 from streamcompat.kernel.config import Config
 from streamcompat.sanic_api import Sanic
+from streamcompat.sanic_api.config import Config as SanicConfig
 from streamcompat.serving.options import RunOptions
 from streamcompat_engine import Limits, Timeouts
 
@@ -52,7 +53,8 @@ def _lines() -> Iterator[str]:
     yield "| setting | what it is for | default |"
     yield "|---|---|---|"
     defaults = Sanic("settings", load_env=False).config
-    for name, text in attributes(Config).items():
+    documented = attributes(Config) | attributes(SanicConfig)
+    for name, text in ((name, text) for name, text in documented.items() if name.isupper()):
         default = f"`{defaults[name]}`" if name in defaults else "not set"
         yield f"| `{name}` | {_cell(text)} | {default} |"
     yield ""

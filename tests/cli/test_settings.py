@@ -30,6 +30,8 @@ TEXTS = {
     "uds_mode": "660",
     "root_path": "/api",
     "ready_path": "/ready",
+    "health_path": "/health",
+    "access_log_format": "%(host)s %(status)d",
     "host": "::1",
     "ssl_cert_reqs": "required",
     "ssl_version": "1.3",
@@ -181,6 +183,8 @@ def test_variables_that_are_somebody_elses(
 ) -> None:
     monkeypatch.setenv("STREAMCOMPAT_PORT", "tcp://10.0.0.1:80")  # of Kubernetes, for a service of our name
     monkeypatch.setenv("STREAMCOMPAT_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("STREAMCOMPAT_SERVICE_PORT_METRICS", "9000")
+    monkeypatch.setenv("STREAMCOMPAT_PORT_80_TCP_ADDR", "10.0.0.1")
     monkeypatch.setenv("STREAMCOMPAT_HOST", "")
     assert one(tmp_path).values == {}
     assert capsys.readouterr().err == ""

@@ -29,7 +29,7 @@ class Recorded(Connection):
 
     def __init__(self) -> None:
         self.taken: list[tuple[Reader, Step]] = []
-        super().__init__(SMALL, Timeouts(), 0.0, lambda: DATE)
+        super().__init__(SMALL, Timeouts(), 0.0, lambda: ((b"Date", DATE),))
 
     def _move(self, step: Step) -> None:
         self.taken.append((self.reader, step))
