@@ -49,9 +49,12 @@ def _probe_server(options: argparse.Namespace, samples: list[tuple[str, bytes]])
     from streamcompat.testing.remote import address, client
     from streamcompat.testing.remote import command as remote
 
-    for option in ("alias", "setup", "param"):
+    apps = ["alias", "setup", "param"] + (["jobs"] if options.jobs > 1 else [])
+    of_routes = ["header", "content_type", "cookie", "query", "body", "baseline"] if options.protocol else []
+    for option in [*apps, *of_routes]:
         if getattr(options, option):
-            options.parser.error(f"--{option} is for apps, not for --url")
+            what = "--protocol" if option in of_routes else "--url"
+            options.parser.error(f"--{option.replace('_', '-')} is not for {what}")
     try:
         return _check_protocol(options) if options.protocol else remote.run(options, samples)
     except (address.BadAddress, client.NoResponse, client.Unreachable) as error:

@@ -8,7 +8,7 @@ from typing import Final
 
 from streamcompat.cli.errors import CommandError
 from streamcompat.porting.options import add_verification
-from streamcompat.testing.options import add_connecting
+from streamcompat.testing.options import add_connecting, seconds
 from streamcompat.testing.remote.address import BadAddress, is_url
 
 DESCRIPTION: Final = """\
@@ -61,7 +61,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--patience",
         metavar="SECONDS",
-        type=float,
+        type=seconds,
         default=30.0,
         help="seconds that one answer of a server may take (default: %(default)g)",
     )

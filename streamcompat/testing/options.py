@@ -110,7 +110,7 @@ def add_connecting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rate",
         metavar="N",
-        type=_seconds,
+        type=seconds,
         help="connections per second at the most (default: 400 to this machine, 10 to others)",
     )
     parser.add_argument(
@@ -176,14 +176,14 @@ def _add_effort(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--patience",
         metavar="SECONDS",
-        type=_seconds,
+        type=seconds,
         default=30.0,
         help="seconds after which a handler hangs; its own sleeps take no real time (default: %(default)g)",
     )
     parser.add_argument(
         "--budget",
         metavar="SECONDS",
-        type=_seconds,
+        type=seconds,
         help="seconds after which the probe ends, and reports what it has found",
     )
     parser.add_argument(
@@ -232,13 +232,14 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """A positive number of seconds, or of anything else. Raises: ArgumentTypeError."""
     try:
-        seconds = float(text)
+        number = float(text)
     except ValueError:
-        seconds = 0.0
-    if 0 < seconds < float("inf"):
-        return seconds
+        number = 0.0
+    if 0 < number < float("inf"):
+        return number
     raise argparse.ArgumentTypeError(f"{text!r} is not a positive number of seconds")
 
 

@@ -291,7 +291,13 @@ def test_the_command_lists_its_checks(capfd: pytest.CaptureFixture[str]) -> None
 def test_wrong_command_lines(lenient: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["probe", "--url", lenient, "--protocol", "--check", "x"]) == 3
     assert "there is no check 'x'" in capfd.readouterr().err
-    for words in (["--check", "date"], ["--protocol", "--report", "html"], ["--against", "http://127.0.0.1"]):
+    for words in (
+        ["--check", "date"],
+        ["--protocol", "--report", "html"],
+        ["--against", "http://127.0.0.1"],
+        ["--protocol", "--header", "A: b"],
+        ["--route", "GET /", "-j", "2"],
+    ):
         with pytest.raises(SystemExit) as ended:
             main(["probe", "--url", lenient, *words])
         assert ended.value.code == 2

@@ -106,7 +106,8 @@ def test_what_cannot_be_compared_gets_one_line(
 
 
 def test_wrong_command_lines(capfd: pytest.CaptureFixture[str]) -> None:
-    for words in (("http://127.0.0.1:1", "app.py"), ("http://127.0.0.1:1", "http://127.0.0.1:1", "--alias")):
+    url = "http://127.0.0.1:1"
+    for words in ((url, "app.py"), (url, url, "--alias"), (url, url, "--patience", "nan")):
         with pytest.raises(SystemExit) as ended:
             verify(*words)
         assert ended.value.code == 2
