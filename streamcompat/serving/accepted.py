@@ -11,7 +11,7 @@ WITHOUT_EFFECT: Final = {
     "after_start": "Sanic 0.4; use @app.listener('after_server_start')",
     "after_stop": "Sanic 0.4; use @app.listener('after_server_stop')",
     "asyncio_server_kwargs": "Sanic 19.12; the engine makes its own listening sockets",
-    "auto_reload": "Sanic 0.8; let a file watcher run the command again",
+    "auto_reload": "Sanic 0.8; `streamcompat run --reload`",
     "auto_tls": "Sanic 22.6; give a context as `ssl`",
     "before_start": "Sanic 0.4; use @app.listener('before_server_start')",
     "before_stop": "Sanic 0.4; use @app.listener('before_server_stop')",

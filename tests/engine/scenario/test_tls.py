@@ -300,7 +300,8 @@ def test_a_renewed_certificate_is_used_from_the_next_handshake_on(
     cert, key = issued(tmp_path, authority)
     renew = functools.partial(tls_context, {"cert": cert, "key": key})
     refused = "the certificate stays as it is: "
-    with serve(hello, driver, ssl=renew(), renew_ssl=renew, logged=(refused, refused)) as served:
+    config = {"ssl": renew(), "renew_ssl": renew, "timeouts": Timeouts(head=None, keep_alive=None)}
+    with serve(hello, driver, logged=(refused, refused), **config) as served:
         with over_tls(served, trusting_only(authority)) as old:
             first = serial(old.socket)
             issued(tmp_path, authority)
