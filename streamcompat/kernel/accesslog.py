@@ -273,11 +273,19 @@ class AccessLog(Observer):
         self._fallback = fallback
         self._waits: dict[Exchange, dict[Direction, float]] = {}  # only of exchanges that have waited
 
+    def _app_of(self, exchange: Exchange) -> Logging | None:
+        request = exchange.context
+        if request is None:
+            return self._fallback
+        app: Logging = request.app
+        return app
+
     def waits(self, exchange: Exchange, direction: Direction, on: bool) -> None:
         """Add up the time; while a wait lasts, its sum has the clock taken off."""
         waits = self._waits.get(exchange)
         if waits is None:
-            if not on:
+            app = self._app_of(exchange)
+            if not on or app is None or not app.logs_access:
                 return
             waits = self._waits[exchange] = {}
         begun = waits.get(direction, 0.0)
@@ -295,8 +303,7 @@ class AccessLog(Observer):
 
     def ended(self, exchange: Exchange, end: End, now: float) -> None:
         blocked, paused = self._waited(exchange) if self._waits else (0.0, 0.0)
-        request = exchange.context
-        app = self._fallback if request is None else request.app
+        app = self._app_of(exchange)
         if app is None or not app.logs_access:
             return
         logger = app.access_log

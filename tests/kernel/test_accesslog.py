@@ -244,7 +244,12 @@ async def test_a_client_that_leaves_while_it_is_waited_for(app: Sanic, lines: Ke
     class Exchange:
         """Only its identity counts."""
 
+        context = None
+
     exchange: Any = Exchange()
+    observer.waits(exchange, accesslog.Direction.OUT, True)  # nothing is logged yet
+    assert observer._waits == {}
+    app.logs_access = True
     observer.waits(exchange, accesslog.Direction.IN, False)  # an end without a beginning
     assert observer._waits == {}
     observer.waits(exchange, accesslog.Direction.OUT, True)
