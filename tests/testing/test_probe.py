@@ -32,8 +32,10 @@ from tests.testing.zoo import FLAVOURS, INTERFACES, ZOO, Animal, mach9_zoo, sani
 
 SEED_APPS = Path(__file__).parent.parent / "parity" / "seed_apps"
 
-OF_FLAVOURS = frozenset({"reads_for_ever", "writes_after_the_end"})
+OF_FLAVOURS = frozenset({"reads_for_ever", "swallows_the_disconnect", "writes_after_the_end"})
 """Those whose fault ASGI does not allow: a stream that has ended never waits, a late write is refused."""
+ON_ASGI = ("upper_incremental", "decode_each_piece", "reads_once", "ticks_for_nobody")
+"""Those that `make test` looks at in Starlette too."""
 
 
 def interfaces_of(one: Animal) -> list[str]:
@@ -118,12 +120,14 @@ DEAR = (
 
 @pytest.mark.parametrize(
     ("flavour", "one"),
-    # Each in one of the interfaces; the long test has all, and other seeds.
+    # Each in one flavour; the long test has every interface, and other seeds.
     [
-        pytest.param(in_turn(one, number), one, id=f"{in_turn(one, number)}-{one.name}")
+        (list(FLAVOURS)[number % 2], one)
         for number, one in enumerate(ZOO.values())
         if (one.finds and one.name not in DEAR) or one.name in QUICK
-    ],
+    ]
+    + [("starlette", ZOO[name]) for name in ON_ASGI if "starlette" in INTERFACES],
+    ids=lambda value: value if isinstance(value, str) else value.name,
 )
 def test_the_probe_knows_the_broken_from_the_sound(flavour: str, one: Animal) -> None:
     few: dict[str, Any] = {"examples": 2}
