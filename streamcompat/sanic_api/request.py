@@ -220,11 +220,8 @@ class Request(kernel.BaseRequest):
 
     @property
     def remote_addr(self) -> str:
-        """The client's address as a proxy says, or an empty text: since 19.6 by `forwarded`; before, the
-        first of `X-Forwarded-For`, which any client can forge."""
-        if self._dialect.release < (19, 6) and not self.forwarded:
-            return super().remote_addr
-        return str(self.forwarded.get("for", ""))
+        """The client's address as trusted proxies say, by `forwarded` or `proxy_headers`, or an empty text."""
+        return str(self.forwarded.get("for", "")) or super().remote_addr
 
     @property
     def server_name(self) -> str:

@@ -200,11 +200,11 @@ class TestProxies:
         assert parse_forwarded(Headers({"forwarded": field}), {"FORWARDED_SECRET": "s"}) == found
         assert parse_forwarded(Headers({"forwarded": field}), {}) is None
 
-    @pytest.mark.parametrize(("release", "address"), [("0.8", "9.9.9.9"), ("19.3", "9.9.9.9"), ("19.6", "")])
-    def test_the_address_by_release(self, release, address):
+    @pytest.mark.parametrize("release", ["0.8", "19.3", "19.6"])
+    def test_the_address_counts_once_a_proxy_is_trusted(self, release):
         compat(release)
         app = Sanic("app", load_env=False)
-        assert request(app, x_forwarded_for="9.9.9.9").remote_addr == address
+        assert request(app, x_forwarded_for="9.9.9.9").remote_addr == ""
         app.config.PROXIES_COUNT = 1
         assert request(app, x_forwarded_for="9.9.9.9, 8.8.8.8").remote_addr == "8.8.8.8"
 
