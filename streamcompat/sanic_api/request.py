@@ -220,7 +220,7 @@ class Request(kernel.BaseRequest):
 
     @property
     def remote_addr(self) -> str:
-        """The client's address as trusted proxies say, by `forwarded` or `proxy_headers`, or an empty text."""
+        """The client's address as trusted proxies say, by `forwarded` or `proxy_headers`; empty without."""
         return str(self.forwarded.get("for", "")) or super().remote_addr
 
     @property
