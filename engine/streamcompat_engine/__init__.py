@@ -55,6 +55,7 @@ from .server.link import WorkerLink
 from .server.server import Lifespan, Server
 from .server.sockets import bound_sockets
 from .server.systemd import activated_sockets
+from .server.threads import current_frames
 from .server.workers import HOPELESS, Workers
 from .websocket.codes import REASONS, check_close, check_control
 from .websocket.handshake import Accepted, accept, read_handshake
@@ -131,6 +132,7 @@ __all__ = [
     "cancels",
     "check_close",
     "check_control",
+    "current_frames",
     "check_fields",
     "check_length",
     "check_replaceable",

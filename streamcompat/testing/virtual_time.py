@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import math
 import selectors
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -21,6 +20,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from streamcompat_engine import current_frames
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -49,7 +50,7 @@ class Jumps:
         self.skipped: float = 0.0
         self.callers: int = callers
         self.jobs = 0
-        self._known = frozenset(sys._current_frames())
+        self._known = frozenset(current_frames())
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
@@ -63,7 +64,7 @@ class Jumps:
     def threads(self) -> list[tuple[str, str]]:
         """The module and the function that each thread executes, for the threads that were started since."""
         ours = {threading.get_ident(), *self._known}
-        frames = sys._current_frames().items()
+        frames = current_frames().items()
         codes = [frame.f_code for ident, frame in frames if ident not in ours]
         return [(Path(code.co_filename).stem, code.co_name) for code in codes]
 

@@ -21,6 +21,8 @@ from typing import Final
 
 import anyio
 
+from .threads import current_frames
+
 logger: Final = logging.getLogger("streamcompat.engine")
 
 Listen = Callable[[list[socket.socket]], AbstractAsyncContextManager[None]]
@@ -189,7 +191,7 @@ def _is_debugged() -> bool:
         return True
     if "pydevd" in sys.modules:
         return True
-    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    frame = current_frames().get(threading.main_thread().ident or 0)
     while frame is not None:
         if frame.f_trace is not None:
             return True

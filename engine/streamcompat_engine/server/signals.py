@@ -21,6 +21,7 @@ from types import FrameType
 from typing import Any, Final
 
 from .stopping import AFTER_GRACE
+from .threads import current_frames
 
 logger: Final = logging.getLogger("streamcompat.engine")
 
@@ -290,7 +291,7 @@ def _signal_main_thread(number: int) -> None:
 def _place_of_main_thread() -> str:
     if not threading.main_thread().is_alive():
         return "one of its threads is still running"
-    frame = sys._current_frames().get(threading.main_thread().ident or 0)
+    frame = current_frames().get(threading.main_thread().ident or 0)
     return "" if frame is None else f"its main thread is at {frame.f_code.co_filename}:{frame.f_lineno}"
 
 

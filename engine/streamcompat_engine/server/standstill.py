@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from typing import Final
 from ..drivers.service import Service
 from ..exchange.exchange import HTTPExchange
 from ..exchange.observer import Guarded
+from .threads import current_frames
 
 STANDSTILL: Final = 1.0
 """Seconds without a sign of life after which the observer is told."""
@@ -103,7 +103,7 @@ class _Watch:
 
 def _place(thread: int) -> str:
     """The line of Python that a thread executes."""
-    frame = sys._current_frames().get(thread)
+    frame = current_frames().get(thread)
     if frame is None:
         return "an unknown place"
     return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
