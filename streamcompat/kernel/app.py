@@ -170,6 +170,7 @@ class App(Registry, Tasks):
             logs.listen(self.log, self.access_log, debug)
 
     def set_access_format(self, text: str) -> None:
+        """Sets the format of the access log: %-style, {}-style or `json`. Raises: ValueError."""
         accesslog.use_format(self.access_log, text)
 
     def log_client(self, line: str) -> None:

@@ -73,10 +73,12 @@ class TakesNamed(App):
 
     @property
     def named_request_middleware(self) -> dict[str, deque[Handler]]:
+        """The middleware of requests by the name of its route."""
         return self._named.request
 
     @property
     def named_response_middleware(self) -> dict[str, deque[Handler]]:
+        """The middleware of responses by the name of its route."""
         return self._named.response
 
     def register_named_middleware(

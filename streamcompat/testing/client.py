@@ -11,6 +11,7 @@ import contextlib
 import functools
 from collections.abc import (
     AsyncIterator,
+    Iterator,
     Mapping,
     Sequence,
 )
@@ -104,6 +105,16 @@ class Client:
         self._tasks: anyio.abc.TaskGroup | None = None
         self._lifespan = Lifespan()
         self._loop: Any = None
+
+    @contextlib.contextmanager
+    def without_access_log(self) -> Iterator[None]:
+        """Log no request of the block: what a test runner keeps of a log is not the app's."""
+        service = self._service
+        observer, service.observer = service.observer, None
+        try:
+            yield
+        finally:
+            service.observer = observer
 
     # ---- start and stop ----
 

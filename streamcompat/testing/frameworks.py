@@ -59,6 +59,20 @@ class Listed:
     streams: bool = False
 
 
+def _no_loggers(app: Any) -> tuple[str, ...]:
+    """It writes to none that is its own."""
+    return ()
+
+
+def _no_preparation(app: Any) -> None:
+    """It starts as it is."""
+
+
+def _no_document(app: Any) -> Mapping[str, Any]:
+    """It has none."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Framework:
     """What there is to know of a framework.
@@ -75,9 +89,9 @@ class Framework:
     table: str
     routes: Callable[[Any], Iterator[Listed]]
     stream: str
-    loggers: Callable[[Any], tuple[str, ...]] = lambda app: ()
-    prepare: Callable[[Any], None] = lambda app: None
-    document: Callable[[Any], Mapping[str, Any]] = lambda app: {}
+    loggers: Callable[[Any], tuple[str, ...]] = _no_loggers
+    prepare: Callable[[Any], None] = _no_preparation
+    document: Callable[[Any], Mapping[str, Any]] = _no_document
 
 
 def framework_of(app: object) -> tuple[Framework, Any] | None:

@@ -1,5 +1,5 @@
 """Calls that Python refuses today: `loop=` of asyncio's functions and classes, `asyncio.wait` of coroutines,
-`get_event_loop` without a loop, locks that are awaited, `encoding=` of `json.loads`.
+`get_event_loop` without a loop, locks that are awaited.
 
 The rule: a call that this Python takes goes to the function that it has.
 """
@@ -14,10 +14,11 @@ from collections.abc import Callable, Generator, Iterable
 from types import ModuleType
 from typing import Any, Final
 
+from streamcompat.aliases.removed.arguments import replace, without
 from streamcompat.aliases.removed.notes import note
 from streamcompat.aliases.removed.table import ARGUMENTS
 
-__all__ = ["change_asyncio", "change_json"]
+__all__ = ["change_asyncio"]
 
 _ABSENT: Final = object()
 _CLASSES: Final = (
@@ -35,10 +36,10 @@ _OF_AWAITABLES: Final = ("as_completed", "gather", "shield", "wait")
 def change_asyncio(package: ModuleType) -> None:
     """Changes asyncio: its functions under each name that its modules have for them, its classes in place."""
     for cls in _CLASSES:
-        _replace(cls, "__init__", _without_loop(cls.__init__, cls.__name__))
+        replace(cls, "__init__", _without_loop(cls.__init__, cls.__name__))
     for cls in _AWAITED:
-        _replace(cls, "__iter__", _held)
-        _replace(cls, "__await__", _held)
+        replace(cls, "__iter__", _held)
+        replace(cls, "__await__", _held)
     replaced: dict[str, Callable[..., Any]] = {
         "as_completed": _as_completed,
         "gather": _gather,
@@ -56,38 +57,16 @@ def change_asyncio(package: ModuleType) -> None:
         # `asyncio.tasks.sleep` is `asyncio.sleep`; asyncio's own modules call each other by these names.
         for module in [package, *_submodules()]:
             if vars(module).get(name) is old:
-                _replace(module, name, new)
-
-
-def change_json(module: ModuleType) -> None:
-    for name in ("load", "loads"):
-        _replace(module, name, _without(getattr(module, name), f"json.{name}", "encoding", "nothing"))
+                replace(module, name, new)
 
 
 def _submodules() -> list[ModuleType]:
     return [module for name, module in sys.modules.items() if name.startswith("asyncio.")]
 
 
-def _replace(owner: object, name: str, new: object) -> None:
-    setattr(owner, name, new)
-
-
-def _without(function: Callable[..., Any], full: str, argument: str, instead: str) -> Callable[..., Any]:
-    """A function that takes an argument which Python has removed, and leaves it out."""
-
-    @functools.wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if argument in kwargs:
-            note(f"{full}({argument}=...)", ARGUMENTS[full][1], instead)
-            del kwargs[argument]
-        return function(*args, **kwargs)
-
-    return call
-
-
 def _without_loop(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     # A subclass, such as PriorityQueue, has no `__init__` of its own.
-    return _without(function, f"asyncio.{name}", "loop", _NO_LOOP)
+    return without(function, f"asyncio.{name}", "loop", _NO_LOOP)
 
 
 _NO_LOOP: Final = "leave it out; the running loop is taken"

@@ -156,9 +156,9 @@ def _change(module: ModuleType) -> None:
         calls.change_asyncio(module)
         vars(module)["Task"] = coroutines.OldTask
     elif name == "json":
-        from streamcompat.aliases.removed import calls
+        from streamcompat.aliases.removed import arguments
 
-        calls.change_json(module)
+        arguments.change_json(module)
 
 
 def _give(module: ModuleType, values: Mapping[str, Callable[[], object]]) -> None:

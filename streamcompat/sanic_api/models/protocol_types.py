@@ -10,7 +10,8 @@ __all__ = ["HTMLProtocol", "Range", "TransportProtocol"]
 class TransportProtocol(Protocol):
     """`request.transport`."""
 
-    def get_extra_info(self, name: str, default: Any = None) -> Any: ...
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """As that of asyncio's transports."""
 
 
 class HTMLProtocol(Protocol):

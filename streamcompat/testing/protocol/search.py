@@ -88,6 +88,7 @@ class Checked:
 
     @property
     def unchecked(self) -> bool:
+        """Whether a check was not made, or not to its end."""
         return bool(self.stopped) or any(one.unchecked for one in self.findings)
 
 

@@ -439,7 +439,7 @@ def test_the_memory_stays_flat(driver: str, tmp_path: Path) -> None:
     """A client sends 128 MiB, and then reads them; they wait on disk."""
     size = 128 * MIB
     with serve_program(tmp_path, APP, driver, "spill") as script:
-        watched = Watched(script, driver)
+        watched = Watched(script)
         try:
             for first in (8 * MIB, size):  # the first is for what the process keeps for good
                 before = watched.memory()

@@ -25,6 +25,7 @@ for turn in range(100):
     for _ in range(5):
         node = Node()
         node.local, node.itself = threading.local(), node
+        node.local.value = 1
     spare = {}
     del spare  # the call takes it for its result, and the first collection comes later
     gc.set_threshold(1, 1, 1)
