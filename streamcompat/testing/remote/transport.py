@@ -188,8 +188,12 @@ class Transport:
 
     def receive(self, wait: float) -> bytes | None:
         """What has arrived; `b""` at the end, `None` if nothing comes within so many seconds."""
-        if not self._held and not self.ended:
-            self._keep(wait)
+        end = time.monotonic() + wait
+        while not self._held and not self.ended:
+            # What has arrived may be of TLS alone, such as a session ticket.
+            self._keep(max(end - time.monotonic(), 0.0))
+            if time.monotonic() >= end:
+                break
         if self._held:
             data = bytes(self._held)
             self._held.clear()
