@@ -28,7 +28,7 @@ FIND_PYTHON = for name in python3 python3.13 python3.12 python3.11 python3.14 py
 	done
 
 .PHONY: help setup run test test-all test-lowest test-newest test-browser test-frameworks test-long audit fuzz soak \
-	lint format wheel docs release-check bench clean
+	lint format wheel docs release-check bench bench-scale clean
 
 help:
 	@echo "make run        serve the example site on http://$(HOST):$(PORT)/"
@@ -48,6 +48,7 @@ help:
 	@echo "make docs       build the documentation as a site into build/docs/, with warnings as errors"
 	@echo "make release-check  prove a release: sdist and wheel, an empty environment on each Python, types, the README"
 	@echo "make bench      compare with other servers; ARGS='--against main': with our own at main"
+	@echo "make bench-scale  measure 100 to 20,000 connections, streams, WebSockets and routes, beside uvicorn"
 	@echo "make setup      only create the environment in $(VENV)"
 	@echo "make clean      remove everything that these commands have created"
 
@@ -172,6 +173,9 @@ release-check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-scale: $(READY)
+	$(BIN)/python -m benchmarks.scale $(ARGS)
 
 clean:
 	rm -rf $(VENV) .venvs dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .fuzz

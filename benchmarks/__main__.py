@@ -24,7 +24,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--servers",
-        help="keys or ours, observed, peers, originals, limits, without, all; separated by commas",
+        help="keys or ours, asgi, observed, peers, originals, limits, without, all; separated by commas",
     )
     parser.add_argument(
         "--workloads", help="keys or main, latency, scale, many, big, workers; separated by commas"

@@ -110,7 +110,15 @@ class Report:
     def text(self, charts: Sequence[str]) -> str:
         parts = [self._head()]
         parts += [f"![{name}]({name})" for name in charts if name == "chart.svg"]
-        parts += [self._columns(), self._ratios(), self._latency(), self._scale(), self._many(), self._big()]
+        parts += [
+            self._columns(),
+            self._ratios(),
+            self._shared_apps(),
+            self._latency(),
+            self._scale(),
+            self._many(),
+            self._big(),
+        ]
         parts.append(self._workers())
         parts += [self._chunks(), self._busy(), self._spread()]
         parts.append(self._failures())  # last, because the tables number the reasons
@@ -250,6 +258,34 @@ class Report:
                 )
             parts.append(markdown(header, _measured(rows)))
         return "\n\n".join(parts)
+
+    def _shared_apps(self) -> str:
+        """The rows of each application that several servers serve, and ours against each of them."""
+        workloads = self._group("main") + self._group("latency")
+        parts = []
+        for app, words in (("asgi", "A bare ASGI application"), ("starlette", "A Starlette application")):
+            rows = [spec for spec in self._rows() if spec.shared == app]
+            ours = next((spec for spec in rows if spec.family is Family.OURS), None)
+            if ours is None or len(rows) < 2 or not workloads:
+                continue
+            header = ["server", *(f"{one.title}, {one.unit}" for one in workloads)]
+            figures = [[self._name(spec), *(self._shown(spec, one) for one in workloads)] for spec in rows]
+            against = [
+                [
+                    f"times {self._name(spec)}",
+                    *(
+                        times(ratio(self._value(ours, one), self._value(spec, one), one.higher_is_better))
+                        for one in workloads
+                    ),
+                ]
+                for spec in rows
+                if spec is not ours
+            ]
+            parts.append(f"### {words}\n\n" + markdown(header, _measured(figures + against)))
+        if not parts:
+            return ""
+        words = "Our server hosts the application that the others host. Above 1 is better for streamcompat."
+        return "\n\n".join(["## The same application on each server", words, *parts])
 
     def _value(self, spec: ServerSpec, workload: Workload) -> float | None:
         cell = self._cell(spec, workload)

@@ -28,11 +28,15 @@ class ServerSpec:
     only: frozenset[str] | None = None  # keys of the workloads to measure; None for all
     back_pressure: bool = True  # False: it buffers without bound if the client is slow
     everywhere: bool = False  # may run on every core, including the client's
+    shared: str | None = (
+        None  # the ASGI application that other servers serve, too; None for an app of its own
+    )
     root: Path | None = None  # the source tree to run from; None for this checkout
 
     def with_workers(self, count: int) -> "ServerSpec":
         """The same with this many worker processes, on every core; only for our own rows."""
-        return replace(self, arguments=lambda port: [*self.arguments(port), str(count)], everywhere=True)
+        words = [str(count)] if self.key.startswith("ours") else ["--workers", str(count)]
+        return replace(self, arguments=lambda port: [*self.arguments(port), *words], everywhere=True)
 
     @property
     def headline(self) -> bool:
@@ -42,22 +46,38 @@ class ServerSpec:
         return self.key == "bare-h11" or (self.key.endswith("-uvloop") and self.only is None)
 
 
-def _uvicorn(app: str, http: str) -> Callable[[int], list[str]]:
+def _uvicorn(app: str, http: str, websocket: str = "none") -> Callable[[int], list[str]]:
     def arguments(port: int) -> list[str]:
-        words = f"-m uvicorn {app} --host 127.0.0.1 --port {port} --loop uvloop --http {http} --ws none"
+        words = (
+            f"-m uvicorn {app} --host 127.0.0.1 --port {port} --loop uvloop --http {http} --ws {websocket}"
+        )
         return f"{words} --backlog 2048 --no-access-log --log-level warning".split()
 
     return arguments
 
 
-def _hypercorn(port: int) -> list[str]:
-    words = "-m hypercorn benchmarks.apps.asgi:app --config python:benchmarks.apps.hypercorn_config"
-    return f"{words} --bind 127.0.0.1:{port}".split()
+def _hypercorn(app: str) -> Callable[[int], list[str]]:
+    def arguments(port: int) -> list[str]:
+        words = f"-m hypercorn {app} --config python:benchmarks.apps.hypercorn_config"
+        return f"{words} --bind 127.0.0.1:{port}".split()
+
+    return arguments
 
 
-def _granian(port: int) -> list[str]:
-    words = "-m granian benchmarks.apps.asgi:app --interface asgi --http 1 --no-ws --loop uvloop --workers 1"
-    return f"{words} --host 127.0.0.1 --port {port} --backlog 2048 --log-level warning".split()
+def _granian(app: str) -> Callable[[int], list[str]]:
+    def arguments(port: int) -> list[str]:
+        words = f"-m granian {app} --interface asgi --http 1 --no-ws --loop uvloop --workers 1"
+        return f"{words} --host 127.0.0.1 --port {port} --backlog 2048 --log-level warning".split()
+
+    return arguments
+
+
+def _run(target: str, *options: str) -> Callable[[int], list[str]]:
+    def arguments(port: int) -> list[str]:
+        words = f"-m streamcompat run {target} --host 127.0.0.1 --port {port} --backlog 2048"
+        return [*words.split(), *options]
+
+    return arguments
 
 
 def _module(name: str, *more: str) -> Callable[[int], list[str]]:
@@ -72,7 +92,12 @@ STARLETTE = "benchmarks.apps.starlette_app:app"
 
 PEERS = [
     ServerSpec(
-        "uvicorn-h11", "uvicorn {version}, h11, uvloop", Family.PEER, _uvicorn(ASGI, "h11"), "uvicorn"
+        "uvicorn-h11",
+        "uvicorn {version}, h11, uvloop",
+        Family.PEER,
+        _uvicorn(ASGI, "h11"),
+        "uvicorn",
+        shared="asgi",
     ),
     ServerSpec(
         "uvicorn-httptools",
@@ -80,6 +105,7 @@ PEERS = [
         Family.PEER,
         _uvicorn(ASGI, "httptools"),
         "uvicorn",
+        shared="asgi",
     ),
     ServerSpec(
         "starlette",
@@ -87,8 +113,16 @@ PEERS = [
         Family.PEER,
         _uvicorn(STARLETTE, "httptools"),
         "starlette",
+        shared="starlette",
     ),
-    ServerSpec("hypercorn", "hypercorn {version}, h11, uvloop", Family.PEER, _hypercorn, "hypercorn"),
+    ServerSpec(
+        "hypercorn",
+        "hypercorn {version}, h11, uvloop",
+        Family.PEER,
+        _hypercorn(ASGI),
+        "hypercorn",
+        shared="asgi",
+    ),
     ServerSpec("sanic", "Sanic {version}, uvloop", Family.PEER, _module("sanic_current"), "sanic"),
     ServerSpec(
         "aiohttp", "aiohttp {version}, uvloop", Family.PEER, _module("aiohttp_app", "uvloop"), "aiohttp"
@@ -101,7 +135,48 @@ PEERS = [
         "aiohttp",
         by_default=False,
     ),
-    ServerSpec("granian", "granian {version} (Rust), uvloop", Family.PEER, _granian, "granian"),
+    ServerSpec(
+        "granian",
+        "granian {version} (Rust), uvloop",
+        Family.PEER,
+        _granian(ASGI),
+        "granian",
+        shared="asgi",
+    ),
+]
+
+# The same two ASGI applications on our server and on the others, where no row above has them.
+ASGI_ROWS = [
+    ServerSpec(
+        "ours-asgi-uvloop",
+        "streamcompat, bare ASGI app, uvloop",
+        Family.OURS,
+        _run(ASGI, "--no-access-log"),
+        shared="asgi",
+    ),
+    ServerSpec(
+        "ours-starlette-uvloop",
+        "streamcompat, Starlette, uvloop",
+        Family.OURS,
+        _run(STARLETTE, "--no-access-log"),
+        shared="starlette",
+    ),
+    *(
+        ServerSpec(
+            f"starlette-{key}",
+            f"Starlette {{version}} on {words}",
+            Family.PEER,
+            arguments,
+            "starlette",
+            by_default=False,
+            shared="starlette",
+        )
+        for key, words, arguments in (
+            ("h11", "uvicorn, h11", _uvicorn(STARLETTE, "h11")),
+            ("hypercorn", "hypercorn", _hypercorn(STARLETTE)),
+            ("granian", "granian", _granian(STARLETTE)),
+        )
+    ),
 ]
 
 ORIGINALS = [
@@ -203,22 +278,13 @@ WITHOUT = [
 ]
 
 
-def _run(*options: str) -> Callable[[int], list[str]]:
-    def arguments(port: int) -> list[str]:
-        target = "benchmarks/apps/sanic_flavour.py:app"
-        words = f"-m streamcompat run {target} --host 127.0.0.1 --port {port} --backlog 2048"
-        return [*words.split(), *options]
-
-    return arguments
-
-
 # Our server with one way to look inside, in the workloads in which a request or a chunk costs least.
 OBSERVED = [
     ServerSpec(
         f"observed-{part}",
         f"streamcompat, Sanic API, uvloop, {words}",
         Family.OURS,
-        _run(*options),
+        _run("benchmarks/apps/sanic_flavour.py:app", *options),
         by_default=False,
         only=frozenset({"get", "down-100", "echo-100"}),
     )
@@ -262,12 +328,35 @@ _DRIVERS = {
     "trio": "anyio driver on trio",
 }
 
-ALL = [*_our_rows(), *OBSERVED, *WITHOUT, *PEERS, *ORIGINALS, *LIMITS]
+ALL = [*_our_rows(), *ASGI_ROWS, *OBSERVED, *WITHOUT, *PEERS, *ORIGINALS, *LIMITS]
+
+
+CROWDS = "benchmarks.apps.crowds"
+
+# The rows of ``benchmarks.scale``.
+SCALE = [
+    ServerSpec(
+        "scale-sanic", "streamcompat, Sanic API", Family.OURS, _run(f"{CROWDS}:sanic_0", "--no-access-log")
+    ),
+    ServerSpec(
+        "scale-starlette",
+        "streamcompat, Starlette",
+        Family.OURS,
+        _run(f"{CROWDS}:starlette_0", "--no-access-log"),
+    ),
+    ServerSpec(
+        "scale-uvicorn",
+        "uvicorn {version}, Starlette",
+        Family.PEER,
+        _uvicorn(f"{CROWDS}:starlette_0", "httptools", "auto"),
+        "uvicorn",
+    ),
+]
 
 
 def chosen(names: str | None) -> list[ServerSpec]:
-    """The rows for ``--servers``: keys, or ``ours``, ``observed``, ``peers``, ``originals``, ``limits``,
-    ``without``."""
+    """The rows for ``--servers``: keys, or ``ours``, ``asgi``, ``observed``, ``peers``, ``originals``,
+    ``limits``, ``without``."""
     if names is None:
         return [spec for spec in ALL if spec.by_default]
     groups = {
@@ -279,8 +368,12 @@ def chosen(names: str | None) -> list[ServerSpec]:
     }
     wanted = {name.strip() for name in names.split(",") if name.strip()}
     known = {spec.key for spec in ALL}
-    if "observed" in wanted:
-        wanted = wanted - {"observed"} | {spec.key for spec in OBSERVED}
+    more = {
+        "observed": {spec.key for spec in OBSERVED},
+        "asgi": {spec.key for spec in ALL if spec.shared},
+    }
+    for name in wanted & set(more):
+        wanted = wanted - {name} | more[name]
     unknown = wanted - known - set(groups) - {"all"}
     if unknown:
         raise SystemExit(
