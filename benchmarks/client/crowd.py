@@ -21,6 +21,7 @@ SECOND = 1000  # milliseconds between two events of a stream
 EVENTS = 1_000_000
 MESSAGE = b"hello"
 ANSWER = b"\x81\x05hello"
+PING = b"\x89"
 HANDSHAKE = wire.get(
     "/ws",
     b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
@@ -32,6 +33,12 @@ def frame() -> bytes:
     """The message as a client sends it: masked (RFC 6455, section 5.3)."""
     mask = os.urandom(4)
     return b"\x81\x85" + mask + bytes(byte ^ mask[place % 4] for place, byte in enumerate(MESSAGE))
+
+
+def pong(data: bytes) -> bytes:
+    """The answer to the ping in ``data``, with a mask of zeros."""
+    _, _, ping = data.partition(PING)
+    return b"\x8a" + bytes([0x80 | ping[0]]) + bytes(4) + ping[1 : 1 + ping[0]]
 
 
 def joined(port: int, kind: str) -> socket.socket:
@@ -59,18 +66,21 @@ def turn(connections: dict[int, socket.socket], poller: "select.epoll") -> float
     data = frame()
     for connection in connections.values():
         connection.sendall(data)
-    missing = {number: len(ANSWER) for number in connections}
+    missing = dict.fromkeys(connections, b"")
     while missing:
         ready = poller.poll(60.0)
         if not ready:
             raise WrongResponse(f"{len(missing)} messages did not come back within a minute")
         for number, _ in ready:
-            size = len(connections[number].recv(4096))
-            if not size:
+            data = connections[number].recv(4096)
+            if not data:
                 raise WrongResponse("the server closed a WebSocket")
-            missing[number] -= size
-            if missing[number] <= 0:
-                del missing[number]
+            if PING in data:
+                connections[number].sendall(pong(data))
+            if number in missing:
+                missing[number] += data
+                if ANSWER in missing[number]:
+                    del missing[number]
     return time.perf_counter() - begin
 
 

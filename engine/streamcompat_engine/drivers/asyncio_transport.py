@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 from ..exchange.flow import Wakeup
 from .service import Service
 from .session import Session
-from .transport import ENDED, RESET, was_reset
+from .transport import ENDED, LOST, RESET, was_reset
 
 _LARGE: Final = 32 * 1024
 """Bytes from which pieces are written without joining them; below this, joining costs less."""
@@ -94,14 +94,15 @@ class AsyncioTransport(asyncio.Protocol):
         self.session.on_data(data)
 
     def eof_received(self) -> bool:
-        self.session.on_eof()
+        self._service.departures.tell(self.session.on_eof, self.call_soon)
         return self.session.life < ENDED  # False would make asyncio close before the answer has left
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self.session.on_lost()
+        self.session.life = LOST  # the transport is gone now, even if the session is told later
+        self._service.departures.tell(self.session.on_lost, self.call_soon)
 
     def pause_writing(self) -> None:
         self.session.on_blocked()

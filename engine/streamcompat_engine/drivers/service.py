@@ -19,6 +19,7 @@ from ..exchange.observer import Guarded, Observer
 from ..exchange.origin import Origins
 from ..limits import Limits, Timeouts
 from ..logs import LINE, LogBudget, printable
+from .departures import Departures
 from .spill import SpillRoom
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Service:
         exhaustion_budget: for the line that no connection can be accepted; one a second.
         awaken: called when a connection begins, by somebody who sleeps until then.
         spill_room: the room on disk for responses that deadlock with their requests.
+        departures: peers that have left and whose sessions do not know it yet.
         stacks: stacks of finished streaming functions, kept for reuse (see `suspension`).
     """
 
@@ -86,6 +88,7 @@ class Service:
         self.exhaustion_budget: LogBudget = LogBudget(burst=1)
         self.awaken: Callable[[], None] | None = None
         self.spill_room: SpillRoom = SpillRoom(limits.spill_total)
+        self.departures: Departures = Departures()
         self.stacks: list[Any] = []
         self._emptied: Wakeup | None = None
         self._second = -1

@@ -468,3 +468,35 @@ def test_while_pipelined_requests_wait(driver: str) -> None:
         eventually(lambda: not served.server._service.outliving, "the exchange has ended")
         assert served.get("/other").status == 200
     assert served_targets == [b"/1", b"/other"]
+
+
+@leaving
+@every_driver
+def test_many_that_leave_at_once_are_all_told(leave: Leave, driver: str) -> None:
+    """More than are told in one turn of the loop."""
+    begun: list[str] = []
+    ended: list[str] = []
+
+    async def waiting(exchange: Exchange) -> None:
+        if exchange.head.target == b"/other":
+            exchange.respond(200, (), b"other")
+            return
+        begun.append("begun")
+        try:
+            while await exchange.receive():
+                pass
+        except ClientDisconnected:
+            ended.append("told")
+            raise
+
+    with serve(waiting, driver) as served:
+        clients = [served.connect() for _ in range(150)]
+        for client in clients:
+            client.send(request("POST", "/", "Content-Length: 5") + b"1")
+        eventually(lambda: len(begun) == len(clients), "every handler runs")
+        for client in clients:
+            leave(client)
+        served.until_empty()
+        eventually(lambda: not served.server._service.outliving, "no exchange outlives its connection")
+        assert ended == ["told"] * len(clients)
+        assert served.get("/other").body == b"other"
