@@ -24,7 +24,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--servers",
-        help="keys or ours, asgi, observed, peers, originals, limits, without, all; separated by commas",
+        help="keys or ours, asgi, observed, peers, originals, alone, without, all; separated by commas",
     )
     parser.add_argument(
         "--workloads", help="keys or main, latency, scale, many, big, workers; separated by commas"
@@ -121,9 +121,7 @@ def measure(options: argparse.Namespace, plan: Plan) -> int:
         minutes=minutes,
     )
     folder = output_folder(options)
-    peers = made["peers"]
-    assert isinstance(peers, Environment)
-    print(report.write(folder, results, about, peers))
+    print(report.write(folder, results, about))
     say(f"written to {folder}, in {minutes:.1f} minutes")
     return 0
 

@@ -1,20 +1,44 @@
-"""Draws the charts from results.json: ``python -m benchmarks.chart results.json FOLDER``.
+"""Draws the chart of six workloads from results.json, as one SVG that fits a page 830 px wide.
 
-It runs in the environment of the peers, which has matplotlib. It prints the names of the files that it
-writes.
+The text is text, and the colours follow the reader's light or dark scheme. The rows of a panel are sorted,
+the best first; a bar is as long as the figure, but where less is better the panel says so.
 """
 
-import json
-import sys
-from pathlib import Path
+from collections.abc import Sequence
+from html import escape
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
-
-COLOURS = {"streamcompat": "#d1495b", "peer": "#30638e", "original": "#8d99ae", "limit": "#c9c9c9"}
+PANELS = (
+    ("get", "GET, 32 connections"),
+    ("get-unique", "GET, no two heads alike"),
+    ("down-100", "Download in chunks of 100 bytes"),
+    ("down-64k", "Download in pieces of 64 KiB"),
+    ("up-64k", "Upload in chunks of 64 KiB"),
+    ("echo-turn", "Echo, one chunk at a time"),
+)
+ROWS = {
+    "ours-sanic-uvloop": "streamcompat, Sanic API",
+    "ours-starlette-uvloop": "streamcompat, Starlette",
+    "starlette": "uvicorn, Starlette",
+    "uvicorn-httptools": "uvicorn, httptools",
+    "uvicorn-h11": "uvicorn, h11",
+    "hypercorn": "hypercorn",
+    "granian": "granian (Rust)",
+    "aiohttp": "aiohttp",
+    "sanic": "Sanic 25",
+    "bare-h11": "h11 alone",
+}
+WIDTH, ACROSS, MARGIN, GAP = 830, 2, 12, 22
+LABEL, VALUE, ROW, HEAD = 182, 52, 19, 34  # px: names, figures, one row, the title of a panel
+STYLE = """
+svg { font: 12px system-ui, sans-serif; fill: #1f2328 }
+.title { font-weight: 600; font-size: 13px } .unit { fill: #59636e }
+.ours { fill: #b3304a } .peer { fill: #54749b } .alone { fill: #8d959f } .best { font-weight: 600 }
+@media (prefers-color-scheme: dark) {
+svg { fill: #e6edf3 } .unit { fill: #9198a1 }
+.ours { fill: #f0718a } .peer { fill: #7a9cc6 } .alone { fill: #7d8590 }
+}
+"""
 
 
 def short(value: float) -> str:
@@ -24,112 +48,71 @@ def short(value: float) -> str:
     return f"{value:.3g}"
 
 
-def headline(data: dict[str, Any]) -> Any:
-    """The most important rows only."""
-    return columns(data, [one for one in data["servers"] if one["headline"]])
+def kind(key: str) -> str:
+    if key.startswith("ours"):
+        return "ours"
+    return "alone" if key == "bare-h11" else "peer"
 
 
-def everything(data: dict[str, Any]) -> Any:
-    return columns(data, data["servers"])
+def measured(data: dict[str, Any], workload: dict[str, Any]) -> list[tuple[str, float]]:
+    """The rows of a panel and their figures, the best first."""
+    found = [
+        (server["key"], float(median))
+        for server in data["servers"]
+        if server["key"] in ROWS
+        and (median := (server["results"].get(workload["key"]) or {}).get("median")) is not None
+    ]
+    return sorted(found, key=lambda row: row[1], reverse=workload["higher_is_better"])
 
 
-def columns(data: dict[str, Any], servers: list[dict[str, Any]]) -> Any:
-    """One panel for each column of the main table; a bar for each server."""
-    workloads = [one for one in data["workloads"] if one["group"] == "main"]
-    servers = [one for one in servers if not one["missing"]]
-    if not workloads or not servers:
+def chart(data: dict[str, Any]) -> str | None:
+    """The SVG; None if none of its workloads was measured."""
+    workloads = {one["key"]: one for one in data["workloads"]}
+    panels = [
+        (title, workloads[key], rows)
+        for key, title in PANELS
+        if key in workloads and (rows := measured(data, workloads[key]))
+    ]
+    if not panels:
         return None
-    across = min(3, len(workloads))
-    down = -(-len(workloads) // across)
-    height = 0.22 * len(servers) + 0.9
-    picture, panels = plt.subplots(
-        down, across, figsize=(4.2 * across + 2.4, height * down), sharey=True, squeeze=False
+    width = (WIDTH - 2 * MARGIN - (ACROSS - 1) * GAP) // ACROSS
+    parts: list[str] = []
+    top = MARGIN
+    for first in range(0, len(panels), ACROSS):
+        line = panels[first : first + ACROSS]
+        for place, (title, workload, rows) in enumerate(line):
+            parts += panel(MARGIN + place * (width + GAP), top, width, title, workload, rows)
+        top += HEAD + ROW * max(len(rows) for _, _, rows in line) + GAP
+    words = "Requests and streams: streamcompat beside other servers, one process on one core each"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" width="{WIDTH}" height="{top}" '
+        f'role="img" aria-label="{words}">\n<title>{words}</title>\n<style>{STYLE}</style>\n'
+        + "\n".join(parts)
+        + "\n</svg>\n"
     )
-    names = [one["title"].removeprefix("streamcompat, ") for one in servers]
-    places = range(len(servers))
-    for panel, workload in zip(panels.flat, workloads, strict=False):
-        values = [(one["results"].get(workload["key"]) or {}).get("median") or 0.0 for one in servers]
-        panel.barh(places, values, color=[COLOURS[one["family"]] for one in servers], height=0.75)
-        # A limit may be far greater: its bar is cut, and its figure is at the edge.
-        largest = max(values)
-        rivals = [v for v, one in zip(values, servers, strict=True) if one["family"] != "limit"]
-        edge = min(largest, 1.3 * max(rivals)) if any(rivals) else largest
-        edge = edge or 1.0
-        for place, value in zip(places, values, strict=True):
-            if value:
-                words = short(value) + (" →" if value > edge else "")
-                panel.text(min(value, edge) + edge * 0.01, place, words, va="center", fontsize=7)
-        panel.set_xlim(0, edge * 1.16)
-        panel.set_title(f"{workload['title']}, {workload['unit']}", fontsize=9)
-        panel.set_yticks(list(places), names, fontsize=7)
-        panel.xaxis.set_major_formatter(lambda value, _: short(value))
-        panel.tick_params(axis="x", labelsize=7)
-        panel.spines[["top", "right"]].set_visible(False)
-    panels[0][0].invert_yaxis()
-    for panel in list(panels.flat)[len(workloads) :]:
-        panel.set_visible(False)
-    handles = [plt.Rectangle((0, 0), 1, 1, color=colour) for colour in COLOURS.values()]
-    picture.legend(handles, list(COLOURS), loc="lower center", ncols=4, fontsize=8, frameon=False)
-    picture.suptitle("One server process on one core, the client on another; longer is better", fontsize=10)
-    picture.tight_layout(rect=(0, 0.03, 1, 0.99))
-    return picture
 
 
-def growth(data: dict[str, Any]) -> Any:
-    """Request rate against the number of connections, a line for each server."""
-    workloads = [one for one in data["workloads"] if one["group"] == "scale"]
-    if len(workloads) < 2:
-        return None
-    picture, panel = plt.subplots(figsize=(7.5, 4.8))
-    styles = ["-", "--", ":", "-."]
-    seen: dict[str, int] = {}
-    for server in data["servers"]:
-        if server["key"].startswith("raw-transport"):  # far above all others
-            continue
-        points = [
-            (int(one["key"].removeprefix("get-c")), server["results"][one["key"]]["median"])
-            for one in workloads
-            if server["results"].get(one["key"], {}).get("median")
-        ]
-        if not points:
-            continue
-        number = seen[server["family"]] = seen.get(server["family"], -1) + 1
-        panel.plot(
-            *zip(*points, strict=True),
-            color=COLOURS[server["family"]],
-            linestyle=styles[number % len(styles)],
-            marker="os^Dv<>P*X"[number % 10],
-            markersize=4,
-            linewidth=1.2,
-            label=server["title"].removeprefix("streamcompat, "),
+def panel(
+    left: int,
+    top: int,
+    width: int,
+    title: str,
+    workload: dict[str, Any],
+    rows: Sequence[tuple[str, float]],
+) -> list[str]:
+    unit = workload["unit"] + ("" if workload["higher_is_better"] else ", less is better")
+    parts = [
+        f'<text x="{left}" y="{top + 14}"><tspan class="title">{escape(title)}</tspan>'
+        f'<tspan class="unit" dx="6">{escape(unit)}</tspan></text>'
+    ]
+    longest = max(value for _, value in rows)
+    for number, (key, value) in enumerate(rows):
+        y = top + HEAD + number * ROW
+        length = max(1.0, (width - LABEL - VALUE) * value / longest)
+        weight = ' class="best"' if kind(key) == "ours" else ""
+        parts.append(
+            f'<text x="{left}" y="{y}"{weight}>{ROWS[key]}</text>'
+            f'<rect class="{kind(key)}" x="{left + LABEL}" y="{y - 10}" width="{length:.1f}" height="12"/>'
+            f'<text x="{left + LABEL + length + 5:.1f}" y="{y}"{weight}>{short(value)}</text>'
         )
-    panel.set_xscale("log")
-    panel.set_ylim(bottom=0)
-    panel.set_xlabel("keep-alive connections", fontsize=8)
-    panel.set_ylabel("GET requests per second", fontsize=8)
-    panel.yaxis.set_major_formatter(lambda value, _: short(value))
-    panel.tick_params(labelsize=7)
-    panel.spines[["top", "right"]].set_visible(False)
-    panel.legend(fontsize=6, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-    picture.tight_layout()
-    return picture
-
-
-def main() -> None:
-    data = json.loads(Path(sys.argv[1]).read_text())
-    # The rows without an optimisation are only in the tables.
-    data["servers"] = [one for one in data["servers"] if one["family"] in COLOURS]
-    folder = Path(sys.argv[2])
-    matplotlib.rcParams["svg.hashsalt"] = "streamcompat"  # the same figures give the same file
-    for name, draw in (("chart", headline), ("all", everything), ("growth", growth)):
-        picture = draw(data)
-        if picture is None:
-            continue
-        picture.savefig(folder / f"{name}.svg", metadata={"Date": None}, bbox_inches="tight")
-        picture.savefig(folder / f"{name}.png", dpi=110, bbox_inches="tight")
-        plt.close(picture)
-        print(f"{name}.svg", f"{name}.png")
-
-
-if __name__ == "__main__":
-    main()
+    return parts

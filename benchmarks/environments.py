@@ -1,6 +1,6 @@
 """The environments that the servers run in, created in ``benchmarks/.environments`` on first use.
 
-``peers`` has today's servers, the chart library and the dependencies of streamcompat, so that every server
+``peers`` has today's servers and the dependencies of streamcompat, so that every server
 runs on the same interpreter, event loop and h11. ``originals`` has the packages of 2017 and 2018 on Python
 3.6, if that is installed. The constraints files pin names and versions, nothing else.
 """
@@ -19,7 +19,6 @@ ROOT = HERE.parent
 FOLDER = HERE / ".environments"
 
 PEERS = ["aiohttp", "granian", "httptools", "hypercorn", "sanic", "starlette", "uvicorn", "uvloop", "trio"]
-CHART = ["matplotlib"]
 ORIGINALS = ["sanic==0.7.0", "mach9==0.0.4", "websockets==4.0.1"]
 
 
@@ -60,7 +59,7 @@ def own_dependencies() -> list[str]:
 
 def peers() -> Environment:
     """Today's servers on the interpreter that runs the suite."""
-    requirements = PEERS + CHART + own_dependencies()
+    requirements = PEERS + own_dependencies()
     return _environment("peers", sys.executable, HERE / "constraints.txt", requirements)
 
 

@@ -1,7 +1,6 @@
-"""Writes the results: raw figures as JSON, tables as Markdown, charts as SVG and PNG."""
+"""Writes the results: raw figures as JSON, tables as Markdown, a chart as SVG."""
 
 import json
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -10,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.environments import Environment
+from benchmarks.chart import chart
 from benchmarks.figures import Cell, best, percentile, ratio
 from benchmarks.runner import Results
 from benchmarks.servers import Family, ServerSpec
@@ -30,26 +29,17 @@ class About:
     minutes: float
 
 
-def write(folder: Path, results: Results, about: About, environment: Environment) -> str:
-    """Write results.json, results.md and the charts into ``folder``; return the Markdown text."""
+def write(folder: Path, results: Results, about: About) -> str:
+    """Write results.json, results.md and chart.svg into ``folder``; return the Markdown text."""
     folder.mkdir(parents=True, exist_ok=True)
-    raw = folder / "results.json"
-    raw.write_text(json.dumps(as_json(results, about), indent=1) + "\n")
-    charts = _charts(raw, folder, environment)
-    text = Report(results, about).text(charts)
+    raw = as_json(results, about)
+    (folder / "results.json").write_text(json.dumps(raw, indent=1) + "\n")
+    picture = chart(raw)
+    if picture is not None:
+        (folder / "chart.svg").write_text(picture)
+    text = Report(results, about).text(picture is not None)
     (folder / "results.md").write_text(text)
     return text
-
-
-def _charts(raw: Path, folder: Path, environment: Environment) -> list[str]:
-    command = [str(environment.python), "-m", "benchmarks.chart", str(raw.resolve()), str(folder.resolve())]
-    done = subprocess.run(
-        command, env=environment.variables(), capture_output=True, text=True, timeout=180, check=False
-    )
-    if done.returncode != 0:
-        print(f"no chart: {(done.stderr.strip().splitlines() or ['unknown error'])[-1]}")
-        return []
-    return done.stdout.split()
 
 
 def as_json(results: Results, about: About) -> dict[str, Any]:
@@ -107,9 +97,10 @@ class Report:
         self.about = about
         self.notes: list[str] = []  # reasons of failures, numbered from 1
 
-    def text(self, charts: Sequence[str]) -> str:
+    def text(self, has_chart: bool) -> str:
         parts = [self._head()]
-        parts += [f"![{name}]({name})" for name in charts if name == "chart.svg"]
+        if has_chart:
+            parts.append("![Requests and streams, streamcompat beside other servers](chart.svg)")
         parts += [
             self._columns(),
             self._ratios(),

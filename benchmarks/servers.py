@@ -10,7 +10,7 @@ class Family(Enum):
     PEER = "peer"
     OURS = "streamcompat"
     ORIGINAL = "original"
-    LIMIT = "limit"
+    ALONE = "alone"
     ABLATION = "without"
 
 
@@ -200,42 +200,40 @@ ORIGINALS = [
     ),
 ]
 
-LIMITS = [
-    ServerSpec(
-        "engine", "limit: our engine without an app, uvloop", Family.LIMIT, _module("engine_only", "uvloop")
-    ),
+ALONE = [
+    ServerSpec("engine", "our engine without an app, uvloop", Family.ALONE, _module("engine_only", "uvloop")),
     ServerSpec(
         "engine-asyncio",
-        "limit: our engine without an app, asyncio",
-        Family.LIMIT,
+        "our engine without an app, asyncio",
+        Family.ALONE,
         _module("engine_only", "asyncio"),
         by_default=False,
     ),
     ServerSpec(
         "bare-h11",
-        "limit: bare h11 {version} protocol, uvloop",
-        Family.LIMIT,
+        "h11 {version} alone, uvloop",
+        Family.ALONE,
         _module("bare_h11", "uvloop"),
         "h11",
     ),
     ServerSpec(
         "bare-h11-asyncio",
-        "limit: bare h11 {version} protocol, asyncio",
-        Family.LIMIT,
+        "h11 {version} alone, asyncio",
+        Family.ALONE,
         _module("bare_h11", "asyncio"),
         "h11",
     ),
     ServerSpec(
         "raw-transport",
-        "limit: transport without HTTP, uvloop",
-        Family.LIMIT,
+        "a transport without HTTP, uvloop",
+        Family.ALONE,
         _module("raw_transport", "uvloop"),
         "uvloop",
     ),
     ServerSpec(
         "raw-transport-asyncio",
-        "limit: transport without HTTP, asyncio",
-        Family.LIMIT,
+        "a transport without HTTP, asyncio",
+        Family.ALONE,
         _module("raw_transport", "asyncio"),
         by_default=False,
     ),
@@ -328,7 +326,7 @@ _DRIVERS = {
     "trio": "anyio driver on trio",
 }
 
-ALL = [*_our_rows(), *ASGI_ROWS, *OBSERVED, *WITHOUT, *PEERS, *ORIGINALS, *LIMITS]
+ALL = [*_our_rows(), *ASGI_ROWS, *OBSERVED, *WITHOUT, *PEERS, *ORIGINALS, *ALONE]
 
 
 CROWDS = "benchmarks.apps.crowds"
@@ -356,14 +354,14 @@ SCALE = [
 
 def chosen(names: str | None) -> list[ServerSpec]:
     """The rows for ``--servers``: keys, or ``ours``, ``asgi``, ``observed``, ``peers``, ``originals``,
-    ``limits``, ``without``."""
+    ``alone``, ``without``."""
     if names is None:
         return [spec for spec in ALL if spec.by_default]
     groups = {
         "ours": Family.OURS,
         "peers": Family.PEER,
         "originals": Family.ORIGINAL,
-        "limits": Family.LIMIT,
+        "alone": Family.ALONE,
         "without": Family.ABLATION,
     }
     wanted = {name.strip() for name in names.split(",") if name.strip()}

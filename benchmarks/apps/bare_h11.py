@@ -1,4 +1,4 @@
-"""The limit set by h11: a bare asyncio protocol around an h11.Connection, without a framework.
+"""What h11 costs by itself: an asyncio protocol around an h11.Connection, without a framework.
 
 Every byte of a request and of a response passes through h11, as its documentation shows; one
 ``h11.Connection`` serves all requests of a connection. ``python -m benchmarks.apps.bare_h11 PORT LOOP``.

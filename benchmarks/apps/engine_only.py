@@ -1,4 +1,4 @@
-"""The limit set by our own engine: the routes of ``payload`` on plain exchanges, without the kernel.
+"""What our own engine costs by itself: the routes of ``payload`` on plain exchanges, without the kernel.
 
 The difference to a facade's row is the cost of the kernel: routing, request and response objects, middleware.
 ``python -m benchmarks.apps.engine_only PORT DRIVER``; DRIVER as in ``benchmarks.apps.serve``.

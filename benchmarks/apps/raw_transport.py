@@ -1,4 +1,4 @@
-"""The limit set by the event loop's transport: the same bytes on the wire, without HTTP parsing.
+"""What the event loop's transport costs by itself: the same bytes on the wire, without HTTP parsing.
 
 It recognises a request by its first bytes, and the end of a body by the client's ``X-Wire`` header (bytes
 of the body on the wire). Answers are made in advance; a stream of small chunks leaves in blocks of about

@@ -1,10 +1,11 @@
 """The report: every choice of rows and columns gives a table, failures have their reason below it."""
 
 import json
+from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import heavy, machine, report, servers, tables
+from benchmarks import chart, heavy, machine, report, servers, tables
 from benchmarks.client.load import LoadClient
 from benchmarks.figures import Cell, Round
 from benchmarks.runner import Results
@@ -38,7 +39,7 @@ def row(text, start):
 
 def test_a_whole_report_can_be_written_and_read(results):
     details = about(Plan(load=LoadClient(None)))
-    text = report.Report(results, details).text(["chart.svg"])
+    text = report.Report(results, details).text(True)
     assert "aiohttp 9.9, uvloop" in text
     assert "{version}" not in text
     read = json.loads(json.dumps(report.as_json(results, details)))
@@ -49,7 +50,7 @@ def test_a_failure_is_in_the_table_with_its_reason_below(results):
     spec, workload = results.servers[0], results.workloads[0]
     results.cells[spec.key, workload.key] = Cell(error="status 500")
     results.missing[results.servers[1].key] = "ended at the start"
-    text = report.Report(results, about(Plan())).text([])
+    text = report.Report(results, about(Plan())).text(False)
     assert "(1)" in row(text, spec.title)
     assert "- (1) status 500" in text
     assert f"- {results.servers[1].title}: ended at the start" in text
@@ -60,7 +61,7 @@ def test_marks_of_a_busy_client_and_of_merged_chunks(results):
     by_key = {one.key: one for one in results.workloads}
     results.cell(spec, by_key["get"]).rounds = [Round(7.0, 1.0, 0.99, 0.2)]
     results.cell(spec, by_key["down-100"]).verified = {"chunks": "merged", "written": 2, "on_wire": 1}
-    line = row(report.Report(results, about(Plan())).text([]), spec.title)
+    line = row(report.Report(results, about(Plan())).text(False), spec.title)
     assert "7.00†" in line
     assert "1.00‡" in line
 
@@ -68,7 +69,7 @@ def test_marks_of_a_busy_client_and_of_merged_chunks(results):
 @pytest.mark.parametrize("names", ["get", "first-byte", "get-c1", "idle", "big-up", "latency,many"])
 def test_any_part_of_the_suite_has_a_report(results, names):
     results.workloads = heavy.chosen(Plan(), names)
-    assert "| server |" in report.Report(results, about(Plan())).text([])
+    assert "| server |" in report.Report(results, about(Plan())).text(False)
 
 
 def test_keys_are_unique_and_chosen_by_family():
@@ -90,3 +91,29 @@ def test_figures_in_tables():
     ]
     assert tables.times(None) == "–"
     assert tables.markdown(["a", "b"], [["x|y", "1"]]).splitlines()[2] == "| x\\|y | 1 |"
+
+
+def test_the_chart_has_six_panels_whose_best_row_is_first():
+    data = {
+        "workloads": [
+            {"key": key, "unit": unit, "higher_is_better": unit != "µs"}
+            for key, unit in (("get", "req/s"), ("echo-turn", "µs"), ("get-c1", "req/s"))
+        ],
+        "servers": [
+            {"key": key, "results": {name: {"median": value} for name in ("get", "echo-turn", "get-c1")}}
+            for key, value in (("bare-h11", 150.0), ("ours-sanic-uvloop", 41_000.0), ("without-lane-in", 9.0))
+        ],
+    }
+    picture = ElementTree.fromstring(chart.chart(data))
+    words = ["".join(one.itertext()) for one in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert words == [
+        "GET, 32 connectionsreq/s",
+        *("streamcompat, Sanic API", "41k", "h11 alone", "150"),
+        "Echo, one chunk at a timeµs, less is better",
+        *("h11 alone", "150", "streamcompat, Sanic API", "41k"),
+    ]
+    assert "prefers-color-scheme: dark" in chart.chart(data)
+    assert len(chart.PANELS) <= 6
+    assert set(chart.ROWS) <= {spec.key for spec in servers.ALL}
+    assert {key for key, _ in chart.PANELS} <= {one.key for one in heavy.all_workloads(Plan())}
+    assert chart.chart({"workloads": [], "servers": []}) is None
