@@ -291,6 +291,7 @@ OBSERVED = [
         ("log", "access log", ("--access-log",)),
         ("json", "access log in JSON", ("--access-log-format", "json")),
         ("metrics", "metrics", ("--no-access-log", "--metrics-port", "0")),
+        ("inspector", "the inspector", ("--no-access-log", "--inspect")),
         ("tracing", "tracing without an SDK", ("--no-access-log", "--tracing")),
     )
 ]

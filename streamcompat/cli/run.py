@@ -21,13 +21,13 @@ from ssl import SSLContext
 from typing import Any, Final, Never
 
 from streamcompat import aliases
-from streamcompat.asgi_api import hosted
+from streamcompat.asgi_api import ASGIApp, hosted
 from streamcompat.cli import defaults, reload
 from streamcompat.cli.command_options import SETTINGS as OF_SETTINGS
 from streamcompat.cli.command_options import CommandOptions
 from streamcompat.cli.defaults import OwnRun
 from streamcompat.cli.errors import ERRORS, CommandError, OutputError, report
-from streamcompat.cli.settings import COMMAND, RUN, SETTINGS, Setting, gathered, printed
+from streamcompat.cli.settings import COMMAND, RUN, SETTINGS, Given, Setting, gathered, printed
 from streamcompat.inspector import Inspector, Recorder
 from streamcompat.sanic_api import compat
 from streamcompat.serving import targets
@@ -49,7 +49,8 @@ DESCRIPTION: Final = "Serve apps of the streaming APIs of old Sanic and of Mach9
 INSPECT: Final = """\
 Serve as `streamcompat run` does, and draw each request as it happens on a page of its
 own: its chunks in and out, who waits for whom, how it ended. Open the address that it
-prints.
+prints. With --url it stands before a server that runs already, in any language: send
+your requests to the address that it listens on.
 """
 EXAMPLES: Final = """\
 examples:
@@ -98,6 +99,10 @@ def _add_command(
         help="draw each request as it happens on a page of its own, on 127.0.0.1; its address is printed "
         "(default: any free port)",
     )
+    if name == "inspect":
+        run.add_argument(
+            "--url", help="hand every request on to the server at this address, such as http://127.0.0.1:3000"
+        )
     for title in dict.fromkeys(setting.flag.group for setting in (*RUN, *COMMAND)):
         group = run.add_argument_group(title)
         for setting in SETTINGS:
@@ -173,6 +178,9 @@ def _run(arguments: argparse.Namespace) -> int:
     if sys.platform == "win32":
         raise CommandError(NEEDS_POSIX)
     given = gathered(arguments, Path.cwd())
+    if getattr(arguments, "url", None) is not None:
+        _inspect_url(arguments, given)
+        return 0
     command = _completed(given.command(), arguments.usage_error)
     arguments.traceback = command.traceback
     _check_certificate(given.values, arguments.usage_error)
@@ -211,6 +219,27 @@ def _run(arguments: argparse.Namespace) -> int:
         return 0
     _run_here(app, config, options, command, arguments.inspect)
     return 0
+
+
+def _inspect_url(arguments: argparse.Namespace, given: Given) -> None:
+    """Draws the requests to a server that runs already: ours stands before it."""
+    from streamcompat.inspector.passage import passage  # what it imports would slow down every other command
+    from streamcompat.testing.remote.address import BadAddress, parse
+
+    command = given.command()
+    if command.target is not None or command.mount:
+        arguments.usage_error("give a TARGET or --url, not both")
+    try:
+        address = parse(arguments.url)
+    except BadAddress as error:
+        raise CommandError(str(error)) from error
+    options = _options([], given.of_run())
+    if options.is_supervised or command.reload:
+        raise CommandError("inspect --url needs a single process, and has nothing to reload")
+    app = ASGIApp(passage(address))
+    _prepare(app, options)
+    print(f"every request is handed on to {arguments.url}", flush=True)
+    _run_here(app, _config(app, options), options, command, arguments.inspect)
 
 
 def _run_here(
