@@ -6,10 +6,10 @@ becomes a page without details, unless the application is in debug mode.
 
 from __future__ import annotations
 
-import html
 import logging
 import traceback
 
+from streamcompat.kernel.debugpage import debug_page
 from streamcompat.kernel.dialect import Dialect
 from streamcompat.kernel.exceptions import HTTPException, answers_for
 from streamcompat.kernel.request.request import BaseRequest
@@ -127,7 +127,7 @@ class ErrorHandler:
                 f"Error: {exception}", status, dict(exception.headers), content_type=_TEXT
             )
         self.log(f"{describe(request)} failed\n{_traceback(exception)}")
-        page = _debug_page(request, exception) if self.debug else INTERNAL_SERVER_ERROR_HTML
+        page = debug_page(*_asked(request), exception) if self.debug else INTERNAL_SERVER_ERROR_HTML
         return self.dialect.response(page, 500, content_type=_HTML)
 
     def _options(self, refused: HTTPException) -> BaseHTTPResponse:
@@ -148,15 +148,6 @@ def _url(request: BaseRequest) -> str:
         return "unknown"
 
 
-def _debug_page(request: BaseRequest, exception: BaseException) -> str:
-    """The traceback as a page. Unlike the originals it escapes what came from outside."""
-    name = html.escape(type(exception).__name__)
-    value = html.escape(str(exception))
-    trace = html.escape(_traceback(exception))
-    path = html.escape(getattr(request, "path", "unknown"))
-    return (
-        f"<html><head><title>{name}</title></head><body>\n<h1>{name}</h1>\n<h3><code>{value}</code></h3>\n"
-        f'<pre class="traceback">{trace}</pre>\n'
-        f'<div class="summary"><p><b>{name}: {value}</b> while handling path <code>{path}</code></p></div>\n'
-        "</body></html>\n"
-    )
+def _asked(request: BaseRequest) -> tuple[str, str]:
+    """The method and path of a request, even of one that could not be read."""
+    return getattr(request, "method", "a request"), getattr(request, "path", "unknown")

@@ -60,9 +60,10 @@ def read(received: bytes, sent: bytes, answers: int, find: str | None = None) ->
         if len(found) >= answers:
             found[-1]["extra"] = _text(answer.pop("raw") + received)
             break
+        content = answer.pop("raw_body", b"").decode("utf-8", "backslashreplace")
         answer.pop("raw")
         if find is not None:
-            matched = re.search(find, answer["body"])
+            matched = re.search(find, content)
             answer["body"] = list(matched.groups()) if matched else answer["body"]
         if method == "HEAD" and received and not received.startswith(b"HTTP/"):
             answer["extra"] = _text(received)
@@ -112,7 +113,8 @@ def _one(received: bytes, method: str, closed: bool) -> tuple[Answer, bytes]:
             if not closed:
                 raise
             # Cut on purpose, or broken: the bytes say which.
-            return {**answer, "framing": "cut", "body": _text(rest), "raw": received}, b""
+            cut = {"framing": "cut", "body": _text(rest), "raw": received, "raw_body": rest}
+            return {**answer, **cut}, b""
         framing = "chunked"
     elif "content-length" in named:
         length = int(named["content-length"])
@@ -124,7 +126,7 @@ def _one(received: bytes, method: str, closed: bool) -> tuple[Answer, bytes]:
     else:
         raise ValueError("ends with the connection")
     answer |= {"framing": framing, "body": _text(body)}
-    return {**answer, "raw": received[: len(received) - len(rest)]}, rest
+    return {**answer, "raw": received[: len(received) - len(rest)], "raw_body": body}, rest
 
 
 def _chunks(data: bytes) -> tuple[bytes, bytes]:
