@@ -27,6 +27,8 @@ FIELDS, VALUE = 16, 100
 """Fields of a request that are kept, and characters of each value."""
 FIRST, LAST = 64, 16
 """Bytes of a chunk that are kept, from its beginning and from its end."""
+SWITCHED: Final = 101
+"""The status of a WebSocket. Its messages are whole, so none ends within something."""
 SHOWN: Final = frozenset(
     {
         b"accept",
@@ -167,7 +169,7 @@ class Recorder(Observer):
                 chunks=1,
                 first=data[:FIRST].hex(),
                 last=data[-LAST:].hex() if size > FIRST else "",
-                cuts=track.cuts.after(data),
+                cuts=[] if exchange.status == SWITCHED else track.cuts.after(data),
                 unread=unread,
                 unsent=unsent,
             )

@@ -16,6 +16,7 @@ from streamcompat.sanic_api.response import stream
 from streamcompat_engine import Direction, Exchange, Limits, MemoryTransport, Service, Timeouts, VirtualClock
 from tests.engine.unit.test_session import settle
 from tests.support.clients import get, post
+from tests.support.frames import handshake, text
 
 
 @pytest.fixture(scope="session")
@@ -178,3 +179,17 @@ async def test_a_request_with_many_fields() -> None:
     kept = await recorded(echo, get("/", *(f"Accept: {'x' * 300}" for _ in range(40))))
     assert len(kept[0]["fields"]) == FIELDS
     assert max(len(value) for _, value in kept[0]["fields"]) == VALUE
+
+
+async def test_the_messages_of_a_websocket() -> None:
+    app = Sanic("app", load_env=False)
+
+    @app.websocket("/ws")
+    async def back(request: Any, ws: Any) -> None:
+        await ws.send(f"you said {await ws.recv()}")
+        await ws.send(b"\xc3")
+
+    kept = await recorded(app.handle, handshake(target="/ws") + text("hé"))
+    marks = [(one["d"], bytes.fromhex(one["first"]), one["cuts"]) for one in kept if one["k"] == "chunk"]
+    assert marks == [("in", "hé".encode(), []), ("out", "you said hé".encode(), []), ("out", b"\xc3", [])]
+    assert [one["status"] for one in kept if one["k"] in ("sent", "ended")] == [101, 101]

@@ -20,6 +20,7 @@ from .inbound import Inbound
 from .observer import Direction, Observer
 from .response import Body, not_started
 from .suspension import drive
+from .watched import WatchedWebSocket
 
 if TYPE_CHECKING:
     from ..limits import WebSocketSettings
@@ -377,10 +378,14 @@ class HTTPExchange:
     # ---- another protocol ----
 
     def switch(self, accepted: Accepted, settings: WebSocketSettings) -> WebSocketCore:
-        websocket, self._body = self._own_slot().switch(accepted, settings, self.wake)
+        before, self.status = self.status, 101
+        try:
+            websocket, self._body = self._own_slot().switch(accepted, settings, self.wake)
+        except BaseException:
+            self.status = before
+            raise
         self.write = self._body.write
-        self.status = 101
-        return websocket
+        return websocket if self._watcher is None else WatchedWebSocket(websocket, self, self._watcher)
 
     def when_stopping(self, tell: Callable[[], None]) -> None:
         self._on_stop = tell

@@ -85,7 +85,8 @@ class Observer:
         """
 
     def chunk(self, exchange: Exchange, direction: Direction, data: bytes) -> None:
-        """The application has read or written a piece; called only if `wants_chunks`."""
+        """The application has read or written a piece, of a WebSocket a message; called only if
+        `wants_chunks`."""
 
     def rejected(self, peer: tuple[Any, ...] | None, status: int, reason: str) -> None:
         """A request was rejected before it had an exchange.
