@@ -1,4 +1,4 @@
-"""Streams of items for ASGI applications: `sse`, `jsonlines` and `csv_rows`, on any ASGI server.
+"""Streams of items for ASGI applications: `sse`, `jsonlines`, `csv_rows` and `download`, on any ASGI server.
 
 The rule: what they return is an ASGI application itself, so an endpoint of Starlette returns it, and a bare
 application calls it with its scope, `receive` and `send`.
@@ -16,7 +16,7 @@ from streamcompat.kernel.response.formats import Event
 from streamcompat.kernel.response.itemmakers import ItemMakers
 from streamcompat.kernel.response.items import ItemResponse, ItemWriter, Way, last_event_id, send_items
 
-__all__ = ["Event", "ItemStream", "csv_rows", "jsonlines", "sse"]
+__all__ = ["Event", "ItemStream", "csv_rows", "download", "jsonlines", "sse"]
 
 Message = MutableMapping[str, Any]
 
@@ -115,3 +115,4 @@ _makers = ItemMakers(ItemStream, Channel)
 sse = _makers.sse
 jsonlines = _makers.jsonlines
 csv_rows = _makers.csv_rows
+download = _makers.download

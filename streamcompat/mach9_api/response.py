@@ -145,6 +145,7 @@ _item_makers = ItemMakers(ItemsHTTPResponse, ItemChannel)
 sse = _item_makers.sse
 jsonlines = _item_makers.jsonlines
 csv_rows = _item_makers.csv_rows
+download = _item_makers.download
 
 
 async def file(

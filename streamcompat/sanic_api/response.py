@@ -237,7 +237,7 @@ class ItemsWriter(ItemWriter):
 
 
 class ItemsHTTPResponse(StreamingHTTPResponse):
-    """A response that streams items: of `sse`, `jsonlines` or `csv_rows`."""
+    """A response that streams items: of `sse`, `jsonlines`, `csv_rows` or `download`."""
 
     __slots__ = ("items",)
 
@@ -259,6 +259,7 @@ _item_makers = ItemMakers(ItemsHTTPResponse, ItemsWriter)
 sse = _item_makers.sse
 jsonlines = _item_makers.jsonlines
 csv_rows = _item_makers.csv_rows
+download = _item_makers.download
 
 
 @versions.before_08("mime_type", "headers", "filename", "_range")

@@ -154,6 +154,16 @@ class _Returned:
         return text
 
 
+class Raw:
+    """Bytes as they are."""
+
+    def encode(self, item: Any, /) -> bytes:
+        return bytes(item)
+
+    def end(self) -> bytes:
+        return b""
+
+
 def events_headers(headers: GivenHeaders) -> Headers:
     """The fields of a response with events: no cache keeps it, and nginx passes on each one as it comes."""
     fields = Headers(headers or {})

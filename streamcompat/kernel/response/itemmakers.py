@@ -1,4 +1,4 @@
-"""The functions `sse`, `jsonlines` and `csv_rows`, of each flavour and for ASGI applications.
+"""The functions `sse`, `jsonlines`, `csv_rows` and `download`, of each flavour and for ASGI applications.
 
 The rule: the functions differ in the word by which a function sends an item, and in nothing else.
 """
@@ -6,11 +6,17 @@ The rule: the functions differ in the word by which a function sends an item, an
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from inspect import isawaitable
+from mimetypes import guess_type
 from typing import Any, Generic, TypeVar
+
+import anyio
 
 from streamcompat.datastructures import Headers
 from streamcompat.kernel.jsontext import json_dumps
+from streamcompat.kernel.response.files import Location, OpenFile, announced, open_file, pieces
 from streamcompat.kernel.response.formats import (
     CSV_TYPE,
     EVENTS_TYPE,
@@ -18,6 +24,7 @@ from streamcompat.kernel.response.formats import (
     CSVRows,
     Events,
     JSONLines,
+    Raw,
     attachment_headers,
     events_headers,
     lines_headers,
@@ -26,10 +33,12 @@ from streamcompat.kernel.response.items import ItemResponse, ItemWriter, Source,
 from streamcompat.kernel.response.response import GivenHeaders
 
 R = TypeVar("R")
+Progress = Callable[[int, int | None], Any]
+"""Told the bytes that were sent so far, and all of them, or `None` where the size is not known beforehand."""
 
 
 class ItemMakers(Generic[R]):
-    """`sse`, `jsonlines` and `csv_rows` of a flavour.
+    """`sse`, `jsonlines`, `csv_rows` and `download` of a flavour.
 
     Args:
         make: makes the flavour's response of items, status, headers and content type.
@@ -104,3 +113,50 @@ class ItemMakers(Generic[R]):
         form = functools.partial(CSVRows, header, parameters)
         items = ItemResponse(checked_source(source), form, self._writer)
         return self._make(items, status, attachment_headers(headers, filename), CSV_TYPE)
+
+    async def download(
+        self,
+        location: Location,
+        progress: Progress | None = None,
+        filename: str | None = None,
+        status: int = 200,
+        headers: GivenHeaders = None,
+        mime_type: str | None = None,
+    ) -> R:
+        """A response that streams a file which a browser saves, with its length.
+
+        Args:
+            progress: a function, or a coroutine function, that is called after each piece of 64 KiB for which
+                there was room: with the bytes sent so far and the size of the file. Its last call has both
+                alike if the response was whole; the system may still hold the last bytes of it.
+            filename: the name under which a browser saves it; by default the file's own.
+        Raises: OSError: the file cannot be opened.
+        """
+        file = await anyio.to_thread.run_sync(open_file, location)
+        name = os.path.basename(os.fspath(location)) if filename is None else filename
+        fields = attachment_headers(headers, name)
+        if file.size is not None:
+            fields.setdefault("Content-Length", str(file.size))
+        source = functools.partial(_told, file, announced(fields), progress)
+        kind = mime_type or guess_type(name)[0] or "application/octet-stream"
+        return self._make(ItemResponse(source, Raw, self._writer), status, fields, kind)
+
+
+async def _told(
+    file: OpenFile, most: int | None, progress: Progress | None, writer: ItemWriter
+) -> AsyncIterator[bytes]:
+    sent = 0
+
+    async def tell() -> None:
+        if progress is not None and isawaitable(answer := progress(sent, file.size)):
+            await answer
+
+    try:
+        async for piece in pieces(file, most=most):
+            yield piece
+            sent += len(piece)  # the writer has taken it, and asks for the next one
+            await tell()
+        if not sent:
+            await tell()
+    finally:
+        file.close()
