@@ -7,8 +7,7 @@ Everything that a library above it needs is exported here; the modules below are
 from .drivers.anyio import cancels
 from .drivers.asyncio_transport import LoopWakeup
 from .drivers.memory import MemoryPeer, MemoryTransport, VirtualClock
-from .drivers.service import App, Service
-from .drivers.spill import Spill, SpillRoom
+from .drivers.service import App, Service, shown
 from .errors import (
     BodyLengthError,
     BodyTooLarge,
@@ -28,6 +27,7 @@ from .exchange.flow import CHUNK_COST, Flow, Wakeup
 from .exchange.inbound import Inbound
 from .exchange.observer import Direction, End, Guarded, Levels, Observer, end_of
 from .exchange.origin import PROXY_FIELDS, Origins, checked_prefix
+from .exchange.overflow import Overflow
 from .exchange.response import (
     CUT,
     FINISHED,
@@ -44,6 +44,7 @@ from .exchange.response import (
     chunk_of,
     replace,
 )
+from .exchange.spill import Spill, SpillRoom
 from .exchange.suspension import READY, drive, wait
 from .http1.deadlines import Awaited, Deadlines
 from .http1.gate import check_fields, check_trailers
@@ -60,6 +61,7 @@ from .server.workers import HOPELESS, Workers
 from .websocket.codes import REASONS, check_close, check_control
 from .websocket.handshake import Accepted, accept, read_handshake
 from .websocket.protocol import WebSocket
+from .websocket.received import ReceivedMessages
 
 __all__ = [
     "CHUNK_COST",
@@ -106,7 +108,9 @@ __all__ = [
     "Observer",
     "OnDisconnect",
     "Origins",
+    "Overflow",
     "ProtocolError",
+    "ReceivedMessages",
     "RequestHead",
     "RequestTimeout",
     "Response",
@@ -145,5 +149,6 @@ __all__ = [
     "printable",
     "read_handshake",
     "replace",
+    "shown",
     "wait",
 ]

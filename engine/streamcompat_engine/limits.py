@@ -131,8 +131,9 @@ class WebSocketSettings:
     Attributes:
         message_size: the longest message that is received, after it is inflated; 1 MiB as in Sanic and in
             the websockets library.
-        waiting_messages: messages that wait for the handler before reading pauses; 32 as in both.
-        waiting_bytes: bytes of these messages before reading pauses; 64 KiB as in both.
+        waiting_messages: messages that wait for the handler before reading pauses; 32 as in both; 0 for
+            no limit.
+        waiting_bytes: bytes of these messages before reading pauses; 64 KiB as in both; 0 for no limit.
         deflate: agree to permessage-deflate (RFC 7692) with a client that offers it, as websockets does.
         ping_interval: silence after which the engine sends a ping; 20 s as in websockets.
         ping_timeout: wait for the answer to that ping; 20 s as in websockets.

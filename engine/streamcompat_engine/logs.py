@@ -49,3 +49,13 @@ class LogBudget:
         self._tokens -= 1
         suppressed, self._suppressed = self._suppressed, 0
         return suppressed
+
+    def line(self, text: str, now: float) -> str | None:
+        """The line to write for a text at `now` seconds, printable and bounded; it tells of lines before it
+        that were suppressed. `None` if this one is suppressed.
+        """
+        suppressed = self.spend(now)
+        if suppressed is None:
+            return None
+        more = f" (and {suppressed} lines before it that are not shown)" if suppressed else ""
+        return printable(text, LINE - len(more)) + more

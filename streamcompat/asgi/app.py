@@ -12,8 +12,8 @@ from collections.abc import Awaitable
 from typing import Any, Final
 from urllib.parse import quote
 
-from streamcompat.asgi.outgoing import OfApp
 from streamcompat.asgi.scope import SAFE, Receive, Scope, Send
+from streamcompat.asgi.service import ASGIService
 from streamcompat.asgi.slot import ASGISlot
 from streamcompat.asgi.tasks import tasks
 from streamcompat.asgi.websocket import HandshakeSlot
@@ -54,9 +54,9 @@ class ASGI:
             raise RuntimeError(f"there is no {scope['type']!r} in ASGI 3")
 
     @functools.cached_property
-    def _shared(self) -> OfApp:
-        """Made with the first request, when the settings are final and a site has its applications."""
-        return OfApp.of(self.app)
+    def _service(self) -> ASGIService:
+        """Made when the application has started: its settings are final, and a site has its applications."""
+        return ASGIService(self.app)
 
     async def _serve(self, kind: type[ASGISlot], scope: Scope, receive: Receive, send: Send) -> None:
         """One request; returns once its response is with the server, or without one for a cut one."""
@@ -65,11 +65,11 @@ class ASGI:
             prefix = quote(prefix.rstrip("/"), safe=SAFE)
         beside = tasks()
         async with beside:
-            slot = kind(scope, receive, send, beside, self._shared)
-            exchange = slot.exchange
+            slot = kind(scope, receive, send, beside, self._service)
+            exchange, observer = slot.exchange, slot.observer
             assert exchange is not None
-            if self._shared.observer.tells_begun:
-                self._shared.observer.begun(exchange)
+            if observer is not None and observer.tells_begun:
+                observer.begun(exchange)
             root_path = prefix
             if prefix:
                 path = exchange.head.raw_path.decode("latin-1")
@@ -105,6 +105,7 @@ class ASGI:
             await lifespan.before_start(loop)
             try:
                 await lifespan.after_start(loop)
+                _ = self._service  # a setting that is not valid fails the start, and not each request
                 await send({"type": "lifespan.startup.complete"})
                 kind = "shutdown"
                 await receive()

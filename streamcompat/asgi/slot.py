@@ -10,14 +10,15 @@ from typing import Any, Final
 
 import anyio.lowlevel
 
-from streamcompat.asgi.outgoing import TRAILERS, Messages, OfApp, Outgoing, pause_for, response_fields
+from streamcompat.asgi.messages import TRAILERS, Messages, is_bodiless, start_message
+from streamcompat.asgi.outgoing import Outgoing
 from streamcompat.asgi.scope import ASGIMessage, Receive, Scope, Send, Transport, lowered, request_head
+from streamcompat.asgi.service import ASGIService, pause_for
 from streamcompat.asgi.tasks import Tasks, of_thread
 from streamcompat_engine import (
     CUT,
     FINISHED,
     IDLE,
-    NO_BODY,
     NO_RESPONSE,
     READY,
     STARTED,
@@ -28,13 +29,13 @@ from streamcompat_engine import (
     ClientDisconnected,
     Deadlines,
     Direction,
+    End,
     EngineError,
     Fields,
     Flow,
+    Guarded,
     HTTPExchange,
     Inbound,
-    Limits,
-    Observer,
     ProtocolError,
     RequestHead,
     RequestTimeout,
@@ -46,15 +47,14 @@ from streamcompat_engine import (
     WebSocketSettings,
     WriteBufferFull,
     cancels,
-    check_fields,
     check_length,
     check_replaceable,
     check_trailers,
     end_of,
     replace,
+    shown,
 )
 
-_LIMITS: Final = Limits()
 _REQUEST_TRAILERS: Final = "http.request.trailers"
 """The same for a request: a server that offers it sends such a message, with `headers`, behind the body."""
 
@@ -101,25 +101,26 @@ class ASGISlot:
     _taken: Wakeup | None = None  # of what was read ahead
     _times: Deadlines | None = None  # once one of them counts
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, tasks: Tasks, shared: OfApp) -> None:
-        self.observer: Observer | None = shared.observer
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, tasks: Tasks, service: ASGIService
+    ) -> None:
+        self.observer: Guarded | None = service.observer
         head = request_head(scope)
         self.head: RequestHead = head
         # Over HTTP/1 a request without either field has no body; over HTTP/2 only its end tells.
         has_body = head.has_body or head.http_version not in ("1.0", "1.1")
-        self.inbound: Inbound | None = (
-            Inbound(_LIMITS.inbound_high, _LIMITS.inbound_low) if has_body else None
-        )
-        self.flow: Flow = Flow(_LIMITS, tasks.event)
+        limits = service.limits
+        self.inbound: Inbound | None = Inbound(limits.inbound_high, limits.inbound_low) if has_body else None
+        self.flow: Flow = Flow(limits, tasks.event)
         self.began: float = tasks.now()
         self.tasks = tasks
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._shared = shared
+        self._service = service
         self.exchange: HTTPExchange | None = HTTPExchange(self)
-        if has_body or shared.timeouts.response is not None:
-            tasks.watch(self, shared.pause)
+        if has_body or service.timeouts.response is not None:
+            tasks.watch(self, service.pause)
 
     def _extends(self, extension: str) -> bool:
         """Whether the server offers the extension."""
@@ -194,13 +195,17 @@ class ASGISlot:
         if self.outgoing is not None:
             self.outgoing.clear()
 
+    def _end(self) -> End:
+        """How an exchange ended whose response is not simply whole."""
+        return end_of(self._lost, self.responded, self.inbound)
+
     def ended(self) -> None:
         """The application has returned, and its response is with the server."""
         exchange, self.exchange = self.exchange, None
         assert exchange is not None
-        self._shared.observer.ended(
-            exchange, end_of(self._lost, self.responded, self.inbound), self.tasks.now()
-        )
+        if self.observer is not None:
+            whole = self._lost is None and self._response.state is FINISHED
+            self.observer.ended(exchange, End.WHOLE if whole else self._end(), self.tasks.now())
         exchange.end()
         self.tasks.unwatch(self)
         self._clear()
@@ -293,7 +298,7 @@ class ASGISlot:
     @property
     def _deadlines(self) -> Deadlines:
         if self._times is None:
-            self._times = Deadlines(self._shared.timeouts, self.began)
+            self._times = Deadlines(self._service.timeouts, self.began)
         return self._times
 
     def pace(self, idle: float | None, rate: int | None) -> None:
@@ -323,23 +328,12 @@ class ASGISlot:
         """Whether somebody waits for a response whose head has not left."""
         return self._lost is None and self._response.state in (IDLE, STARTED)
 
-    def _answer_due(self) -> float | None:
-        """When the application must have begun its answer, or must be asked whether it reads; or `None`."""
-        inbound, seconds = self.inbound, self._shared.timeouts.response
-        if seconds is None or self._lost is not None or self._response is not NO_RESPONSE:
-            return None
-        if inbound is not None:
-            return self._deadlines.answer(not inbound.ended or bool(inbound.size), inbound.taken)
-        return self.began + seconds if self._times is None else self._times.answer(False, 0)
-
     def look(self) -> None:
         """Act on the times that are over."""
-        now, due, inbound = self.tasks.now(), self._answer_due(), self.inbound
-        if due is not None and now >= due:
-            waits, taken = (False, 0) if inbound is None else (inbound.wake is not None, inbound.taken)
-            if self._deadlines.check_answer(now, waits, taken):
-                self.overdue = True
-                self.tasks.cancel()
+        now, inbound = self.tasks.now(), self.inbound
+        if self._lost is None and self._response is NO_RESPONSE and self._deadlines.is_overdue(now, inbound):
+            self.overdue = True
+            self.tasks.cancel()
         if inbound is None or not self._readers or self._lost is not None:
             return
         due = self._deadlines.read(Awaited.BODY, inbound.received)
@@ -367,7 +361,7 @@ class ASGISlot:
         if former is not NO_RESPONSE:
             check_replaceable(former)
         start, declared = self._start(status, headers, reason, len(body))
-        bodiless = self._is_bodiless(status)
+        bodiless = is_bodiless(self.head, status)
         check_length(len(body), None if bodiless else declared)
         if former is not NO_RESPONSE:
             replace(former)
@@ -381,7 +375,7 @@ class ASGISlot:
     def start(self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None) -> Body:
         check_replaceable(self._response)
         start, declared = self._start(status, headers, reason, None)
-        bodiless = self._is_bodiless(status)
+        bodiless = is_bodiless(self.head, status)
         if declared is None and not bodiless and self._extends(TRAILERS):
             start["trailers"] = True
         replace(self._response)
@@ -396,22 +390,9 @@ class ASGISlot:
     def _start(
         self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None, length: int | None
     ) -> tuple[ASGIMessage, int | None]:
-        """The message that begins a response, and its Content-Length."""
-        try:
-            fields, declared = response_fields(status, reason, tuple(headers), length)
-        except TypeError:  # fields that cannot be hashed, so they are not bytes
-            check_fields(headers)
-            raise
-        kept = list(fields)
-        if self.inbound is not None and isinstance(self.inbound.error, RequestTimeout):
-            kept.append((b"connection", b"close"))  # RFC 9110 §15.5.9
-        if self.head.http_version not in ("1.0", "1.1"):
-            kept = [field for field in kept if field[0] != b"connection"]
-        start = {"type": "http.response.start", "status": status, "headers": kept}
-        return start, declared
-
-    def _is_bodiless(self, status: int) -> bool:
-        return self.head.method == "HEAD" or status in NO_BODY
+        # A body that did not arrive in time ends the connection (RFC 9110 §15.5.9).
+        closes = self.inbound is not None and isinstance(self.inbound.error, RequestTimeout)
+        return start_message(self.head, status, headers, reason, length, closes)
 
     def finish(self, trailers: Fields) -> None:
         if not isinstance(self._response, Body):
@@ -462,7 +443,7 @@ class ASGISlot:
         """Queue a message of a streamed response, with so many bytes."""
         if self._lost is None:
             if self.outgoing is None:
-                self.outgoing = Outgoing(self, self._shared.spills)
+                self.outgoing = Outgoing(self, self._service)
             self.outgoing.put(message, size)
 
     async def pass_on(self, message: ASGIMessage) -> bool:
@@ -479,8 +460,8 @@ class ASGISlot:
         exchange = self.exchange
         if exchange is not None and exchange.first_byte is None:
             exchange.first_byte = self.tasks.now()
-            if self._shared.observer.tells_sent:
-                self._shared.observer.sent(exchange)
+            if self.observer is not None and self.observer.tells_sent:
+                self.observer.sent(exchange)
         return True
 
     async def sent(self) -> None:
@@ -491,7 +472,26 @@ class ASGISlot:
         if self.outgoing is not None:
             await self.outgoing.sent()
 
-    def tell_waiting(self, direction: Direction, on: bool) -> None:
-        """One side has begun, or has stopped, to wait for the other; see `Observer.waits`."""
-        if self._shared.observer.tells_waits and self.exchange is not None:
-            self._shared.observer.waits(self.exchange, direction, on)
+    def make_wait(self) -> None:
+        """Writers wait from now on."""
+        if not self.flow.blocked:
+            self.flow.block()
+            self._observe_waiting(True)
+
+    def let_write(self) -> None:
+        """Writers go on."""
+        self.flow.unblock()
+        self._observe_waiting(False)
+
+    def _observe_waiting(self, on: bool) -> None:
+        if self.observer is not None and self.observer.tells_waits and self.exchange is not None:
+            self.observer.waits(self.exchange, Direction.OUT, on)
+
+    def log(self, line: str, level: int) -> None:
+        """Log what a peer has caused, unless too many lines were logged lately."""
+        self._service.log(line, self.tasks.now(), level)
+
+    def shown(self) -> str:
+        """The request, as text for a log line."""
+        assert self.exchange is not None
+        return shown(self.exchange)

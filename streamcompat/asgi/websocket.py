@@ -6,22 +6,23 @@ bounded by the app's settings, and above it nothing is asked for.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final, Self
 
-from streamcompat.asgi.outgoing import OfApp
 from streamcompat.asgi.scope import ASGIMessage, Receive, Scope, Send
+from streamcompat.asgi.service import ASGIService
 from streamcompat.asgi.slot import ASGISlot
 from streamcompat.asgi.tasks import Tasks
 from streamcompat_engine import (
+    FINISHED,
     READY,
     REASONS,
     Accepted,
     Body,
-    ClientDisconnected,
+    End,
     EngineError,
     Fields,
+    ReceivedMessages,
     ResponseStateError,
     Wakeup,
     WebSocketCore,
@@ -73,26 +74,26 @@ class Frame(bytes):
         return self
 
 
-class MessageSocket:
-    """One WebSocket of a server's; what is not said here is said by the engine's `WebSocketCore`."""
+class MessageSocket(ReceivedMessages):
+    """One WebSocket of a server's; what is not said here is said by the engine's `WebSocketCore`.
+
+    Args:
+        send: sends a message to the server.
+        ended: called once it is closed.
+    """
 
     def __init__(
         self,
         accepted: Accepted,
         settings: WebSocketSettings,
-        wake: Callable[[], None],
         send: Callable[[ASGIMessage], None],
+        ended: Callable[[], None],
     ) -> None:
-        self.subprotocol: str | None = accepted.subprotocol
-        self.closed: bool = False
-        self.code: int | None = None
-        self.reason: str = ""
+        super().__init__(accepted.subprotocol, settings)
         self.pings: _Answered = _Answered()
-        self._settings = settings
-        self._wake = wake
+        self._most = settings.message_size
         self._send = send
-        self._messages: deque[tuple[str | bytes, int]] = deque()
-        self._waiting = 0
+        self._ended = ended
 
     @property
     def open(self) -> bool:
@@ -100,34 +101,23 @@ class MessageSocket:
 
     @property
     def full(self) -> bool:
-        """Whether as many messages, or bytes of them, wait as the settings allow."""
-        most, size = self._settings.waiting_messages, self._settings.waiting_bytes
-        return (most is not None and len(self._messages) >= most) or (
-            size is not None and self._waiting >= size
-        )
+        """Whether no more messages may be asked for; see `ReceivedMessages`."""
+        return self._full
 
     def put(self, message: str | bytes) -> None:
         """A message has come."""
-        most, size = self._settings.message_size, _size(message)
-        if most is not None and size > most:
+        size = _size(message)
+        if self._most is not None and size > self._most:
             self.close(_TOO_BIG, REASONS[_TOO_BIG])
         elif not self.closed:
-            self._messages.append((message, size))
-            self._waiting += size
-            self._wake()
+            self._deliver(message, size)
 
     def end(self, code: int, reason: str) -> None:
-        """The client has closed, or is gone."""
+        """Either side has closed, or the client is gone."""
         if not self.closed:
             self.closed, self.code, self.reason = True, code, reason
-            self._wake()
-
-    def take(self) -> str | bytes | None:
-        if not self._messages:
-            return None
-        message, size = self._messages.popleft()
-        self._waiting -= size
-        return message
+            self._ended()
+            self._changed()
 
     def message(self, data: str | bytes) -> Frame:
         return Frame(data)
@@ -170,8 +160,6 @@ class Frames(Body):
 
     def write(self, data: bytes) -> Awaitable[None]:
         self._check_open()
-        if self._core.closed:
-            raise ClientDisconnected
         if not isinstance(data, Frame):
             return READY
         content = data.content
@@ -190,8 +178,10 @@ class HandshakeSlot(ASGISlot):
     _core: MessageSocket | None = None
     _room: Wakeup | None = None  # for who waits until messages may be asked for
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, tasks: Tasks, shared: OfApp) -> None:
-        super().__init__(_handshake(scope), receive, send, tasks, shared)
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, tasks: Tasks, service: ASGIService
+    ) -> None:
+        super().__init__(_handshake(scope), receive, send, tasks, service)
 
     @property
     def scheme(self) -> str:
@@ -215,7 +205,8 @@ class HandshakeSlot(ASGISlot):
         except ResponseStateError:
             raise ResponseStateError("the connection cannot leave HTTP any more") from None
         self._answer_has_begun()
-        core = self._core = MessageSocket(accepted, settings, wake, lambda message: self.put(message, 0))
+        core = MessageSocket(accepted, settings, lambda message: self.put(message, 0), self._closed)
+        core.wake, self._core = wake, core
         body = self._response = Frames(self, core)
         body.commit()
         self.tasks.spawn(self._listen)
@@ -230,6 +221,16 @@ class HandshakeSlot(ASGISlot):
         super()._tell(error)
         if self._core is not None:
             self._core.end(_ABNORMAL, "")
+
+    def _closed(self) -> None:
+        """The WebSocket is closed, by either side, and with it the response is whole."""
+        if self._lost is None and isinstance(self._response, Body):
+            self._response.fail(ResponseStateError("the WebSocket is closed"))
+            self._response.state = FINISHED
+
+    def _end(self) -> End:
+        # A client that is gone once the WebSocket is closed has all of it.
+        return End.WHOLE if self._core is not None and self.responded else super()._end()
 
     async def _listen(self) -> None:
         core = self._core

@@ -51,8 +51,10 @@ class Config(dict[str, Any]):
             originals.
         ACCESS_LOG: whether each response is logged.
         WEBSOCKET_MAX_SIZE: maximum bytes of a WebSocket message; 1 MiB; `None` for no limit.
-        WEBSOCKET_MAX_QUEUE: number of messages waiting for the handler at which reading pauses; 32.
-        WEBSOCKET_READ_LIMIT: bytes of such messages at which reading pauses; 64 KiB.
+        WEBSOCKET_MAX_QUEUE: number of messages waiting for the handler at which reading pauses; 32;
+            0 or `None` for no limit.
+        WEBSOCKET_READ_LIMIT: bytes of such messages at which reading pauses; 64 KiB; 0 or `None` for no
+            limit.
         WEBSOCKET_WRITE_LIMIT: without effect: the engine's own limit, also 64 KiB, applies.
         WEBSOCKET_PING_INTERVAL: seconds of silence after which the client is pinged; 20, as in later Sanic;
             `None` for never.

@@ -13,7 +13,7 @@ from collections.abc import Collection
 from typing import Any, TextIO
 
 from streamcompat.kernel import accesslog
-from streamcompat_engine import LINE, LogBudget, printable
+from streamcompat_engine import LogBudget
 
 GENERIC_FORMAT = "%(asctime)s [%(process)d] [%(levelname)s] %(message)s"
 DATE_FORMAT = accesslog.DATE_FORMAT
@@ -149,7 +149,6 @@ def of_client(logger: logging.Logger, line: str, level: int = logging.ERROR) -> 
     """An error of a client: one printable line, and no more of these than the process has a budget for."""
     if not logger.isEnabledFor(level):
         return
-    suppressed = _clients.spend(time.monotonic())
-    if suppressed is not None:
-        more = f" (and {suppressed} lines before it that are not shown)" if suppressed else ""
-        logger.log(level, "%s%s", printable(line, LINE - len(more)), more)
+    shortened = _clients.line(line, time.monotonic())
+    if shortened is not None:
+        logger.log(level, "%s", shortened)

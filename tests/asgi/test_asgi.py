@@ -219,6 +219,61 @@ class TestOneRequest:
         assert [records[0].byte, records[2].byte] == [4, 3]
 
 
+class TestTheSettingsOfTheApp:
+    async def test_its_marks_count(self, app):
+        """`ENGINE_LIMIT_...` holds back a writer here as on the engine."""
+        app.config.update(ENGINE_LIMIT_OUTBOUND_HIGH=1000, ENGINE_LIMIT_OUTBOUND_LOW=100)
+        written = []
+
+        async def produce(response):
+            for _ in range(20):
+                await response.write(b"x" * 500)
+                written.append(500)
+
+        app.get("/")(lambda request: stream(produce))
+        peer = Peer()
+        peer.takes = anyio.Event()
+        async with anyio.create_task_group() as group:
+            group.start_soon(peer.ask, app)
+            await anyio.wait_all_tasks_blocked()
+            assert 500 <= sum(written) <= 1500
+            peer.takes.set()
+        assert peer.whole
+
+    async def test_its_hard_limit_counts(self, app, caplog):
+        app.config.ENGINE_LIMIT_OUTBOUND_HIGH = app.config.ENGINE_LIMIT_OUTBOUND_LOW = 1000
+        app.config.ENGINE_LIMIT_OUTBOUND_HARD = 5000
+        peer = Peer()
+        peer.takes = anyio.Event()
+
+        @app.get("/")
+        async def handler(request):
+            await request.respond()
+            try:
+                for _ in range(1000):
+                    request._exchange.write(b"x" * 500)
+            finally:
+                peer.takes.set()
+
+        await peer.ask(app)
+        assert "5000 bytes wait for a slow client" in caplog.text
+
+    async def test_one_that_is_not_valid_fails_the_start(self, app):
+        """And not each request, with an error that only the server's log has."""
+        app.config.ENGINE_LIMIT_HEAD_FIELD = 1
+        told, sent = [{"type": "lifespan.startup"}], []
+
+        async def receive():
+            return told.pop()
+
+        async def send(message):
+            sent.append(message)
+
+        await ASGI(app)({"type": "lifespan"}, receive, send)
+        message = "ValueError: 'head_field' is not a limit: did you mean 'head_fields'?"
+        assert sent == [{"type": "lifespan.startup.failed", "message": message}]
+
+
 class TestAStream:
     async def test_a_chunk_is_a_message(self, app):
         async def produce(response):

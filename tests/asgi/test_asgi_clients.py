@@ -49,12 +49,12 @@ class TestADeadlock:
     async def test_an_echo_ends(self, echo, caplog):
         caplog.set_level("INFO")
         served, peer = ASGI(echo), SendsFirst()
-        room = served._shared.spills._room.left
+        room = served._service.spill_room.left
         with anyio.fail_after(PATIENCE):
             await served(peer.scope, peer.receive, peer.send)
         assert peer.whole
         assert b"".join(peer.chunks) == peer.all
-        assert served._shared.spills._room.left == room
+        assert served._service.spill_room.left == room
         lines = [record.getMessage() for record in caplog.records if "in a file" in record.getMessage()]
         assert lines == [
             "the response to POST /: the client sends its whole request before it reads, "
@@ -105,12 +105,12 @@ class TestADeadlock:
 
         peer.body.append(b"never")
         served = ASGI(app)
-        room = served._shared.spills._room.left
+        room = served._service.spill_room.left
         with anyio.fail_after(PATIENCE):
             await served(peer.scope, peer.receive, peer.send)
         assert len(ended) == 1
         assert not peer.whole
-        assert served._shared.spills._room.left == room
+        assert served._service.spill_room.left == room
 
     async def test_a_client_that_has_sent_all_is_waited_for(self, app, caplog):
         """It only has to read, so nothing is written to disk for it."""

@@ -201,6 +201,49 @@ class TestInMemory:
             socket.takes.set()
         assert len(sent) == 100
 
+    @pytest.mark.parametrize("end", ["returns", "closes", "raises", "client", "broken"])
+    async def test_the_access_log_has_it_as_whole(self, app, caplog, end):
+        """However it ends, as on the engine: the answer to its request was the handshake."""
+
+        @app.websocket("/")
+        async def handler(request, ws):
+            await ws.send("hello")
+            if end == "closes":
+                await ws.close(4000)
+            elif end == "raises":
+                raise ValueError("no")
+            elif end != "returns":
+                async for _ in ws:
+                    pass
+
+        caplog.set_level("INFO", app.access_log.name)
+        app.started(None, access_log=True)
+        codes = {"client": 1000, "broken": 1006}
+        await Socket("/", *([left(codes[end])] if end in codes else [])).ask(app)
+        records = [record for record in caplog.records if record.name == app.access_log.name]
+        assert [(record.status, record.getMessage()) for record in records] == [(101, "")]
+
+    @pytest.mark.parametrize("fails_at", ["websocket.send", "websocket.close"])
+    async def test_a_client_that_is_gone_before_the_server_tells(self, app, caplog, fails_at):
+        """It has left if it did so before the WebSocket was closed."""
+
+        @app.websocket("/")
+        async def handler(request, ws):
+            await ws.send("hello")
+            await ws.wait_closed() if fails_at == "websocket.send" else await ws.close()
+
+        class Gone(Socket):
+            async def send(self, message):
+                if message["type"] == fails_at:
+                    raise OSError("the client is gone")
+                await super().send(message)
+
+        caplog.set_level("INFO", app.access_log.name)
+        app.started(None, access_log=True)
+        await Gone().ask(app)
+        (record,) = [record for record in caplog.records if record.name == app.access_log.name]
+        assert record.getMessage() == ("left" if fails_at == "websocket.send" else "")
+
 
 class TestUnderAServer:
     def test_messages_both_ways(self, app, server):

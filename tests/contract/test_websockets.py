@@ -302,3 +302,36 @@ def test_a_connection_leaves_http_once(implementation: str) -> None:
         await close(exchange, core)
 
     assert talk(implementation, app) == [(1000, "")]
+
+
+@pytest.mark.parametrize("none", [0, None])
+@pytest.mark.parametrize("setting", ["waiting_messages", "waiting_bytes"])
+def test_no_limit_on_the_messages_that_wait(implementation: str, setting: str, none: int | None) -> None:
+    async def app(exchange: Exchange) -> None:
+        core = switch(exchange, **{setting: none})
+        assert [await receive(exchange, core) for _ in range(40)] == ["x" * 2000] * 40
+        await close(exchange, core)
+
+    assert talk(implementation, app, *["x" * 2000] * 40) == [(1000, "")]
+
+
+@pytest.mark.parametrize(("setting", "value"), [("waiting_messages", 1), ("waiting_bytes", 1)])
+def test_a_message_that_may_not_wait_with_another(implementation: str, setting: str, value: int) -> None:
+    async def app(exchange: Exchange) -> None:
+        core = switch(exchange, **{setting: value})
+        assert [await receive(exchange, core) for _ in range(5)] == list("abcde")
+        await close(exchange, core)
+
+    assert talk(implementation, app, *"abcde") == [(1000, "")]
+
+
+def test_a_write_to_a_websocket_that_is_closed(implementation: str) -> None:
+    async def app(exchange: Exchange) -> None:
+        core = switch(exchange)
+        await close(exchange, core)
+        assert exchange.finished
+        with pytest.raises(ResponseStateError) as caught:
+            exchange.write(b"late")
+        assert str(caught.value) == "the WebSocket is closed"
+
+    assert talk(implementation, app) == [(1000, "")]

@@ -5,14 +5,17 @@ The rule: a test sees only the exchange and the client's end of it, and not the 
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import anyio
 import anyio.abc
 import anyio.lowlevel
+import uvicorn
 
 from streamcompat.asgi import ASGI
 from streamcompat.testing.observed import Observed, ObservedExchange
@@ -26,7 +29,7 @@ from streamcompat_engine import (
     Timeouts,
     VirtualClock,
 )
-from tests.support.clients import PATIENCE, Client
+from tests.support.clients import PATIENCE, Client, connect
 from tests.support.exchanges import request_to
 from tests.support.responses import Response, ResponseReader
 from tests.support.servers import serve
@@ -331,6 +334,69 @@ def _behind_asgi(app: App, request: Request) -> Response:
     return anyio.run(main)
 
 
+@contextlib.contextmanager
+def under_uvicorn(app: Any, **settings: Any) -> Iterator[Client]:
+    """A connection to uvicorn on a real socket, with small buffers."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * 1024)
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="off", loop="asyncio", **settings
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([sock],), daemon=True)
+        thread.start()
+        try:
+            with connect(socket.AF_INET, sock.getsockname(), receive_buffer=16 * 1024) as client:
+                yield client
+        finally:
+            server.should_exit = True
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+
+
+def _behind_uvicorn(app: App, request: Request) -> Response:
+    ready, done = threading.Event(), threading.Event()
+    ends: list[_SocketEnd] = []
+
+    async def run(exchange: Exchange, _: ClientEnd) -> None:
+        await anyio.to_thread.run_sync(ready.wait, PATIENCE)
+        try:
+            await app(exchange, ends[0])
+        finally:
+            done.set()
+            ends[0].reading.set()
+
+    # The end of the client is known only once there is a connection.
+    bare: Any = _Bare(run, _Unread())
+    with under_uvicorn(ASGI(bare), http="h11") as client:
+        end = _SocketEnd(client, request.reads)
+        ends.append(end)
+        ready.set()
+        client.send(request.wire())
+        assert end.reading.wait(PATIENCE)
+        answer = Response()
+        if not end.left:
+            answer = client.response_or_cut(request.method)
+        assert done.wait(PATIENCE)
+    return answer
+
+
+class _Unread:
+    """A client's end that is not there yet."""
+
+    async def send(self, piece: bytes) -> None:
+        raise NotImplementedError
+
+    async def end(self, trailers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        raise NotImplementedError
+
+    async def leave(self) -> None:
+        raise NotImplementedError
+
+    async def read(self) -> None:
+        pass
+
+
 # ---- the fake exchange of the tests ----
 
 
@@ -375,7 +441,7 @@ def _by_hand(app: App, request: Request) -> Response:
 
 
 SOCKETS = ("asyncio", "uvloop", "anyio", "trio")
-IMPLEMENTATIONS = (*SOCKETS, "memory", "observed", "asgi", "fake")
+IMPLEMENTATIONS = (*SOCKETS, "memory", "observed", "asgi", "uvicorn", "fake")
 
 
 def converse(
@@ -400,6 +466,8 @@ def converse(
         answer = _over_sockets(implementation, run, request, logged)
     elif implementation == "asgi":
         answer = _behind_asgi(run, request)
+    elif implementation == "uvicorn":
+        answer = _behind_uvicorn(run, request)
     elif implementation == "fake":
         answer = _by_hand(run, request)
     else:

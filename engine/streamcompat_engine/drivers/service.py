@@ -17,10 +17,10 @@ from ..exchange.contract import Exchange
 from ..exchange.flow import Wakeup
 from ..exchange.observer import Guarded, Observer
 from ..exchange.origin import Origins
+from ..exchange.spill import SpillRoom
 from ..limits import Limits, Timeouts
 from ..logs import LINE, LogBudget, printable
 from .departures import Departures
-from .spill import SpillRoom
 
 if TYPE_CHECKING:
     from .session import Session
@@ -114,10 +114,9 @@ class Service:
             now: seconds on the driver's clock.
         """
         if logger.isEnabledFor(level):
-            suppressed = self.log_budget.spend(now)
-            if suppressed is not None:
-                more = f" (and {suppressed} lines before it that are not shown)" if suppressed else ""
-                logger.log(level, "%s%s", printable(line, LINE - len(more)), more)
+            shortened = self.log_budget.line(line, now)
+            if shortened is not None:
+                logger.log(level, "%s", shortened)
 
     def be_lame_duck(self) -> None:
         """Go on serving new connections, but let each connection's next answer be its last. Exchanges that

@@ -229,7 +229,7 @@ class Session:
         data = self.connection.writer.data_to_send()
         self.queued = 0
         if data and self.life < ENDED:
-            if self._backlog is not None and self._backlog.file is not None:
+            if self._backlog is not None and self._backlog.has_file:
                 if not self._backlog.store(data):
                     self.connection.writer.queue[:0] = data
                     self.queued = sum(map(len, data))
@@ -409,7 +409,7 @@ class Session:
             exchange.respond(status, _TEXT, body)
 
     def _exchange_done(self) -> None:
-        if self._backlog is not None and self._backlog.file is not None:
+        if self._backlog is not None and self._backlog.has_file:
             self.make_wait()  # the next exchange begins once this answer has left
         exchange, self.exchange = self.exchange, None
         assert exchange is not None
@@ -458,7 +458,7 @@ class Session:
     def _end_if_due(self) -> None:
         """Close, or half-close, if that is due and nothing waits for the transport."""
         connection = self.connection
-        if self.life >= ENDED or connection.writer.queue or (self._backlog and self._backlog.file):
+        if self.life >= ENDED or connection.writer.queue or (self._backlog and self._backlog.has_file):
             return
         if connection.closed:
             self.life = ENDED

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..events import Fields, RequestHead
 from ..exchange.contract import Address
 from ..exchange.flow import Flow, Wakeup
-from ..exchange.observer import Observer
+from ..exchange.observer import Guarded
 from ..exchange.origin import Origins
 from ..exchange.response import Body
 from ..limits import WebSocketSettings
@@ -40,7 +40,7 @@ class ConnectionSlot:
         self.flow: Flow = session.flow
         self.over: bool = False
         self.began: float = session.connection.deadlines.headed
-        self.observer: Observer | None = session.service.observer
+        self.observer: Guarded | None = session.service.observer
 
     @property
     def peer(self) -> tuple[Any, ...] | None:

@@ -17,7 +17,7 @@ from ..events import Fields, RequestHead
 from .contract import OnDisconnect, WebSocketCore
 from .flow import Flow, Wakeup
 from .inbound import Inbound
-from .observer import Direction, Observer
+from .observer import Direction, Guarded
 from .response import Body, not_started
 from .suspension import drive
 from .watched import WatchedWebSocket
@@ -47,7 +47,7 @@ class Slot(Protocol):
     flow: Flow
     over: bool
     began: float
-    observer: Observer | None
+    observer: Guarded | None
 
     @property
     def peer(self) -> tuple[Any, ...] | None: ...

@@ -431,7 +431,8 @@ class Connection:
     def next_deadline(self) -> float | None:
         """When `handle_deadline` must be called at the latest, or `None`."""
         deadline = self._read_deadline()
-        for other in (self.deadlines.write(), self._answer_deadline()):
+        answer = self.deadlines.answer(self.inbound) if self._owes_answer() else None
+        for other in (self.deadlines.write(), answer):
             if other is not None and (deadline is None or other < deadline):
                 deadline = other
         return deadline
@@ -452,16 +453,11 @@ class Connection:
                 awaited, received = Awaited.BODY, inbound.received
         return self.deadlines.read(awaited, received)
 
-    def _answer_deadline(self) -> float | None:
-        writer = self.writer
-        if self.head is None or writer.outbound is not None or self.lost is not None:
-            return None
-        if writer.response.state is FINISHED:
-            return None
-        inbound = self.inbound
-        if inbound is None:
-            return self.deadlines.answer(False, 0)
-        return self.deadlines.answer(not inbound.ended or bool(inbound.size), inbound.taken)
+    def _owes_answer(self) -> bool:
+        """Whether the application must still begin its answer."""
+        if self.head is None or self.writer.outbound is not None or self.lost is not None:
+            return False
+        return self.writer.response.state is not FINISHED
 
     def handle_deadline(self, now: float) -> None:
         """Act on the deadlines that have passed at `now`; do nothing if they have moved."""
@@ -473,11 +469,8 @@ class Connection:
             self.websocket.handle_deadline(now)
             self._end_websocket(now)
             return
-        answer, inbound = self._answer_deadline(), self.inbound
-        if answer is not None and now >= answer:
-            waits, taken = (False, 0) if inbound is None else (inbound.wake is not None, inbound.taken)
-            if self.deadlines.check_answer(now, waits, taken):
-                self._events.append(ResponseOverdue())
+        if self._owes_answer() and self.deadlines.is_overdue(now, self.inbound):
+            self._events.append(ResponseOverdue())
         deadline = self._read_deadline()
         if deadline is None or now < deadline:
             return
@@ -495,6 +488,6 @@ class Connection:
                 self.writer.expect = Expect.NONE
             self.deadlines.excused(now)
         else:
-            assert inbound is not None
+            assert self.inbound is not None
             self.persistence.end_after_response()
-            inbound.fail(RequestTimeout())
+            self.inbound.fail(RequestTimeout())

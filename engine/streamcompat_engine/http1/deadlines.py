@@ -10,6 +10,7 @@ import enum
 import math
 from typing import Final
 
+from ..exchange.inbound import Inbound
 from ..limits import HURRY, Timeouts
 
 _ANSWER_CHECKS: Final = 4
@@ -181,32 +182,31 @@ class Deadlines:
 
     # ---- the application's answer ----
 
-    def answer(self, more: bool, taken: int) -> float | None:
+    def answer(self, inbound: Inbound | None) -> float | None:
         """When the application must have begun its answer, or must be checked, or `None`.
 
         Args:
-            more: the application has not taken all of the request's body yet.
-            taken: bytes of the body that it has taken.
+            inbound: the request's body; `None` if it has none.
         """
         seconds = self._timeouts.response
         if seconds is None or self._answer_off:
             return None
         since = max(self.headed, self._answer_since)
-        if more or self._waited or taken != self._taken:
+        if inbound is not None and (
+            not inbound.ended or inbound.size or self._waited or inbound.taken != self._taken
+        ):
             return min(since + seconds, max(self.headed, self._answer_checked) + seconds / _ANSWER_CHECKS)
         return since + seconds
 
-    def check_answer(self, now: float, waits: bool, taken: int) -> bool:
-        """A deadline of `answer` has passed: restart the time if the application reads the body.
-
-        Args:
-            waits: the application waits for more of the body.
-            taken: as for `answer`.
-        Returns: whether the application is too late; then no deadline follows.
+    def is_overdue(self, now: float, inbound: Inbound | None) -> bool:
+        """Check the application: whether it is too late with its answer. Then no deadline follows. Its time
+        restarts if it reads the body, or waits for more of it.
         """
-        seconds = self._timeouts.response
-        assert seconds is not None
+        due, seconds = self.answer(inbound), self._timeouts.response
+        if due is None or seconds is None or now < due:
+            return False
         self._changed = True
+        waits, taken = (False, 0) if inbound is None else (inbound.wake is not None, inbound.taken)
         if waits or self._waited or taken != self._taken:
             self._answer_since, self._taken = now, taken
         self._answer_checked, self._waited = now, waits
@@ -214,7 +214,11 @@ class Deadlines:
         return self._answer_off
 
     def answer_begins(self, now: float, taken: int) -> None:
-        """Start the application's time for its answer now; `taken` as for `answer`."""
+        """Start the application's time for its answer now.
+
+        Args:
+            taken: bytes of the body that it has taken.
+        """
         self._changed = True
         self._answer_off = self._waited = False
         self._answer_since, self._taken = now, taken

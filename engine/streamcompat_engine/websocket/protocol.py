@@ -15,7 +15,6 @@ from __future__ import annotations
 import itertools
 import math
 import struct
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -52,6 +51,7 @@ from .frames import (
     unmasked,
 )
 from .handshake import Accepted
+from .received import Message, ReceivedMessages
 
 _PONGS: Final = 64
 """Queued byte strings from which on a new pong replaces the pong before it (RFC 6455 §5.5.3)."""
@@ -73,56 +73,40 @@ _MOST_INFLATED: Final = 2048
 _LITTLE: Final = 16
 """What is little, in KiB."""
 
-Message = str | bytes
 
-
-class WebSocket:
-    """The server's side of one WebSocket.
+class WebSocket(ReceivedMessages):
+    """The server's side of one WebSocket; see also `ReceivedMessages`.
 
     Args:
         accepted: the result of the handshake.
         settings: see `limits`.
 
     Attributes:
-        subprotocol: the subprotocol that was agreed on, or `None`.
         closing: our Close is on its way; no message can be sent or received any more.
-        closed: nothing more is received or sent; messages that wait can still be taken.
         code, reason: of the peer's Close, or of the Close that we sent to fail the connection; 1006 if the
             connection was closed without either; `None` before.
         failure: the peer's fault as (code, reason), as we sent it.
         pings: the pings without an answer so far, in order: an object of its own for each payload.
         want_read: more bytes from the peer can be taken.
-        wake: called after each change.
         later: called when as much was done as one turn of the loop may take, so that other tasks should run
             before `go_on`; without it everything is parsed at once.
     """
 
     __slots__ = (
-        "_at", "_behind", "_closing_since", "_count_high", "_deflate", "_dropping", "_full", "_heard",
-        "_hurried_at", "_inflated", "_left", "_messages", "_names", "_owed", "_part", "_pinged",
-        "_pong", "_protocol", "_queue", "_rest", "_settings", "_size_high", "_stopped", "_waiting",
-        "_within", "closed", "closing", "code", "failure", "later", "pings", "reason", "subprotocol",
-        "wake",
+        "_at", "_behind", "_closing_since", "_deflate", "_dropping", "_heard", "_hurried_at",
+        "_inflated", "_left", "_names", "_owed", "_part", "_pinged", "_pong", "_protocol", "_queue",
+        "_rest", "_settings", "_stopped", "_within", "closing", "failure", "later", "pings",
     )  # fmt: skip
 
     def __init__(self, accepted: Accepted, settings: WebSocketSettings) -> None:
-        self.subprotocol: str | None = accepted.subprotocol
+        super().__init__(accepted.subprotocol, settings)
         self.closing: bool = False
-        self.closed: bool = False
-        self.code: int | None = None
-        self.reason: str = ""
         self.failure: tuple[int, str] | None = None
         self.pings: dict[bytes, object] = {}
-        self.wake: Callable[[], None] | None = None
         self.later: Callable[[], None] | None = None
         extensions: list[Extension] = [] if accepted.deflate is None else [accepted.deflate]
         self._protocol = Connection(ConnectionType.SERVER, extensions)
         self._settings = settings
-        self._count_high = settings.waiting_messages or math.inf
-        self._size_high = settings.waiting_bytes or math.inf
-        self._messages: deque[tuple[Message, int]] = deque()
-        self._waiting = 0  # bytes of these messages
-        self._full = False  # too many messages wait; until half of them are taken
         self._left = _TURN  # work that may be done until others have a turn of the loop
         self._behind = False  # it is done, and `go_on` must be called
         self._stopped = False  # received bytes are not parsed, for either reason
@@ -187,20 +171,6 @@ class WebSocket:
     def connection_lost(self) -> None:
         """The peer will send nothing more."""
         self._end()
-
-    def take(self) -> Message | None:
-        """The next message, or `None` if none waits: then see `closed`."""
-        if not self._messages:
-            return None
-        message, size = self._messages.popleft()
-        self._waiting -= size
-        if (
-            self._full
-            and len(self._messages) <= self._count_high // 2
-            and self._waiting <= self._size_high // 2
-        ):
-            self._full = False
-        return message
 
     def _parse(self) -> None:
         """Parse frames until no more messages are wanted or the work for one turn of the loop is done; the
@@ -349,13 +319,6 @@ class WebSocket:
             self._part = bytearray()
         self._deliver(message, size)
 
-    def _deliver(self, message: Message, size: int) -> None:
-        self._messages.append((message, size))
-        self._waiting += size
-        if len(self._messages) >= self._count_high or self._waiting > self._size_high:
-            self._full = True
-        self._changed()
-
     def _answer(self, payload: bytes) -> None:
         if self.closing:
             return
@@ -441,10 +404,6 @@ class WebSocket:
             self._part = bytearray()
             self._rest, self._at, self._stopped = b"", 0, False
             self._changed()
-
-    def _changed(self) -> None:
-        if self.wake is not None:
-            self.wake()
 
     # ---- time ----
 
