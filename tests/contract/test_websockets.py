@@ -1,4 +1,4 @@
-"""What every WebSocket's core does alike: on each driver, in memory, and behind ASGI.
+"""What every WebSocket's core does alike: on each driver, in memory, behind ASGI, and behind uvicorn.
 
 The tests' own exchange has none: `EXCEPTIONS` in `test_contract` says so.
 """
@@ -30,15 +30,15 @@ from streamcompat_engine import (
     accept,
     read_handshake,
 )
-from tests.support.clients import PATIENCE
+from tests.support.clients import PATIENCE, Client
 from tests.support.frames import BINARY, CLOSE, TEXT, frame, frames, handshake
-from tests.support.implementations import SOCKETS
+from tests.support.implementations import SOCKETS, under_uvicorn
 from tests.support.servers import serve
 
 App = Callable[[Exchange], Awaitable[None]]
 Message = str | bytes
 Close = tuple[int, str]
-IMPLEMENTATIONS = (*SOCKETS, "memory", "observed", "asgi")
+IMPLEMENTATIONS = (*SOCKETS, "memory", "observed", "asgi", "uvicorn")
 TOO_BIG = (1009, "a message that is too big")
 
 
@@ -100,12 +100,22 @@ def _read(data: bytes) -> list[Message | Close]:
 
 def _over_sockets(driver: str, app: App, sent: Sequence[Message | Close]) -> list[Message | Close]:
     with serve(app, driver) as served, served.connect() as client:
-        client.send(_wire(sent))
-        data = b""
-        while piece := client.receive():
-            data += piece
-            if b"\r\n\r\n" in data and data.endswith(frame(CLOSE, b"\x03\xe8", mask=None)):
-                client.send(frame(CLOSE, b"\x03\xe8"))
+        return _converse(client, sent)
+
+
+def _behind_uvicorn(app: App, sent: Sequence[Message | Close]) -> list[Message | Close]:
+    bare: Any = _Bare(app)
+    with under_uvicorn(ASGI(bare), ws="wsproto") as client:
+        return _converse(client, sent)
+
+
+def _converse(client: Client, sent: Sequence[Message | Close]) -> list[Message | Close]:
+    client.send(_wire(sent))
+    data = b""
+    while piece := client.receive():
+        data += piece
+        if b"\r\n\r\n" in data and data.endswith(frame(CLOSE, b"\x03\xe8", mask=None)):
+            client.send(frame(CLOSE, b"\x03\xe8"))
     return _read(data)
 
 
@@ -201,6 +211,8 @@ def talk(implementation: str, app: App, *sent: Message | Close) -> list[Message 
 
     if implementation in SOCKETS:
         got = _over_sockets(implementation, run, sent)
+    elif implementation == "uvicorn":
+        got = _behind_uvicorn(run, sent)
     elif implementation == "asgi":
         got = anyio.run(_behind_asgi, run, sent)
     else:
