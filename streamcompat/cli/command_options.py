@@ -64,7 +64,7 @@ class CommandOptions:
     interface: str = on_command_line(
         Flag(
             IMPORTS,
-            "what a TARGET is that is no app of a flavour; auto recognises an ASGI application by its "
+            "what a TARGET is that is not an app of a flavour; auto recognises an ASGI application by its "
             "signature (default: %(default)s)",
             choices=("auto", "asgi"),
         ),

@@ -1,4 +1,4 @@
-"""`streamcompat relay`: cuts what a client and a server say to each other anew."""
+"""`streamcompat relay`: cuts the traffic between a client and a server in new places."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ are cut at the same places.
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "relay",
-        help="cut what a client and a server say to each other anew",
+        help="cut the traffic between a client and a server in new places",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -38,7 +38,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--seed", type=int, help="where to cut; by default a new seed, which is printed")
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="by default a free one")
-    parser.add_argument("--log", metavar="FILE", type=Path, help="write each cut there, as a line of JSON")
+    parser.add_argument(
+        "--log", metavar="FILE", type=Path, help="write a line of JSON for each cut to this file"
+    )
     parser.set_defaults(carry_out=_relay, traceback=False)
 
 

@@ -146,7 +146,7 @@ def _compile(paths: set[str]) -> bool:
         except (SyntaxError, ValueError) as error:
             line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
             what = error.msg if isinstance(error, SyntaxError) else str(error)
-            _say(f"{path}{line}: {what}; the code from before serves on")
+            _say(f"{path}{line}: {what}; the previous code goes on serving")
             return False
         except OSError:
             continue  # it was removed

@@ -197,7 +197,7 @@ def _of_environment(of_file: Mapping[str, str], file: str) -> Iterator[tuple[str
             near = get_close_matches(variable, known, 1, _LEAST_LIKENESS)
             if near:
                 print(
-                    f"streamcompat: {variable} is no setting: did you mean {near[0]}?",
+                    f"streamcompat: {variable} is not a setting: did you mean {near[0]}?",
                     file=sys.stderr,
                     flush=True,
                 )
@@ -267,7 +267,7 @@ def _of_project(path: Path) -> Iterator[tuple[str, tuple[Any, str]]]:
         raise CommandError(f"cannot read {path.name}: {why}") from error
     table = tables.get("tool", {}).get("streamcompat", {})
     if not isinstance(table, dict):
-        raise CommandError(f"{path.name}: {_TABLE} is no table")
+        raise CommandError(f"{path.name}: {_TABLE} is not a table")
     own = table.get("run", {})
     keys = {key: setting for setting in SETTINGS for key in setting.keys}
     values = {key: value for key, value in table.items() if key not in _OTHER or not isinstance(value, dict)}

@@ -179,7 +179,7 @@ def proxy_fields(text: str) -> tuple[str, ...]:
 
 
 def tls_version(text: str) -> str:
-    """Reads the least version of TLS; 2 and 17 are what uvicorn's default is as a number."""
+    """Reads the minimum version of TLS; 2 and 17 are what uvicorn's default is as a number."""
     if text in ("1.2", "1.3"):
         return text
     if text in (str(int(ssl.PROTOCOL_TLS_SERVER)), str(int(ssl.PROTOCOL_TLS))):
@@ -192,7 +192,7 @@ def verify_mode(text: str) -> int:
     words = {"none": 0, "optional": 1, "required": 2, "0": 0, "1": 1, "2": 2}
     if text in words:
         return words[text]
-    raise ValueError(f"{text!r} is none of none, optional, required")
+    raise ValueError(f"{text!r} is not valid: give none, optional or required")
 
 
 def log_file(text: str) -> dict[str, Any]:
@@ -210,9 +210,11 @@ def log_file(text: str) -> dict[str, Any]:
     except OSError as error:
         raise ValueError(f"cannot read {text}: {error.strerror}") from error
     except (ValueError, UnicodeDecodeError) as error:
-        raise ValueError(f"{text} is no configuration of logging: {error}") from error
+        raise ValueError(f"{text} is not a valid configuration of logging: {error}") from error
     except Exception as error:  # what PyYAML raises has no other base
-        raise ValueError(f"{text} is no configuration of logging: {' '.join(str(error).split())}") from error
+        raise ValueError(
+            f"{text} is not a valid configuration of logging: {' '.join(str(error).split())}"
+        ) from error
     if not isinstance(found, dict) or "version" not in found:
-        raise ValueError(f"{text} is no configuration of logging: it has no `version`")
+        raise ValueError(f"{text} is not a valid configuration of logging: it has no `version`")
     return found

@@ -35,9 +35,9 @@ class FrontOptions:
             path of a folder with `fullchain.pem` and `privkey.pem`.
         ssl_certfile, ssl_keyfile, ssl_keyfile_password: the same one by one; a certificate and its key may
             be in one file. What SIGHUP finds in the files is used from the next handshake on.
-        ssl_ca_certs, ssl_cert_reqs: the certificates that vouch for those of clients, and whether a client
-            needs one: 0 for no, 1 for its choice, 2 for yes, as `ssl.VerifyMode`.
-        ssl_ciphers, ssl_version: ciphers in OpenSSL's words, and the least version of TLS, "1.2" or "1.3".
+        ssl_ca_certs, ssl_cert_reqs: the certificates of the authorities that sign those of clients, and
+            whether a client needs one: 0 for no, 1 for its choice, 2 for yes, as `ssl.VerifyMode`.
+        ssl_ciphers, ssl_version: ciphers in OpenSSL's words, and the minimum version of TLS, "1.2" or "1.3".
         proxy_headers: whether X-Forwarded-* and Forwarded count, of proxies that are trusted.
         forwarded_allow_ips: the trusted proxies: addresses, networks, `unix` or `*`; `LOCAL` by default.
         proxy_fields: which of `for proto host port prefix forwarded` the proxies set; all of them.
@@ -53,9 +53,7 @@ class FrontOptions:
 
     ssl: tls.SSLContext | Mapping[str, str] | str | os.PathLike[str] | None = None
     ssl_certfile: str | None = on_command_line(
-        Flag(
-            TLS, "the certificate, and those that vouch for it (default: none)", "FILE", aliases=("--cert",)
-        ),
+        Flag(TLS, "the certificate, with its chain (default: none)", "FILE", aliases=("--cert",)),
         None,
     )
     ssl_keyfile: str | None = on_command_line(
@@ -65,7 +63,12 @@ class FrontOptions:
         Flag(TLS, "the password of the key (default: none)", "TEXT", secret=True), None
     )
     ssl_ca_certs: str | None = on_command_line(
-        Flag(TLS, "the certificates that vouch for those of clients (default: the system's)", "FILE"), None
+        Flag(
+            TLS,
+            "the certificates of the authorities that sign those of clients (default: the system's)",
+            "FILE",
+        ),
+        None,
     )
     ssl_cert_reqs: int = on_command_line(
         Flag(
@@ -83,7 +86,7 @@ class FrontOptions:
     ssl_version: str = on_command_line(
         Flag(
             TLS,
-            "the least version of TLS: 1.2 or 1.3 (default: %(default)s)",
+            "the minimum version of TLS: 1.2 or 1.3 (default: %(default)s)",
             "VERSION",
             flags.tls_version,
             source="RFC 9325 §3.1.1",

@@ -129,13 +129,16 @@ class RunOptions(FrontOptions):
             "a bound socket that the process was started with, instead of a host and a port; repeatable "
             "(default: none)",
             "N",
-            flags.whole("a number of a file descriptor", 0, 2**20),
+            flags.whole("the number of a file descriptor", 0, 2**20),
             repeatable=True,
         ),
         None,
     )
     reuse_port: bool = on_command_line(
-        Flag(WHERE, "share the port with other servers that say so too (default: a port in use is an error)"),
+        Flag(
+            WHERE,
+            "share the port with other servers that have this option (default: a port in use is an error)",
+        ),
         _ENGINE.reuse_port,
     )
     backlog: int = on_command_line(
@@ -209,8 +212,8 @@ class RunOptions(FrontOptions):
     ready_path: str | None = on_command_line(
         Flag(
             LOGS,
-            "a path that says 200 while the server serves, and 503 once it was told to stop; the app does "
-            "not see it (default: none)",
+            "a path that is answered with 200 while the server serves and 503 once it was told to stop; "
+            "the app does not see it (default: none)",
             "PATH",
             flags.path,
         ),
@@ -276,7 +279,8 @@ class RunOptions(FrontOptions):
     health_path: str | None = on_command_line(
         Flag(
             LOGS,
-            "a path that says 200 while the event loop runs; the app does not see it (default: none)",
+            "a path that is answered with 200 while the event loop runs; the app does not see it "
+            "(default: none)",
             "PATH",
             flags.path,
         ),

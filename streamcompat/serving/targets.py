@@ -291,7 +291,7 @@ def _parsed(place: str, attribute: str) -> tuple[str, _Arguments | None]:
             raise ValueError(attribute)  # `**` is no literal
     except (SyntaxError, ValueError, TypeError) as error:
         raise TargetError(
-            f"{place}:{attribute} is no call with literals, such as {place}:create_app('shop', debug=True)"
+            f"{place}:{attribute} is not a call with literals, such as {place}:create_app('shop', debug=True)"
         ) from error
     return ast.unparse(call.func), (positional, named)
 

@@ -145,7 +145,9 @@ def test_new_code_answers_once_it_is_saved(tmp_path: Path) -> None:
         app.write_text(APP.replace("ANSWER", "two"))
         eventually(lambda: answers("two"), "the new code")
         app.write_text("def broken(:\n")
-        eventually(lambda: any("the code from before serves on" in line for line in command.errors), "a line")
+        eventually(
+            lambda: any("the previous code goes on serving" in line for line in command.errors), "a line"
+        )
         assert client.get(command.url).text == "two"
         app.write_text("import nowhere_at_all\n")
         eventually(lambda: any("waiting for a file" in line for line in command.errors), "a line")

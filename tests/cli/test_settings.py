@@ -140,7 +140,7 @@ def test_the_forms_of_values_in_a_project_file(tmp_path: Path) -> None:
         ("[tool.streamcompat]\ndriver = 'asyncoi'", "'asyncoi' is no driver: did you mean 'asyncio'?"),
         ("[tool.streamcompat]\nhost = 1979-05-27", "pyproject.toml: host: a date cannot stand here"),
         ("[tool.streamcompat]\nhost = {a = 1}", "pyproject.toml: host: a dict cannot stand here"),
-        ("[tool]\nstreamcompat = 1", "pyproject.toml: [tool.streamcompat] is no table"),
+        ("[tool]\nstreamcompat = 1", "pyproject.toml: [tool.streamcompat] is not a table"),
         ("[tool.streamcompat\n", "cannot read pyproject.toml: "),
     ],
 )  # fmt: skip
@@ -191,7 +191,7 @@ def test_variables_that_are_somebody_elses(
     monkeypatch.setenv("STREAMCOMPAT_WROKERS", "2")
     assert one(tmp_path).values == {}
     assert capsys.readouterr().err == (
-        "streamcompat: STREAMCOMPAT_WROKERS is no setting: did you mean STREAMCOMPAT_WORKERS?\n"
+        "streamcompat: STREAMCOMPAT_WROKERS is not a setting: did you mean STREAMCOMPAT_WORKERS?\n"
     )
     monkeypatch.setenv("STREAMCOMPAT_WORKERS", "0")
     with pytest.raises(CommandError, match="^STREAMCOMPAT_WORKERS: '0' is not a valid number of processes"):

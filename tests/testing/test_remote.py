@@ -53,11 +53,11 @@ def test_an_address(url: str, endpoint: object, host: str, prefix: str) -> None:
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("ftp://127.0.0.1", "no address of a server"),
-        ("http://", "no address of a server"),
-        ("http://127.0.0.1:x", "is no address"),
-        ("http://127.0.0.1:99999", "is no address"),
-        ("http://127.0.0.1/?a", "no address of a server"),
+        ("ftp://127.0.0.1", "not the address of a server"),
+        ("http://", "not the address of a server"),
+        ("http://127.0.0.1:x", "is not an address"),
+        ("http://127.0.0.1:99999", "is not an address"),
+        ("http://127.0.0.1/?a", "not the address of a server"),
         ("http://user@127.0.0.1", "has a user"),
         ("http://192.0.2.1:8000", "not on this machine: --remote"),
         ("http://a..b", "there is no host"),
@@ -164,7 +164,7 @@ def _babbles(connection: socket.socket) -> None:
     [
         (_hangs, "it answers nothing within 0.2 s"),
         (_closes, "closes the connection without an answer"),
-        (_babbles, "what it answers is no HTTP/1.1"),
+        (_babbles, "its answer is not HTTP/1.1"),
     ],
 )
 def test_what_is_no_http_server_gets_one_line(

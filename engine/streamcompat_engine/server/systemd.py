@@ -71,7 +71,7 @@ def activated_sockets() -> tuple[socket.socket, ...]:
             os.set_inheritable(descriptor, False)
             sock = socket.socket(fileno=descriptor)
         except OSError as error:
-            logger.error("descriptor %d of LISTEN_FDS is no socket: %s", descriptor, error.strerror)
+            logger.error("descriptor %d of LISTEN_FDS is not a socket: %s", descriptor, error.strerror)
             continue
         sockets.append(sock)
     return tuple(sockets)

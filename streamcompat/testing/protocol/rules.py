@@ -138,7 +138,7 @@ def answered_and_closed(heard: Heard, base: Base, method: str) -> str:
 
 
 def _valid(heard: Heard) -> str:
-    return f"the answer is no HTTP: {heard.garbage}" if heard.garbage else ""
+    return f"the answer is not HTTP: {heard.garbage}" if heard.garbage else ""
 
 
 def in_order(heard: Heard, base: Base, method: str) -> str:
@@ -229,10 +229,10 @@ _REQUESTS: Final = (
     Rule("name-space", "9112 §5.1", "must", "white space between a field name and its colon is refused",
          lambda site: st.tuples(grammar.tokens(), st.sampled_from([b" ", b"\t"])).map(
              lambda pair: site.head(b"X-%b%b: b" % pair)), refused),
-    Rule("request-line", "9112 §3", "should", "what is no request line is refused",
+    Rule("request-line", "9112 §3", "should", "a first line that is not a request line is refused",
          lambda site: grammar.request_lines_that_are_none(site).map(lambda line: site.head(line=line)),
          refused),
-    Rule("field-line", "9112 §2.2", "should", "a line that is no field is refused",
+    Rule("field-line", "9112 §2.2", "should", "a line that is not a field is refused",
          lambda site: grammar.lines_that_are_none().map(site.head), refused),
     Rule("field-value", "9110 §5.5", "should", "NUL in a field value is refused, or replaced",
          lambda site: grammar.broken_words(b"abc", b"\0").map(lambda value: site.head(b"A: " + value)),
@@ -241,7 +241,7 @@ _REQUESTS: Final = (
          accepted),
     Rule("empty-line", "9112 §2.2", "should", "one empty line before a request is ignored",
          _just(lambda site: b"\r\n" + site.head()), accepted),
-    Rule("white-space", "9110 §5.5", "must", "white space around a field value is no part of it",
+    Rule("white-space", "9110 §5.5", "must", "white space around a field value is not a part of it",
          lambda site: st.tuples(grammar.spaces(), grammar.spaces()).map(
              lambda pair: site.posted(b"Content-Length:%b5%b" % pair)), accepted, "POST"),
     Rule("name-case", "9110 §5.1", "must", "field names are the same in any case",
@@ -254,7 +254,7 @@ _REQUESTS: Final = (
          lambda site: grammar.noise(), survives),
 )  # fmt: skip
 _FRAMINGS: Final = (
-    Rule("length-invalid", "9112 §6.3", "must", "a Content-Length that is no number is refused",
+    Rule("length-invalid", "9112 §6.3", "must", "a Content-Length that is not a number is refused",
          lambda site: grammar.lengths_that_are_none().map(
              lambda value: site.posted(b"Content-Length: " + value)), refused, "POST"),
     Rule("length-twice", "9112 §6.3", "must", "two lengths that differ are refused",
@@ -278,7 +278,7 @@ _FRAMINGS: Final = (
     Rule("coding-in-1.0", "9112 §6.1", "must", "a coding in HTTP/1.0 is refused, or ends the connection",
          _just(lambda site: site.posted(b"Connection: keep-alive", _TE, body=_CHUNKS, version=b"1.0")),
          closed, "POST"),
-    Rule("hidden-coding", "9112 §11.2", "must", "what is no Transfer-Encoding is none",
+    Rule("hidden-coding", "9112 §11.2", "must", "a field like Transfer-Encoding is not read as one",
          lambda site: grammar.hidden_codings().map(lambda line: _hidden(site, line)), read_by_length, "POST"),
     Rule("chunked", "9112 §7.1", "must", "bodies in chunks are understood",
          lambda site: grammar.chunked_bodies().map(site.chunked), accepted, "POST"),
@@ -286,20 +286,20 @@ _FRAMINGS: Final = (
          lambda site: grammar.chunked_bodies(grammar.chunk_extensions()).map(site.chunked), accepted, "POST"),
     Rule("trailers", "9112 §7.1.2", "must", "trailers are understood",
          lambda site: grammar.chunked_bodies(None, grammar.trailers()).map(site.chunked), accepted, "POST"),
-    Rule("chunk-size", "9112 §7.1", "should", "a chunk size that is no hexadecimal number is refused",
+    Rule("chunk-size", "9112 §7.1", "should", "a chunk size that is not a hexadecimal number is refused",
          lambda site: grammar.sizes_that_are_none().map(lambda size: site.chunked(_wrapped(size))),
          refused, "POST"),
     Rule("chunk-overflow", "9112 §7.1", "must", "the numbers of chunk sizes do not wrap around",
          lambda site: st.sampled_from([b"100000005", b"10000000000000005", b"1" + b"0" * 31 + b"5"]).map(
              lambda size: site.chunked(_wrapped(size))), refused_or_open, "POST"),
-    Rule("chunk-line", "9112 §7.1.1", "should", "what is no chunk extension is refused",
+    Rule("chunk-line", "9112 §7.1.1", "should", "an invalid chunk extension is refused",
          lambda site: grammar.extensions_that_are_none().map(
              lambda extension: site.chunked(_wrapped(b"5" + extension))), refused, "POST"),
     Rule("chunk-end", "9112 §7.1", "should", "the data of a chunk is as long as its size says",
          lambda site: st.sampled_from(
              [b"5\r\nhellox\r\n", b"5\r\nhello", b"5\nhello\r\n", b"5\r\nhello\n"]
          ).map(lambda one: site.chunked(one + b"0\r\n\r\n")), refused, "POST"),
-    Rule("trailer-line", "9112 §7.1.2", "should", "a trailer that is no field is refused",
+    Rule("trailer-line", "9112 §7.1.2", "should", "a trailer that is not a field is refused",
          lambda site: grammar.lines_that_are_none().map(
              lambda line: site.chunked(b"5\r\nhello\r\n0\r\n%b\r\n\r\n" % line)), refused, "POST"),
 )  # fmt: skip

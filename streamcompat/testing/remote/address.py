@@ -62,10 +62,10 @@ def parse(url: str, remote: bool = False) -> Address:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise BadAddress(f"{url} is no address: {error}") from error
+        raise BadAddress(f"{url} is not an address: {error}") from error
     scheme = _UNIX.get(parts.scheme, parts.scheme)
     if scheme not in _PORTS or not parts.netloc or parts.query or parts.fragment:
-        raise BadAddress(f"{url} is no address of a server: give {FORMS}")
+        raise BadAddress(f"{url} is not the address of a server: give {FORMS}")
     if parts.username is not None:
         raise BadAddress(f"{url} has a user: give it with --header 'Authorization: ...'")
     prefix = parts.path.rstrip("/")

@@ -234,11 +234,11 @@ class SocketClient:
                 said += data[: max(_SAID - len(said), 0)]
                 reader.feed(data)
         except InvalidResponse as error:
-            answer.fault = f"what it answers is no HTTP/1.1: {str(error).partition(': ')[2]}"
+            answer.fault = f"its answer is not HTTP/1.1: {str(error).partition(': ')[2]}"
         answer.closed = transport.ended
         if not answer.response.status:
             if said:
-                answer.fault = f"what it answers is no HTTP/1.1: {shown(said)}"
+                answer.fault = f"its answer is not HTTP/1.1: {shown(said)}"
             elif not answer.fault:
                 how = "resets" if transport.reset else "closes"
                 answer.fault = f"it {how} the connection without an answer"
