@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -48,9 +49,18 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection() -> None:
+    """The tests are a million objects that live until the end: no collection finds garbage among them."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """From here on nobody writes bytecode, neither this process nor a child: a file that a test writes twice
-    within a second would run as it was first, since Python compares seconds."""
+    """From here on collections pass over the tests themselves, which makes a full one forty times as cheap;
+    and nobody writes bytecode, neither this process nor a child: a file that a test writes twice within a
+    second would run as it was first, since Python compares seconds."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
     sys.dont_write_bytecode = True
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
