@@ -114,7 +114,7 @@ test-newest:
 
 # The frameworks are installed outside of the environment, where `import sanic` must find nothing. Their own
 # warnings, of the newest Python for example, are no failures of ours.
-FRAMEWORKS := fastapi quart litestar django sse-starlette sanic
+FRAMEWORKS := fastapi quart litestar django flask sse-starlette sanic
 test-frameworks: export PYTHONNODEBUGRANGES = 1
 test-frameworks: $(READY)
 	@$(PIP) install --upgrade --target $(VENV)/frameworks $(FRAMEWORKS) || { \

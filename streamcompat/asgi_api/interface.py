@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from streamcompat.asgi_api.app import ASGIApp
 from streamcompat.asgi_api.messages import Application, Receive, Scope, Send
+from streamcompat.asgi_api.wsgi import WSGIApplication
 
 Interface = Literal["asgi3", "asgi2", "wsgi"]
 
@@ -22,20 +23,21 @@ def hosted(found: object, interface: str = "auto") -> ASGIApp | None:
     """The application to be served for a callable; `None` if it is not known to be one.
 
     Args:
-        interface: `"auto"`, or what it is where it cannot be told: `"asgi"`.
-    Raises: ValueError: it has an interface that is not served.
+        interface: `"auto"`, or what it is where its signature does not say: `"asgi"` or `"wsgi"`.
     """
     if isinstance(found, ASGIApp):
         return found
     if not callable(found):
         return None
     kind = interface_of(found)
-    if interface == "asgi" and kind != "asgi2":
-        kind = "asgi3" if kind == "asgi3" or _is_coroutine_function(found) or _takes(found) == 3 else "asgi2"
-    if kind == "wsgi":
-        raise ValueError("it is a WSGI application: wrap it, for example with a2wsgi.WSGIMiddleware(app)")
+    if kind is None and interface == "wsgi":
+        kind = "wsgi"
+    elif kind is None and interface == "asgi":
+        kind = "asgi3" if _is_coroutine_function(found) or _takes(found) == 3 else "asgi2"
     if kind is None:
         return None
+    if kind == "wsgi":
+        return ASGIApp(WSGIApplication(found))
     return ASGIApp(single(found) if kind == "asgi2" else found)
 
 
@@ -45,15 +47,17 @@ def interface_of(found: Callable[..., Any]) -> Interface | None:
     if names is None:
         return None
     if _is_coroutine_function(found):
-        return "asgi3" if names == ["*"] or len(names) == 3 else None
+        is_three = len(names) == 3 or (names[:1] == [_SCOPE] and _takes(found) >= 3)
+        return "asgi3" if names == ["*"] or is_three else None
+    is_wsgi = len(names) == 2 and (names[0] in ("environ", "env") or names[1] == "start_response")
     if inspect.isclass(found):
+        if is_wsgi:  # PEP 3333: an object that is made for each request, and is its answer
+            return "wsgi" if hasattr(found, "__iter__") else None
         makes = _names(found.__call__, bound=True)
         return "asgi2" if names[:1] == [_SCOPE] and len(names) == 1 and makes and len(makes) == 2 else None
     if names[:1] == [_SCOPE]:
         return "asgi2" if len(names) == 1 else "asgi3" if len(names) == 3 else None
-    if len(names) == 2 and (names[0] in ("environ", "env") or names[1] == "start_response"):
-        return "wsgi"
-    return None
+    return "wsgi" if is_wsgi else None
 
 
 def single(application: Callable[..., Any]) -> Application:
@@ -67,14 +71,16 @@ def single(application: Callable[..., Any]) -> Application:
 
 
 def _takes(found: Callable[..., Any]) -> int:
-    return len(_names(found) or ())
+    """How many positional arguments it takes, with those that may be left out."""
+    return len(_names(found, optional=True) or ())
 
 
-def _names(found: Callable[..., Any], bound: bool = False) -> list[str] | None:
+def _names(found: Callable[..., Any], bound: bool = False, optional: bool = False) -> list[str] | None:
     """The names of the positional parameters that a call must give; `["*"]` if it takes any.
 
     Args:
         bound: without the first, which is `self`.
+        optional: also those that a call may leave out.
     """
     try:
         parameters = list(inspect.signature(found).parameters.values())
@@ -83,7 +89,8 @@ def _names(found: Callable[..., Any], bound: bool = False) -> list[str] | None:
     names = [
         one.name
         for one in parameters
-        if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) and one.default is one.empty
+        if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)
+        and (optional or one.default is one.empty)
     ]
     if not names and any(one.kind is one.VAR_POSITIONAL for one in parameters):
         return ["*"]

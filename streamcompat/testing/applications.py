@@ -13,6 +13,7 @@ from typing import Any
 
 from streamcompat.asgi_api import ASGIApp, hosted
 from streamcompat.asgi_api.messages import Application
+from streamcompat.asgi_api.wsgi import WSGIApplication
 from streamcompat.serving import targets
 from streamcompat.serving.servable import Servable
 from streamcompat.serving.site import Site
@@ -31,7 +32,7 @@ def served(app: object) -> Servable | EngineApp:
     if isinstance(app, Servable):
         return app
     try:
-        application = hosted(app)
+        application = _hosted(app)
     except ValueError as error:
         raise TypeError(f"{app!r} is not an app: {error}") from error
     if application is not None:
@@ -46,6 +47,17 @@ def served(app: object) -> Servable | EngineApp:
     )
 
 
+def _hosted(found: object) -> ASGIApp | None:
+    """As `hosted`, but for WSGI: what its threads do is nothing that a virtual clock can wait for.
+
+    Raises: ValueError: it is a WSGI application.
+    """
+    application = hosted(found)
+    if application is not None and isinstance(application.application, WSGIApplication):
+        raise ValueError("it is a WSGI application, which `streamcompat run` serves, but no tool tests")
+    return application
+
+
 def is_app(app: object) -> bool:
     """Whether `served` takes it."""
     try:
@@ -57,7 +69,7 @@ def is_app(app: object) -> bool:
 
 def load_module(target: str) -> targets.Loaded:
     """What a TARGET of the command line names; an ASGI application too. Raises: TargetError."""
-    return targets.load_module(target, hosted)
+    return targets.load_module(target, _hosted)
 
 
 def load(target: str) -> Servable:

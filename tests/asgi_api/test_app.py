@@ -45,7 +45,8 @@ class Old:
         await app(self.scope, receive, send)
 
 def wsgi(environ, start_response):
-    return []
+    start_response("200 OK", [])
+    return [(environ["SCRIPT_NAME"] + "|" + environ["PATH_INFO"]).encode()]
 
 async def failing(scope, receive, send):
     await receive()
@@ -53,6 +54,7 @@ async def failing(scope, receive, send):
 
 number = 5
 unclear = lambda s, r, n: app(s, r, n)
+nameless = lambda e, s: wsgi(e, s)
 """
 SANIC = """
 from streamcompat.sanic_api import Sanic
@@ -83,7 +85,14 @@ def at_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("at_home")
 @pytest.mark.parametrize(
     ("target", "interface"),
-    [("api.py", "auto"), ("api:Old", "auto"), ("api:make()", "auto"), ("api:unclear", "asgi")],
+    [
+        ("api.py", "auto"),
+        ("api:Old", "auto"),
+        ("api:make()", "auto"),
+        ("api:unclear", "asgi"),
+        ("api:wsgi", "auto"),
+        ("api:nameless", "wsgi"),
+    ],
 )
 def test_a_target_is_recognised_by_what_it_is(target: str, interface: str) -> None:
     app = load_module(target, functools.partial(hosted, interface=interface)).app
@@ -96,7 +105,7 @@ def test_a_target_is_recognised_by_what_it_is(target: str, interface: str) -> No
 @pytest.mark.parametrize(
     ("target", "line"),
     [
-        ("api.py:wsgi", "cannot serve api.py:wsgi: it is a WSGI application"),
+        ("api.py:nameless", "api.py:nameless is a function, not an app"),
         ("api.py:make", "api.py:make is a function, not an app: if it makes one, write api.py:make()"),
         ("api.py:unclear", "api.py:unclear is a function, not an app"),
         ("api.py:app()", "api.py:app() does not make an app: "),
@@ -110,10 +119,11 @@ def test_what_cannot_be_served_is_one_line(target: str, line: str) -> None:
 
 
 def test_it_is_mounted_beside_a_flavour_at_the_command_line(folder: Path) -> None:
-    mounts = ("--mount", "/api=api.py:app", "--mount", "/old=api.py:Old", "--driver", "trio")
-    with serve_command("shop.py", *mounts, cwd=folder) as command:
-        answers = [httpx.get(command.url + target).text for target in ("/", "/api/x", "/old/y")]
-    assert answers == ["sanic", "/api|/api/x", "/old|/old/y"]
+    mounts = [f"--mount={one}" for one in ("/api=api.py:app", "/old=api.py:Old", "/wsgi=api.py:nameless")]
+    with serve_command("shop.py", *mounts, "--interface", "wsgi", "--driver", "trio", cwd=folder) as command:
+        targets = ("/", "/api/x", "/old/y", "/wsgi/z")
+        answers = [httpx.get(command.url + target).text for target in targets]
+    assert answers == ["sanic", "/api|/api/x", "/old|/old/y", "/wsgi|/z"]
     said = command.said + "".join(command.output)
     assert said.count("starts") == said.count("stops") == 2
     assert "/api/x  200" in said

@@ -15,12 +15,13 @@ import anyio
 import httpx
 import pytest
 
-from streamcompat.asgi_api import ASGIApp
+from streamcompat.asgi_api import ASGIApp, WSGIApplication
 from streamcompat.serving.lifespan import DelegatingLifespan
+from streamcompat.serving.site import Site
 from streamcompat_engine import Server
 from tests.support.asgi_apps import Told
 from tests.support.clients import PATIENCE, connect, get, parse_address
-from tests.support.servers import every_driver, settings
+from tests.support.servers import every_driver, serve_app, settings
 from tests.testing.framework_apps import FRAMEWORKS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Async generator .* was garbage collected:ResourceWarning")
@@ -169,3 +170,47 @@ def test_sse_starlette_ends_with_its_client(driver: str) -> None:
                 lines = response.iter_lines()
                 assert [next(lines), next(lines)] == ["event: tick", "data: é"]
         assert told.next() == "/events"
+
+
+# ---- WSGI ----
+
+
+def flask_app() -> Any:
+    flask = pytest.importorskip("flask", reason="flask is not installed")
+    app = flask.Flask("app")
+
+    def echo() -> Any:
+        stream = flask.request.stream
+        return flask.Response(iter(lambda: stream.read(1024), b""), mimetype="application/octet-stream")
+
+    def item(n: int) -> Any:
+        return {"n": n, "prefix": flask.request.script_root, "url": flask.url_for("item", n=n)}
+
+    app.post("/echo")(echo)
+    app.get("/items/<int:n>")(item)
+    return app
+
+
+@every_driver
+def test_flask_below_a_prefix_with_streams_in_both_directions(driver: str) -> None:
+    site = Site()
+    site.mount(ASGIApp(WSGIApplication(flask_app())), "/shop")
+    sent = [bytes([number]) * 40_000 for number in range(5)]
+    with serve_app(site, driver) as url, httpx.Client(base_url=url, timeout=PATIENCE) as client:
+        answer = client.get("/shop/items/7")
+        assert answer.json() == {"n": 7, "prefix": "/shop", "url": "/shop/items/7"}
+        assert client.get("/shop/none").status_code == 404
+        assert client.post("/shop/echo", content=b"".join(sent)).content == b"".join(sent)
+        assert client.post("/shop/echo", content=iter(sent)).content == b"".join(sent)
+
+
+@every_driver
+def test_djangos_wsgi_handler(driver: str) -> None:
+    asgi = FRAMEWORKS["django"]()  # configures Django
+    from django.core.handlers.wsgi import WSGIHandler
+
+    assert asgi is not None
+    with serve_app(ASGIApp(WSGIApplication(WSGIHandler())), driver) as url:
+        with httpx.Client(base_url=url, timeout=PATIENCE) as client:
+            assert client.get("/").text == "OK"
+            assert client.get("/none").status_code == 404

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from typing import Any
 
 import pytest
 
-from streamcompat.asgi_api import ASGIApp, hosted
+from streamcompat.asgi_api import ASGIApp, WSGIApplication, hosted
 from streamcompat.asgi_api.interface import interface_of
 from tests.support.asgi_apps import START, body
 from tests.support.servers import serve
@@ -38,6 +39,25 @@ class Wsgi:
     def __call__(self, environ: Any, start_response: Any) -> Any: ...
 
 
+class OfEachRequest:
+    def __init__(self, environ: Any, start_response: Any) -> None: ...
+
+    def __iter__(self) -> Any: ...
+
+
+class NoAnswer:
+    def __init__(self, environ: Any, start_response: Any) -> None: ...
+
+
+def wrapped(function: Any) -> Any:
+    def call(*args: Any) -> Any:
+        return function(*args)
+
+    return functools.wraps(function if inspect.isfunction(function) else function.__call__)(call)
+
+
+async def optional(scope: Any, receive: Any = None, send: Any = None) -> None: ...
+async def with_more(scope: Any, receive: Any, send: Any, timer: Any = None) -> None: ...
 async def wrapper(*args: Any, **kwargs: Any) -> None: ...
 async def handler(request: Any) -> None: ...
 def helper(x: int) -> int:
@@ -60,6 +80,14 @@ def helper(x: int) -> int:
         (helper, None),
         (Instance, None),
         (Wsgi, None),
+        (OfEachRequest, "wsgi"),
+        (NoAnswer, None),
+        (Wsgi().__call__, "wsgi"),
+        (functools.partial(Wsgi()), "wsgi"),
+        (wrapped(Wsgi()), "wsgi"),
+        (wrapped(three), "asgi3"),
+        (optional, "asgi3"),
+        (with_more, "asgi3"),
         (dict, None),
         (print, None),
         (lambda a, b: a, None),
@@ -72,13 +100,20 @@ def test_a_callable_is_what_its_signature_says(found: Any, kind: str | None) -> 
 def test_what_is_in_doubt_is_what_the_user_says() -> None:
     assert hosted(lambda s, r, n: three(s, r, n)) is None
     assert isinstance(hosted(lambda s, r, n: three(s, r, n), "asgi"), ASGIApp)
+    assert isinstance(application_of(lambda e, s: [], "wsgi"), WSGIApplication)
     assert hosted("text", "asgi") is None
     assert hosted(handler) is None
 
 
-def test_a_wsgi_application_is_refused_with_a_way() -> None:
-    with pytest.raises(ValueError, match="a2wsgi"):
-        hosted(Wsgi())
+@pytest.mark.parametrize("interface", ["auto", "asgi", "wsgi"])
+def test_what_is_known_stays_what_it_is(interface: str) -> None:
+    assert application_of(three, interface) is three
+    assert isinstance(application_of(Wsgi(), interface), WSGIApplication)
+
+
+def application_of(found: Any, interface: str) -> Any:
+    app = hosted(found, interface)
+    return None if app is None else app.application
 
 
 @pytest.mark.parametrize("found", [three, Double, double, lambda scope: Double(scope)])
