@@ -22,8 +22,10 @@ HELD_BY = {
     "streamcompat.application": "serving, asgi",
     "streamcompat.asgi": "asgi/test_asgi.py, asgi/test_asgi_clients.py, asgi/test_asgi_timeouts.py, "
     "asgi/test_asgi_websocket.py",
+    "streamcompat.asgi_api.bodyfile": "asgi_api/test_extensions.py",
     "streamcompat.asgi_api.errors": "asgi_api/test_http.py",
     "streamcompat.asgi_api.messages": "asgi_api/test_http.py",
+    "streamcompat.asgi_api.tls": "asgi_api/test_extensions.py",
     "streamcompat.checking": "cli/test_check.py",
     "streamcompat.cli": "cli/test_cli.py, testing/test_probe.py, testing/test_client_commands.py, "
     "porting/test_command.py",

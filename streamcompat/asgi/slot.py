@@ -293,6 +293,9 @@ class ASGISlot:
     def send_continue(self) -> None:
         """The server does, when it is asked for the body."""
 
+    def hint(self, fields: Fields) -> None:
+        check_fields(fields)  # and dropped: few servers have the extension for it
+
     # ---- times: of the body while somebody waits for it, and of the application's answer ----
 
     @property

@@ -7,10 +7,14 @@ waits for the client's leaving once the body was given; `send` waits while the c
 from __future__ import annotations
 
 import enum
+import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+from anyio import to_thread
 from anyio.lowlevel import cancel_shielded_checkpoint
 
+from streamcompat.asgi_api.bodyfile import PIECE, declared_length, opened
 from streamcompat.asgi_api.errors import ClientGone, UnexpectedMessage, gone, is_of_the_client
 from streamcompat.asgi_api.messages import Message, checked_status, response_fields
 from streamcompat_engine import (
@@ -143,7 +147,10 @@ class HTTPCycle:
         Raises: UnexpectedMessage; ClientGone; what the engine says of a head, a chunk or a length that it
             cannot send.
         """
-        kind, stage = message["type"], self._stage
+        try:
+            kind, stage = message["type"], self._stage
+        except (KeyError, TypeError):
+            raise UnexpectedMessage(self._stage.value, message) from None
         if self._fault is not None:
             raise ClientGone(str(self._fault))
         try:
@@ -160,6 +167,12 @@ class HTTPCycle:
                     return
             elif kind == "http.response.trailers" and stage is TRAILERS:
                 self._add_trailers(message)
+                return
+            elif kind == "http.response.pathsend" and stage is STARTED:
+                await self._send_file(message["path"])
+                return
+            elif kind == "http.response.early_hint" and stage is IDLE:
+                await self._hint(message["links"])
                 return
         except EngineError as error:
             raise gone(error) from None
@@ -200,6 +213,30 @@ class HTTPCycle:
                 self._complete()
         if waits is not READY:
             await waits
+
+    async def _send_file(self, path: str) -> None:
+        """The content of a file is the body, or what comes before the trailers."""
+        exchange = self._exchange
+        with await to_thread.run_sync(opened, path) as file:
+            left = declared_length(self._fields)
+            if left is None:
+                left = os.fstat(file.fileno()).st_size
+                if self._trailers is None:
+                    self._fields = (*self._fields, (b"Content-Length", b"%d" % left))
+            exchange.start(self._status, self._fields)
+            self._stage = STREAMED
+            if exchange.head.method != "HEAD" and self._status not in (204, 304):
+                # What was added to the file since its length was declared is not sent.
+                while left and (piece := await to_thread.run_sync(file.read, min(left, PIECE))):
+                    left -= len(piece)
+                    await exchange.write(piece)
+        await self._send_more({"type": "http.response.body"})
+
+    async def _hint(self, links: Iterable[bytes]) -> None:
+        exchange = self._exchange
+        exchange.hint(tuple((b"Link", link) for link in links))
+        if exchange.blocked:
+            await exchange.drain()
 
     def _add_trailers(self, message: Message) -> None:
         self._trailers = (self._trailers or ()) + response_fields(message.get("headers", ()))

@@ -9,6 +9,7 @@ from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from streamcompat.asgi_api.messages import Scope
+from streamcompat.asgi_api.tls import tls_of
 from streamcompat_engine import Exchange, RequestHead
 
 VERSION: Final = "2.5"
@@ -30,7 +31,17 @@ def http_scope(exchange: Exchange, root_path: str, state: dict[str, Any]) -> Sco
         state: of the application's lifespan; the scope gets a copy.
     """
     head = exchange.head
-    is_11 = head.http_version == "1.1"
+    extensions: dict[str, Any]
+    if head.http_version == "1.1":
+        extensions = {
+            "http.response.early_hint": {},
+            "http.response.pathsend": {},
+            "http.response.trailers": {},
+        }
+    else:  # it has neither 1xx (RFC 9110 §15.2) nor the chunked coding, which trailers need (RFC 9112 §7.1.2)
+        extensions = {"http.response.pathsend": {}}
+    if exchange.scheme == "https" and (tls := tls_of(exchange.transport)) is not None:
+        extensions["tls"] = tls
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": VERSION},
@@ -45,8 +56,7 @@ def http_scope(exchange: Exchange, root_path: str, state: dict[str, Any]) -> Sco
         "client": _address(exchange.peer),
         "server": _address(exchange.sockname),
         "state": state.copy(),
-        # RFC 9112 §7.1.2: trailers need the chunked coding, which HTTP/1.0 has not.
-        "extensions": {"http.response.trailers": {}} if is_11 else {},
+        "extensions": extensions,
     }
 
 
@@ -63,7 +73,10 @@ def websocket_scope(
     scope["type"] = "websocket"
     scope["scheme"] = "wss" if exchange.scheme == "https" else "ws"
     scope["subprotocols"] = list(subprotocols)
+    tls = scope["extensions"].get("tls")
     scope["extensions"] = {"websocket.http.response": {}}
+    if tls is not None:
+        scope["extensions"]["tls"] = tls
     return scope
 
 

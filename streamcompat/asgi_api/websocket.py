@@ -148,7 +148,10 @@ class WebSocketCycle:
         Raises: UnexpectedMessage; ClientGone; ValueError: a code, reason, subprotocol or field that may not
             be sent; TypeError: a message that is neither text nor bytes.
         """
-        kind, stage = message["type"], self._stage
+        try:
+            kind, stage = message["type"], self._stage
+        except (KeyError, TypeError):
+            raise UnexpectedMessage(self._stage.value, message) from None
         try:
             if stage is OPEN:
                 if kind == "websocket.send":
@@ -224,6 +227,9 @@ class WebSocketCycle:
     async def _deny(self, message: Message) -> None:
         exchange, denial = self._exchange, self._denial
         body, more = message.get("body", b""), message.get("more_body", False)
+        if denial is not None and not more:
+            self._refuse(*denial, chunk_of(body))  # with a length, which every client can read
+            return
         if denial is not None:
             exchange.start(*denial)
             self._denial = None

@@ -191,6 +191,9 @@ class ForwardingExchange:
     ) -> None:
         self._exchange.respond(status, headers, body, reason)
 
+    def hint(self, fields: Fields) -> None:
+        self._exchange.hint(fields)
+
     def start(self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None = None) -> None:
         self._exchange.start(status, headers, reason)
 

@@ -36,6 +36,8 @@ MESSAGES = st.sampled_from(
         {"type": "http.response.body"},
         {"type": "http.response.trailers", "headers": [(b"x-t", b"1")]},
         {"type": "http.response.trailers", "headers": [(b"content-length", b"1")], "more_trailers": True},
+        {"type": "http.response.early_hint", "links": [b"</a>; rel=preload"]},
+        {"type": "http.response.early_hint", "links": ["text"]},
         {"type": "websocket.accept"},
         {"type": None},
         {},

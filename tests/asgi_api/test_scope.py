@@ -50,7 +50,11 @@ def test_the_scope_of_a_request(driver: str) -> None:
         "root_path": "",
         "headers": [(b"host", b"test"), (b"x-b", b"1"), (b"x-a", b"2"), (b"x-b", b"3")],
         "state": {},
-        "extensions": {"http.response.trailers": {}},
+        "extensions": {
+            "http.response.trailers": {},
+            "http.response.early_hint": {},
+            "http.response.pathsend": {},
+        },
     }
 
 
@@ -58,7 +62,10 @@ def test_the_scope_of_a_request(driver: str) -> None:
     ("sent", "expected"),
     [
         (request("GET", "/%ff%2F%25"), {"path": "/\ufffd/%", "raw_path": b"/%ff%2F%25"}),
-        (request("GET", "/", version="1.0"), {"http_version": "1.0", "extensions": {}}),
+        (
+            request("GET", "/", version="1.0"),
+            {"http_version": "1.0", "extensions": {"http.response.pathsend": {}}},
+        ),
         (request("get", "/"), {"method": "GET"}),
         (request("OPTIONS", "*"), {"path": "*", "method": "OPTIONS"}),
         (

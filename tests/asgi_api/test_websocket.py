@@ -150,7 +150,20 @@ def test_a_handshake_that_is_refused(
         assert (response.status, b"".join(response.chunks)) == (status, text)
 
 
+def test_a_refusal_in_one_message_has_a_length() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.http.response.start", "status": 401})
+        await send({"type": "websocket.http.response.body", "body": b"no"})
+
+    with serving(without_lifespan(app)) as served, served.connect() as client:
+        client.send(get("/", *HANDSHAKE))
+        response = client.response()
+        assert (response.status, response.field(b"content-length"), response.body) == (401, [b"2"], b"no")
+
+
 BAD = [
+    ({}, UnexpectedMessage),
+    (None, UnexpectedMessage),
     ({"type": "websocket.send"}, ValueError),
     ({"type": "websocket.send", "text": "a", "bytes": b"a"}, ValueError),
     ({"type": "websocket.send", "text": b"a"}, TypeError),

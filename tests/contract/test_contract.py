@@ -26,6 +26,7 @@ from tests.support.implementations import IMPLEMENTATIONS, ClientEnd, Request, c
 
 EXCEPTIONS = {
     "asgi": {
+        "hint": "few servers have the extension for it: it is checked and dropped",
         "ping": "ASGI has no word for pings: one passes for answered at once",
         "reason": "ASGI has no field for a reason phrase: it is checked and dropped",
     },
@@ -38,6 +39,7 @@ EXCEPTIONS = {
         "trailers out": "it does not offer the extension `http.response.trailers`: checked and dropped",
     },
     "fake": {
+        "hint": "it has no client to send it to",
         "back-pressure": "its peer takes everything, and `blocked` is always true",
         "websocket": "it has no connection to switch",
     },
@@ -76,6 +78,27 @@ def test_a_whole_response(implementation: str) -> None:
 
     answer = converse(implementation, app)
     assert (answer.status, answer.body, answer.complete) == (200, b"body", True)
+
+
+def test_early_hints_leave_before_the_response_and_never_within_it(implementation: str) -> None:
+    links = [(b"Link", b"</a.css>; rel=preload")]
+
+    async def app(exchange: Exchange, end: ClientEnd) -> None:
+        exchange.hint(links)
+        refused(InvalidHeader, "not a header name: b'a b'", exchange.hint, [(b"a b", b"c")])
+        exchange.start(200, FIELDS)
+        exchange.hint(links)
+        assert not exchange.committed and exchange.bytes_sent == 0
+        await exchange.write(b"a")
+        exchange.hint(links)
+        exchange.finish()
+        exchange.hint(links)
+
+    answer = converse(implementation, app)
+    assert (answer.status, answer.body, answer.complete) == (200, b"a", True)
+    assert answer.informational == ([] if cannot(implementation, "hint") else [103, 103])
+    old = converse(implementation, app, Request(version="1.0"))
+    assert (old.informational, old.body) == ([], b"a")
 
 
 def test_a_streamed_response(implementation: str) -> None:

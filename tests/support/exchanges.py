@@ -316,6 +316,13 @@ class FakeExchange:
         self.body, self._responded = body, len(body)
         self.committed = self.finished = True
 
+    def hint(self, fields: Fields) -> None:
+        if self._over:
+            raise ResponseStateError("the exchange is over")
+        check_fields(fields)
+        if not self.committed:
+            self.log.append("hint")
+
     def abort(self) -> None:
         self.log.append("abort")
         self.aborted = True

@@ -117,6 +117,11 @@ class ConnectionSlot:
         self._session.connection.writer.finish(trailers)
         self._session.flush()
 
+    def hint(self, fields: Fields) -> None:
+        connection = self._session.connection
+        connection.writer.hint(connection.head if connection.lost is None else None, fields)
+        self._session.flush()
+
     def cut(self) -> None:
         self._session.connection.cut(self._session.now())
         self._session.advance()

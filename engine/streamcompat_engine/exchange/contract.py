@@ -151,6 +151,14 @@ class ResponseSide(Protocol):
             another response is committed, or the application has returned.
         """
 
+    def hint(self, fields: Fields) -> None:
+        """Send a 103 with these fields at once (RFC 8297), any number of times before the response.
+
+        Nothing is sent once the response has begun, or to a client of HTTP/1.0.
+
+        Raises: InvalidHeader; ResponseStateError: the application has returned.
+        """
+
     def start(self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None = None) -> None:
         """Begin a streamed response.
 

@@ -99,6 +99,9 @@ class Slot(Protocol):
     def finish(self, trailers: Fields) -> None:
         """Queue the end of a streamed response and send it."""
 
+    def hint(self, fields: Fields) -> None:
+        """See `contract.ResponseSide.hint`."""
+
     def cut(self) -> None:
         """Cut the response."""
 
@@ -335,6 +338,9 @@ class HTTPExchange:
         slot.respond(status, headers, reason, body)
         self.status = status
         self._body, self._responded = None, len(body)
+
+    def hint(self, fields: Fields) -> None:
+        self._own_slot().hint(fields)
 
     def start(self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None = None) -> None:
         self._body = self._own_slot().start(status, headers, reason)

@@ -413,6 +413,25 @@ def switching_head(fields: Fields) -> ResponseHead:
     return ResponseHead(wire, UNTIL_CLOSE, 0, False)
 
 
+def early_hints(fields: Fields) -> bytes:
+    """A 103, written by h11 (RFC 8297).
+
+    Raises: InvalidHeader.
+    """
+    check_fields(fields)
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(_REQUEST_11)
+    connection.next_event()
+    try:
+        wire = connection.send(
+            h11.InformationalResponse(status_code=103, headers=list(fields), reason=_reason(103))
+        )
+    except h11.LocalProtocolError as error:
+        raise InvalidHeader(str(error)) from None
+    assert wire is not None
+    return wire
+
+
 def _reason(status: int) -> bytes:
     try:
         return http.HTTPStatus(status).phrase.encode()

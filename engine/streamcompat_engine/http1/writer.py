@@ -23,7 +23,7 @@ from ..exchange.response import (
     replace,
 )
 from .gate import check_fields
-from .heads import LENGTH, NONE, UNTIL_CLOSE, ResponseHead, response_head, switching_head
+from .heads import LENGTH, NONE, UNTIL_CLOSE, ResponseHead, early_hints, response_head, switching_head
 from .outbound import Outbound
 from .persistence import Persistence
 
@@ -128,6 +128,16 @@ class Writer:
             self.expect = Expect.SENT
             if outbound is not None and self._prepared is not None:
                 outbound.replace_head(self._head(*self._prepared, None, can_drain))
+
+    def hint(self, request: RequestHead | None, fields: Fields) -> None:
+        """Queue a 103, unless the response has begun, or the client is of HTTP/1.0 (RFC 9110 §15.2).
+
+        Raises: InvalidHeader.
+        """
+        wire, outbound = early_hints(fields), self.outbound
+        has_begun = self.responded or (outbound is not None and outbound.committed)
+        if request is not None and request.http_version == "1.1" and not has_begun:
+            self.queue.append(wire)
 
     def _head(
         self,
