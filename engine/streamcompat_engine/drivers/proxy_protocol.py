@@ -64,6 +64,8 @@ async def _read(connection: socket.socket) -> Address | None:
             if len(data) + wanted > longest:
                 raise ValueError("too long") from None
             data += await _receive(connection, wanted)
+        except Exception as error:  # ValueError, or struct.error for a block that ends too early
+            raise ValueError("malformed") from error
         else:
             if found.proxied and (is_ipv4(found) or is_ipv6(found)):
                 return found.peername[0], found.peername[1]

@@ -139,7 +139,7 @@ class Origins:
             client,
             _SCHEMES.get(told("proto").lower()),
             _checked_host(told("host")),
-            int(port) if port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536 else None,
+            _port(port),
             _prefix_or_none(prefix[0]) if len(prefix) == 1 else None,
         )
 
@@ -193,12 +193,12 @@ def _elements(values: Sequence[str]) -> list[str]:
 
 
 def _pairs(element: str) -> dict[str, str]:
-    """The pairs of one element of Forwarded; none if it is malformed."""
+    """The pairs of one element of Forwarded; none if it is malformed, or has a name twice (RFC 7239 §4)."""
     pairs: dict[str, str] = {}
     place = 0
     while place < len(element):
         match = _PAIR.match(element, place)
-        if match is None:
+        if match is None or match[1].lower() in pairs:
             return {}
         name, quoted, token = match.groups()
         pairs[name.lower()] = token if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
@@ -214,11 +214,19 @@ def _address(text: str) -> Address | None:
         port = port.removeprefix(":")
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
+    if "%" in host:  # a zone (RFC 4007 §11) means something to the proxy's own machine alone
+        return None
     try:
         plain = str(_plain(ipaddress.ip_address(host)))
     except ValueError:
         return None
-    return plain, int(port) if port.isascii() and port.isdigit() and int(port[:6]) < 65536 else 0
+    return plain, _port(port) or 0
+
+
+def _port(text: str) -> int | None:
+    """A port between 1 and 65535; `None` for anything else."""
+    number = int(text) if len(text) <= 5 and text.isascii() and text.isdigit() else 0
+    return number if 0 < number < 65536 else None
 
 
 def _plain(
@@ -230,7 +238,8 @@ def _plain(
 
 
 def _checked_host(text: str) -> str | None:
-    return text if _HOST.fullmatch(text) else None
+    match = _HOST.fullmatch(text)
+    return text if match and (match[1] is None or _port(match[1][1:])) else None
 
 
 def _with_port(host: str | None, port: int | None, scheme: str) -> str | None:

@@ -111,6 +111,11 @@ def test_what_does_not_begin_with_it_is_closed(driver: str, caplog: pytest.LogCa
         b"PROXY TCP4 203.0.113.9\r\n" + get("/x"),
         b"PROXY " + b"x" * 200,
         BLOCK + b"\x21\x11\xff\xff",
+        BLOCK + b"\x21\x11\0\0" + get("/x"),  # an address that is not there
+        BLOCK + b"\x21\x11\0\x04" + TCP4[4:],  # a part of one
+        BLOCK + b"\x21\x21\0\x0c" + TCP4[4:],  # of another family
+        BLOCK + b"\x21\x31\0\x0c" + TCP4[4:],
+        BLOCK + TCP4[:3] + b"\x13" + TCP4[4:] + b"\x03\0\0\0\0\0\0",  # a checksum that is not there
         BLOCK[:8] + b"QUIT, but not it" * 2,
         b"\x16\x03\x01\x02\0\x01\0\x01\xfc",
     ]

@@ -71,6 +71,11 @@ PLAIN = ("10.0.0.1", "http", "inner:8000", "/x")
             (PLAIN[0], "https", "a.example", "/x"),
         ),
         (("X-Forwarded-Port: 99999999999999",), PLAIN),
+        (("X-Forwarded-Port: 000099999",), PLAIN),
+        (("X-Forwarded-Port: 00001" + "9" * 5000,), PLAIN),
+        (("X-Forwarded-For: 203.0.113.9:00001" + "9" * 5000,), (CLIENT, *PLAIN[1:])),
+        (("X-Forwarded-For: fe80::1%<script>",), PLAIN),
+        (("X-Forwarded-Host: shop.example:99999",), PLAIN),
         (("X-Forwarded-Prefix: /api/",), (*PLAIN[:3], "/api/x")),
         (("X-Forwarded-Prefix: //evil.example",), PLAIN),
         (("X-Forwarded-Prefix: /a/../b",), PLAIN),
@@ -87,6 +92,7 @@ PLAIN = ("10.0.0.1", "http", "inner:8000", "/x")
         ),
         (("Forwarded: for=1.1.1.1", "Forwarded: for=203.0.113.9"), (CLIENT, *PLAIN[1:])),
         (("Forwarded: for=unknown",), PLAIN),
+        (("Forwarded: for=203.0.113.9;for=1.1.1.1",), PLAIN),
         (("Forwarded: for=_hidden, for=10.9.9.9",), ("10.9.9.9", *PLAIN[1:])),
         (('Forwarded: for="unclosed, for=203.0.113.9',), (CLIENT, *PLAIN[1:])),
         (("Forwarded: for=1.1.1.1", "X-Forwarded-For: 203.0.113.9"), (CLIENT, *PLAIN[1:])),
@@ -150,13 +156,24 @@ def test_a_long_list_is_read_from_its_end_and_no_further():
 
 @given(
     name=st.sampled_from(["For", "Proto", "Host", "Port", "Prefix", ""]),
-    value=st.text(st.sampled_from('0123456789.,:;="\\[]/ abfor%_-h\xe9'), max_size=60),
+    value=st.one_of(
+        st.text(st.sampled_from('0123456789.,:;="\\[]/ abfor%_-h\xe9'), max_size=60),
+        st.builds(
+            "{}{}:{:0>{}}{}".format,
+            st.sampled_from(["", "for=", 'for="']),
+            st.sampled_from(["203.0.113.9", "[2001:db8::1]", "[fe80::1%<b>]", "shop.example"]),
+            st.integers(0, 10**6),
+            st.integers(0, 12),
+            st.sampled_from(["", '"', "9" * 5000]),
+        ),
+    ),
 )
 def test_whatever_a_proxy_passes_on_gives_sound_values(name, value):
     field = f"X-Forwarded-{name}: {value}" if name else f"Forwarded: {value}"
     told, client, scheme = Origins(("*",)).of(head(field), PROXY, "http")
     assert client is not None
-    ipaddress.ip_address(client[0])
+    assert ipaddress.ip_address(client[0]) and "%" not in client[0]
+    assert 0 <= client[1] < 65536
     assert scheme in ("http", "https")
     assert told.host is not None and not set(told.host) & set(' /,;"\\')
     assert told.raw_path.startswith(b"/") and not told.raw_path.startswith(b"//")
