@@ -280,8 +280,11 @@ def _completed(command: CommandOptions, usage_error: Callable[[str], Never]) -> 
 
 def _check_certificate(given: Mapping[str, Any], usage_error: Callable[[str], Never]) -> None:
     cert, key = given.get("ssl_certfile"), given.get("ssl_keyfile")
-    if (cert is None and key is not None) or (cert is not None and key is None and not has_key(cert)):
+    if cert is None and key is not None:
         usage_error("give --cert and --key together")
+    if cert is not None and key is None and not has_key(cert):
+        why = "has no key" if os.access(cert, os.R_OK) else "cannot be read"
+        usage_error(f"give --cert and --key together: {cert} {why}")
 
 
 def _reload(command: CommandOptions, options: RunOptions, argv: Sequence[str]) -> int:

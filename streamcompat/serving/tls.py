@@ -24,7 +24,7 @@ def tls_context(given: ssl.SSLContext | Mapping[str, Any] | str | os.PathLike[st
             Sanic 21.12. A mapping may also have `ca_certs` (a path), `cert_reqs` (an `ssl.VerifyMode`),
             `ciphers` (for OpenSSL) and `version` ("1.2" or "1.3").
     Raises: ValueError: one of the two paths is missing, or the key needs a password. OSError: a file cannot
-        be read.
+        be read, is not in PEM, or needs another password.
     """
     if isinstance(given, ssl.SSLContext):
         return given
@@ -45,7 +45,13 @@ def tls_context(given: ssl.SSLContext | Mapping[str, Any] | str | os.PathLike[st
     context.set_alpn_protocols(["http/1.1"])
     if (ciphers := given.get("ciphers")) is not None:
         context.set_ciphers(ciphers)
-    context.load_cert_chain(cert, keyfile=key, password=given.get("password") or _no_password)
+    try:
+        context.load_cert_chain(cert, keyfile=key, password=given.get("password") or _no_password)
+    except ssl.SSLError as error:
+        if error.reason is not None:
+            raise
+        # OpenSSL says only "PEM lib".
+        raise OSError("a file is not in PEM, or the password is not that of the key") from error
     context.verify_mode = ssl.VerifyMode(given.get("cert_reqs", ssl.CERT_NONE))
     if (authorities := given.get("ca_certs")) is not None:
         context.load_verify_locations(authorities)

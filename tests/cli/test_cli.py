@@ -505,7 +505,9 @@ def test_a_listener_that_fails_before_the_start_is_one_line(folder: Path) -> Non
             ("one.py", "--host", "http://a"),
             "'http://a' is not a name or an address, such as 127.0.0.1 or ::1",
         ),
-        (("one.py", "--cert", "a.pem"), "give --cert and --key together"),
+        (("one.py", "--cert", "a.pem"), "give --cert and --key together: a.pem cannot be read"),
+        (("one.py", "--cert", "one.py"), "give --cert and --key together: one.py has no key"),
+        (("one.py", "--key", "a.pem"), "give --cert and --key together"),
         (
             ("one.py", "--mount", "shop=two.py"),
             "'shop=two.py' may mean a path or a host: write /shop=two.py for the path, shop/=two.py for the",

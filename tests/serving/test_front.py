@@ -246,7 +246,11 @@ def test_a_key_with_a_password_is_never_asked_for_it(tmp_path: Path) -> None:
     given = {"ssl_certfile": str(cert), "ssl_keyfile": str(key)}
     with pytest.raises(ValueError, match="the key needs a password"):
         options(**given)
-    with pytest.raises(OSError):
+    not_pem = "not in PEM, or the password is not that of the key"
+    with pytest.raises(OSError, match=not_pem):
         options(**given, ssl_keyfile_password="wrong")
+    for wrong in ({"ssl_certfile": __file__}, {"ssl_keyfile": __file__}):
+        with pytest.raises(OSError, match=not_pem):
+            options(**(given | wrong), ssl_keyfile_password="secret")
     assert "secret" not in repr(RunOptions(**given, ssl_keyfile_password="secret"))
     assert isinstance(options(**given, ssl_keyfile_password="secret")["ssl"], ssl.SSLContext)
