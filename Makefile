@@ -27,8 +27,8 @@ FIND_PYTHON = for name in python3 python3.13 python3.12 python3.11 python3.14 py
 	"$$name" $(IS_NEW_ENOUGH) 2>/dev/null && { echo "$$name"; break; }; \
 	done
 
-.PHONY: help setup run test test-all test-lowest test-newest test-browser test-frameworks test-long audit fuzz soak \
-	lint format wheel docs release-check bench bench-scale clean
+.PHONY: help setup run test test-all test-lowest test-newest test-browser test-frameworks test-servers test-proxies \
+	test-manifests test-long audit fuzz soak lint format wheel docs release-check bench bench-scale clean
 
 help:
 	@echo "make run        serve the example site on http://$(HOST):$(PORT)/"
@@ -38,6 +38,8 @@ help:
 	@echo "make test-lowest  run it with the lowest versions that pyproject.toml allows"
 	@echo "make test-newest  run it with the newest versions that there are"
 	@echo "make test-frameworks  test and serve applications of the frameworks that speak ASGI"
+	@echo "make test-proxies  stream through HAProxy and nginx, and restart servers behind HAProxy; REQUESTS=100000 for more"
+	@echo "make test-manifests  check what the page on deployment has for Kubernetes and systemd"
 	@echo "make test-long  run the long tests, with ten thousand examples and more: about an hour"
 	@echo "make fuzz       fuzz the engine, guided by coverage, for SECONDS=$(SECONDS)"
 	@echo "make soak       run thousands of slow, vanishing and hostile clients: about five minutes"
@@ -121,6 +123,24 @@ test-frameworks: $(READY)
 		echo "cannot install the frameworks: nothing was tested" >&2; exit 1; }
 	PYTHONPATH=$(VENV)/frameworks $(BIN)/python -m pytest tests/testing/test_applications.py \
 		tests/testing/test_frameworks.py tests/asgi_api/test_frameworks.py tests/asgi_api/test_starlette.py $(ARGS)
+
+# The programs are the system's. The ports are those of the page on deployment, so one run at a time.
+REQUESTS ?= 2000
+test-proxies: export PYTHONNODEBUGRANGES = 1
+test-proxies: $(READY)
+	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; for program in haproxy nginx; do \
+		command -v $$program > /dev/null || { \
+			echo "make test-proxies needs $$program: apt-get install haproxy nginx-light" >&2; exit 1; }; done
+	$(BIN)/python -m pytest tests/proxies/probes.py $(ARGS)
+	$(BIN)/python -m tests.proxies.rolling --requests $(REQUESTS)
+
+# The schemas of Kubernetes come with a package that is installed outside of the environment: it is large.
+test-manifests: $(READY)
+	@$(PIP) install --upgrade --target $(VENV)/manifests kubernetes-validate || { \
+		echo "make test-manifests needs kubernetes-validate, which cannot be installed here" >&2; exit 1; }
+	@command -v systemd-analyze > /dev/null || { \
+		echo "make test-manifests needs systemd-analyze: apt-get install systemd" >&2; exit 1; }
+	PYTHONPATH=$(VENV)/manifests $(BIN)/python -m pytest tests/proxies/manifests.py $(ARGS)
 
 test-long: $(READY)
 	$(BIN)/python -m pytest -m long --hypothesis-profile=long -o timeout=3600 $(ARGS)

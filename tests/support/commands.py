@@ -98,7 +98,11 @@ def run_here(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def serve_command(
-    *arguments: str, cwd: Path = ROOT, env: dict[str, str] | None = None, verb: str = "run"
+    *arguments: str,
+    cwd: Path = ROOT,
+    env: dict[str, str] | None = None,
+    verb: str = "run",
+    most: float = PATIENCE * 3,
 ) -> Iterator[Command]:
     """Run `python -m streamcompat run ARGUMENTS` as a child until the block ends; it must exit with status 0.
 
@@ -107,6 +111,7 @@ def serve_command(
         cwd: its current folder.
         env: variables in addition to `environment()`.
         verb: the command, in place of `run`.
+        most: seconds after which it is killed, since it hangs.
 
     Raises:
         AssertionError: it ended or hung before it listened, or its exit status was not 0.
@@ -126,7 +131,7 @@ def serve_command(
     # Both pipes are read all the time, so that a child with much output never blocks on them.
     error_reader = threading.Thread(target=lambda: errors.extend(process.stderr or ()))
     error_reader.start()
-    watchdog = threading.Timer(PATIENCE * 3, process.kill)
+    watchdog = threading.Timer(most, process.kill)
     watchdog.start()
     said = ""
     try:
