@@ -13,6 +13,7 @@ import errno
 import functools
 import importlib.util
 import os
+import signal
 import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -177,6 +178,7 @@ def _reader(read: Callable[[str], Any]) -> Callable[[str], Any]:
 def _run(arguments: argparse.Namespace) -> int:
     if sys.platform == "win32":
         raise CommandError(NEEDS_POSIX)
+    _end_by_sigterm()
     given = gathered(arguments, Path.cwd())
     if getattr(arguments, "url", None) is not None:
         _inspect_url(arguments, given)
@@ -261,6 +263,13 @@ def _run_here(
         )
         server = app.make_server(config, lifespan, totals_for(options), options.tracing, recorder)
         _serve(server, lifespan, options)
+
+
+def _end_by_sigterm() -> None:
+    """Let SIGTERM end process 1 too, as a container has, while the app is imported: the kernel spares it the
+    default action, so it would come up and serve after it was told to stop."""
+    if os.getpid() == 1 and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda number, frame: os._exit(128 + number))
 
 
 def _completed(command: CommandOptions, usage_error: Callable[[str], Never]) -> CommandOptions:

@@ -106,6 +106,6 @@ def nginx(folder: Path) -> Iterator[None]:
         yield
 
 
-def through(name: str, address: tuple[str, int] | None = None) -> Client:
+def through(name: str, address: tuple[str, int] | None = None, source: str = "127.0.0.2") -> Client:
     """A connection to a proxy, of a client that is no trusted proxy itself."""
-    return Client(socket.create_connection(address or ADDRESSES[name], PATIENCE, ("127.0.0.2", 0)))
+    return Client(socket.create_connection(address or ADDRESSES[name], PATIENCE, (source, 0)))

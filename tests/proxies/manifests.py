@@ -156,6 +156,15 @@ def test_the_command_of_the_image_as_process_1_without_privileges(folder: Path) 
         assert process.wait(PATIENCE) == 0
 
 
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="unshare is missing: apt-get install util-linux")
+def test_process_1_ends_while_the_application_is_imported(folder: Path) -> None:
+    (folder / "shop" / "web.py").write_text("import time\nopen('importing', 'w').close()\ntime.sleep(1000)\n")
+    with as_process_1(folder, COMMAND) as (process, number):
+        until((folder / "importing").exists, "the import begins")
+        os.kill(number, signal.SIGTERM)
+        assert process.wait(PATIENCE) == 128 + signal.SIGTERM
+
+
 # ---- systemd ----
 
 

@@ -295,7 +295,13 @@ def test_the_proxy_protocol_of_haproxy(tmp_path: Path, sends: str) -> None:
         if " server t" not in line
     ).replace("127.0.0.1:8001", "127.0.0.1:8004").replace("127.0.0.1:8080", "127.0.0.1:8083")  # fmt: skip
     with fronts.served(tmp_path, 0, command), fronts.haproxy(tmp_path, configuration, ("127.0.0.1", 8083)):
-        for _ in range(2):
-            with through("HAProxy", ("127.0.0.1", 8083)) as client:
-                client.send(get("/client"))
-                assert client.response().body.decode() == "127.0.0.2 http test"
+        with contextlib.ExitStack() as stack:
+            sources = [f"127.0.0.{number}" for number in range(2, 7)]
+            clients = {
+                source: stack.enter_context(through("HAProxy", ("127.0.0.1", 8083), source))
+                for source in sources
+            }
+            for _ in range(10):  # no client has the connection of another one
+                for source, client in clients.items():
+                    client.send(get("/client"))
+                    assert client.response().body.decode() == f"{source} http test"

@@ -107,7 +107,7 @@ def echoes() -> None:
 
 
 def conversations() -> None:
-    """A server that ends closes its WebSockets with 1001; the client goes on where it was, with another one."""
+    """A server that ends closes its WebSockets with 1001; the client goes on with another one."""
     url = f"ws://{ADDRESS[0]}:{ADDRESS[1]}/messages"
     number = 0
     while True:
