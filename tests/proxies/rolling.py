@@ -1,7 +1,7 @@
-"""Stops and starts three servers one after another behind HAProxy, and counts what is lost.
+"""Stops and starts three servers one after another behind a proxy, and counts what is lost.
 
-The configuration and the commands are those of the page on deployment; HAProxy tries nothing twice. The load
-ends once every server was replaced and enough was asked. The exit status is 1 if anything was lost.
+The configuration and the commands are those of the page on deployment, by which HAProxy tries nothing twice.
+The load ends once every server was replaced and enough was asked. The exit status is 1 if anything was lost.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.proxies import fronts
 from tests.proxies.fronts import ADDRESSES, BACKENDS, until
 from tests.support.clients import PATIENCE, connect, get, request
 
-ADDRESS = ADDRESSES["HAProxy"]
+Address = tuple[str, int]
 CLIENTS = 4
 """Clients of each kind; each keeps its connection."""
 TICKS = 60
@@ -35,13 +35,15 @@ PAUSE = 0.05
 GOING_AWAY = 1001
 
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
+_CLOSES = re.compile(rb"\r\nconnection: close\r\n", re.IGNORECASE)
 
 
 class Kept:
     """A connection that is kept, with the least work for each request."""
 
-    def __init__(self) -> None:
-        self._socket = socket.create_connection(ADDRESS, PATIENCE)
+    def __init__(self, proxy: Address) -> None:
+        self._proxy = proxy
+        self._socket = socket.create_connection(proxy, PATIENCE)
 
     def ask(self, sent: bytes) -> bytes:
         """The body of a 200."""
@@ -55,6 +57,9 @@ class Kept:
         assert length is not None, head
         while len(body) < int(length[1]):
             body += self._more(held)
+        if _CLOSES.search(head + b"\r\n"):
+            self._socket.close()
+            self._socket = socket.create_connection(self._proxy, PATIENCE)
         return body
 
     def _more(self, held: bytes) -> bytes:
@@ -63,15 +68,15 @@ class Kept:
         return data
 
 
-def gets() -> None:
-    kept = Kept()
+def gets(proxy: Address) -> None:
+    kept = Kept(proxy)
     for number in itertools.count():
         assert kept.ask(get(f"/text/{number}")) == b"%d" % number
         count("GETs")
 
 
-def posts() -> None:
-    kept = Kept()
+def posts(proxy: Address) -> None:
+    kept = Kept(proxy)
     for number in itertools.count():
         body = b"x" * (number % 3000)
         sent = request("POST", "/buffered", f"Content-Length: {len(body)}") + body
@@ -79,19 +84,19 @@ def posts() -> None:
         count("POSTs")
 
 
-def downloads() -> None:
+def downloads(proxy: Address) -> None:
     expected = b"".join(b"%d\n" % number for number in range(TICKS))
     while True:
-        with connect(socket.AF_INET, ADDRESS) as client:
+        with connect(socket.AF_INET, proxy) as client:
             client.send(get(f"/ticks/{TICKS}"))
             response = client.response()
             assert (response.status, response.body) == (200, expected)
         count("downloads of 3 s")
 
 
-def echoes() -> None:
+def echoes(proxy: Address) -> None:
     while True:
-        with connect(socket.AF_INET, ADDRESS) as client:
+        with connect(socket.AF_INET, proxy) as client:
             client.send(request("POST", "/echo", "Transfer-Encoding: chunked"))
             for number in range(TICKS):
                 word = b"part %d" % number
@@ -106,9 +111,9 @@ def echoes() -> None:
         count("echoes of 3 s")
 
 
-def conversations() -> None:
+def conversations(proxy: Address) -> None:
     """A server that ends closes its WebSockets with 1001; the client goes on with another one."""
-    url = f"ws://{ADDRESS[0]}:{ADDRESS[1]}/messages"
+    url = f"ws://{proxy[0]}:{proxy[1]}/messages"
     number = 0
     while True:
         with websockets.sync.client.connect(url, open_timeout=PATIENCE, proxy=None) as client:
@@ -127,7 +132,7 @@ def conversations() -> None:
                 count("WebSockets of 3 s")
 
 
-KINDS: tuple[Callable[[], None], ...] = (gets, posts, downloads, echoes, conversations)
+KINDS: tuple[Callable[[Address], None], ...] = (gets, posts, downloads, echoes, conversations)
 counts: Counter[str] = Counter()
 lost: list[str] = []
 _over = threading.Event()
@@ -145,12 +150,12 @@ def count(what: str) -> None:
         raise Over
 
 
-def repeat(kind: Callable[[], None]) -> None:
+def repeat(kind: Callable[[Address], None], proxy: Address) -> None:
     """Ask until the run is over; what is lost is noted, and asked for no more."""
     while not _over.is_set():
         with contextlib.suppress(Over):
             try:
-                kind()
+                kind(proxy)
             except Over:
                 raise
             except Exception as error:
@@ -176,19 +181,21 @@ class Servers:
         self._running[number].close()
         return time.monotonic() - began
 
-    def until_used(self, number: int) -> None:
-        """Wait until HAProxy sends requests to it."""
-        kept = Kept()
+    def until_used(self, number: int, proxy: Address) -> None:
+        """Wait until the proxy sends requests to it."""
+        kept = Kept(proxy)
         wanted = str(self._folders[number]).encode()
-        until(lambda: kept.ask(get("/folder")) == wanted, f"HAProxy uses server {number + 1}")
+        until(lambda: kept.ask(get("/folder")) == wanted, f"server {number + 1} is used")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=2000, help="of GETs, and of POSTs, at least")
-    least = parser.parse_args().requests
-    if fronts.program("haproxy") is None:
-        print("haproxy is missing: apt-get install haproxy", file=sys.stderr)  # noqa: T201
+    parser.add_argument("--proxy", choices=ADDRESSES, default="HAProxy")
+    arguments = parser.parse_args()
+    least, proxy = arguments.requests, ADDRESSES[arguments.proxy]
+    if fronts.program(arguments.proxy.lower()) is None:
+        print(f"{arguments.proxy.lower()} is missing", file=sys.stderr)  # noqa: T201
         return 2
     stops: list[float] = []
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
@@ -196,9 +203,9 @@ def main() -> int:
         for number in range(len(BACKENDS)):
             servers.start(number)
             stack.callback(servers.stop, number)
-        stack.enter_context(fronts.haproxy(Path(name)))
+        stack.enter_context((fronts.nginx if arguments.proxy == "nginx" else fronts.haproxy)(Path(name)))
         clients = [
-            threading.Thread(target=repeat, args=(kind,), daemon=True) for kind in KINDS * CLIENTS
+            threading.Thread(target=repeat, args=(kind, proxy), daemon=True) for kind in KINDS * CLIENTS
         ]  # fmt: skip
         for client in clients:
             client.start()
@@ -206,7 +213,7 @@ def main() -> int:
             for number in range(len(BACKENDS)):
                 stops.append(servers.stop(number))
                 servers.start(number)
-                servers.until_used(number)
+                servers.until_used(number, proxy)
         _over.set()
         for client in clients:
             client.join(PATIENCE)
