@@ -231,7 +231,7 @@ class Connection:
             inbound.fail(error)
             self._move(Step.BODY_BREAKS)
             if draining:
-                self._close(now)
+                self._close(now, drained=True)
         elif rest is not None:
             self._move(Step.BODY_ENDS)
             self._ahead = rest
@@ -239,7 +239,7 @@ class Connection:
             if draining:
                 self._next(now)
         elif draining and self._discarded > self._limits.drain_size:
-            self._close(now)
+            self._close(now, drained=True)
 
     def _reject(self, status: int, reason: str, now: float, is_head: bool) -> None:
         """Answer with an error of the protocol, and close."""
@@ -370,8 +370,8 @@ class Connection:
         elif self.reader is BODY and self.at_eof:
             self.receive_eof(now)  # the peer closed before this request was parsed
 
-    def _close(self, now: float) -> None:
-        """End the connection so that the peer gets the queued bytes and not a reset."""
+    def _close(self, now: float, drained: bool = False) -> None:
+        """End the connection so that the peer gets the queued bytes and not a reset; `drained` in vain."""
         if self.ending is Ending.HALF_CLOSE:  # already, by a WebSocket before its handler returned
             return
         # Unread bytes make a close a reset. A client whose last request this was sends no more.
@@ -383,9 +383,9 @@ class Connection:
             # RFC 9112 §9.6: close the sending side, read on for a while, then close.
             self._move(Step.LAST_ANSWER)
             self.ending = Ending.HALF_CLOSE
-            self._ahead = b""
-            self._discarded = 0
-            self.deadlines.since = now
+            self._ahead, self._discarded = b"", 0
+            if not (drained and self.deadlines.hurried):  # a stop counts both times as one
+                self.deadlines.since = now
 
     def cut(self, now: float) -> None:
         """End the connection after the queue has left; the peer sees that the response is incomplete."""
@@ -482,7 +482,7 @@ class Connection:
         elif self.reader is LINGER:
             self._move(Step.ENDS)
         elif self.reader is DRAIN:
-            self._close(now)
+            self._close(now, drained=True)
         elif self.writer.expect is not Expect.NONE:
             if self.writer.expect is Expect.SENT:
                 self.writer.expect = Expect.NONE

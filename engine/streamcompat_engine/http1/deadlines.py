@@ -160,7 +160,11 @@ class Deadlines:
         if awaited is Awaited.END:
             heard = max(self.since, self.heard)
             due = min(self.since + timeouts.linger, heard + timeouts.linger_idle)
-            return due if self._hurry_due is None else min(due, max(self._hurry_due, heard + HURRY))
+            if self._hurry_due is None:
+                return due
+            # A peer that goes on sending has half as long again, however often it sends.
+            last = max(self._hurry_due, self.since + HURRY) + HURRY / 2
+            return min(due, max(self._hurry_due, heard + HURRY), last)
         seconds = timeouts.keep_alive if awaited is Awaited.REQUEST else timeouts.head
         if self._hurry_due is None:
             return None if seconds is None else self.since + seconds

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import pytest
 
 from streamcompat_engine import ClientDisconnected, Timeouts
 from streamcompat_engine.events import RequestReceived, RequestRejected
+from streamcompat_engine.http1.connection import Connection
 from streamcompat_engine.http1.states import Ending, Reader
+from streamcompat_engine.limits import HURRY
 from tests.support.responses import responses
 from tests.support.timing import NEVER, TIMES, fails, kept, uploading, waiting
 from tests.support.wire import EXPECTING, bytewise, post, request, sent, start, take_all, upload
@@ -315,6 +318,61 @@ def test_a_linger_ends_early_once_nothing_arrives() -> None:
     assert not connection.closed
     connection.handle_deadline(33.0)
     assert connection.closed
+
+
+def refused(now: float) -> Connection:
+    connection = waiting(now)
+    connection.receive_data(b"\0", now)
+    return connection
+
+
+def left_unread(now: float) -> Connection:
+    """Its whole answer has left before its body has arrived."""
+    connection = uploading(now)
+    connection.respond(200, (), None, b"")
+    connection.exchange_done(now)
+    return connection
+
+
+def cut_short(now: float) -> Connection:
+    connection = uploading(now)
+    connection.start(200, (), None, lambda added: None)
+    connection.cut(now)
+    return connection
+
+
+@pytest.mark.parametrize("order", ["answer first", "stop first"])
+@pytest.mark.parametrize("sent_on", [b"1\r\nx\r\n", b"\r\n", b"fff\r\n" + b"x" * 4000, b"0"])
+@pytest.mark.parametrize("gap", [0.01, 0.4])
+@pytest.mark.parametrize("answered", [refused, left_unread, cut_short])
+def test_a_peer_that_goes_on_sending_holds_a_stop_only_for_a_moment(
+    answered: Callable[[float], Connection], gap: float, sent_on: bytes, order: str
+) -> None:
+    """Whatever it sends, and in whichever way its last answer came about."""
+    connection = answered(100.0)
+    if order == "answer first":
+        connection.deadlines.since = connection.deadlines.heard = 99.9
+    connection.hurry(100.0)
+    step = 0
+    while not connection.closed:
+        step += 1
+        now = 100.0 + step * gap
+        assert now <= 100.0 + HURRY * 1.5 + gap
+        while (due := connection.next_deadline()) is not None and due <= now:
+            connection.handle_deadline(now)
+        if not connection.closed:
+            connection.receive_data(sent_on, now)
+
+
+def test_a_peer_that_hurries_gets_its_answer_during_a_stop() -> None:
+    """Bytes that are on their way make no reset of the answer."""
+    connection = refused(100.0)
+    connection.hurry(100.0)
+    for now in (100.1, 100.3, 100.49, 100.7):
+        connection.receive_data(b"x", now)
+        connection.handle_deadline(now)
+    assert not connection.closed
+    assert connection.ending is Ending.HALF_CLOSE
 
 
 @pytest.mark.parametrize("how", ["overflow", "broken", "late"])
