@@ -248,7 +248,7 @@ class App(Registry, Tasks):
 
     async def _read_body(self, exchange: Exchange, endpoint: Endpoint | None) -> bytes:
         limit = endpoint.body_limit if endpoint is not None else None
-        return await exchange.read_body(int(self.config.REQUEST_MAX_SIZE) if limit is None else limit)
+        return await exchange.read_body(self._most() if limit is None else limit)
 
     async def gather_body(self, request: BaseRequest) -> None:
         """Reads what is left of a streamed body into `request.body`; at most as many bytes as the route
@@ -257,8 +257,12 @@ class App(Registry, Tasks):
             return
         exchange = request._exchange
         limit = exchange.body_limit
-        request.body = await exchange.read_body(int(self.config.REQUEST_MAX_SIZE) if limit is None else limit)
+        request.body = await exchange.read_body(self._most() if limit is None else limit)
         request._form = None
+
+    def _most(self) -> int | None:
+        most = self.config.REQUEST_MAX_SIZE
+        return None if most is None else int(most)
 
     def _open_stream(self, request: BaseRequest, exchange: Exchange, endpoint: Endpoint) -> None:
         limit = endpoint.body_limit

@@ -16,6 +16,22 @@ from streamcompat.kernel.dialect import Dialect
 
 RESPONSE_TIMEOUT: Final = 60
 """The default of the setting of this name."""
+_MAY_BE_NONE: Final = frozenset(
+    {
+        "FORM_MAX_FIELDS",
+        "KEEP_ALIVE_TIMEOUT",
+        "REQUEST_MAX_SIZE",
+        "REQUEST_TIMEOUT",
+        "RESPONSE_TIMEOUT",
+        "STREAM_MAX_SIZE",
+        "WEBSOCKET_MAX_QUEUE",
+        "WEBSOCKET_MAX_SIZE",
+        "WEBSOCKET_PING_INTERVAL",
+        "WEBSOCKET_PING_TIMEOUT",
+        "WEBSOCKET_READ_LIMIT",
+    }
+)
+"""Settings of ours for which `None` means no limit."""
 
 
 class PyFileError(Exception):
@@ -30,7 +46,8 @@ class Config(dict[str, Any]):
 
     Keys that are set from the start:
         REQUEST_MAX_SIZE: maximum bytes of a request's body on a buffered route, unless the route sets
-            `body_limit`; a longer body is answered with 413. 100 MB, as in every version of the originals.
+            `body_limit`; a longer body is answered with 413. 100 MB, as in every version of the originals;
+            `None` for no limit.
         STREAM_MAX_SIZE: the same for a route that streams its request; `None`, which is no limit.
         FORM_MAX_FIELDS: fields and files that `request.form` and `request.files` take; else 413. 1000 as in
             Starlette and Django; `None` for no limit.
@@ -70,7 +87,8 @@ class Config(dict[str, Any]):
             the rest of the key as its name, in its unit. `run(limits=...)` overrides them. Several apps in
             one server share the largest of each.
 
-    A time that is `None` is not limited. Times are read when the server starts, sizes with each request.
+    A time that is `None` is not limited. Times are read when the server starts, sizes with each request;
+    a value that is no number is refused at the start. In the environment `none` is `None` for these keys.
 
     `load_env` reads the environment: `True` uses the flavour's own prefix, a text is the prefix to use.
 
@@ -147,11 +165,13 @@ class Config(dict[str, Any]):
                 self[name] = getattr(obj, name)
 
     def load_environment_vars(self, prefix: str | None = None) -> None:
-        """Takes the environment's variables that begin with `prefix`."""
+        """Takes the environment's variables that begin with `prefix`; `None` switches a limit of ours off."""
         prefix = prefix or self.dialect.env_prefix
         for variable, text in os.environ.items():
             if variable.startswith(prefix):
-                self[variable[len(prefix) :]] = _number(text) if self.dialect.env_numbers else text
+                name = variable[len(prefix) :]
+                is_off = name in _MAY_BE_NONE and text.lower() == "none"
+                self[name] = None if is_off else _number(text) if self.dialect.env_numbers else text
 
 
 def _number(text: str) -> int | float | str:

@@ -121,10 +121,10 @@ def metrics_port(text: str) -> int:
 _UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
-def size(text: str, least: int = 1) -> int:
-    """Reads a size in bytes; K, M and G are powers of 1024."""
+def size(text: str) -> int:
+    """Reads a size in bytes, which may be 0; K, M and G are powers of 1024."""
     digits, unit = (text[:-1], text[-1:].upper()) if text[-1:].isalpha() else (text, "")
-    if digits.isascii() and digits.isdigit() and int(digits) >= least and unit in _UNITS:
+    if digits.isascii() and digits.isdigit() and unit in _UNITS:
         return int(digits) * _UNITS[unit]
     raise ValueError(f"{text!r} is not a valid size, such as 500M")
 
@@ -132,7 +132,7 @@ def size(text: str, least: int = 1) -> int:
 def limit(text: str) -> tuple[str, int]:
     """Reads `head_fields=64K` as a name and a number."""
     name, _, value = text.partition("=")
-    return name, checked_limits({name: size(value, least=0)})[name]
+    return name, checked_limits({name: size(value)})[name]
 
 
 def host(text: str) -> str:

@@ -43,7 +43,7 @@ class FrontOptions:
         proxy_fields: which of `for proto host port prefix forwarded` the proxies set; all of them.
         proxy_protocol: whether every connection begins with the PROXY protocol, of a trusted proxy.
         root_path: the prefix that a proxy has taken off every path; the app builds its URLs with it.
-        limit_concurrency: requests that may run at once; the next one gets a 503. `None` for no limit.
+        limit_concurrency: requests that may run at once; the next one gets a 503. `None` or 0 for no limit.
         timeout_keep_alive: seconds that an idle connection is kept; `None` for the app's KEEP_ALIVE_TIMEOUT.
         headers: fields of every response that does not have them by itself; a mapping, or pairs.
         server_header, date_header: whether responses have a Server and a Date.
@@ -137,9 +137,10 @@ class FrontOptions:
     limit_concurrency: int | None = on_command_line(
         Flag(
             LIMITS,
-            "requests that a process may have at once; the next one gets a 503 (default: no limit)",
+            "requests that a process may have at once; the next one gets a 503; 0 for no limit (default: no "
+            "limit)",
             "N",
-            flags.whole("a valid number of requests", 1, float("inf")),
+            flags.whole("a valid number of requests", 0, float("inf")),
             unit="requests",
             source="uvicorn",
         ),
@@ -222,7 +223,10 @@ class FrontOptions:
 
         Raises: OSError, ValueError: a file for TLS cannot be used, or a value is not valid.
         """
-        given: dict[str, Any] = {"concurrency": self.limit_concurrency, "date_header": self.date_header}
+        given: dict[str, Any] = {
+            "concurrency": self.limit_concurrency or None,
+            "date_header": self.date_header,
+        }
         if (files := self.tls_files()) is not None:
             given["ssl"] = tls_context(files)
             if not isinstance(files, tls.SSLContext):

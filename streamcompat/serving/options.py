@@ -59,8 +59,8 @@ class RunOptions(FrontOptions):
         uvloop: use uvloop with the drivers on asyncio; `None` uses it if it is installed.
         workers: processes that serve, each with its own loop and its own run of the listeners; 1.
         max_requests, max_memory: the number of requests, or the bytes of memory, after which a worker is
-            replaced by a new one; one at a time, and without a failed request. `None` for never. With one of
-            them a single worker has a supervisor too.
+            replaced by a new one; one at a time, and without a failed request. `None` or 0 for never. With
+            one of them a single worker has a supervisor too.
         worker_timeout: seconds after which a worker that shows no sign of life, or that has not started, is
             killed and replaced; 30 as in gunicorn, 0 for never.
         backlog: connections that may wait to be accepted; 2048 as in uvicorn (the originals: 100).
@@ -178,9 +178,10 @@ class RunOptions(FrontOptions):
         Flag(
             LIMITS,
             "replace a worker once it has served about N requests: the new one serves before the old one "
-            "stops, one worker at a time, so that no request fails and no jitter is needed (default: never)",
+            "stops, one worker at a time, so that no request fails and no jitter is needed; 0 for never "
+            "(default: never)",
             "N",
-            flags.whole("a valid number of requests", 1, float("inf")),
+            flags.whole("a valid number of requests", 0, float("inf")),
             aliases=("--limit-max-requests",),
             unit="requests",
             source="uvicorn",
@@ -190,7 +191,8 @@ class RunOptions(FrontOptions):
     max_memory: int | None = on_command_line(
         Flag(
             LIMITS,
-            "replace a worker once it uses this much memory, such as 500M or 2G (default: never)",
+            "replace a worker once it uses this much memory, such as 500M or 2G; 0 for never (default: "
+            "never)",
             "SIZE",
             flags.size,
             unit="bytes",
@@ -355,7 +357,7 @@ class RunOptions(FrontOptions):
     @property
     def is_supervised(self) -> bool:
         """Whether a parent process supervises the workers."""
-        return self.workers > 1 or self.max_requests is not None or self.max_memory is not None
+        return self.workers > 1 or bool(self.max_requests) or bool(self.max_memory)
 
     def place(self, owns_process: bool = True) -> dict[str, Any]:
         """Where to listen, for the engine's `ServerConfig`.
@@ -416,8 +418,8 @@ class RunOptions(FrontOptions):
             "driver": self.driver,
             "uvloop": self.uvloop,
             "handle_signals": self.register_sys_signals,
-            "max_requests": self.max_requests,
-            "max_memory": self.max_memory,
+            "max_requests": self.max_requests or None,
+            "max_memory": self.max_memory or None,
         }
         if self.limits is not None:
             given["limits"] = self.limits

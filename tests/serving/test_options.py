@@ -159,6 +159,16 @@ def test_no_name_is_in_two_tables():
     assert set(SAME_AS.values()) <= set(names)
 
 
+@pytest.mark.parametrize("name", ["max_requests", "max_memory", "limit_concurrency", "worker_timeout"])
+def test_0_switches_a_limit_off(name):
+    """As it does for gunicorn; and a value of a project file can be taken back on the command line."""
+    field = next(one for one in dataclasses.fields(RunOptions) if one.name == name)
+    assert field.metadata["flag"].read("0") == 0
+    options = RunOptions(**{name: 0})
+    assert not options.is_supervised
+    assert options.of_server()["concurrency" if name == "limit_concurrency" else name] is None
+
+
 class TestLimits:
     def test_the_settings_of_an_app(self, app):
         assert app.server_config().limits == Limits()
