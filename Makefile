@@ -59,7 +59,8 @@ setup: $(READY)
 		echo "$(VENV) was made with $$("$(BIN)/python" --version): make clean first, or give VENV=" >&2; exit 1; }
 
 # hatchling is installed first and the project is built without isolation, so that the constraints also
-# apply to the build, with every version of pip. Today's Sanic, on which the tests run apps that were ported to
+# apply to the build, with every version of pip. So is PyYAML, which libcst needs: where it has no wheel, it is
+# built, and in isolation. Today's Sanic, on which the tests run apps that were ported to
 # it, is installed outside of the environment, where `import sanic` must find nothing. The Python is judged before anything is made of it, and an
 # environment of one that is too old is replaced.
 $(READY): pyproject.toml constraints.txt
@@ -71,6 +72,7 @@ $(READY): pyproject.toml constraints.txt
 		"$$python" -m venv --clear "$(VENV)" || { rm -rf "$(VENV)"; exit 1; }; }
 	@echo "installing into $(VENV)"
 	@$(PIP) install --constraint constraints.txt hatchling editables
+	@$(PIP) install --constraint constraints.txt PyYAML
 	@$(PIP) install --constraint constraints.txt --no-build-isolation --editable '.[dev]'
 	@$(PIP) install --constraint constraints.txt --upgrade --target $(VENV)/sanic sanic || \
 		echo "cannot install today's Sanic: the tests that run ported apps on it are skipped" >&2

@@ -233,6 +233,10 @@ def test_the_lowest_versions_are_those_of_the_project(capsys: pytest.CaptureFixt
     # Below it, an integer that a client sends leaks.
     assert any(line.startswith("ujson==5.12;") for line in lines)
     assert {"h11==0.16", "libcst==1.5", "httpx==0.28"} <= set(lines)
+    # Each extra, so that one that is added later is tried too.
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    wanted = [one for name, many in extras.items() if name not in bounds.NOT_OF_USERS for one in many]
+    assert {bounds.lowest(one) for one in wanted} <= set(lines)
 
 
 @pytest.mark.parametrize(
