@@ -27,7 +27,7 @@ HELD_BY = {
     "streamcompat.asgi_api.messages": "asgi_api/test_http.py",
     "streamcompat.asgi_api.tls": "asgi_api/test_extensions.py",
     "streamcompat.checking": "cli/test_check.py",
-    "streamcompat.cli": "cli/test_cli.py, testing/test_probe.py, testing/test_client_commands.py, "
+    "streamcompat.cli": "cli/test_cli.py, testing/test_probe_command.py, testing/test_client_commands.py, "
     "porting/test_command.py",
     "streamcompat.kernel.dialect": "parity, kernel/test_binding.py",
     "streamcompat.kernel.registry": "kernel/test_app.py, kernel/test_blueprints.py",

@@ -45,12 +45,13 @@ def _probe(options: argparse.Namespace) -> int:
 
 
 def _probe_server(options: argparse.Namespace, samples: list[tuple[str, bytes]]) -> int:
-    from streamcompat.testing import command, routes
+    from streamcompat.testing import command, preparation, routes
     from streamcompat.testing.remote import address, client
     from streamcompat.testing.remote import command as remote
 
-    apps = ["alias", "setup", "param"] + (["jobs"] if options.jobs > 1 else [])
-    of_routes = ["header", "content_type", "cookie", "query", "body", "baseline"] if options.protocol else []
+    apps = ["alias"] + (["jobs"] if options.jobs > 1 else [])
+    of_routes = ["header", "content_type", "cookie", "query", "body", "baseline", "setup", "param"]
+    of_routes = of_routes if options.protocol else []
     for option in [*apps, *of_routes]:
         if getattr(options, option):
             what = "--protocol" if option in of_routes else "--url"
@@ -59,7 +60,7 @@ def _probe_server(options: argparse.Namespace, samples: list[tuple[str, bytes]])
         return _check_protocol(options) if options.protocol else remote.run(options, samples)
     except (address.BadAddress, client.NoResponse, client.Unreachable) as error:
         raise CommandError(str(error)) from error
-    except (routes.NoSuchRoute, command.NoBaseline) as error:
+    except (routes.NoSuchRoute, command.NoBaseline, preparation.SetupError) as error:
         raise CommandError(str(error)) from error
 
 

@@ -92,6 +92,10 @@ FRAME: Final = (
     "The cut is inside a frame of the binary format, and a piece need not hold whole frames. Collect\n"
     "bytes until the frame is complete, and keep what follows it."
 )
+GROUP: Final = (
+    "The cut is inside a unit of {size} bytes, and a piece need not hold whole units. Decode whole\n"
+    "ones, and keep what is left of a piece for the next one."
+)
 PATTERN: Final = (
     "The cut is inside a sequence that the handler looks for in each piece. Look for it in the end of\n"
     "the piece before and the new piece together."
@@ -152,13 +156,24 @@ class _Experiment:
         self._unsteady = unsteady
 
     async def result(self) -> str:
-        plain = await self._sound(TEXT)
-        if plain is None:  # the handler refuses plain text
-            return await self._of_its_own(takes_text=False)
-        changes = {*range(1, len(TEXT))} - plain
-        if not changes:
-            return await self._of_its_own(takes_text=True)
-        return await self._of_text(changes)
+        if await self._takes_text() and (separator := await self._separator()):
+            return _of_separator(separator)
+        plain = None
+        for text in (TEXT, self._in_letters_of_its_own()):
+            plain = await self._sound(text)
+            if plain is None:  # the handler refuses plain text
+                return await self._of_its_own(takes_text=False)
+            if changes := {*range(1, len(text))} - plain:
+                return _of_text(text, changes)
+        return await self._of_its_own(takes_text=True)
+
+    async def _takes_text(self) -> bool:
+        return not (await self._outcome(TEXT)).failed
+
+    def _in_letters_of_its_own(self) -> bytes:
+        """`TEXT` in a letter of the reduced body: the handler may look at no other one."""
+        letter = next((one for one in self._reduced.body if chr(one).isalnum() and one < 0x80), ord("a"))
+        return re.sub(rb"[a-z]", bytes([letter]), TEXT)
 
     async def _outcome(self, body: bytes, *cuts: int) -> Outcome:
         outcome = await self._runner.run(replace(self._request, body=body), cuts)
@@ -174,36 +189,18 @@ class _Experiment:
             [at for at in range(1, size) if not whole.differences(await self._outcome(body, at))]
         )
 
-    async def _of_text(self, changes: set[int]) -> str:
-        """For a handler that takes any text; `changes` are the cuts of `TEXT` that change its response."""
-        if separator := await self._separator():
-            return WORD if separator == b" " else LINE
-        inside = {at for at in changes if TEXT[at] & 0xC0 == 0x80}
-        if changes == inside:
-            return DECODE
-        if all(TEXT[at - 1 : at + 1] == b"\r\n" for at in changes):
-            return CRLF
-        words = {at for at in range(1, len(TEXT)) if TEXT[at - 1 : at + 1].isalnum()}
-        if changes <= words | inside:
-            return WORD
-        edges = {at for at in range(1, len(TEXT)) if any(map(_is_space, TEXT[at - 1 : at + 1]))}
-        if changes <= edges | inside:
-            return SPACE
-        line_ends = {at for at in range(1, len(TEXT)) if TEXT[at - 1 : at] == b"\n"}
-        if not changes & line_ends and words <= changes:
-            return LINE
-        return PIECES
-
     async def _separator(self) -> bytes:
-        """The character for which the handler takes a cut: without it, and cut where it would be, the
+        """The separator for which the handler takes a cut: without it, and cut where it would be, the
         response is the same."""
-        cut = await self._outcome(b"ab", 1)
-        spaced, in_lines = await self._outcome(b"a b"), await self._outcome(b"a\nb")
-        if cut.failed or not cut.differences(await self._outcome(b"ab")):
-            return b""
-        if not cut.differences(spaced):
-            return b" "
-        return b"" if cut.differences(in_lines) else b"\n"
+        letters = bytes(one for one in self._reduced.body if chr(one).isalnum() and one < 0x80)
+        for one, other in dict.fromkeys([(b"a", b"b"), (letters[:1] or b"a", letters[1:2] or b"b")]):
+            cut = await self._outcome(one + other, 1)
+            if cut.failed or not cut.differences(await self._outcome(one + other)):
+                continue
+            for separator in (b" ", b"\n", b"\n\n", b"\r\n\r\n", b",", b";", b"&", b"\t", b"\0"):
+                if not cut.differences(await self._outcome(one + separator + other)):
+                    return separator
+        return b""
 
     async def _of_its_own(self, takes_text: bool) -> str:
         """For a handler whose response depends only on the cuts of a special body."""
@@ -214,18 +211,25 @@ class _Experiment:
             changes = {*range(1, min(len(body), _MOST))} - (sound or frozenset())
             if looks := _looks(request, changes, takes_text):
                 return looks
+            if _is_text(body) and changes and all(body[at] & 0xC0 == 0x80 for at in changes):
+                return DECODE if not takes_text or await self._decodes() else PATTERN
         if takes_text:
             return PIECES if await self._is_of_size(len(body), changes) else PATTERN
-        if changes and all(body[at] & 0xC0 == 0x80 for at in changes):
-            return DECODE
         if sound:
             for separator in _SEPARATORS:
                 ends = _ends(body, separator)
-                if ends and ends <= sound and len(changes) > len(sound):
+                if ends and ends <= sound <= ends | {at - len(separator) for at in ends}:
                     return LINE if separator == b"\n" else ITEM.format(separator=shown(separator))
+            if size := _unit(sound, min(len(body), _MOST)):
+                return GROUP.format(size=size)
         if not _is_text(body):
             return FRAME
         return PIECES
+
+    async def _decodes(self) -> bool:
+        """Whether cuts inside other characters change the response too: it looks for none of them."""
+        sound = await self._sound("中😀𝄞".encode())
+        return sound is not None and len(sound) < 10
 
     async def _is_of_size(self, size: int, changes: set[int]) -> bool:
         """Whether the cuts also change the response to a body of one letter, in which no sequence begins."""
@@ -240,6 +244,35 @@ class _Experiment:
         return False
 
 
+def _of_separator(separator: bytes) -> str:
+    known = {b" ": WORD, b"\n": LINE, b"\n\n": EVENT, b"\r\n\r\n": EVENT}
+    return known.get(separator) or ITEM.format(separator=shown(separator))
+
+
+def _of_text(text: bytes, changes: set[int]) -> str:
+    """For a handler that takes any text; `changes` are the cuts of this one that change its response."""
+    inside = {at for at in changes if text[at] & 0xC0 == 0x80}
+    if changes == inside:
+        return DECODE
+    if all(text[at - 1 : at + 1] == b"\r\n" for at in changes):
+        return CRLF
+    words = {at for at in range(1, len(text)) if text[at - 1 : at + 1].isalnum()}
+    if changes <= words | inside:
+        return WORD
+    edges = {at for at in range(1, len(text)) if any(map(_is_space, text[at - 1 : at + 1]))}
+    if changes <= edges | inside:
+        return SPACE
+    line_ends = {at for at in range(1, len(text)) if text[at - 1 : at] == b"\n"}
+    if not changes & line_ends and words <= changes:
+        return LINE
+    return PIECES
+
+
+def _unit(sound: Sound, size: int) -> int:
+    """The number of bytes of a unit, if cuts between such units are all that change nothing; else 0."""
+    return next((unit for unit in range(2, 9) if size > 2 * unit and sound == {*range(unit, size, unit)}), 0)
+
+
 def _looks(request: Request, changes: set[int], takes_text: bool) -> str:
     """What the body tells where the handler does nothing special with text."""
     body = request.body
@@ -247,11 +280,11 @@ def _looks(request: Request, changes: set[int], takes_text: bool) -> str:
         return PACKED
     if takes_text and body.startswith(_MARK) and changes <= {1, 2}:
         return MARK
-    if _has_boundary(request):
+    if changes & _inside_parts(request):
         return PART
     if re.match(rb"(\A|\n)(data|event|id):", body):
         return EVENT
-    if not _is_text(body) and _is_utf16(body):
+    if not _is_text(body) and _is_utf16(body) and changes <= _inside_utf16(body):
         return DECODE_OTHER.format(codec="utf-16-le")
     escapes = {match.start() + 1 for match in re.finditer(rb"\\.|%[0-9a-fA-F]{2}", body)}
     if changes and changes <= escapes | {at + 1 for at in escapes}:
@@ -263,11 +296,16 @@ def _looks(request: Request, changes: set[int], takes_text: bool) -> str:
     return ""
 
 
-def _has_boundary(request: Request) -> bool:
-    for name, value in request.headers:
-        if name.lower() == "content-type" and "boundary=" in value:
-            return b"--" + value.partition("boundary=")[2].strip('"').encode() in request.body
-    return request.body.startswith(b"--")
+def _inside_parts(request: Request) -> set[int]:
+    """The offsets inside the boundaries and the heads of the parts of a multipart body."""
+    kind = next((value for name, value in request.headers if name.lower() == "content-type"), "")
+    boundary = kind.partition("boundary=")[2].strip('"').encode()
+    if not boundary and request.body.startswith(b"--"):
+        boundary = request.body[2:].split(b"\r\n")[0]
+    if not boundary:
+        return set()
+    heads = re.finditer(rb"--" + re.escape(boundary) + rb"[^\r\n]*(\r\n[^\r\n]+)*", request.body)
+    return {at for head in heads for at in range(head.start() + 1, head.end())}
 
 
 def _ends(body: bytes, separator: bytes) -> set[int]:
@@ -293,6 +331,12 @@ def _is_utf16(body: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _inside_utf16(body: bytes) -> set[int]:
+    """The offsets inside characters, surrogate pairs included."""
+    pairs = {at for at in range(2, len(body), 2) if body[at + 1 : at + 2] and 0xDC <= body[at + 1] < 0xE0}
+    return {*range(1, len(body), 2)} | pairs
 
 
 def _is_json(body: bytes) -> bool:

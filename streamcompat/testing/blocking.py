@@ -178,6 +178,11 @@ class BlockingWebSocket:
         """The one that the app has chosen, or `None`."""
         return self._socket.subprotocol
 
+    @property
+    def seen(self) -> Observed:
+        """What the handler has done so far."""
+        return self._socket.seen
+
     def send(self, message: str | bytes, fragments: Sequence[int] = (), cuts: Sequence[int] = ()) -> None:
         """See `WebSocket.send`."""
         self._client.call(self._socket.send, message, fragments, cuts)

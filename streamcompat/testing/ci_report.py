@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
-from streamcompat.testing.probe import Report, RouteReport, Verdict
 from streamcompat.testing.probe_report import as_json, as_text, shown, told
 from streamcompat.testing.report_page import as_html
+from streamcompat.testing.search import Report, RouteReport, Verdict
 
 
 def _all(report: Report) -> Iterator[tuple[RouteReport, Verdict, bool]]:

@@ -19,6 +19,8 @@ _SINGLE: Final = 192
 """Bytes up to which every offset is tried with a single cut."""
 _PAIRS: Final = 24
 _BYTEWISE: Final = 512
+_FEW: Final = 16
+"""Ways of cutting below which no way has more pieces than there are ways: each piece costs time."""
 
 # Around a line's end or a separator, after a backslash or a percent sign, within a boundary or a number.
 _EDGES: Final = re.compile(rb"\r\n|\n|[\"\\%&=:,{}\[\];]|--[-\w]+|\b[0-9a-fA-F]+\b|\b(?:true|false|null)\b")
@@ -60,12 +62,21 @@ def candidates(data: bytes, most: int = 300) -> Iterator[Cuts]:
     """At most `most` ways of cutting the data that are worth a try, the fewest cuts first.
 
     For short data, every way. Otherwise one cut at each offset (for long data, at the interesting offsets and
-    some others), pairs of cuts at interesting offsets, and single bytes.
+    some others), pairs of cuts at interesting offsets, and single bytes. Where only a few ways are wanted,
+    the last ones cut at many interesting offsets, and into as many pieces of the same size.
     """
     ways = every(len(data)) if len(data) <= SHORT else _of_long(data)
     next(ways, None)  # skip the uncut data
-    yield from itertools.islice(ways, most - 1)
-    if len(data) > SHORT:
+    if most < _FEW < len(data):
+        several = [
+            tuple(sorted(interesting(data)[:most])),
+            pieces_of(len(data), len(data) // max(most, 1) + 1),
+        ]
+        yield from itertools.islice(ways, max(most - 2, 0))
+        yield from several[:most]
+        return
+    yield from itertools.islice(ways, max(most - 1, 0))
+    if len(data) > SHORT and most > 0:
         yield pieces_of(len(data), 1 if len(data) <= _BYTEWISE else len(data) // _BYTEWISE + 1)
 
 

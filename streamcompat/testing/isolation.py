@@ -12,16 +12,17 @@ import os
 import threading
 import time
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 import anyio.to_thread
 
+from streamcompat.testing.client import Client
 from streamcompat.testing.connection import Connection, Stream
 from streamcompat.testing.counterexample import Counterexample, answer
-from streamcompat.testing.outcome import GLANCE, Outcome, Runner, decoded, read
+from streamcompat.testing.outcome import GLANCE, Outcome, Runner, Runs, decoded, read
 from streamcompat.testing.wire import Cutter, Request
 from streamcompat_engine import ClientDisconnected
 
@@ -30,8 +31,10 @@ _WAIT: Final = 1.0
 """Seconds for which the first client waits for the second one's response before it goes on."""
 _ROUND: Final = 12
 """Requests before it is first counted what they leave: a pool of workers is full by then."""
-_ROUNDS: Final = (_ROUND, _ROUND, 4 * _ROUND)
-"""Requests after which it is counted what they have left. Each round must have left something."""
+_ROUNDS: Final = (_ROUND, _ROUND, 4 * _ROUND, 16 * _ROUND)
+"""Requests after which it is counted what they have left. Each round must have left something for each of its
+requests, so that a pool of 128 threads, or a history of the latest 128 requests, is full before the last one
+ends."""
 _BODY: Final = 32 * 1024
 """Bytes of a body that is large enough to be noticed if it is kept."""
 
@@ -158,6 +161,16 @@ def _other_lines(whole: bool) -> Sequence[str]:
 # ---- many, one after the other ----
 
 
+class InMemory(Runs, Protocol):
+    """What runs requests in this process.
+
+    Attributes:
+        client: that sends them.
+    """
+
+    client: Client
+
+
 @dataclass(frozen=True)
 class _Held:
     """What the process holds, or how much more of it: bytes, open files and sockets, threads."""
@@ -174,11 +187,25 @@ class _Held:
         )
 
 
-async def _held(runner: Runner) -> _Held:
+async def _held(runner: InMemory) -> _Held:
     gc.collect()
     await runner.client.settle()  # the loop closes asynchronous generators that were found unreachable
     gc.collect()
     return _Held(tracemalloc.get_traced_memory()[0], _descriptors(), threading.active_count())
+
+
+@contextlib.contextmanager
+def _only_new_objects() -> Iterator[None]:
+    """Collect no objects that are there already: it is what costs most, and they are counted before."""
+    ours = gc.get_freeze_count() == 0
+    if ours:
+        gc.collect()
+        gc.freeze()
+    try:
+        yield
+    finally:
+        if ours:
+            gc.unfreeze()
 
 
 def _descriptors() -> int:
@@ -188,7 +215,7 @@ def _descriptors() -> int:
         return 0
 
 
-async def leftovers(runner: Runner, request: Request) -> Counterexample | str | None:
+async def leftovers(runner: InMemory, request: Request) -> Counterexample | str | None:
     """Check whether each request leaves something in the process: memory, descriptors or threads."""
     sent = await _large(runner, request)
     client, keep = runner.client, runner.client.keep
@@ -197,7 +224,7 @@ async def leftovers(runner: Runner, request: Request) -> Counterexample | str | 
     if not traced:
         tracemalloc.start()
     try:
-        with client.without_access_log():
+        with client.without_access_log(), _only_new_objects():
             await _idle(0)  # this and the first round make what is made once, such as a pool or a cache
             await _round(runner, sent, _ROUND)
             for times in _ROUNDS:
@@ -223,7 +250,7 @@ async def leftovers(runner: Runner, request: Request) -> Counterexample | str | 
     )
 
 
-async def _left(runner: Runner, request: Request, times: int) -> list[str]:
+async def _left(runner: InMemory, request: Request, times: int) -> list[str]:
     """What so many requests leave in the process, beyond what it takes meanwhile without them."""
     before, start = await _held(runner), time.monotonic()
     await _round(runner, request, times)
@@ -234,8 +261,22 @@ async def _left(runner: Runner, request: Request, times: int) -> list[str]:
         before, lasted = await _held(runner), time.monotonic() - start
         await _idle(lasted)
         alone = await _held(runner) - before
-        found = _each(grown - alone - alone, times, len(request.body))
+        found = _each(_without(grown, alone), times, len(request.body))
     return found
+
+
+def _without(grown: _Held, alone: _Held) -> _Held:
+    """What has grown, without twice what comes by itself meanwhile, or without what goes by itself, such as a
+    thread that is still ending."""
+
+    def left(one: int, other: int) -> int:
+        return one - 2 * other if other > 0 else one + other
+
+    return _Held(
+        left(grown.memory, alone.memory),
+        left(grown.descriptors, alone.descriptors),
+        left(grown.threads, alone.threads),
+    )
 
 
 async def _idle(seconds: float) -> None:
@@ -254,7 +295,7 @@ def _each(grown: _Held, times: int, size: int) -> list[str]:
     return found
 
 
-async def _large(runner: Runner, request: Request) -> Request:
+async def _large(runner: InMemory, request: Request) -> Request:
     """The request with a larger body, if the route takes that."""
     if not request.body:
         return request
@@ -262,6 +303,6 @@ async def _large(runner: Runner, request: Request) -> Request:
     return request if (await runner.run(large)).failed else large
 
 
-async def _round(runner: Runner, request: Request, times: int) -> None:
+async def _round(runner: InMemory, request: Request, times: int) -> None:
     for _ in range(times):
         await runner.run(request)

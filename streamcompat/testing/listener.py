@@ -39,10 +39,11 @@ class Listener:
         self._closing = False
 
     def __enter__(self) -> Self:
-        self._socket = socket.create_server(self._address)
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        self._socket = socket.create_server(self._address, family=family)
         self._closing = False
         host, port = self._socket.getsockname()[:2]
-        self.url = f"http://{host}:{port}/"
+        self.url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
         self._start(self._accept, self._socket)
         return self
 

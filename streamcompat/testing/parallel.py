@@ -20,8 +20,8 @@ from typing import Any, Final
 from streamcompat import aliases
 from streamcompat.testing.applications import load
 from streamcompat.testing.preparation import SetupError
-from streamcompat.testing.probe import INVARIANTS, Progress, Report, RouteReport, Verdict
 from streamcompat.testing.routes import Target
+from streamcompat.testing.search import INVARIANTS, Progress, Report, RouteReport, Verdict
 
 Part = Callable[[Any, argparse.Namespace, Sequence[tuple[str, bytes]], int, float | None], Report]
 """Probes the route with this number, in this many seconds."""

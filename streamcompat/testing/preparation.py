@@ -11,9 +11,8 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from streamcompat.testing.client import Client
 from streamcompat.testing.cookies import Cookies
 from streamcompat.testing.response import Response
 from streamcompat.testing.routes import Needs
@@ -22,6 +21,13 @@ from streamcompat.testing.wire import Request
 _PLACE: Final = re.compile(r"\$\{(\w+)\}")
 _ROUTE: Final = re.compile(r"([!#-'*+.^_`|~\w-]+) (/[!-~]*)", re.ASCII)
 _SOURCES: Final = "json.NAME, header.NAME, cookie.NAME or body"
+
+
+class Sends(Protocol):
+    """What sends a request, in this process or elsewhere."""
+
+    async def send(self, request: Request) -> Response:
+        """Send the request and return the whole response. Raises: TimeoutError; AssertionError."""
 
 
 class SetupError(Exception):
@@ -89,7 +95,7 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
 
 
-async def prepared(client: Client, steps: Sequence[Step], needs: Needs) -> Needs:
+async def prepared(client: Sends, steps: Sequence[Step], needs: Needs) -> Needs:
     """Carry out the steps, and put what they took into what the routes need, with the cookies that were set.
 
     Raises: SetupError.
@@ -106,7 +112,7 @@ async def prepared(client: Client, steps: Sequence[Step], needs: Needs) -> Needs
     return replace(needs, headers=headers, query=filled(needs.query), parameters=parameters, cookies=cookies)
 
 
-async def _answer(client: Client, step: Step, values: Mapping[str, str], cookies: Cookies) -> Response:
+async def _answer(client: Sends, step: Step, values: Mapping[str, str], cookies: Cookies) -> Response:
     filled = _filling(values)
     target = filled(step.target)
     headers = [(name, filled(value)) for name, value in step.headers]

@@ -1,160 +1,41 @@
-"""Probes an app's routes: finds them, learns which bodies each accepts, and searches for counterexamples.
+"""Probes an app's routes: finds them, and searches each for counterexamples.
 
-The rule: the same app, examples and seed give the same report, unless a budget of time ends it. A route that
-accepts none of the sample bodies is reported as not checked, never as sound.
+The rule: a route that cannot be probed is in the report too, with the reason.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Generic, Protocol, TypeVar
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from streamcompat.testing import departures, growth, invariants, isolation
 from streamcompat.testing.applications import AnyApp, served
-from streamcompat.testing.counterexample import Counterexample
-from streamcompat.testing.outcome import Outcome, Runner, Runs
+from streamcompat.testing.conversations import ConversationRunner, ConversationSearch
+from streamcompat.testing.outcome import Runner
 from streamcompat.testing.preparation import Step, prepared
-from streamcompat.testing.reduction import Pair
-from streamcompat.testing.routes import NOTHING, Needs, Target, chosen
-from streamcompat.testing.samples import EMPTY, NEVER, Sample, samples_for
-from streamcompat.testing.strategies import bodies
+from streamcompat.testing.routes import NOTHING, Needs, chosen
+from streamcompat.testing.samples import Sample
+from streamcompat.testing.search import (
+    DISCONNECT,
+    ENDS,
+    INVARIANTS,
+    LEFTOVERS,
+    MEMORY,
+    TOGETHER,
+    TRUNCATION,
+    OverBudget,
+    Progress,
+    Report,
+    RouteReport,
+    Search,
+    Verdict,
+)
 from streamcompat.testing.virtual_time import BlockingLoop
-from streamcompat.testing.wire import Request
 from streamcompat.testing.wording import in_words_of
 
-try:
-    import hypothesis
-    from hypothesis import strategies as st
-except ImportError as _error:
-    raise ImportError(
-        "streamcompat.testing.probe needs Hypothesis: pip install 'streamcompat[testing]'"
-    ) from _error
-
-ENDS: Final = "ends"
-CUTS: Final = "cuts"
-TRUNCATION: Final = "truncation"
-MEMORY: Final = "memory"
-DISCONNECT: Final = "disconnect"
-TOGETHER: Final = "together"
-LEFTOVERS: Final = "leftovers"
-INVARIANTS: Final = (ENDS, CUTS, MEMORY, DISCONNECT, TRUNCATION, TOGETHER, LEFTOVERS)
-
-_WAYS: Final = 40
-"""Ways of cutting each body; the user chooses the number of bodies."""
-_OF_BODIES: Final = frozenset({CUTS, TRUNCATION, MEMORY, TOGETHER})
-"""The invariants that say nothing of a request without a body."""
-
-Progress = Callable[[int, int, str], None]
-R = TypeVar("R", bound=Runs)
-T = TypeVar("T")
-
-
-class Calls(Protocol):
-    """What calls a coroutine function and returns its result, such as a `BlockingLoop`."""
-
-    def call(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
-        """Call it with these arguments."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The result for one invariant.
-
-    Attributes:
-        holds: `None` if it was not checked.
-        why: the reason why it was not checked.
-        applies: `False` if it says nothing of this route.
-    """
-
-    invariant: str
-    holds: bool | None
-    why: str = ""
-    counterexample: Counterexample | None = None
-    applies: bool = True
-
-    @property
-    def unchecked(self) -> bool:
-        """Whether the invariant applies, and could not be checked."""
-        return self.holds is None and self.applies
-
-
-@dataclass
-class RouteReport:
-    """The results for one route.
-
-    Attributes:
-        takes: the kinds of bodies that the route accepts.
-        refuses: the kinds of the others, with the status of the answer; 0 if there was none.
-        answers: how many requests were sent for comparisons.
-        successes: how many of them were answered with 2xx.
-    """
-
-    route: Target
-    takes: list[str] = field(default_factory=list)
-    refuses: dict[str, int] = field(default_factory=dict)
-    verdicts: list[Verdict] = field(default_factory=list)
-    answers: int = 0
-    successes: int = 0
-
-    @property
-    def broken(self) -> bool:
-        """Whether an invariant does not hold."""
-        return any(verdict.holds is False for verdict in self.verdicts)
-
-    @property
-    def unchecked(self) -> bool:
-        """Whether an invariant was not checked, or only by answers that say nothing, such as redirects."""
-        return any(verdict.unchecked for verdict in self.verdicts) or self.answers > 0 == self.successes
-
-
-@dataclass
-class Report:
-    """The results for an app.
-
-    Attributes:
-        stopped: why the probe ended early; empty if it did not.
-        imports: the lines that bring `app` into a test.
-        known: (method, path, invariant) of failures that were there before, which do not count.
-    """
-
-    target: str
-    examples: int
-    seed: int
-    routes: list[RouteReport] = field(default_factory=list)
-    stopped: str = ""
-    imports: str = "from app import app"
-    known: frozenset[tuple[str, str, str]] = frozenset()
-
-    @property
-    def broken(self) -> bool:
-        """Whether an invariant of a route does not hold that is not known to be broken."""
-        return any(
-            verdict.holds is False and not self.knows(route, verdict)
-            for route in self.routes
-            for verdict in route.verdicts
-        )
-
-    def knows(self, route: RouteReport, verdict: Verdict) -> bool:
-        """Whether this failure was there before."""
-        return (route.route.method, route.route.uri, verdict.invariant) in self.known
-
-    @property
-    def unchecked(self) -> bool:
-        """Whether there is no route, or one of which an invariant was not checked."""
-        return not self.routes or any(route.unchecked for route in self.routes)
-
-
-# ---- probing ----
-
-
-class _Enough(KeyboardInterrupt):
-    """Ends a search of Hypothesis early; a KeyboardInterrupt, because Hypothesis does not catch that."""
-
-
-class _Found(Exception):
-    """A counterexample was found."""
+__all__ = ["INVARIANTS", "Report", "RouteReport", "Verdict", "probe"]
 
 
 def probe(
@@ -202,7 +83,7 @@ def probe(
                 route = chosen(app, routes, _prepared(loop, runner, setup, needs))[number]
             found = RouteReport(route)
             report.routes.append(found)
-            search = _AppSearch(loop, runner, found, examples, seed, end)
+            search = _search(loop, runner, found, examples, seed, end)
             for step, invariant in enumerate(INVARIANTS):
                 progress(
                     number * len(INVARIANTS) + step,
@@ -216,6 +97,14 @@ def probe(
                 found.verdicts.append(verdict)
     progress(1, 1, "done")
     return report
+
+
+def _search(
+    loop: BlockingLoop, runner: Runner, found: RouteReport, examples: int, seed: int, end: float | None
+) -> Search[Any]:
+    if found.route.is_websocket:
+        return ConversationSearch(loop, ConversationRunner(runner), found, examples, seed, end)
+    return _AppSearch(loop, runner, found, examples, seed, end)
 
 
 def _prepared(loop: BlockingLoop, runner: Runner, setup: Sequence[Step], needs: Needs) -> Needs:
@@ -234,214 +123,6 @@ def _verdict(report: Report, search: Search[Any], invariant: str, given: Sequenc
         except KeyboardInterrupt:
             report.stopped = "the probe was stopped"
     return Verdict(invariant, None, report.stopped)
-
-
-class OverBudget(Exception):
-    """The time for the probe is over."""
-
-
-class Search(Generic[R]):
-    """The search on one route.
-
-    Args:
-        found: the route's report, to which the search adds.
-        end: the monotonic time at which it ends; `None` for no end.
-    """
-
-    def __init__(
-        self,
-        loop: Calls,
-        runner: R,
-        found: RouteReport,
-        examples: int,
-        seed: int,
-        end: float | None,
-    ) -> None:
-        self._loop = loop
-        self._runner = runner
-        self._found = found
-        self._route = found.route
-        self._examples = examples
-        self._seed = seed
-        self._end = end
-        self._violation: Counterexample | None = None
-        self._taken: list[Sample] = []
-        self._without_body = "it has no body"
-
-    def learn(self, given: Sequence[Sample]) -> None:
-        """Learn which bodies the route takes."""
-        found = self._found
-        if given and self._route.method in NEVER:
-            self._without_body = f"a {self._route.method} has no body (RFC 9110 §9.3): --body is not sent"
-        for sample in samples_for(self._route, given) if not self._route.why_not else ():
-            request = sample.request(self._route)
-            outcome = self._run(request)
-            if outcome.violations:
-                # Any body would show it: one is enough.
-                self._violation = invariants.violation(request, outcome)
-                self._taken = [sample]
-                break
-            if outcome.failed:
-                found.refuses[sample.kind] = outcome.status
-            else:
-                self._taken.append(sample)
-        if any(sample is not EMPTY for sample in self._taken):
-            self._taken = [sample for sample in self._taken if sample is not EMPTY]
-        found.takes = [sample.kind for sample in self._taken]
-
-    def check(self, invariant: str) -> Verdict:
-        """Check one invariant."""
-        if self._route.why_not:
-            return Verdict(invariant, None, self._route.why_not)
-        if not self._taken:
-            return Verdict(invariant, None, self._refusal())
-        if invariant == ENDS:
-            return Verdict(ENDS, self._violation is None, counterexample=self._violation)
-        if self._violation is not None:
-            return Verdict(invariant, None, "the handler does not end properly, see above")
-        if invariant in _OF_BODIES and not any(sample.body for sample in self._taken):
-            return Verdict(invariant, None, self._without_body, applies=False)
-        if invariant == MEMORY and not self._route.streams:
-            return Verdict(invariant, None, "it takes the body whole, within the app's limit", applies=False)
-        self._in_time()
-        answers, successes = self._runner.answers, self._runner.successes
-        searches = {
-            CUTS: self._cuts,
-            TRUNCATION: self._truncation,
-            MEMORY: self._memory,
-            DISCONNECT: self._disconnect,
-            TOGETHER: self._together,
-            LEFTOVERS: self._leftovers,
-        }
-        try:
-            return searches[invariant]()
-        finally:
-            self._found.answers += self._runner.answers - answers
-            self._found.successes += self._runner.successes - successes
-
-    def _refusal(self) -> str:
-        statuses = sorted({*self._found.refuses.values()})
-        said = " or ".join(str(status) if status else "nothing" for status in statuses)
-        if statuses and {*statuses} <= {401, 403}:
-            return f"the route answers {said}: give what it needs with --header or --cookie"
-        return f"the route accepts none of the sample bodies (it answers {said}): give one with --body"
-
-    def _in_time(self) -> None:
-        if self._end is not None and time.monotonic() > self._end:
-            raise OverBudget
-
-    def _run(self, request: Request) -> Outcome:
-        self._in_time()
-        return self._loop.call(self._runner.run, request)
-
-    def _cuts(self) -> Verdict:
-        why = ""
-        best: Pair | Counterexample | None = None
-        for sample in self._taken:
-            found = self._difference(sample.request(self._route))
-            if isinstance(found, str):
-                why = found
-            elif found is not None:
-                best = found
-                break
-        if best is None:
-            best = self._generated([sample for sample in self._taken if sample.has_strategy] or self._taken)
-        if best is None:
-            return Verdict(CUTS, None if why else True, why)
-        if isinstance(best, Pair):
-            best = self._loop.call(invariants.reduced, self._runner, best)
-        return Verdict(CUTS, False, counterexample=best)
-
-    def _difference(self, request: Request) -> Pair | Counterexample | str | None:
-        self._in_time()
-        return self._loop.call(invariants.difference, self._runner, request, None, _WAYS)
-
-    def _drawn(self, samples: Sequence[Sample]) -> st.SearchStrategy[Request]:
-        """Requests with generated bodies of the samples' kinds, or parts of samples without a strategy."""
-
-        def of(sample: Sample) -> st.SearchStrategy[bytes]:
-            if sample.has_strategy:
-                return bodies(sample.kind)
-            size = max(len(sample.body), 1)
-            parts = st.tuples(st.just(0) | st.integers(0, size - 1), st.integers(1, size))
-            return parts.map(lambda part: sample.body[part[0] : part[0] + part[1]])
-
-        return st.one_of(
-            [st.builds(sample.request, st.just(self._route), of(sample), st.booleans()) for sample in samples]
-        )
-
-    def _generated(self, samples: Sequence[Sample]) -> Pair | Counterexample | None:
-        """What a number of generated bodies shows first."""
-        shown: Pair | Counterexample | None = None
-
-        @hypothesis.seed(self._seed)
-        @hypothesis.settings(
-            max_examples=self._examples,
-            database=None,
-            deadline=None,
-            phases=[hypothesis.Phase.generate],
-            suppress_health_check=list(hypothesis.HealthCheck),
-            report_multiple_bugs=False,
-        )
-        @hypothesis.given(self._drawn(samples))
-        def search(request: Request) -> None:
-            nonlocal shown
-            try:
-                found = self._difference(request)
-            except OverBudget:
-                raise _Enough from None
-            if found is not None and not isinstance(found, str):
-                shown = found
-                raise _Enough
-
-        try:
-            search()
-        except _Enough:
-            self._in_time()
-        return shown
-
-    def _truncation(self) -> Verdict:
-        raise NotImplementedError
-
-    def _memory(self) -> Verdict:
-        raise NotImplementedError
-
-    def _disconnect(self) -> Verdict:
-        raise NotImplementedError
-
-    def _together(self) -> Verdict:
-        raise NotImplementedError
-
-    def _leftovers(self) -> Verdict:
-        raise NotImplementedError
-
-    def _first(
-        self,
-        invariant: str,
-        search: Callable[[R, Request], Awaitable[Counterexample | str | None]],
-        most: int,
-        one_is_enough: bool = False,
-    ) -> Verdict:
-        """The first counterexample that one of the samples shows.
-
-        Args:
-            most: how many samples to try.
-            one_is_enough: a sample of which the invariant holds speaks for all.
-        """
-        verdict = Verdict(invariant, None)
-        for sample in self._taken[:most]:
-            self._in_time()
-            verdict = self._told(
-                invariant, self._loop.call(search, self._runner, sample.request(self._route))
-            )
-            if verdict.holds is False or (verdict.holds and one_is_enough):
-                break
-        return verdict
-
-    def _told(self, invariant: str, found: Counterexample | str | None) -> Verdict:
-        if isinstance(found, str):
-            return Verdict(invariant, None, found)
-        return Verdict(invariant, found is None, counterexample=found)
 
 
 class _AppSearch(Search[Runner]):

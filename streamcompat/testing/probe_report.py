@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from streamcompat.testing.counterexample import Counterexample
 from streamcompat.testing.outcome import Outcome
-from streamcompat.testing.probe import (
+from streamcompat.testing.samples import SAMPLES
+from streamcompat.testing.search import (
     CUTS,
     DISCONNECT,
     ENDS,
@@ -20,7 +21,6 @@ from streamcompat.testing.probe import (
     RouteReport,
     Verdict,
 )
-from streamcompat.testing.samples import SAMPLES
 
 _MEANS: Final = {
     ENDS: "the handler ends with its response, and leaves nothing behind",
@@ -74,6 +74,8 @@ def compared(route: RouteReport) -> str:
     """How many answers were compared, and which bodies were refused."""
     refused = ", ".join(f"{kind} ({status or 'no answer'})" for kind, status in route.refuses.items())
     text = f"{route.answers} answers compared, {route.successes} of them 2xx"
+    if route.route.is_websocket:
+        text = f"{route.answers} conversations compared, {route.successes} of them without an error"
     return text + (f"; refused: {refused}" if refused else "")
 
 

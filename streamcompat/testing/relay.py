@@ -12,6 +12,7 @@ import json
 import random
 import re
 import socket
+import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ from streamcompat.testing.listener import Listener
 from streamcompat.testing.messages import Messages, Part
 
 _READ: Final = 65536
+_RESET: Final = struct.pack("ii", 1, 0)
+"""The option with which closing a connection resets it."""
 _CONNECT: Final = 10.0
 """Seconds that the server may take to accept a connection."""
 _DENSE: Final = 4096
@@ -170,6 +173,10 @@ class Relay:
         made: Callable[[Cut], None] = lambda cut: None,
     ) -> None:
         url = urlsplit(upstream)
+        if url.scheme == "https":
+            raise ValueError(
+                f"{upstream!r}: TLS is not spoken, as it hides what could be cut: give a plain address"
+            )
         if url.scheme != "http" or not url.hostname or url.path not in ("", "/") or url.query:
             raise ValueError(f"{upstream!r} is not the address of a server, such as http://127.0.0.1:8000")
         self._upstream = (url.hostname, url.port or 80)
@@ -225,7 +232,8 @@ class Relay:
         number: int,
         direction: Direction,
     ) -> None:
-        """Hand on one direction until it ends; a direction that fails ends the other one too."""
+        """Hand on one direction until it ends. A connection that is reset is reset on the other side too: an
+        end would let a client take a part of a response for the whole."""
         choices = Choices(self._seed, number, direction, self._made)
         try:
             while data := source.recv(_READ):
@@ -238,4 +246,5 @@ class Relay:
         except OSError:
             for end in (source, sink):
                 with contextlib.suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
+                    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                    end.shutdown(socket.SHUT_RD)  # only wakes the other thread; closing resets it

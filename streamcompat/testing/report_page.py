@@ -14,8 +14,8 @@ from typing import Final
 
 from streamcompat import __version__
 from streamcompat.testing.counterexample import Counterexample, answer
-from streamcompat.testing.probe import INVARIANTS, Report, RouteReport, Verdict
 from streamcompat.testing.probe_report import compared, summary, taken, told, word
+from streamcompat.testing.search import INVARIANTS, Report, RouteReport, Verdict
 from streamcompat.testing.wire import cut
 
 _SHOWN: Final = 64

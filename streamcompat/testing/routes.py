@@ -34,7 +34,8 @@ _VALUES: Final = ("x", "1", "1.0", "00000000-0000-0000-0000-000000000000", "x/y"
 _PLAIN: Final = st.characters(codec="ascii", categories=["L", "N"], include_characters="._~@:-")
 _IN_A_PATH: Final = st.characters(exclude_categories=["C"], exclude_characters="/?# ")
 _NO_VALUES: Final = "no values were found for its parameters"
-_IS_WEBSOCKET: Final = "it is a WebSocket, which has no body that could be cut"
+WEBSOCKET: Final = "WEBSOCKET"
+"""Stands for the method of a WebSocket."""
 _UNLISTED: Final = "its routes cannot be listed: give them with --route 'METHOD {prefix}/...'"
 _ANY: Final = "*"
 """The method of an application whose routes cannot be listed."""
@@ -72,7 +73,12 @@ class Target:
     @property
     def is_probed(self) -> bool:
         """Whether it is probed where no routes are named."""
-        return self.streams or self.takes_body
+        return self.streams or self.takes_body or self.is_websocket
+
+    @property
+    def is_websocket(self) -> bool:
+        """Whether it serves WebSockets; its method is `WEBSOCKET` then."""
+        return self.method == WEBSOCKET
 
     @property
     def name(self) -> str:
@@ -174,8 +180,8 @@ def _listed(one: Listed, needs: Needs, below: _Below, document: Mapping[str, Any
     )
     if not one.method:
         return _routes(one.handler, needs, here)
-    why_not = _IS_WEBSOCKET if one.is_websocket else here.why_not
-    found = _target(one.method, here, needs, one.streams, why_not, one.handler, one.method in WITH_BODY)
+    method = WEBSOCKET if one.is_websocket else one.method
+    found = _target(method, here, needs, one.streams, here.why_not, one.handler, method in WITH_BODY)
     path = "".join(part if isinstance(part, str) else f"{{{part.name}}}" for part in one.parts)
     return [_as_described(found, described(document, path, one.method), needs)]
 
@@ -240,8 +246,9 @@ def _of_flavour(app: ServedApp, needs: Needs, below: _Below) -> list[Target]:
             below.why_not or why_not,
         )
         for method, endpoint in route.endpoints.items():
-            reason = _IS_WEBSOCKET if is_websocket(endpoint.handler) else here.why_not
-            found.append(_target(method or "POST", here, needs, endpoint.stream, reason, endpoint.handler))
+            serves, streams = is_websocket(endpoint.handler), endpoint.stream
+            name = WEBSOCKET if serves else method or "POST"
+            found.append(_target(name, here, needs, streams and not serves, here.why_not, endpoint.handler))
     return found
 
 
@@ -323,4 +330,5 @@ def _given(name: str, routes: Sequence[Target], needs: Needs) -> Target:
         parts.append(Parameter(part, "[^/]+") if number % 2 else part)
     filled, why_not = _joined(parts, needs.parameters)
     here = _Below(path, quote(filled, safe=_SAFE + "%?"), above[0].host, why_not)
-    return _target(method.upper(), here, needs, True, why_not, None)
+    method = method.upper()
+    return _target(method, here, needs, method != WEBSOCKET, why_not, None)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from streamcompat.testing.frames import Conversation
 from streamcompat.testing.routes import Target
 from streamcompat.testing.strategies import BOUNDARY, CONTENT_TYPES, KINDS
 from streamcompat.testing.wire import WITH_BODY, Request
@@ -24,6 +25,8 @@ class Sample:
     kind: str
     body: bytes
     content_type: str = ""
+    is_text: bool = True
+    """Whether it is a text message, on a WebSocket."""
 
     @property
     def has_strategy(self) -> bool:
@@ -33,6 +36,9 @@ class Sample:
     def request(self, route: Target, body: bytes | None = None, chunked: bool = False) -> Request:
         """A request for the route; a Content-Type of the route takes precedence over the sample's."""
         headers = [("Host", route.host)] if route.host else []
+        if route.is_websocket:
+            fields = (*headers, *route.headers)
+            return Conversation(route.method, route.target, fields, self.body, text=self.is_text)
         if self.content_type and not any(name.lower() == "content-type" for name, _ in route.headers):
             headers.append(("Content-Type", self.content_type))
         data = self.body if body is None else body
@@ -67,6 +73,12 @@ SAMPLES: Final = (
 )
 """The bodies to try if the user gives none."""
 
+MESSAGES: Final = (
+    Sample("text", "aé€😀 plain text".encode()),
+    Sample("json", '{"type": "message", "text": "é"}'.encode()),
+    Sample("binary", bytes(range(200, 256)), is_text=False),
+)
+"""The messages to try on a WebSocket if the user gives none."""
 EMPTY: Final = Sample("empty", b"")
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods whose requests have no body, unless the route streams it (RFC 9110 §9.3)."""

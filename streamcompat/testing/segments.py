@@ -33,12 +33,14 @@ class PeerQueue:
 
     def __init__(self, connection: socket.socket) -> None:
         self._asked: socket.socket | None = None
-        if sys.platform != "linux" or connection.family != socket.AF_INET:
+        family = connection.family
+        if sys.platform != "linux" or family not in (socket.AF_INET, socket.AF_INET6):
             return
-        local, peer = connection.getsockname(), connection.getpeername()
-        addresses = b"".join(socket.inet_aton(host).ljust(16, b"\0") for host in (peer[0], local[0]))
-        ports = struct.pack("!HH", peer[1], local[1])
-        what = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0, _ANY)
+        ends = connection.getpeername()[:2], connection.getsockname()[:2]
+        hosts = [host.partition("%")[0] for host, _ in ends]  # without the interface
+        addresses = b"".join(socket.inet_pton(family, host).ljust(16, b"\0") for host in hosts)
+        ports = struct.pack("!HH", *(port for _, port in ends))
+        what = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, _ANY)
         what += ports + addresses + struct.pack("=III", 0, _ANY, _ANY)
         head = _ANSWER.pack(_ANSWER.size + len(what), _BY_FAMILY, _REQUEST, 1, 0)
         self._question = head + what

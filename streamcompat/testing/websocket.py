@@ -14,6 +14,7 @@ from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
 from streamcompat.testing import wire
+from streamcompat.testing.observed import Observed
 from streamcompat_engine import ClientDisconnected
 
 if TYPE_CHECKING:
@@ -70,6 +71,12 @@ class WebSocket:
         self._messages: list[str | bytes] = []
         self._parts: list[str | bytes | bytearray] = []
         self._closed: WebSocketClosed | None = None
+
+    @property
+    def seen(self) -> Observed:
+        """What the handler has done so far; empty if no handler was called."""
+        exchanges = self.connection.exchanges
+        return exchanges[0] if exchanges else Observed()
 
     async def open(self, target: str, headers: wire.Headers, subprotocols: Sequence[str]) -> None:
         """Raises: WebSocketRejected; TimeoutError."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -16,6 +18,7 @@ from streamcompat.testing.preparation import SetupError, Step, prepared, steps_o
 from streamcompat.testing.probe import INVARIANTS, probe
 from streamcompat.testing.routes import Needs
 from streamcompat.testing.virtual_time import BlockingLoop
+from tests.testing.raw_servers import answer, listening, read_request
 
 SETUP = """
 [[request]]
@@ -189,3 +192,38 @@ def test_cookies_have_paths_and_an_end() -> None:
     assert (cookies.field("/x/y"), len(cookies), cookies["d"]) == ('given=2; q="1"; d=4', 3, "4")
     with pytest.raises(KeyError):
         cookies["a"]
+
+
+def test_a_setup_and_parameters_for_a_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As for an app: each route gets values of its own."""
+    made: list[str] = []
+
+    def serve(connection: socket.socket) -> None:
+        got = read_request(connection)
+        if got is None:
+            return
+        if got.target == "/login":
+            made.append(f"item {len(made)}")
+            connection.sendall(answer(200, made[-1].encode()))
+        else:
+            known = bool(made) and got.target == f"/items/{quote(made[-1])}/x"
+            connection.sendall(answer(200 if known and got.whole else 404, b"ok"))
+
+    setup = tmp_path / "setup.toml"
+    setup.write_text('[[request]]\nroute = "POST /login"\ntake = {item = "body"}\n')
+    body = tmp_path / "body.txt"
+    body.write_bytes(b"ab")
+    with listening(serve) as url:
+        words = ["probe", "--url", url, "--examples", "1", "--body", str(body)]
+        words += ["--route", "POST /items/{item}/<end>"]
+        assert main([*words, "--setup", str(setup), "--param", "item=${item}"]) == 3
+        assert "has a parameter: give it with --param end=..." in capsys.readouterr().err
+        given = ["--setup", str(setup), "--param", "item=${item}", "--param", "end=x"]
+        assert main([*words, *given, "--route", "PUT /items/{item}/x"]) == 0
+        assert "PUT /items/{item}/x  (takes body.txt)" in capsys.readouterr().out
+        assert len(made) == 3
+        setup.write_text('[[request]]\nroute = "GET /nowhere"\n')
+        assert main([*words, "--setup", str(setup)]) == 3
+        assert "GET /nowhere of the setup is answered with 404" in capsys.readouterr().err
+        assert main(["probe", "--url", url, "--route", "WEBSOCKET /chat"]) == 3
+        assert "WebSockets are probed in an app, not at an address" in capsys.readouterr().err

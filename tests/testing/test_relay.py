@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 
 import httpx
@@ -106,6 +107,66 @@ def test_a_server_that_is_not_there_is_a_502() -> None:
     with Relay(f"http://127.0.0.1:{port}") as relay:
         answer = httpx.get(relay.url)
     assert answer.status_code == 502 and f"127.0.0.1:{port}" in answer.text
+
+
+def test_a_reset_is_no_end() -> None:
+    """A response that ends with its connection would be whole."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def resets() -> None:
+            connection, _ = listening.accept()
+            connection.recv(1000)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf of it")
+            seen.wait(30)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+        seen = threading.Event()
+        threading.Thread(target=resets, daemon=True).start()
+        with Relay(f"http://127.0.0.1:{listening.getsockname()[1]}") as relay:
+            address = ("127.0.0.1", int(relay.url.rstrip("/").rpartition(":")[2]))
+            with socket.create_connection(address, 30) as client:
+                client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                received = b""
+                while not received.endswith(b"half of it"):
+                    received += client.recv(1000)
+                seen.set()
+                with pytest.raises(ConnectionResetError):
+                    client.recv(1000)
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
+def test_it_relays_between_addresses_of_ipv6() -> None:
+    try:
+        listening = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with listening:
+
+        def echo() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                while data := connection.recv(1000):
+                    connection.sendall(data)
+
+        threading.Thread(target=echo, daemon=True).start()
+        made: list[Cut] = []
+        upstream = f"http://[::1]:{listening.getsockname()[1]}"
+        body = "é, ".encode() * 50
+        with Relay(upstream, host="::1", made=made.append) as relay:
+            assert relay.url.startswith("http://[::1]:")
+            port = int(relay.url.rstrip("/").rpartition(":")[2])
+            with socket.create_connection(("::1", port), 30) as client:
+                client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 200\r\n\r\n" + body)
+                client.shutdown(socket.SHUT_WR)
+                received = b"".join(iter(lambda: client.recv(1000), b""))
+        assert received.endswith(b"\r\n\r\n" + body)
+        assert made
+
+
+def test_tls_is_refused_with_the_reason() -> None:
+    with pytest.raises(ValueError, match="TLS is not spoken"):
+        Relay("https://127.0.0.1:8443")
 
 
 @pytest.mark.parametrize("upstream", ["https://a", "127.0.0.1:80", "http://", "http://a/path", "http://a:x"])

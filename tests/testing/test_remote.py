@@ -12,13 +12,13 @@ import pytest
 
 from streamcompat.cli import main
 from streamcompat.testing import Request, SocketClient
-from streamcompat.testing.probe import CUTS, DISCONNECT, ENDS, TOGETHER, TRUNCATION, RouteReport, Verdict
 from streamcompat.testing.remote import client as clients
 from streamcompat.testing.remote.address import BadAddress, parse
 from streamcompat.testing.remote.client import NoResponse
 from streamcompat.testing.remote.probe import probe_server
 from streamcompat.testing.remote.transport import Pace, Transport, Unreachable
 from streamcompat.testing.routes import NoSuchRoute
+from streamcompat.testing.search import CUTS, DISCONNECT, ENDS, TOGETHER, TRUNCATION, RouteReport, Verdict
 from tests.testing.raw_servers import PATIENCE, Faulty, answer, listening, read_request
 
 TEXT = ("text", "aé\n".encode())

@@ -142,6 +142,17 @@ def test_candidates_are_few_first_and_none_twice(body: bytes) -> None:
     assert all(0 < offset < len(body) for offsets in found for offset in offsets)
 
 
+@pytest.mark.parametrize("size", [0, 1, 8, 9, 17, 600])
+def test_there_are_never_more_candidates_than_asked_for(size: int) -> None:
+    body = (b"ab c\r\n" * 100)[:size]
+    for most in range(20):
+        found = list(cuts.candidates(body, most))
+        assert len(found) <= most
+        assert all(0 < at < size for way in found for at in way)
+        if most < 16 < size:
+            assert max(map(len, found), default=0) <= most
+
+
 def test_candidates_of_a_large_body_are_bounded() -> None:
     found = list(cuts.candidates(bytes(10 * 1024 * 1024)))
     assert len(found) <= 301

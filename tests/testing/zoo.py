@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from streamcompat import text
 from streamcompat_engine import ClientDisconnected
-from tests.testing import formats, strangers
+from tests.testing import formats, habits, slips, strangers
 from tests.testing.keeper import (
     FLAVOURS,
     INSIDE,
@@ -31,7 +31,18 @@ from tests.testing.keeper import (
     sanic_zoo,
 )
 
-__all__ = ["FLAVOURS", "INTERFACES", "ZOO", "Animal", "formats", "mach9_zoo", "sanic_zoo", "strangers"]
+__all__ = [
+    "FLAVOURS",
+    "INTERFACES",
+    "ZOO",
+    "Animal",
+    "formats",
+    "habits",
+    "mach9_zoo",
+    "sanic_zoo",
+    "slips",
+    "strangers",
+]
 
 _KEPT: list[asyncio.Task[Any]] = []
 """Strong references, as the loop keeps none."""

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from streamcompat.testing.command import Bar, known_before, needs_of, told
+from streamcompat.testing.preparation import steps_of
 from streamcompat.testing.remote.client import SocketClient
 from streamcompat.testing.remote.probe import probe_server
 
@@ -17,7 +18,7 @@ def run(options: argparse.Namespace, samples: Sequence[tuple[str, bytes]]) -> in
     Args:
         options: those of the command line.
         samples: (name, body) of the bodies that the user gave.
-    Raises: BadAddress, NoResponse, NoSuchRoute, NoBaseline, Unreachable.
+    Raises: BadAddress, NoResponse, NoSuchRoute, NoBaseline, SetupError, Unreachable.
     """
     known = known_before(options.baseline) if options.baseline else frozenset()
     bar = Bar(sys.stderr)
@@ -31,6 +32,7 @@ def run(options: argparse.Namespace, samples: Sequence[tuple[str, bytes]]) -> in
             seed=options.seed,
             budget=options.budget,
             progress=bar.show,
+            setup=steps_of(options.setup) if options.setup else [],
         )
     bar.clear()
     return told(report, options, known)

@@ -11,12 +11,19 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
 from streamcompat.testing import cuts as cutting
 from streamcompat.testing import invariants
 from streamcompat.testing.counterexample import Counterexample, reproduced
 from streamcompat.testing.outcome import Outcome, decoded
-from streamcompat.testing.probe import (
+from streamcompat.testing.preparation import Step, prepared
+from streamcompat.testing.reduction import Pair
+from streamcompat.testing.remote.client import Answer, NoResponse, SocketClient, Unreachable
+from streamcompat.testing.response import Response
+from streamcompat.testing.routes import NOTHING, WEBSOCKET, Needs, NoSuchRoute, Target
+from streamcompat.testing.samples import Sample
+from streamcompat.testing.search import (
     CUTS,
     DISCONNECT,
     ENDS,
@@ -32,10 +39,6 @@ from streamcompat.testing.probe import (
     Search,
     Verdict,
 )
-from streamcompat.testing.reduction import Pair
-from streamcompat.testing.remote.client import Answer, SocketClient, Unreachable
-from streamcompat.testing.routes import NOTHING, Needs, NoSuchRoute, Target
-from streamcompat.testing.samples import Sample
 from streamcompat.testing.wire import Request
 
 T = TypeVar("T")
@@ -52,6 +55,7 @@ _PLACES: Final = 4
 """Error-prone offsets inside a body at which a client leaves."""
 _REFUSALS: Final = frozenset({409, 423, 425, 429, 503})
 _ROUTE: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (/\S*)")
+_PARAMETER: Final = re.compile(r"[{<](\w+)(?::[^{}<>]*)?[}>]")
 _ADVICE_ENDS: Final = re.compile(r"(?<=[a-z])\.\s")
 _FROM_OUTSIDE: Final = "it cannot be seen from outside of the server"
 
@@ -118,11 +122,39 @@ def routes_of(wanted: Sequence[str], needs: Needs) -> list[Target]:
         match = _ROUTE.fullmatch(name)
         if match is None:
             raise NoSuchRoute(f"{name!r} is not of the form 'METHOD /path'")
-        method, target = match.groups()
+        method, path = match.groups()
+        if method == WEBSOCKET:
+            raise NoSuchRoute(f"{name!r}: WebSockets are probed in an app, not at an address")
+        target = _filled(path, needs)
         if needs.query:
             target += f"{'&' if '?' in target else '?'}{needs.query}"
         found.append(Target(method, match[2], target, None, True, needs.fields(target)))
     return list(dict.fromkeys(found))
+
+
+def _filled(path: str, needs: Needs) -> str:
+    """The path with a value for each parameter, `{name}` or `<name>`. Raises: NoSuchRoute."""
+
+    def value(place: re.Match[str]) -> str:
+        name = place[1]
+        if name not in needs.parameters:
+            raise NoSuchRoute(f"{path!r} has a parameter: give it with --param {name}=...")
+        return quote(needs.parameters[name], safe="~")
+
+    return _PARAMETER.sub(value, path)
+
+
+class _Sender:
+    """Sends the requests of a setup, as `prepared` wants it."""
+
+    def __init__(self, client: SocketClient) -> None:
+        self._client = client
+
+    async def send(self, request: Request) -> Response:
+        try:
+            return self._client.send(request)
+        except NoResponse as error:
+            raise TimeoutError(str(error)) from error
 
 
 def check_alive(client: SocketClient) -> None:
@@ -140,24 +172,35 @@ def probe_server(
     seed: int = 0,
     budget: float | None = None,
     progress: Progress = lambda done, total, what: None,
+    setup: Sequence[Step] = (),
 ) -> Report:
     """Search for a counterexample to each invariant on each route.
 
     Args:
-        routes: as `METHOD /path`.
-        samples, needs, examples, seed, budget, progress: as for `probe`.
-    Raises: NoSuchRoute; NoResponse, Unreachable: there is no HTTP server.
+        routes: as `METHOD /path`; a part in braces is a parameter.
+        samples, needs, examples, seed, budget, progress, setup: as for `probe`.
+    Raises: NoSuchRoute; SetupError; NoResponse, Unreachable: there is no HTTP server.
     """
-    targets = routes_of(routes, needs)
+    if not setup:
+        routes_of(routes, needs)  # what is wrong with them is said before anything is sent
     check_alive(client)
+    sender, inline = _Sender(client), Inline()
+
+    def found_now() -> list[Target]:
+        filled = inline.call(prepared, sender, setup, needs) if setup else needs
+        return routes_of(routes, filled)
+
+    targets = found_now()
     url = client.address.url
     report = Report(url, examples, seed, imports=f"\n# The server at {url} has to run.")
     given = [Sample(kind, body) for kind, body in samples]
     end = None if budget is None else time.monotonic() + budget
     for number, route in enumerate(targets):
+        if setup and number:  # what another route has used up is there again
+            route = found_now()[number]
         found = RouteReport(route)
         report.routes.append(found)
-        search = _RemoteSearch(Inline(), RemoteRunner(client), found, examples, seed, end)
+        search = _RemoteSearch(inline, RemoteRunner(client), found, examples, seed, end)
         for step, invariant in enumerate(INVARIANTS):
             done, total = number * len(INVARIANTS) + step, len(targets) * len(INVARIANTS)
             progress(done, total, f"{route.name}: {invariant}")
