@@ -89,10 +89,14 @@ class ImportEdits:
     def _is_public(
         self, statement: ImportStatement, name: ImportedName, target: str | None, gone: bool
     ) -> bool:
-        """Whether other files take the name from this one, and it would be renamed by the port, or gone."""
+        """Whether other files take the name from this one, and it would be renamed by the port, or gone.
+
+        What makes responses stays Sanic's there: the other files use it in Sanic's words.
+        """
         if target is None or not self._public & {name.binding, "*"}:
             return False
-        if gone:
+        parts = names.split(name.qualified)
+        if gone or (parts is not None and parts[1].partition(".")[0] == "response"):
             return True
         return name.alias is None and (statement.module is None or not target.endswith(f".{name.binding}"))
 

@@ -183,6 +183,10 @@ class FileFacts:
         takes: the qualified names of its functions that are given a request, a stream or a response.
         gives_other: imported symbols that are used without any of these, each with its line.
         routes: the references of apps and blueprints, with the name and the line of each route on them.
+        responds: a handler of it was ported to `request.respond(...)`.
+        replaces: the lines of its response middleware that may give another response.
+        cookies: the name of each cookie that it sets or deletes (empty if it cannot be told), its line, and
+            whether middleware does it.
         error: line and reason if the file cannot be parsed.
     """
 
@@ -207,4 +211,7 @@ class FileFacts:
     takes: set[str] = field(default_factory=set)
     gives_other: set[tuple[str, int]] = field(default_factory=set)
     routes: set[tuple[str, str, int]] = field(default_factory=set)
+    responds: bool = False
+    replaces: set[int] = field(default_factory=set)
+    cookies: set[tuple[str, int, bool]] = field(default_factory=set)
     error: tuple[int, str] | None = None

@@ -61,6 +61,7 @@ def outline(path: str, data: bytes) -> FileFacts:
                 facts.imports.add(f"{facts.bindings[first]}.{rest}")
             symbol = f"{facts.bindings[first]}.{rest}" if first in facts.bindings else dotted
             facts.gives_other.add((symbol, attribute.lineno))
+    facts.names = frozenset(one.id for one in used)
     facts.gives_other |= {(facts.bindings[one.id], one.lineno) for one in used if one.id in facts.bindings}
     facts.defines.update(_defined(tree.body, ""))
     return facts

@@ -13,12 +13,14 @@ import math
 import selectors
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+import anyio
+import anyio.to_thread
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from streamcompat_engine import current_frames
@@ -43,13 +45,15 @@ class Jumps:
     Attributes:
         skipped: seconds by which the clock is ahead of real time.
         callers: how many callers wait; without one, the clock does not jump.
-        jobs: how many jobs were given to threads and are not done.
+        jobs: how many jobs were given to threads of an executor and are not done.
+        limiter: of the threads of anyio's; each job that is not done has borrowed a token.
     """
 
     def __init__(self, callers: int = 0) -> None:
         self.skipped: float = 0.0
         self.callers: int = callers
         self.jobs = 0
+        self.limiter: anyio.CapacityLimiter | None = None
         self._known = frozenset(current_frames())
 
     @contextlib.contextmanager
@@ -70,7 +74,9 @@ class Jumps:
 
     def working(self, threads: list[tuple[str, str]]) -> bool:
         """Whether a thread does something that may change what the app waits for."""
-        return self.jobs > 0 or not _IDLE.issuperset(threads)
+        # A thread that was just given a job, or whose job waits for a lock, looks idle.
+        given = self.jobs > 0 or (self.limiter is not None and self.limiter.borrowed_tokens > 0)
+        return given or not _IDLE.issuperset(threads)
 
 
 class _Selector(selectors.DefaultSelector):
@@ -103,6 +109,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return super().time() + self._jumps.skipped
+
+    def run_until_complete(self, future: Generator[Any, None, T] | Awaitable[T]) -> T:
+        """As asyncio's; the first task learns by what anyio counts its threads."""
+        if self._jumps.limiter is None:
+            self.create_task(self._learn())
+        return super().run_until_complete(future)
+
+    async def _learn(self) -> None:
+        self._jumps.limiter = anyio.to_thread.current_default_thread_limiter()
 
     def run_in_executor(self, executor: Executor | None, func: Callable[..., T], *args: Any) -> Future[T]:  # type: ignore[override]
         """As asyncio's; while a thread works, no timer is skipped to."""

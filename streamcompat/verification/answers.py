@@ -37,6 +37,8 @@ _STILL: Final = 1.0
 _VARYING: Final = frozenset({"date"})
 """The engine takes it from the clock."""
 
+_OF_LEAVING: Final = frozenset({"handled", "unseen"})
+
 FIELDS: Final = ("status", "headers", "chunks", "complete", "handled", "unseen", "fault")
 
 
@@ -123,10 +125,15 @@ def _begin_alike(before: Answer, after: Answer) -> bool:
 
 
 def differing(one: Answer, other: Answer, case: Case) -> set[str]:
-    """What differs: names of `FIELDS`, and for header fields their own names."""
+    """What differs: names of `FIELDS`, and for header fields their own names.
+
+    Of a client that left, how much it still saw is by chance, and says nothing of answers to those that stay.
+    """
     if alike(one, other, case):
         return set()
     found = {name for name in FIELDS if getattr(one, name) != getattr(other, name)}
+    if case.leaves_after is not None:
+        return found & _OF_LEAVING
     if "headers" in found:
         found |= {name for name, _ in set(one.headers) ^ set(other.headers)}
     return found - {"headers"}

@@ -288,8 +288,8 @@ class _Comparer:
                     return None
                 if self._alike(route, before, self._ask(self.clients[1], case), case):
                     return None
-        elif again:
-            self._hold(route, case)
+        if again:
+            self._hold(route, replace(case, leaves_after=None))
             if self._alike(route, before, after, case):
                 return None
         return Difference(route, case, before, after)

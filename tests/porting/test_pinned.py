@@ -29,6 +29,14 @@ def under(decorator: str) -> str:
 
 
 CASES: dict[str, dict[str, str]] = {
+    "`stream` as an attribute of a class that other files use": {
+        "core.py": HEAD + "class Makes:\n    stream = staticmethod(stream)\n",
+        "app.py": "from core import Makes, app\n" + made_by("Makes.stream"),
+    },
+    "an exception handler on an app that comes by a star": {
+        "core.py": HEAD,
+        "app.py": "from core import *\n@app.exception(KeyError)\ndef failed(req, e):\n    return text('x')\n",
+    },
     "a method that a subclass overrides": {
         "app.py": HEAD
         + "class Export:\n    async def body(self, response):\n        raise NotImplementedError\n"

@@ -281,6 +281,13 @@ def counting(wrong: int = -1, before: Callable[[int], Awaitable[None]] = checkpo
     return app
 
 
+def test_what_a_client_that_left_still_saw_says_nothing_of_other_answers() -> None:
+    seen = answers.Answer(200, (("content-length", "1"),), (b"a",), complete=True)
+    unseen = answers.Answer(handled=False)
+    assert answers.differing(seen, unseen, Case(Request("GET", "/"), leaves_after=1)) == {"handled"}
+    assert "status" in answers.differing(seen, unseen, Case(Request("GET", "/")))
+
+
 async def answer_of(app: Sanic, patience: anyio.CancelScope) -> answers.Answer:
     async with Client(app) as client:
         return await answers.answer(client, COUNT, patience)

@@ -54,6 +54,21 @@ def test_the_order_of_timers_stays(backend: str) -> None:
 
 
 @BACKENDS
+def test_a_thread_that_waits_for_a_lock_works(backend: str) -> None:
+    """Its frame is that of an idle thread, as is that of a thread that was just given its job."""
+
+    async def works() -> bool:
+        done = threading.Event()
+        timer = threading.Timer(0.05, done.set)
+        with anyio.move_on_after(LONG) as scope:
+            timer.start()
+            await anyio.to_thread.run_sync(done.wait, abandon_on_cancel=True)
+        return scope.cancelled_caught
+
+    assert run(works, backend) is False
+
+
+@BACKENDS
 def test_a_thread_takes_real_time(backend: str) -> None:
     async def works() -> bool:
         with anyio.move_on_after(LONG) as scope:

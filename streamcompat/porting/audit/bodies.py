@@ -13,6 +13,7 @@ from streamcompat.porting.audit.channels import Doubt
 from streamcompat.porting.audit.sources import (
     FUNCTIONS,
     Function,
+    Place,
     Scope,
     Source,
     Sources,
@@ -64,11 +65,35 @@ class Bodies:
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             if node.func.attr == "respond" and isinstance(source.parents[node], ast.Await):
                 self._word(source, node, SANIC)
+            elif MACH9 in self.flavours:
+                self._exception_handler(source, node)
 
     def _route(self, source: Source, node: ast.Attribute, call: ast.Call) -> None:
         """`@app.stream(...)` on an app of Mach9's."""
         if isinstance(node.value, ast.Name) and MACH9 in self.of(source, node.value) - {UNKNOWN}:
             self.doubts.append(Doubt(source, call, f"`{ast.unparse(node)}` is called on an app of Mach9's"))
+
+    def _exception_handler(self, source: Source, call: ast.Call) -> None:
+        """Mach9 passes the arguments by name, so that a handler on one of its apps has to take those."""
+        func, above = call.func, source.parents[call]
+        assert isinstance(func, ast.Attribute)
+        if func.attr == "exception" and isinstance(above, ast.FunctionDef | ast.AsyncFunctionDef):
+            owner, handlers = func.value, [Place(source, above)]
+        elif (
+            func.attr == "add" and ast.unparse(func.value).endswith(".error_handler") and len(call.args) == 2
+        ):
+            assert isinstance(func.value, ast.Attribute)
+            owner, handlers = func.value.value, self.sources.targets(source, call.args[1]) or []
+        else:
+            return
+        if isinstance(owner, ast.Name) and self.of(source, owner) <= {SANIC}:
+            return
+        for place in handlers:
+            given = place.node.args.args if isinstance(place.node, FUNCTIONS) else []
+            if len(given) == 2 and [one.arg for one in given] != ["request", "exception"]:
+                app = f"`{ast.unparse(func)}` may be of an app of Mach9's"
+                reason = f"{app}, which passes `request` and `exception` by name"
+                self.doubts.append(Doubt(source, call, reason))
 
     def _is_other(self, source: Source, node: ast.Attribute) -> bool:
         """Whether the attribute is that of a module, or of an object that is made in the same file."""

@@ -54,7 +54,7 @@ class Channels:
         self._variables: set[tuple[Scope, str]] = set()
         for source in sources.files.values():
             for node in source.nodes:
-                if isinstance(node, ast.Call) and _is_stream(source, node):
+                if isinstance(node, ast.Call) and self._is_stream(source, node):
                     self._stream(source, node)
         for (function, at), source in list(self.takes.items()):
             self._callers(source, function, at)
@@ -64,6 +64,17 @@ class Channels:
         self.doubts.append(Doubt(source, node, reason))
 
     # ---- where channels come from ----
+
+    def _is_stream(self, source: Source, call: ast.Call) -> bool:
+        """Whether Mach9's `stream` is called, also by way of other files that import it."""
+        symbols = source.symbols(call.func)
+        if isinstance(call.func, ast.Name):
+            symbols |= {one.symbol for _, one in self.sources.binders(source, call.func)}
+        elif (found := source.symbol(call.func)) is not None:
+            symbols |= {one.symbol for _, one in self.sources.named(source, found)}
+            module, _, name = found.rpartition(".")
+            symbols |= {f"{one.symbol}.{name}" for _, one in self.sources.named(source, module)}
+        return any(flavour(symbol) in {("mach9", one) for one in STREAMS} for symbol in symbols)
 
     def _stream(self, source: Source, call: ast.Call) -> None:
         given = next((one.value for one in call.keywords if one.arg == "handler"), None)
@@ -267,10 +278,6 @@ class Channels:
         if at < 0 or at >= len(call.args):
             return at < 0
         return call.args[at] in self._explained
-
-
-def _is_stream(source: Source, call: ast.Call) -> bool:
-    return any(flavour(symbol) in {("mach9", one) for one in STREAMS} for symbol in source.symbols(call.func))
 
 
 def _returned(source: Source, function: ast.AST) -> list[ast.expr]:

@@ -234,7 +234,11 @@ class Source:
             return {f"{one}.{node.attr}" for one in self.symbols(node.value)}
         if not isinstance(node, ast.Name):
             return set()
-        return {one.symbol for one in self.lookup(node.id, node)[1] if one.kind == "import"}
+        scope, binders = self.lookup(node.id, node)
+        if isinstance(scope, ast.ClassDef):
+            # In `stream = staticmethod(stream)` the second name is that of the module.
+            binders = [*binders, *self.lookup(node.id, scope)[1]]
+        return {one.symbol for one in binders if one.kind == "import"}
 
 
 def flavour(symbol: str | None) -> tuple[str, str] | None:

@@ -16,7 +16,7 @@ from streamcompat.porting.roles import OBJECTS, REQUEST
 from streamcompat.porting.scan import Scan
 from streamcompat.porting.to_sanic.edits import by_name
 from streamcompat.porting.to_sanic.names import APP, APP_GONE, CONFIG_GONE
-from streamcompat.porting.tree import literal
+from streamcompat.porting.tree import argument, literal, parameters
 
 _APP = (
     "name", "router", "error_handler", "load_env", "request_class", "strict_slashes", "log_config",
@@ -59,11 +59,39 @@ def scan_apps(scan: Scan) -> None:
         above = tree.parent(node)
         if isinstance(above, cst.Arg) and scan.is_load(node) and scan.roles.objects(node):
             _handed(scan, node, above)
+    for function, (what, _) in scan.roles.beside.items():
+        if what == "middleware":
+            _gives_another(scan, function)
     for one in tree.all(cst.ClassDef):
         for base in one.bases:
             if OBJECTS.get(scan.roles.home(base.value) or "") is not None:
                 reason = f"a subclass of `{tree.code(base.value)}`, whose constructor and attributes changed"
                 scan.say(one, "left", reason, "port the class by hand, or make the app without it")
+
+
+def _gives_another(scan: Scan, function: cst.CSTNode) -> None:
+    """Note response middleware that may give another response in the place of the one it is given."""
+    params = parameters(function) if isinstance(function, cst.FunctionDef) else []
+    if isinstance(function, cst.FunctionDef) and len(params) < 2:
+        return
+    given = scan.roles.returns[function] if isinstance(function, cst.FunctionDef) else [cst.Name("_")]
+    for one in given:
+        is_same = isinstance(one, cst.Name) and one.value == "None"
+        if not is_same and scan.tree.variable(one) != (scan.tree.variable(params[1]) if params else None):
+            scan.facts.replaces.add(scan.tree.line(function))
+
+
+def _registered(scan: Scan, call: cst.Call) -> None:
+    """Middleware that is registered by a call."""
+    place = argument(call, 0, "middleware")
+    kind = argument(call, 1, "attach_to")
+    if place is None or kind is None or scan.tree.code(kind.value).strip("\"'") != "response":
+        return
+    found = scan.tree.functions_of(place.value)
+    if not found:
+        scan.facts.replaces.add(scan.tree.line(call))
+    for one in found:
+        _gives_another(scan, one)
 
 
 def _is_requests_app(scan: Scan, node: cst.CSTNode) -> bool:
@@ -183,6 +211,10 @@ def _member(scan: Scan, node: cst.Attribute, kinds: set[str]) -> None:
         _runs(scan, node, call)
     elif name == "config" and isinstance(above, cst.Attribute) and above.attr.value in CONFIG_GONE:
         _configures(scan, above)
+    elif call is not None and name == "register_middleware":
+        _registered(scan, call)
+    elif call is not None and name == "middleware" and isinstance(tree.parent(call), cst.Call):
+        scan.facts.replaces.add(tree.line(call))
     elif name == "test_client":
         scan.say(node, "note", "the client for tests is in a package of its own", "install `sanic-testing`")
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from streamcompat.porting.roles import ROUTES
-from streamcompat.porting.to_sanic.names import APP, GONE
+from streamcompat.porting.to_sanic.names import APP, GONE, STATUSES
 from streamcompat.porting.to_sanic.routes import PARAMETER, WHOLE
 
 _QUEUE = {"get", "get_nowait", "qsize", "task_done", "put", "put_nowait", "empty", "full", "is_full"}
@@ -35,7 +35,9 @@ def rest_of(before: Mapping[str, str], after: Mapping[str, str], resolve: Resolv
     found: list[Rest] = []
     olds = {path: ast.parse(text) for path, text in before.items()}
     trees = {path: ast.parse(text) for path, text in after.items()}
-    lost = {path: _imported(old) - _imported(trees[path]) for path, old in olds.items()}
+    lost = {
+        path: _imported(old) - _imported(trees[path]) - _defined(trees[path]) for path, old in olds.items()
+    }
     for path, tree in trees.items():
         found += [
             Rest(path, 1, f"`{name}` is used and not bound") for name in _unbound(tree) - _unbound(olds[path])
@@ -57,6 +59,15 @@ def _imported(tree: ast.Module) -> set[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
         for one in node.names
+    }
+
+
+def _defined(tree: ast.Module) -> set[str]:
+    """The functions and classes of a module."""
+    return {
+        one.name
+        for one in tree.body
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     }
 
 
@@ -187,6 +198,8 @@ class _File:
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             if ast.unparse(node.value) in ("app", "request.app") and node.attr not in APP:
                 return f"`{ast.unparse(node)}` is set on an app that cannot be seen"
+        if isinstance(node, ast.Call) and (reason := self._status(node)) is not None:
+            return reason
         if not self.is_sanics:
             return None
         if isinstance(node, ast.Attribute):
@@ -235,11 +248,18 @@ class _File:
             return not is_parameter and all(self._is_other(one, depth + 1) for one in given)
         return text.partition(".")[0] in self._modules - self._sanic.keys()
 
+    def _status(self, node: ast.Call) -> str | None:
+        """Why an exception from another file cannot take a status."""
+        name = ast.unparse(node.func).rpartition(".")[2]
+        if name not in self._modules or name in self._sanic:
+            return None
+        takes_status = any(one.arg == "status_code" for one in node.keywords)
+        if takes_status or (len(node.args) > 1 and name in STATUSES.values()):
+            return f"`{name}` may be an exception that takes no `status_code` today"
+        return None
+
     def _call(self, node: ast.Call) -> str | None:
         name = ast.unparse(node.func).rpartition(".")[2]
-        takes_status = any(one.arg == "status_code" for one in node.keywords)
-        if takes_status and name not in self._sanic and name in self._modules:
-            return f"`{name}` may be an exception that takes no `status_code` today"
         if name in _BY_NAME:
             for one in node.args:
                 if isinstance(one, ast.Constant) and one.value in _HIDDEN:

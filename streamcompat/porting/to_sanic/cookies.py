@@ -1,10 +1,14 @@
 """Ports cookies of a response: `response.cookies[name] = value` becomes `response.add_cookie(name, value)`.
 
 The rule: the attributes of a cookie that follow at once become arguments. Today's Sanic makes cookies
-`Secure` and `SameSite=Lax` unless told otherwise, so both are given.
+`Secure` and `SameSite=Lax` unless told otherwise, so both are given. The old jar was a dictionary, in which a
+second value takes the place of the first: where one cookie may be set twice, nothing is ported.
 """
 
 from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
 
 import libcst as cst
 
@@ -21,6 +25,7 @@ _ATTRIBUTES = {"comment", "domain", "expires", "httponly", "max_age", "path", "s
 def scan_cookies(scan: Scan) -> None:
     """Visit every `cookies` that is not a request's."""
     done: set[cst.CSTNode] = set()
+    used: dict[Any, list[cst.Attribute]] = defaultdict(list)
     for node in scan.tree.all(cst.Attribute):
         if node.attr.value != "cookies" or node in done or scan.roles.has(node.value, REQUEST):
             continue
@@ -29,6 +34,67 @@ def scan_cookies(scan: Scan) -> None:
             continue
         if not _is_response(scan, node.value) or not _port(scan, node, done):
             scan.say(node, "left", f"`{scan.tree.code(node)}`: cookies are set in another way today", _REMEDY)
+        else:
+            used[scan.tree.variable(node.value)].append(node)
+    for nodes in used.values():
+        _once(scan, nodes)
+
+
+def _once(scan: Scan, nodes: list[cst.Attribute]) -> None:
+    """Report a cookie that one response may get twice."""
+    tree = scan.tree
+    is_middleware = _is_given(scan, nodes[0].value)
+    for at, node in enumerate(nodes):
+        scan.facts.cookies.add((_name(scan, node), tree.line(node), is_middleware))
+        again = any(_may_be_same(scan, node, other) for other in nodes[:at])
+        if again or _is_repeated(scan, node):
+            reason = "a cookie may be set twice, and today's Sanic sends both"
+            scan.say(node, "left", reason, "set each cookie once, where its value is known")
+
+
+def _name(scan: Scan, node: cst.Attribute) -> str:
+    """The name of the cookie; empty if it is no literal."""
+    key = _key(scan.tree.parent(node))
+    try:
+        return str(literal(key)) if key is not None else ""
+    except ValueError:
+        return ""
+
+
+def _may_be_same(scan: Scan, node: cst.Attribute, other: cst.Attribute) -> bool:
+    names = {_name(scan, node), _name(scan, other)}
+    if len(names) == 2 and "" not in names:
+        return False
+    above = list(scan.tree.above(other))
+    inner: cst.CSTNode = node
+    for one in scan.tree.above(node):
+        if isinstance(one, cst.If) and one in above:
+            return inner is one.body and one.body in above or inner is one.orelse and one.orelse in above
+        inner = one
+    return True
+
+
+def _is_repeated(scan: Scan, node: cst.Attribute) -> bool:
+    """Whether a loop that does not make the response sets the cookie, apart from one over the items of a
+    dictionary by their keys."""
+    tree = scan.tree
+    assert isinstance(node.value, cst.Name)
+    bound = [getattr(one, "node", None) for one in tree.assignments(node.value)]
+    for loop in tree.above(node):
+        if isinstance(loop, cst.FunctionDef):
+            return False
+        if not isinstance(loop, cst.For | cst.While) or any(one in set(tree.below(loop)) for one in bound):
+            continue
+        target: cst.BaseExpression | None = loop.target if isinstance(loop, cst.For) else None
+        if isinstance(target, cst.Tuple) and target.elements:
+            target = target.elements[0].value
+        key = _key(tree.parent(node))
+        by_key = isinstance(target, cst.Name) and key is not None and tree.code(key) == target.value
+        source = loop.iter if isinstance(loop, cst.For) else None
+        of_items = isinstance(source, cst.Call) and tree.code(source.func).endswith((".items", ".keys"))
+        if not (by_key and of_items):
+            return True
+    return False
 
 
 def _is_response(scan: Scan, node: cst.BaseExpression) -> bool:
@@ -42,6 +108,12 @@ def _is_response(scan: Scan, node: cst.BaseExpression) -> bool:
         calls = [one.expression if isinstance(one, cst.Await) else one for one in values]
         homes = [scan.roles.home(one.func) if isinstance(one, cst.Call) else None for one in calls]
         return all(home is not None and home.startswith("response.") for home in homes)
+    return _is_given(scan, node)
+
+
+def _is_given(scan: Scan, node: cst.BaseExpression) -> bool:
+    """Whether it is the response that middleware is given."""
+    tree, variable = scan.tree, scan.tree.variable(node)
     return any(
         what == "middleware"
         and len(params := parameters(function)) == 2

@@ -7,13 +7,14 @@ one place of it is neither edited nor known to work.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from streamcompat.porting.edits import apply
-from streamcompat.porting.link import Linker, refer
+from streamcompat.porting.link import Linker
 from streamcompat.porting.model import FileFacts, Finding
 from streamcompat.porting.source import decode, encode, fault
+from streamcompat.porting.to_sanic.across import across
 from streamcompat.porting.to_sanic.check import rest_of
 from streamcompat.porting.to_sanic.imports import import_edits
 
@@ -39,7 +40,7 @@ def decide(files: Mapping[str, FileFacts]) -> Decided:
             continue
         group = sorted(linker.connected(path))
         made = {one: _text(files[one]) for one in group}
-        for one, finding in [*_fakes(files, group, linker), *_same_names(files, group)]:
+        for one, finding in across(files, group, linker):
             findings[one].append(finding)
         told = _told(group, findings)
         if not told:
@@ -57,28 +58,6 @@ def decide(files: Mapping[str, FileFacts]) -> Decided:
     for given in findings.values():
         given.sort(key=lambda one: (one.line, one.kind, one.reason))
     return Decided(texts, findings, counts)
-
-
-def _fakes(files: Mapping[str, FileFacts], group: list[str], linker: Linker) -> Iterator[tuple[str, Finding]]:
-    """Calls that give something else to a function that another file gives a request, stream or response."""
-    for path in group:
-        for symbol, line in sorted(files[path].gives_other):
-            found = linker.modules.resolve(path, symbol)
-            if found is not None and found[1] in files[found[0]].takes:
-                reason = f"`{symbol}` is given something that is not Sanic's"
-                remedy = "port the call by hand: what it gives has to know the words of today's Sanic"
-                yield path, Finding(line, "unknown", reason, remedy, "")
-
-
-def _same_names(files: Mapping[str, FileFacts], group: list[str]) -> Iterator[tuple[str, Finding]]:
-    """Routes of one name on one app that stand in several files."""
-    seen: dict[tuple[str, str], str] = {}
-    for path in group:
-        for reference, name, line in sorted(files[path].routes):
-            first = seen.setdefault((refer(path, reference), name), path)
-            if first != path:
-                reason = f"two routes are called `{name}`, here and in {first}"
-                yield path, Finding(line, "left", reason, "give each a `name=` of its own", "")
 
 
 def _told(group: list[str], findings: Mapping[str, list[Finding]]) -> list[tuple[str, Finding]]:

@@ -8,8 +8,8 @@ from collections import defaultdict
 from streamcompat.porting import names as sanic
 from streamcompat.porting.model import FILE, Edit, FileFacts, ImportedName, ImportStatement
 from streamcompat.porting.source import decode
+from streamcompat.porting.to_sanic.defined import DEFINED, definition
 from streamcompat.porting.to_sanic.names import GONE
-from streamcompat.porting.to_sanic.streams import SENDABLE
 
 _ALIAS = re.compile(rb"[\s\\]+as[\s\\]+\w+")
 _OLD = "streamcompat.sanic_api"
@@ -23,15 +23,15 @@ def dropped(qualified: str) -> bool:
 
 
 def import_edits(facts: FileFacts) -> list[Edit]:
-    """The edits of a file's imports, with the function `sendable` where it is needed."""
+    """The edits of a file's imports, with the functions that other edits use."""
     source = decode(facts.source)[0].encode()
     added: dict[str, list[str]] = defaultdict(list)
-    defines = ""
+    defines: list[str] = []
     for helper, _ in sorted(facts.helpers):
-        if helper == SENDABLE:
-            defines = _free(SENDABLE, facts)
-            continue
         symbol, _, local = helper.partition(" as ")
+        if symbol in DEFINED:
+            defines += ["", "", *definition(symbol, local)]
+            continue
         module, _, name = symbol.rpartition(".")
         local = local or name
         if local not in facts.bindings:
@@ -40,23 +40,13 @@ def import_edits(facts: FileFacts) -> list[Edit]:
     for statement in facts.sanic_imports:
         edits += _statement(statement, source, facts.newline, added)
     lines = [f"from {module} import {', '.join(names)}" for module, names in sorted(added.items()) if names]
-    if defines:
-        body = "return data if isinstance(data, (bytes, bytearray, memoryview, str)) else str(data)"
-        lines += ["", "", f"def {defines}(data):", '    """What `response.send` takes."""', f"    {body}"]
+    lines += defines
     if lines:
         # Not within an import that is taken out.
         at = facts.insert_at
         at = max([one.end for one in edits if one.start < at < one.end] or [at])
         edits.append(_inserted(facts.newline, at, source, lines))
     return edits
-
-
-def _free(name: str, facts: FileFacts) -> str:
-    wanted, at = name, 1
-    while wanted in facts.names:
-        at += 1
-        wanted = f"{name}_{at}"
-    return wanted
 
 
 def _inserted(newline: str, at: int, source: bytes, lines: list[str]) -> Edit:

@@ -10,16 +10,19 @@ from collections import defaultdict
 
 import libcst as cst
 
-from streamcompat.porting.model import Edit
+from streamcompat.porting.model import FILE, Edit
 from streamcompat.porting.roles import REQUEST, ROUTES, STREAM
 from streamcompat.porting.scan import Scan
 from streamcompat.porting.to_sanic.edits import add_argument
-from streamcompat.porting.tree import FunctionOrClass, argument, literal
+from streamcompat.porting.tree import FunctionOrClass, argument, literal, parameters
 
 PARAMETER = re.compile(r"<([^<>:]*)(?::([^<>]*))?>")
 _RENAMED = {"string": "str", "number": "float"}
 WHOLE = {"int", "number", "float", "alpha", "uuid", "ymd"}
 """Types of parameters without percent-encoding."""
+
+_DECODED = {"", "string", "str"}
+"""Types of parameters that `unquote=True` decodes."""
 
 _WITHOUT_BODY = {"get", "head", "delete", "options"}
 _BODY = {"body", "files", "form", "json"}
@@ -98,8 +101,49 @@ def _path(scan: Scan, call: cst.Call, place: int) -> None:
         scan.replace(given.value, new, owner)
     if any(kind not in WHOLE for kind in types):
         add_argument(scan, call, "unquote=True")
+    for name, kind in PARAMETER.findall(path):
+        if kind not in WHOLE | _DECODED and not _unquotes(scan, call, name):
+            reason = (
+                f"`{name}` is percent-encoded today: `unquote=True` leaves out parameters of type `{kind}`"
+            )
+            remedy = f"begin the handler with `{name} = urllib.parse.unquote({name})`"
+            scan.say(call, "left", reason, remedy)
     if "int" in types or "number" in types:
         scan.say(call, "note", "`int` and `float` match negative numbers today", "check them in the handler")
+
+
+def _unquotes(scan: Scan, call: cst.Call, name: str) -> bool:
+    """Decode a parameter at the start of the handler, if this is its only route and its only caller."""
+    tree = scan.tree
+    function = _decorated(scan, call)
+    if function is None:
+        given = argument(call, 0, "handler")
+        found = list(tree.functions_of(given.value)) if given is not None else []
+        function = found[0] if len(found) == 1 else None
+    if not isinstance(function, cst.FunctionDef) or not isinstance(function.body, cst.IndentedBlock):
+        return False
+    is_decorator = isinstance(tree.parent(call), cst.Decorator)
+    routes = [one for one in function.decorators if isinstance(one.decorator, cst.Call)]
+    used = [one for one in tree.names_of(function.name) if one is not function.name]
+    takes = [one for one in parameters(function) if one.name.value == name and one.default is None]
+    if len(function.decorators) != len(routes) or len(routes) != is_decorator or len(used) == is_decorator:
+        return False
+    first = next((one for one in function.body.body if not _is_docstring(one)), None)
+    if len(used) > 1 or not takes or first is None:
+        return False
+    if tree.code(first).strip().startswith(f"{name} = unquote"):
+        return True  # an earlier run has done it
+    local = scan.free("unquote")
+    scan.facts.helpers.add((f"urllib.parse.unquote as {local}", FILE))
+    start = tree.line_start(tree.start(first))
+    text = f"{tree.indent(first)}{name} = {local}({name}){tree.newline}"
+    scan.facts.edits.append(Edit(start, start, text, scan.unit_of(function), -8))
+    return True
+
+
+def _is_docstring(node: cst.BaseStatement) -> bool:
+    value = node.body[0] if isinstance(node, cst.SimpleStatementLine) else None
+    return isinstance(value, cst.Expr) and isinstance(value.value, cst.SimpleString)
 
 
 def _renamed(whole: str, kind: str | None) -> str:

@@ -16,6 +16,7 @@ from streamcompat.porting.model import FILE
 from streamcompat.porting.respond import reaches_the_app
 from streamcompat.porting.roles import REQUEST, STREAMERS, VERBS
 from streamcompat.porting.scan import Scan
+from streamcompat.porting.to_sanic.defined import SENDABLE, defined
 from streamcompat.porting.to_sanic.edits import by_name, is_statement, moved
 from streamcompat.porting.tree import bound_offset, parameters
 from streamcompat.porting.writes import Writes
@@ -27,7 +28,6 @@ _TAKES = ("streaming_fn", "status", "headers", "content_type")
 _ENDS = ("send", "eof")
 _HEAD = {"headers", "status", "cookies", "content_type"}
 _LONG = 100
-SENDABLE = "sendable"
 
 
 class Sends(Writes):
@@ -58,9 +58,7 @@ class Sends(Writes):
         kind = self.scan.kinds.of(value)
         if kind in ("str", "bytes"):
             return
-        if kind != "other":
-            self.scan.facts.helpers.add((SENDABLE, FILE))
-        name = "str" if kind == "other" else self.scan.free(SENDABLE)
+        name = "str" if kind == "other" else defined(self.scan, SENDABLE)
         opening, closing = ("((", "))") if isinstance(value, cst.Tuple) else ("(", ")")
         self.scan.wrap(self.tree.start(value), self.tree.end(value), f"{name}{opening}", closing, owner, 3)
 
@@ -217,6 +215,7 @@ def _respond(
     is_last = function.body.body[-1] is line
     if not is_last:
         lines.append("return")
+    scan.facts.responds = True
     scan.replace(back, f"{tree.newline}{tree.indent(line)}".join(lines), owner)
     become_async(scan, function)
 

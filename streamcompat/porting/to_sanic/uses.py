@@ -9,9 +9,10 @@ from streamcompat.porting.model import FILE
 from streamcompat.porting.objects import without
 from streamcompat.porting.roles import STREAMERS
 from streamcompat.porting.scan import Scan
+from streamcompat.porting.to_sanic.defined import ABORT, AS_TEXT, WITH_STATUS, defined
 from streamcompat.porting.to_sanic.edits import add_argument, by_name, moved, next_line
 from streamcompat.porting.to_sanic.names import GONE, STATUSES
-from streamcompat.porting.tree import literal
+from streamcompat.porting.tree import bound_offset, literal, parameters
 from streamcompat.porting.uses import is_in_import, record_import
 
 _OWN = {name: status for status, name in STATUSES.items()} | {"URLBuildError": 500}
@@ -80,7 +81,10 @@ def _use(scan: Scan, node: cst.BaseExpression, symbol: str) -> None:
             remedy = "call it where the handler returns it; a test for it is always false today"
             scan.say(node, "left", f"`{tree.code(node)}` is used as a value", remedy)
     elif below == "exceptions.abort":
-        if call is None or not _abort(scan, call):
+        is_raised = call is not None and _abort(scan, call)
+        if not is_raised and isinstance(node, cst.Name) and not _own_statuses(scan):
+            scan.facts.helpers.add((f"{ABORT} as {node.value}", FILE))
+        elif not is_raised:
             remedy = "raise the exception of the status: `raise NotFound(message)`"
             scan.say(node, "left", "`abort` is gone, and its status cannot be told here", remedy)
     elif below == "exceptions.add_status_code":
@@ -185,11 +189,14 @@ def _raised(scan: Scan, call: cst.Call, name: str) -> None:
         scan.say(call, "left", f"`{name}` takes no `status_code` today", "pass its arguments by name")
     elif "status_code" in given:
         one = given["status_code"]
+        owner = scan.unit_of(call)
         if scan.tree.code(one.value) in ("None", str(_OWN[name])):
-            without(scan, call, [one], scan.unit_of(call))
+            without(scan, call, [one], owner)
             return
-        remedy = "raise `SanicException(message, status_code=...)`, and handle that"
-        scan.say(call, "left", f"`{name}` takes no `status_code` today", remedy)
+        status = moved(scan, one.value)
+        without(scan, call, [one], owner)
+        start, end = scan.tree.start(call), scan.tree.end(call)
+        scan.wrap(start, end, f"{defined(scan, WITH_STATUS)}(", f", {status})", owner, 3)
 
 
 def _own_exception(scan: Scan, call: cst.Call) -> None:
@@ -230,8 +237,12 @@ def _response(scan: Scan, call: cst.Call, below: str) -> None:
         body = next((one for one in call.args[:1] if not one.star), None)
         if body is not None and (body.keyword is None or body.keyword.value == "body"):
             kind = scan.kinds.of(body.value)
-            if kind != "str" and (below == "response.text" or kind == "other"):
+            if tree.code(body.value) == "None":
+                scan.replace(body.value, 2 * scan.quote, scan.unit_of(body))
+            elif kind == "other" or (below == "response.text" and _is_of_path(scan, body.value)):
                 _as_text(scan, body)
+            elif kind != "str" and below == "response.text" and not _is_made_text(scan, body.value):
+                _as_text(scan, body, defined(scan, AS_TEXT))
     elif below == "response.HTTPResponse":
         given = by_name(scan, call, _RESPONSE)
         if given is None or (
@@ -248,11 +259,29 @@ def _response(scan: Scan, call: cst.Call, below: str) -> None:
             add_argument(scan, call, f"content_type={scan.quote}text/plain{scan.quote}")
 
 
-def _as_text(scan: Scan, body: cst.Arg) -> None:
+def _is_made_text(scan: Scan, node: cst.BaseExpression) -> bool:
+    """Whether an earlier run has made text of it."""
+    return isinstance(node, cst.Call) and scan.tree.code(node.func).startswith(AS_TEXT)
+
+
+def _is_of_path(scan: Scan, node: cst.BaseExpression) -> bool:
+    """Whether it is a parameter of a handler's path: text or a number, and never bytes."""
+    function = scan.tree.function(node)
+    if not isinstance(node, cst.Name) or function not in scan.roles.handlers:
+        return False
+    assert isinstance(function, cst.FunctionDef)
+    params = parameters(function)[bound_offset(scan.tree, function) + 1 :]
+    variable = scan.tree.variable(node)
+    return len(scan.tree.assignments(node)) == 1 and any(
+        one.default is None and scan.tree.variable(one) == variable for one in params
+    )
+
+
+def _as_text(scan: Scan, body: cst.Arg, called: str = "str") -> None:
     """Sanic's `text` made text of anything."""
     opening, closing = ("((", "))") if isinstance(body.value, cst.Tuple) else ("(", ")")
     start, end = scan.tree.start(body.value), scan.tree.end(body.value)
-    scan.wrap(start, end, f"str{opening}", closing, scan.unit_of(body), 3)
+    scan.wrap(start, end, f"{called}{opening}", closing, scan.unit_of(body), 3)
 
 
 def _file(scan: Scan, call: cst.Call, below: str) -> None:

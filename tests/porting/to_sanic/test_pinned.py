@@ -14,6 +14,62 @@ WRITES = (
 )
 
 PROJECTS = {
+    "`text` from another file": {
+        "base.py": APP,
+        "app.py": "from base import app, text\n@app.get('/t')\nasync def t(request):\n    return text(3)\n",
+    },
+    "`text` from another file by a star": {
+        "base.py": APP,
+        "app.py": "from base import *\n@app.get('/t')\nasync def t(request):\n    return text(3)\n",
+    },
+    "`text` by a module of another file": {
+        "base.py": "import sanic.response as r\n" + APP,
+        "app.py": "import base\n@base.app.get('/t')\nasync def t(request):\n    return base.r.text(3)\n",
+    },
+    "a class of views from another file": {
+        "base.py": APP + "from sanic.views import HTTPMethodView\n",
+        "app.py": "from base import app, HTTPMethodView\nclass V(HTTPMethodView):\n    pass\n",
+    },
+    "an exception with a status from another file": {
+        "base.py": APP + "from sanic.exceptions import NotFound\n",
+        "app.py": "from base import app, NotFound\ndef fail():\n    raise NotFound('x', 410)\n",
+    },
+    "middleware in another file that gives another response": {
+        "base.py": APP,
+        "mw.py": "from base import app\nfrom sanic.response import text\n@app.middleware('response')\n"
+        "def other(request, response):\n    return text('other')\n",
+        "app.py": "from base import app\nimport mw\n" + HEAD + WRITES.format(body="response.write('a')"),
+    },
+    "middleware that is registered by a call": {
+        "app.py": APP + "def other(request, response):\n    return text('other')\n"
+        "app.register_middleware(other, 'response')\n" + WRITES.format(body="response.write('a')"),
+    },
+    "a cookie that middleware in another file sets too": {
+        "base.py": APP,
+        "mw.py": "from base import app\n@app.middleware('response')\ndef seen(request, response):\n"
+        "    response.cookies['a'] = '1'\n",
+        "app.py": "from base import app\nimport mw\n" + HEAD + "@app.get('/c')\ndef c(request):\n"
+        "    response = text('c')\n    response.cookies['a'] = '2'\n    return response\n",
+    },
+    **{
+        f"a cookie that is set twice: {name}": {
+            "app.py": APP
+            + "@app.get('/c')\ndef c(request):\n    out = text('c')\n"
+            + "".join(f"    {line}\n" for line in lines)
+            + "    return out\n"
+        }
+        for name, lines in {
+            "in two places": ["out.cookies['a'] = '1'", "if request.args:", "    out.cookies['a'] = '2'"],
+            "deleted": ["out.cookies['a'] = '1'", "del out.cookies['a']"],
+            "in a loop": ["for one in request.args['n']:", "    out.cookies['a'] = one"],
+            "by a key that may repeat": ["for one in request.args['n']:", "    out.cookies[one] = '1'"],
+            "by two keys": ["out.cookies[request.path] = '1'", "out.cookies['a'] = '2'"],
+        }.items()
+    },
+    "a parameter of type path with two routes": {
+        "app.py": APP
+        + "@app.get('/a/<p:path>')\n@app.get('/b/<p>')\nasync def a(request, p):\n    return text(p)\n",
+    },
     "an override that another file does not see": {
         "base.py": f"{APP}class Emitter:\n    def emit(self, response, x):\n        response.write(x)\n",
         "app.py": (

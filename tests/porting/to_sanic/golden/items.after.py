@@ -3,6 +3,14 @@ from functools import wraps
 from sanic import Sanic
 from sanic.response import json, text
 
+
+def as_text(body):
+    """What `text` takes."""
+    if body is None:
+        return ""
+    return body.decode() if isinstance(body, (bytes, bytearray)) else str(body)
+
+
 app = Sanic("items", env_prefix=None)
 app.ctx.counter = 0
 
@@ -38,4 +46,4 @@ async def gone(request):
 
 @app.route("/app")
 async def of_app(request):
-    return text(str(request.app.ctx.counter))
+    return text(as_text(request.app.ctx.counter))

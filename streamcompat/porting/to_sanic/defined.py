@@ -1,0 +1,67 @@
+"""Functions that edits define in a file, where today's Sanic has nothing that does the same.
+
+The rule: each does for one file what old Sanic did everywhere, and needs nothing but Sanic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from streamcompat.porting.model import FILE
+from streamcompat.porting.scan import Scan
+
+SENDABLE: Final = "sendable"
+AS_TEXT: Final = "as_text"
+ABORT: Final = "abort"
+WITH_STATUS: Final = "with_status"
+
+DEFINED: Final = {
+    SENDABLE: (
+        "(data):",
+        '"""What `response.send` takes."""',
+        "return data if isinstance(data, (bytes, bytearray, memoryview, str)) else str(data)",
+    ),
+    AS_TEXT: (
+        "(body):",
+        '"""What `text` takes."""',
+        "if body is None:",
+        '    return ""',
+        "return body.decode() if isinstance(body, (bytes, bytearray)) else str(body)",
+    ),
+    ABORT: (
+        "(status_code, message=None):",
+        '"""Raise the exception of a status."""',
+        "import sanic.exceptions as known",
+        "",
+        "classes = [known.InvalidUsage, known.Unauthorized, known.Forbidden, known.NotFound]",
+        "classes += [known.RequestTimeout, known.PayloadTooLarge]",
+        "classes += [known.ServerError, known.ServiceUnavailable]",
+        "for one in classes:",
+        "    if one.status_code == status_code:",
+        "        raise one(message)",
+        "raise known.SanicException(message, status_code=status_code)",
+    ),
+    WITH_STATUS: (
+        "(exception, status_code):",
+        '"""An exception whose class takes no `status_code`."""',
+        "exception.status_code = status_code",
+        "return exception",
+    ),
+}
+"""Parameters and lines of each function by its name."""
+
+
+def defined(scan: Scan, name: str) -> str:
+    """The local name of one of the functions, which the port defines in the file."""
+    local = scan.free(name)
+    scan.facts.helpers.add((f"{name} as {local}", FILE))
+    return local
+
+
+def definition(name: str, local: str) -> Iterator[str]:
+    """The lines of a function under a name of the file's."""
+    head, *lines = DEFINED[name]
+    yield f"def {local}{head}"
+    for line in lines:
+        yield f"    {line}" if line else ""
