@@ -46,7 +46,7 @@ HELD_BY = {
     "streamcompat.sanic_api": "parity, sanic_api/test_versions.py, aliases/test_moved_names.py",
     "streamcompat.serving": "serving/test_serving.py, cli/test_cli.py",
     "streamcompat.testing": "testing",
-    "streamcompat.verification": "porting/test_verification.py",
+    "streamcompat.verification": "verification",
     "streamcompat_engine.drivers": "engine/scenario/test_drivers.py, engine/scenario/test_driver_parity.py",
     "streamcompat_engine.errors": "engine/unit/test_connection.py, engine/scenario/test_failing_apps.py",
     "streamcompat_engine.events": "engine/unit/test_connection.py",

@@ -20,6 +20,8 @@ def _port(options: argparse.Namespace) -> int:
     if bool(options.verify) == bool(options.paths):
         options.usage_error("give PATHs to port, or --verify BEFORE AFTER")
     try:
+        if options.verify and options.to == "sanic":
+            return _verify_today(options)
         if options.verify:
             from streamcompat import verification
 
@@ -45,3 +47,21 @@ def _port(options: argparse.Namespace) -> int:
         statistics=options.statistics,
         to=options.to,
     )
+
+
+def _verify_today(options: argparse.Namespace) -> int:
+    from streamcompat.testing.remote.client import NoResponse, Unreachable
+    from streamcompat.verification import servers
+
+    try:
+        before, after = options.verify
+        return servers.today(
+            before,
+            after,
+            options.python,
+            requests=options.requests,
+            headers=options.headers,
+            budget=options.budget,
+        )
+    except (NoResponse, Unreachable, servers.NoRoute) as error:
+        raise CommandError(str(error)) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 from typing import Final
 
@@ -15,7 +16,8 @@ DESCRIPTION: Final = """\
 Search for a request to which two servers, or two apps, respond differently: an
 old app on its original Python and its port, or an app before and after a
 change. Servers may be in any language. An app may be of either flavour or any
-ASGI application; apps run in memory. Both get the same generated requests (cut,
+ASGI application; apps run in memory. Of a server and an app, the
+app is served at an address of its own. Both get the same generated requests (cut,
 and from clients that leave), and the smallest one that shows a difference is
 printed.
 """
@@ -23,6 +25,7 @@ EXAMPLES: Final = """\
 examples:
   streamcompat verify http://127.0.0.1:8000 http://127.0.0.1:8001 --route 'POST /upload'
   streamcompat verify old_app.py fastapi_app.py --alias
+  streamcompat verify old_app.py http://127.0.0.1:8001 --alias
   streamcompat verify shop.v1:app shop.v2:app --route 'POST /orders' --ignore-header etag
 
 exit status: 0 if every request is answered alike, 1 for a difference, 4 if a route
@@ -81,10 +84,7 @@ def _verify(options: argparse.Namespace) -> int:
             route_of(route)
         except ValueError as error:
             raise CommandError(f"--route {error}") from error
-    urls = [is_url(one) for one in (options.before, options.after)]
-    if any(urls):
-        if not all(urls):
-            options.parser.error("give two URLs or two apps: `streamcompat run` serves an app at a URL")
+    if is_url(options.before) or is_url(options.after):
         return _verify_servers(options)
     return verification.run(
         options.before,
@@ -99,18 +99,25 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _verify_servers(options: argparse.Namespace) -> int:
+    """Two servers, or one and an app, which is served at an address of its own."""
     from streamcompat.testing.remote.client import NoResponse, Unreachable
     from streamcompat.testing.remote.command import connected
-    from streamcompat.verification import servers
+    from streamcompat.verification import processes, servers
 
-    if options.alias:
+    apps = [one for one in (options.before, options.after) if not is_url(one)]
+    if options.alias and not apps:
         options.parser.error("--alias is for apps, not for servers")
     try:
-        with connected(options, options.before) as before, connected(options, options.after) as after:
+        with contextlib.ExitStack() as stack:
+            urls = [
+                one if is_url(one) else stack.enter_context(processes.served(one, options.alias))
+                for one in (options.before, options.after)
+            ]
+            before, after = (stack.enter_context(connected(options, url)) for url in urls)
             return servers.run(
                 before,
                 after,
-                options.route,
+                servers.routes_of(options.route, *apps, alias=options.alias),
                 requests=options.requests,
                 headers=options.headers,
                 ignore_headers=options.ignore_header,

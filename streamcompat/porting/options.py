@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 DESCRIPTION = """\
@@ -21,6 +22,9 @@ examples:
   streamcompat port --verify old.py new.py --alias
                                             search for a request to which the
                                             two apps respond differently
+  streamcompat port --to sanic --verify old.py new.py --python venv/bin/python
+                                            the same, with the new app on the
+                                            real Sanic
 
 exit status: 0 nothing to do, 1 something would change (--check) or differs
 (--verify), 2 usage, 3 a file failed, 4 something changes and something is unknown
@@ -87,6 +91,12 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--statistics", action="store_true", help="also count the findings of the report by their reason"
     )
+    _add_proof(parser)
+    parser.set_defaults(mode="diff", traceback=False, usage_error=parser.error)
+    return parser
+
+
+def _add_proof(parser: argparse.ArgumentParser) -> None:
     verify = parser.add_argument_group("verification")
     verify.add_argument(
         "--verify",
@@ -95,9 +105,14 @@ def add_parser(commands: Any) -> argparse.ArgumentParser:
         help="as `streamcompat verify BEFORE AFTER`: serve both in memory, send both the same generated "
         "requests, and show the smallest request to which they respond differently",
     )
+    verify.add_argument(
+        "--python",
+        metavar="PATH",
+        default=sys.executable,
+        help="with `--to sanic`: the Python in whose environment today's Sanic is installed; it serves AFTER "
+        "(default: this one)",
+    )
     add_verification(verify)
-    parser.set_defaults(mode="diff", traceback=False, usage_error=parser.error)
-    return parser
 
 
 def add_verification(parser: argparse._ActionsContainer) -> None:

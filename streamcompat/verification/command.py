@@ -46,7 +46,7 @@ def run(
     """
     if alias:
         aliases.install()
-    with _silent():
+    with silent():
         one, old = _loaded(before)
         again, _ = _loaded(before)
         other, new = _loaded(after)
@@ -125,7 +125,7 @@ def _count(items: Sized, name: str) -> str:
 
 
 @contextlib.contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """Drop what the apps and their child processes print and log."""
     kept: list[tuple[int, int]] = []
     sys.stdout.flush()

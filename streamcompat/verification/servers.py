@@ -15,14 +15,18 @@ from dataclasses import replace
 from typing import Final
 
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from hypothesis.errors import Flaky, HypothesisWarning
 
+from streamcompat import aliases
 from streamcompat.testing.outcome import decoded
 from streamcompat.testing.remote.client import SocketClient, Unreachable
 from streamcompat.testing.remote.probe import check_alive
+from streamcompat.verification import processes, todays
 from streamcompat.verification.answers import Answer, alike, differing
+from streamcompat.verification.command import load, silent
 from streamcompat.verification.comparison import Comparison, Difference
-from streamcompat.verification.requests import Case, ComparedRoute, cases, route_of
+from streamcompat.verification.requests import Case, ComparedRoute, cases, route_of, routes
 
 DIFFERENT: Final = 1
 UNFINISHED: Final = 4
@@ -42,27 +46,28 @@ class NoRoute(ValueError):
 def run(
     before: SocketClient,
     after: SocketClient,
-    routes: Sequence[str],
+    wanted: Sequence[ComparedRoute],
     *,
     requests: int,
     headers: Sequence[tuple[str, str]] = (),
     ignore_headers: Sequence[str] = (),
     budget: float,
+    today: bool = False,
 ) -> int:
     """`streamcompat verify URL URL`: compare, print what was found, and return the exit status: 1 for a
     difference, 4 if a route was not checked to its end.
 
-    Raises: ValueError: a route is not of the form `METHOD /path`; NoRoute; NoResponse, Unreachable:
-        one of them is no HTTP server.
+    Raises: NoRoute; NoResponse, Unreachable: one of them is no HTTP server.
     """
     comparison, gone = compare_servers(
         before,
         after,
-        [route_of(one) for one in routes],
+        wanted,
         requests=requests,
         headers=headers,
         ignore_headers=ignore_headers,
         budget=budget,
+        today=today,
     )
     sys.stdout.write("".join(f"{line}\n" for line in report(comparison, gone)))
     if comparison.differences:
@@ -70,15 +75,56 @@ def run(
     return UNFINISHED if comparison.unfinished else 0
 
 
+def routes_of(given: Sequence[str], *apps: str, alias: bool = False) -> list[ComparedRoute]:
+    """The routes that a user names, else those of an app.
+
+    Raises: ValueError: one is not of the form `METHOD /path`; TargetError: an app cannot be loaded.
+    """
+    if given:
+        return [route_of(one) for one in given]
+    if alias and apps:
+        aliases.install(force=True)
+    with silent():
+        return [route for app in apps[:1] for route in dict.fromkeys(routes(load(app)))]
+
+
+def today(
+    before: str,
+    after: str,
+    python: str,
+    *,
+    requests: int,
+    headers: Sequence[tuple[str, str]] = (),
+    budget: float,
+) -> int:
+    """`streamcompat port --to sanic --verify BEFORE AFTER`: the app before on the engine, the one after on
+    the real Sanic of an environment. Returns: as `run`.
+
+    Raises: TargetError; NoRoute; NoResponse, Unreachable: an app gives no HTTP response.
+    """
+    known = routes_of((), before, alias=True)
+    with processes.served(before, alias=True) as old, processes.served_today(after, python) as new:
+        return run(
+            SocketClient(old),
+            SocketClient(new),
+            known,
+            requests=requests,
+            headers=headers,
+            budget=budget,
+            today=True,
+        )
+
+
 def compare_servers(
     before: SocketClient,
     after: SocketClient,
-    routes: Sequence[ComparedRoute],
+    wanted: Sequence[ComparedRoute],
     *,
     requests: int = 100,
     headers: Sequence[tuple[str, str]] = (),
     ignore_headers: Sequence[str] = (),
     budget: float = 600.0,
+    today: bool = False,
 ) -> tuple[Comparison, str]:
     """Send both servers the same requests, `requests` of them to each route.
 
@@ -86,15 +132,17 @@ def compare_servers(
         headers: fields of every request.
         ignore_headers: fields of answers that may differ.
         budget: seconds after which no further request is sent.
+        today: the server after is today's Sanic, of whose own words nothing is compared.
     Returns: the comparison, and why it ended early.
     Raises: NoRoute; NoResponse, Unreachable: one of them is no HTTP server.
     """
-    if not routes:
+    if not wanted:
         raise NoRoute("servers do not say what routes they have: name them with --route 'METHOD /path'")
     for client in (before, after):
         check_alive(client)
-    comparer = _Comparer(before, after, {name.lower() for name in ignore_headers}, time.monotonic() + budget)
-    comparer.comparison.routes = list(dict.fromkeys(routes))
+    ignored = {name.lower() for name in ignore_headers}
+    comparer = _Comparer(before, after, ignored, time.monotonic() + budget, today)
+    comparer.comparison.routes = list(dict.fromkeys(wanted))
     for route in comparer.comparison.routes:
         comparer.compare(route, requests, tuple(headers))
     return comparer.comparison, comparer.gone
@@ -107,16 +155,28 @@ class _Comparer:
         gone: which of them went away, and how.
     """
 
-    def __init__(self, before: SocketClient, after: SocketClient, ignored: set[str], until: float) -> None:
+    def __init__(
+        self, before: SocketClient, after: SocketClient, ignored: set[str], until: float, today: bool
+    ) -> None:
         self.comparison = Comparison()
         self.gone = ""
         self._before = before
         self._after = after
         self._ignored = ignored | _VARYING
         self._until = until
+        self._today = today
 
     def compare(self, route: ComparedRoute, requests: int, headers: tuple[tuple[str, str], ...]) -> None:
         """Look for the smallest difference that so many requests show."""
+        smallest = self._search(route, cases(route, headers), requests)
+        if smallest is None and self._today and route.takes_text:
+            smallest = self._search(route, cases(route, headers, encoded=True), -(-requests // 10))
+        if smallest is not None:
+            self.comparison.differences.append(smallest)
+
+    def _search(
+        self, route: ComparedRoute, drawn: st.SearchStrategy[Case], requests: int
+    ) -> Difference | None:
         smallest: Difference | None = None
 
         @settings(
@@ -128,7 +188,7 @@ class _Comparer:
             report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
         )
-        @given(cases(route, headers))
+        @given(drawn)
         def check(case: Case) -> None:
             nonlocal smallest
             found = self._difference(route, replace(case, leaves_after=None))
@@ -140,8 +200,7 @@ class _Comparer:
         with contextlib.suppress(Difference, Flaky), warnings.catch_warnings():
             warnings.simplefilter("ignore", HypothesisWarning)
             check()
-        if smallest is not None:
-            self.comparison.differences.append(smallest)
+        return smallest
 
     def _difference(self, route: ComparedRoute, case: Case) -> Difference | None:
         comparison = self.comparison
@@ -169,6 +228,11 @@ class _Comparer:
 
     def _alike(self, route: ComparedRoute, before: Answer, after: Answer, case: Case) -> bool:
         unsteady = self.comparison.unsteady.get(route, set())
+        if self._today:
+            if todays.is_own_page(before, after):
+                self.comparison.own_pages[route] += 1
+                return True
+            before, after = todays.comparable(before), todays.comparable(after)
         return alike(before.without(unsteady), after.without(unsteady), case)
 
     def _ask(self, client: SocketClient, case: Case) -> Answer:
@@ -204,9 +268,15 @@ def _verdict(comparison: Comparison, route: ComparedRoute, gone: str) -> str:
         return f"{route}: not checked to the end: {gone or 'the budget was too small'}"
     sent, succeeded = comparison.sent[route], comparison.succeeded[route]
     text = f"{route}: {sent} requests, answered alike, {succeeded} of them with 2xx"
+    if comparison.own_pages[route]:
+        text += (
+            f", {comparison.own_pages[route]} with Sanic's own error page, of which the status was compared"
+        )
     if unsteady := comparison.unsteady.get(route):
         names = ", ".join(sorted("body" if name == "chunks" else name for name in unsteady))
         text += f"; not checked: {names}, in which the server before differs from itself"
-    if not succeeded:
+    if route.websocket:
+        text += "; not checked: what the WebSocket sends after its handshake"
+    elif not succeeded:
         text += "; warning: none was answered with a 2xx, so try --header or by hand"
     return text

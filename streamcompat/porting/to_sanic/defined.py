@@ -23,11 +23,13 @@ DEFINED: Final = {
         "return data if isinstance(data, (bytes, bytearray, memoryview, str)) else str(data)",
     ),
     AS_TEXT: (
-        "(body):",
-        '"""What `text` takes."""',
-        "if body is None:",
-        '    return ""',
-        "return body.decode() if isinstance(body, (bytes, bytearray)) else str(body)",
+        '(body, status=200, headers=None, content_type="text/plain; charset=utf-8"):',
+        '"""A response with text, with bytes, or with anything as text."""',
+        "from sanic.response import HTTPResponse",
+        "",
+        "if not isinstance(body, (str, bytes)):",
+        '    body = "" if body is None else str(body)',
+        "return HTTPResponse(body, status, headers, content_type)",
     ),
     ABORT: (
         "(status_code, message=None):",

@@ -241,8 +241,8 @@ def _response(scan: Scan, call: cst.Call, below: str) -> None:
                 scan.replace(body.value, 2 * scan.quote, scan.unit_of(body))
             elif kind == "other" or (below == "response.text" and _is_of_path(scan, body.value)):
                 _as_text(scan, body)
-            elif kind != "str" and below == "response.text" and not _is_made_text(scan, body.value):
-                _as_text(scan, body, defined(scan, AS_TEXT))
+            elif kind != "str" and below == "response.text":
+                scan.replace(call.func, defined(scan, AS_TEXT), scan.unit_of(call))
     elif below == "response.HTTPResponse":
         given = by_name(scan, call, _RESPONSE)
         if given is None or (
@@ -259,11 +259,6 @@ def _response(scan: Scan, call: cst.Call, below: str) -> None:
             add_argument(scan, call, f"content_type={scan.quote}text/plain{scan.quote}")
 
 
-def _is_made_text(scan: Scan, node: cst.BaseExpression) -> bool:
-    """Whether an earlier run has made text of it."""
-    return isinstance(node, cst.Call) and scan.tree.code(node.func).startswith(AS_TEXT)
-
-
 def _is_of_path(scan: Scan, node: cst.BaseExpression) -> bool:
     """Whether it is a parameter of a handler's path: text or a number, and never bytes."""
     function = scan.tree.function(node)
@@ -277,11 +272,11 @@ def _is_of_path(scan: Scan, node: cst.BaseExpression) -> bool:
     )
 
 
-def _as_text(scan: Scan, body: cst.Arg, called: str = "str") -> None:
+def _as_text(scan: Scan, body: cst.Arg) -> None:
     """Sanic's `text` made text of anything."""
     opening, closing = ("((", "))") if isinstance(body.value, cst.Tuple) else ("(", ")")
     start, end = scan.tree.start(body.value), scan.tree.end(body.value)
-    scan.wrap(start, end, f"{called}{opening}", closing, scan.unit_of(body), 3)
+    scan.wrap(start, end, f"str{opening}", closing, scan.unit_of(body), 3)
 
 
 def _file(scan: Scan, call: cst.Call, below: str) -> None:

@@ -4,11 +4,13 @@ from sanic import Sanic
 from sanic.response import json, text
 
 
-def as_text(body):
-    """What `text` takes."""
-    if body is None:
-        return ""
-    return body.decode() if isinstance(body, (bytes, bytearray)) else str(body)
+def as_text(body, status=200, headers=None, content_type="text/plain; charset=utf-8"):
+    """A response with text, with bytes, or with anything as text."""
+    from sanic.response import HTTPResponse
+
+    if not isinstance(body, (str, bytes)):
+        body = "" if body is None else str(body)
+    return HTTPResponse(body, status, headers, content_type)
 
 
 app = Sanic("items", env_prefix=None)
@@ -46,4 +48,4 @@ async def gone(request):
 
 @app.route("/app")
 async def of_app(request):
-    return text(as_text(request.app.ctx.counter))
+    return as_text(request.app.ctx.counter)

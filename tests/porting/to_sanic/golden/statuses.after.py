@@ -16,11 +16,13 @@ def fail(status_code, message=None):
     raise known.SanicException(message, status_code=status_code)
 
 
-def as_text(body):
-    """What `text` takes."""
-    if body is None:
-        return ""
-    return body.decode() if isinstance(body, (bytes, bytearray)) else str(body)
+def as_text(body, status=200, headers=None, content_type="text/plain; charset=utf-8"):
+    """A response with text, with bytes, or with anything as text."""
+    from sanic.response import HTTPResponse
+
+    if not isinstance(body, (str, bytes)):
+        body = "" if body is None else str(body)
+    return HTTPResponse(body, status, headers, content_type)
 
 
 def with_status(exception, status_code):
@@ -69,9 +71,9 @@ def server_error(request, exception):
 
 @app.post("/bytes")
 async def as_bytes(request):
-    return text(as_text(request.body))
+    return as_text(request.body)
 
 
 @app.get("/nothing")
 async def nothing(request):
-    return text(as_text(request.args.get("word")))
+    return as_text(request.args.get("word"))
