@@ -4,6 +4,7 @@ Python removed, to those who ask for it.
 
 from streamcompat.aliases.finder import (
     FACADES,
+    RELEASE,
     STAND_INS,
     AliasError,
     install,
@@ -16,6 +17,7 @@ from streamcompat.aliases.removed import gone, old_python
 
 __all__ = [
     "FACADES",
+    "RELEASE",
     "STAND_INS",
     "AliasError",
     "gone",

@@ -13,6 +13,7 @@ import functools
 import importlib
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Sequence
 from importlib.abc import InspectLoader, Loader, MetaPathFinder
@@ -25,6 +26,7 @@ from typing import Final
 from streamcompat.aliases.moved_names import INSTEAD
 
 __all__ = [
+    "RELEASE",
     "STAND_INS",
     "AliasError",
     "install",
@@ -37,6 +39,10 @@ __all__ = [
 
 FACADES: Final = {"sanic": "streamcompat.sanic_api", "mach9": "streamcompat.mach9_api"}
 
+
+RELEASE: Final = "STREAMCOMPAT_COMPAT"
+"""The environment variable with the release of Sanic that decides in a program of `streamcompat exec`; it is
+the one of `streamcompat run --compat`."""
 
 STAND_INS: Final = Path(__file__).parent / "stand_ins"
 """A folder for PYTHONPATH: importing one of the packages in it installs the aliases."""
@@ -86,9 +92,14 @@ def install(*, force: bool = False) -> None:
 
 
 def stand_in(name: str) -> None:
-    """Puts a facade in the place of the package that is being imported, which was found in `STAND_INS`."""
+    """Puts a facade in the place of the package that is being imported, which was found in `STAND_INS`.
+
+    Raises: ValueError: the environment names a release of Sanic that there is not.
+    """
     sys.modules.pop(name)
     install(force=True)
+    if release := os.environ.get(RELEASE):
+        importlib.import_module(FACADES["sanic"]).compat(release)
     importlib.import_module(name)
 
 

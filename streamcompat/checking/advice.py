@@ -11,7 +11,7 @@ from typing import Final
 from streamcompat.aliases.finder import FACADES
 from streamcompat.checking.judge import Judged
 from streamcompat.checking.scan import FileScan
-from streamcompat.sanic_api.versions import RELEASES
+from streamcompat.sanic_api.versions import DEFAULT, parsed
 
 __all__ = ["commands", "pinned"]
 
@@ -41,11 +41,19 @@ def commands(files: Sequence[FileScan], judged: Judged, release: str | None) -> 
         lines.append(f"pip install {' '.join(packages)}")
     options = ["--alias"] if _needs_alias(files) else []
     options += ["--old-python"] if "option" in kinds else []
-    program = [one for one in options if one != "--alias"]
-    if release in RELEASES and release != "0.8":
+    if release is not None and _decides(release):
         options.append(f"--compat {release}")
+    program = [one for one in options if one != "--alias"]
     found = list(_starts(files, " ".join(["", *options]), " ".join(["", *program])))
     return lines + found[:_MOST]
+
+
+def _decides(release: str) -> bool:
+    """Whether it is one of the releases that contradict the default."""
+    try:
+        return parsed(release) != DEFAULT
+    except ValueError:
+        return False
 
 
 def _packages(judged: Judged) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from streamcompat.sanic_api.versions import RELEASES
+from streamcompat.sanic_api.versions import RELEASES, checked
 from streamcompat.serving.flags import Flag
 from streamcompat.serving.front import on_command_line
 
@@ -101,9 +101,9 @@ class CommandOptions:
         Flag(
             IMPORTS,
             "the release of Sanic whose behaviour applies where releases contradict each other, one of "
-            f"{', '.join(RELEASES)} (default: 0.8)",
+            f"{', '.join(RELEASES)}, or one between them such as 20.9 (default: 0.8)",
             "RELEASE",
-            choices=tuple(RELEASES),
+            checked,
         ),
         None,
     )

@@ -17,9 +17,11 @@ from typing import Final
 from streamcompat import aliases
 from streamcompat.aliases.removed import START
 from streamcompat.cli.errors import CommandError
+from streamcompat.sanic_api.versions import checked
 
 USAGE: Final = (
-    "streamcompat exec [--force-alias] [--old-python] {SCRIPT | -m MODULE | -c CODE} [ARGUMENTS ...]"
+    "streamcompat exec [--force-alias] [--old-python] [--compat RELEASE] "
+    "{SCRIPT | -m MODULE | -c CODE} [ARGUMENTS ...]"
 )
 DESCRIPTION: Final = """\
 Execute a Python program in which `import sanic` and `import mach9` find
@@ -28,13 +30,16 @@ what would follow `python`.
 """
 EPILOG: Final = """\
 options:
-  --force-alias  the same, even where the real package is installed
-  --old-python   give back what Python itself has removed since the program was written
+  --force-alias     the same, even where the real package is installed
+  --old-python      give back what Python itself has removed since the program was written
+  --compat RELEASE  the release of Sanic whose behaviour applies where releases contradict each
+                    other, such as 0.5 or 20.12 (default: 0.8)
 
 examples:
   streamcompat exec main.py --port 9000       an old script that ends with `app.run(...)`
   streamcompat exec -m pytest tests           the tests of an old app
   streamcompat exec -m sanic shop.web.app     Sanic's own command line
+  streamcompat exec --compat 20.12 main.py    a program of a later release
 """
 
 
@@ -56,9 +61,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _exec(options: argparse.Namespace) -> int:
     arguments: list[str] = options.arguments
-    given: set[str] = set()
-    while arguments[:1] and arguments[0] in ("--force-alias", "--old-python"):
-        given.add(arguments.pop(0))
+    given, release = _own(options, arguments)
     if arguments[:1] in (["-h"], ["--help"]):
         options.parser.print_help()
         return 0
@@ -67,10 +70,33 @@ def _exec(options: argparse.Namespace) -> int:
     _check(arguments, "--force-alias" in given)
     sys.stdout.flush()
     environment = os.environ | {"PYTHONPATH": _search_path("--old-python" in given)}
+    if release is not None:
+        environment[aliases.RELEASE] = release
     command = [sys.executable, *arguments]
     if sys.platform == "win32":  # its exec returns to the shell at once
         return subprocess.call(command, env=environment)
     os.execve(sys.executable, command, environment)
+
+
+def _own(options: argparse.Namespace, arguments: list[str]) -> tuple[set[str], str | None]:
+    """Takes the options that stand before the program; gives the switches and the release."""
+    given: set[str] = set()
+    release: str | None = None
+    while arguments[:1]:
+        name, equals, value = arguments[0].partition("=")
+        if name == "--compat":
+            del arguments[0]
+            if not equals:
+                value = arguments.pop(0) if arguments else ""
+            try:
+                release = checked(value)
+            except ValueError as error:
+                options.parser.error(f"argument --compat: {error}")
+        elif arguments[0] in ("--force-alias", "--old-python"):
+            given.add(arguments.pop(0))
+        else:
+            break
+    return given, release
 
 
 def _search_path(old_python: bool) -> str:

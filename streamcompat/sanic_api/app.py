@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Coroutine, Mapping
+from enum import Enum
 from typing import Any, ClassVar, Self, overload
 
 from streamcompat.application import Application
@@ -15,7 +16,7 @@ from streamcompat.kernel.routes.blueprints import Blueprints
 from streamcompat.sanic_api import versions
 from streamcompat.sanic_api.config import SANIC_PREFIX, Config
 from streamcompat.sanic_api.dialect import SANIC, chosen, of_release
-from streamcompat.sanic_api.exceptions import SanicException
+from streamcompat.sanic_api.exceptions import InvalidSignal, SanicException
 from streamcompat.sanic_api.handlers import ErrorHandler
 from streamcompat.sanic_api.hooks import Hooked
 from streamcompat.sanic_api.named import TakesNamed
@@ -134,6 +135,19 @@ class Sanic(Hooked, TakesNamed, Registered, Application):
     def take_settings(self, settings: Mapping[str, Any]) -> None:
         """Takes over what a protocol class sets."""
         self.config.update(settings)
+
+    def _add_signal(
+        self,
+        handler: Callable[..., Any],
+        event: str | Enum,
+        condition: Mapping[str, Any] | None,
+        exclusive: bool,
+    ) -> None:
+        super()._add_signal(handler, event, condition, exclusive)
+        if self.signal_router.of_requests and "handle" not in vars(self):
+            if self.is_running:
+                raise InvalidSignal(f"{event} is registered before the app is served, or not at all")
+            self._call_hooks()
 
     def register_blueprint(self, blueprint: Blueprints, **options: Any) -> None:
         """As `blueprint`, which a subclass may override."""

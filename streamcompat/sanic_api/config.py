@@ -35,7 +35,7 @@ class Config(kernel.Config):
 
     Further keys, of Sanic since 19.6:
         FALLBACK_ERROR_FORMAT: `html`, `json`, `text` or `auto`, by the request: the form of error pages since
-            20.3, see `compat`. `None`, the default, is `auto` since 21.3, and `html` before.
+            20.3, see `compat`. `None`, the default, is `auto` since 21.9, and `html` before.
         FORWARDED_SECRET: the proxy whose `Forwarded` field counts names itself so, by `secret` or `by`.
         REAL_IP_HEADER: the field in which a trusted proxy sends the client's address.
         PROXIES_COUNT: how many trusted proxies stand before this server.

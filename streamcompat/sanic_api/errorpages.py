@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 SINCE: Final = (20, 3)
-AUTO_SINCE: Final = (21, 3)
+AUTO_SINCE: Final = (21, 9)
 """The release since which the request tells the form, unless FALLBACK_ERROR_FORMAT does."""
 
 FALLBACK_TEXT: Final = "The server encountered an internal error and cannot complete your request."

@@ -1,14 +1,14 @@
 """Methods of Sanic that an app overrides, and that the server called for each request.
 
 The rule: they are called only where an app overrides one: `Sanic.handle_request`, `_run_request_middleware`,
-`_run_response_middleware`, in a subclass or on an app, and `Router.get`. Any other app goes the kernel's
-way, which asks nothing.
+`_run_response_middleware`, in a subclass or on an app, and `Router.get`; or where it handles one of the
+signals that Sanic 21 sends for each request. Any other app goes the kernel's way, which asks nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import Parameter, isawaitable, signature
 from types import MethodType
 from typing import Any, Final, NamedTuple, cast
@@ -21,7 +21,8 @@ from streamcompat.kernel.response.response import BaseHTTPResponse
 from streamcompat.kernel.routes.endpoints import Endpoint, RouteOptions
 from streamcompat.kernel.websocket.routes import WebSocketResponse
 from streamcompat.sanic_api.router import Router
-from streamcompat_engine import Exchange
+from streamcompat.sanic_api.signals import Event, Signals
+from streamcompat_engine import ClientDisconnected, Exchange
 
 __all__ = ["Hooked"]
 
@@ -58,7 +59,9 @@ class _Found(NamedTuple):
 
 
 class Hooked(App):
-    """The methods that an app may override."""
+    """The methods that an app may override, and the signals of each request."""
+
+    signal_router: Signals
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -68,6 +71,18 @@ class Hooked(App):
 
     def _call_hooks(self) -> None:
         vars(self)["handle"] = self._handle_by_hooks
+        vars(self)["_answer"] = self._answer_by_hooks
+        vars(self)["_sending_failed"] = self._sending_failed_by_hooks
+
+    async def _tell(
+        self, event: Event, condition: Mapping[str, str] | None = None, **context: object
+    ) -> None:
+        """Calls the handlers of one of Sanic's own signals."""
+        if self.signal_router.of_requests:
+            name = str(event.value)
+            await self.signal_router.dispatch(
+                name, condition=condition, context=context, fail_not_found=False, inline=True
+            )
 
     async def _handle_by_hooks(self, exchange: Exchange, root_path: str = "") -> None:
         """As `handle`, for an app that overrides something."""
@@ -81,6 +96,7 @@ class Hooked(App):
 
         callbacks = (written.append, stream) if _takes(self.handle_request) > 1 else ()
         try:
+            await self._tell(Event.HTTP_LIFECYCLE_REQUEST, request=request)
             result = self.handle_request(request, *callbacks)
             if isawaitable(result):
                 await result
@@ -94,10 +110,38 @@ class Hooked(App):
 
     async def _deliver(self, request: Any, exchange: Exchange, response: BaseHTTPResponse) -> None:
         request._answered = True
+        told = {"request": request, "response": response}
         try:
+            if not response.is_stream:
+                await self._tell(Event.HTTP_LIFECYCLE_RESPONSE, **told)
             await self._send(request, exchange, response, middleware=False)
+            if response.is_stream:
+                await self._tell(Event.HTTP_LIFECYCLE_RESPONSE, **told)
         except Exception as error:
             await self._sending_failed(request, exchange, error)
+
+    async def _answer_by_hooks(
+        self, request: Any, exchange: Exchange, error: Exception
+    ) -> BaseHTTPResponse | None:
+        """As `_answer`, for an app that overrides something."""
+        await self._tell_of(request, error)
+        return await App._answer(self, request, exchange, error)
+
+    async def _sending_failed_by_hooks(self, request: Any, exchange: Exchange, error: Exception) -> None:
+        """As `_sending_failed`, for an app that overrides something."""
+        if exchange.committed:
+            await self._tell_of(request, error)
+        await App._sending_failed(self, request, exchange, error)
+
+    async def _tell_of(self, request: Any, error: Exception) -> None:
+        if isinstance(error, ClientDisconnected):
+            return
+        try:
+            await self._tell(
+                Event.HTTP_LIFECYCLE_EXCEPTION, request=request, exception=self._in_flavour(error)
+            )
+        except Exception:
+            self.log.exception("A handler of http.lifecycle.exception failed")
 
     @_Hook
     async def handle_request(
@@ -115,6 +159,7 @@ class Hooked(App):
         exchange: Exchange = request._exchange
         response: Any
         try:
+            await self._tell(Event.HTTP_LIFECYCLE_HANDLE, request=request)
             response = await self._respond(request, exchange)
         except Exception as error:
             if exchange.committed:
@@ -137,14 +182,33 @@ class Hooked(App):
     @_Hook
     async def _run_request_middleware(self, request: Any, request_name: str | None = None) -> object:
         """Runs the request middleware; what it returns is the response, if it is true."""
-        return await middleware.before(self.request_middleware, request)
+        if not self.signal_router.of_requests:
+            return await middleware.before(self.request_middleware, request)
+        told, attached = {"request": request, "response": None}, {"attach_to": "request"}
+        for function in self.request_middleware:
+            await self._tell(Event.HTTP_MIDDLEWARE_BEFORE, attached, **told)
+            response = await _awaited(function(request))
+            await self._tell(Event.HTTP_MIDDLEWARE_AFTER, attached, **told)
+            if response:
+                return response
+        return None
 
     @_Hook
     async def _run_response_middleware(
         self, request: Any, response: Any, request_name: str | None = None
     ) -> Any:
         """Runs the response middleware; returns the response that is to be sent."""
-        return await App._run_response_middleware(self, request, response)
+        if not self.signal_router.of_requests:
+            return await App._run_response_middleware(self, request, response)
+        attached = {"attach_to": "response"}
+        for function in self.response_middleware:
+            await self._tell(Event.HTTP_MIDDLEWARE_BEFORE, attached, request=request, response=response)
+            replaced = await _awaited(function(request, response))
+            told = replaced or response
+            await self._tell(Event.HTTP_MIDDLEWARE_AFTER, attached, request=request, response=told)
+            if replaced:
+                return replaced
+        return response
 
     async def _respond(self, request: Any, exchange: Exchange) -> BaseHTTPResponse | None:
         """The response of middleware or of the handler; `None` where a WebSocket was served."""
@@ -152,9 +216,17 @@ class Hooked(App):
             await self._read_early(request, exchange)
         response = await _awaited(self._run_request_middleware(request, *_name(self, request, 1)))
         if not response:
+            await self._tell(Event.HTTP_ROUTING_BEFORE, request=request)
             found = self._found(request, exchange)
             endpoint = request._endpoint = found.endpoint
             request._match_info = found.values
+            await self._tell(
+                Event.HTTP_ROUTING_AFTER,
+                request=request,
+                route=request.route,
+                kwargs=found.values,
+                handler=endpoint.handler,
+            )
             if endpoint.has_options:
                 endpoint.apply_options(exchange)
             if endpoint.stream:

@@ -2,8 +2,8 @@
 
 The rule: a signal's name has three parts, of which the last may be a parameter: `user.registered.<id>`.
 Handlers of one event run in the order of their registration; the first result that is true ends the run.
-Sanic's own events of the server are listeners; its events of requests are not sent, and registering for one
-is refused.
+Sanic's own events of the server are listeners. Of its events of requests, `SENT` are sent, by `hooks`; those
+of bytes and connections, which are the engine's, are not, and registering for one is refused.
 """
 
 from __future__ import annotations
@@ -17,19 +17,48 @@ from typing import Any, Final, NamedTuple
 from streamcompat.kernel.routes.router import PARAMETER, parse_parameter_string
 from streamcompat.sanic_api.exceptions import InvalidSignal, NotFound
 
-__all__ = ["RESERVED_NAMESPACES", "Event", "Signal", "Signals"]
+__all__ = ["RESERVED_NAMESPACES", "SENT", "Event", "Signal", "Signals"]
 
 
 class Event(Enum):
-    """The server's events, by their names as signals."""
+    """Sanic's own events, by their names as signals."""
 
     SERVER_INIT_AFTER = "server.init.after"
     SERVER_INIT_BEFORE = "server.init.before"
     SERVER_SHUTDOWN_AFTER = "server.shutdown.after"
     SERVER_SHUTDOWN_BEFORE = "server.shutdown.before"
+    HTTP_LIFECYCLE_BEGIN = "http.lifecycle.begin"
+    HTTP_LIFECYCLE_COMPLETE = "http.lifecycle.complete"
+    HTTP_LIFECYCLE_EXCEPTION = "http.lifecycle.exception"
+    HTTP_LIFECYCLE_HANDLE = "http.lifecycle.handle"
+    HTTP_LIFECYCLE_READ_BODY = "http.lifecycle.read_body"
+    HTTP_LIFECYCLE_READ_HEAD = "http.lifecycle.read_head"
+    HTTP_LIFECYCLE_REQUEST = "http.lifecycle.request"
+    HTTP_LIFECYCLE_RESPONSE = "http.lifecycle.response"
+    HTTP_ROUTING_AFTER = "http.routing.after"
+    HTTP_ROUTING_BEFORE = "http.routing.before"
+    HTTP_LIFECYCLE_SEND = "http.lifecycle.send"
+    HTTP_MIDDLEWARE_AFTER = "http.middleware.after"
+    HTTP_MIDDLEWARE_BEFORE = "http.middleware.before"
 
 
-RESERVED_NAMESPACES: Final = {"server": tuple(one.value for one in Event), "http": ()}
+RESERVED_NAMESPACES: Final = {
+    space: tuple(one.value for one in Event if one.value.startswith(f"{space}."))
+    for space in ("server", "http")
+}
+SENT: Final = frozenset(
+    {
+        Event.HTTP_LIFECYCLE_EXCEPTION,
+        Event.HTTP_LIFECYCLE_HANDLE,
+        Event.HTTP_LIFECYCLE_REQUEST,
+        Event.HTTP_LIFECYCLE_RESPONSE,
+        Event.HTTP_MIDDLEWARE_AFTER,
+        Event.HTTP_MIDDLEWARE_BEFORE,
+        Event.HTTP_ROUTING_AFTER,
+        Event.HTTP_ROUTING_BEFORE,
+    }
+)
+"""The events of requests that are sent."""
 
 LISTENERS: Final = {
     Event.SERVER_INIT_BEFORE.value: "before_server_start",
@@ -75,10 +104,15 @@ class Signal(NamedTuple):
 
 
 class Signals:
-    """The signals of an app."""
+    """The signals of an app.
+
+    Attributes:
+        of_requests: whether any is one of Sanic's own events of requests.
+    """
 
     def __init__(self) -> None:
         self.signals: list[Signal] = []
+        self.of_requests = False
         self._waiting: list[tuple[tuple[str, str, str], asyncio.Future[None]]] = []
 
     def add(
@@ -88,12 +122,11 @@ class Signals:
         condition: Mapping[str, Any] | None = None,
         exclusive: bool = True,
     ) -> Signal:
-        """Raises: InvalidSignal: the name is not one of three parts, or is Sanic's own for requests."""
+        """Raises: InvalidSignal: the name is not one of three parts, or Sanic's own and not sent."""
         signal = Signal(handler, parts_of(event), condition, exclusive)
-        if signal.parts[0] in ("http", "server"):
-            name = ".".join(signal.parts)
-            raise InvalidSignal(f"{name} is not sent here: use middleware, exception handlers or listeners")
+        _refuse_unsent(signal.parts)
         self.signals.append(signal)
+        self.of_requests |= signal.parts[0] == "http"
         return signal
 
     async def dispatch(
@@ -153,6 +186,21 @@ async def _run(calls: list[tuple[Callable[..., Any], dict[str, Any]]]) -> Any:
         if result:
             return result
     return None
+
+
+def _refuse_unsent(parts: tuple[str, str, str]) -> None:
+    name = ".".join(parts)
+    if parts[0] not in RESERVED_NAMESPACES or PARAMETER.fullmatch(parts[2]) or name in _SENT_NAMES:
+        return
+    if name not in RESERVED_NAMESPACES[parts[0]]:
+        raise InvalidSignal(f"Cannot declare reserved signal event: {name}")
+    sent = ", ".join(sorted(_SENT_NAMES))
+    raise InvalidSignal(
+        f"{name} is not sent here, as bytes and connections are the engine's; there are {sent}"
+    )
+
+
+_SENT_NAMES: Final = frozenset(str(one.value) for one in SENT)
 
 
 def parts_of(event: str | Enum) -> tuple[str, str, str]:

@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 
 from streamcompat.kernel.dialect import answering
 
-__all__ = ["DEFAULT", "RELEASES", "before", "choose", "chosen", "of_chosen", "parsed"]
+__all__ = ["DEFAULT", "RELEASES", "before", "checked", "choose", "chosen", "of_chosen", "parsed"]
 
 RELEASES = ("0.5", "0.6", "0.7", "0.8", "18.12", "19.12", "20.12", "21.12")
 DEFAULT = (0, 8)
@@ -43,6 +43,12 @@ def parsed(release: str) -> tuple[int, int]:
     if f"{major}.{minor}" not in RELEASES and (major not in ("19", "20", "21") or minor not in _MONTHS):
         raise ValueError(f"the release must be one of {', '.join(RELEASES)}, not {release!r}")
     return int(major), int(minor)
+
+
+def checked(release: str) -> str:
+    """A release that `parsed` takes, as it was given. ValueError for another."""
+    parsed(release)
+    return release
 
 
 def choose(release: str) -> None:

@@ -210,6 +210,35 @@ def test_what_is_to_be_typed(
     assert json.loads(capsys.readouterr().out)["type"] == typed
 
 
+@pytest.mark.parametrize(
+    ("pin", "option"),
+    [
+        ("0.8.3", ""),
+        ("0.5.4", " --compat 0.5"),
+        ("18.12.0", " --compat 18.12"),
+        ("19.3.1", " --compat 19.3"),
+        ("20.9", " --compat 20.9"),
+        ("21.12.2", " --compat 21.12"),
+        ("22.6", ""),
+        ("0.1", ""),
+    ],
+)
+def test_the_release_is_among_what_is_to_be_typed(
+    tree: Path, capsys: pytest.CaptureFixture[str], pin: str, option: str
+) -> None:
+    (tree / "app.py").write_text(APP)
+    program = (
+        "import sanic\ndef main():\n    sanic.Sanic('p').run()\nif __name__ == '__main__':\n    main()\n"
+    )
+    (tree / "tool.py").write_text(program)
+    (tree / "requirements.txt").write_text(f"sanic=={pin}\n")
+    assert main(["check", ".", "--report", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["type"] == [
+        f"streamcompat run app.py --alias{option}",
+        f"streamcompat exec{option} tool.py",
+    ]
+
+
 def test_nothing_of_the_project_is_executed(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tree / "app.py").write_text(APP + "import danger, danger.below\nraise SystemExit('app')\n")
     (tree / "danger.py").write_text("raise SystemExit('danger')\n")

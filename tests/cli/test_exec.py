@@ -340,3 +340,16 @@ def test_several_apps_of_one_program(folder: Path) -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+def test_the_release_that_decides_reaches_the_program_and_those_that_it_starts(folder: Path) -> None:
+    (folder / "says.py").write_text("import sanic\nprint(sanic.__version__)\n")
+    starts = "import subprocess, sys; subprocess.run([sys.executable, 'says.py'], check=True)"
+    for arguments in (("--compat", "20.9", "says.py"), ("--old-python", "--compat=21.12", "-c", starts)):
+        done = execute(*arguments, cwd=folder)
+        release = {"20.9": "20.9.0", "21.12": "21.12.2"}[re.findall(r"2[01]\.\d+", " ".join(arguments))[0]]
+        assert (done.stdout.strip(), done.stderr) == (release, "")
+    for arguments in (("--compat", "22.3", "says.py"), ("--compat",), ("--compat=", "says.py")):
+        done = execute(*arguments, cwd=folder)
+        assert done.returncode == 2
+        assert "argument --compat: the release must be one of 0.5, " in done.stderr

@@ -37,6 +37,7 @@ TEXTS = {
     "ssl_version": "1.3",
     "forwarded_allow_ips": "10.0.0.0/8,unix",
     "proxy_fields": "for,proto",
+    "compat": "20.9",
 }
 """A valid text for each setting whose values are not plain."""
 

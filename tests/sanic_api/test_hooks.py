@@ -9,11 +9,13 @@ import pytest
 
 from streamcompat.kernel.app import App
 from streamcompat.sanic_api import Blueprint, Sanic
+from streamcompat.sanic_api.exceptions import InvalidSignal
 from streamcompat.sanic_api.handlers import ErrorHandler
 from streamcompat.sanic_api.overridden import NEVER_CALLED
 from streamcompat.sanic_api.request import Request
 from streamcompat.sanic_api.response import HTTPResponse, StreamingHTTPResponse, stream, text
 from streamcompat.sanic_api.router import Router
+from streamcompat.sanic_api.signals import SENT, Event
 from streamcompat.sanic_api.views import HTTPMethodView
 from tests.support.exchanges import ask
 
@@ -265,3 +267,116 @@ def test_what_is_called_is_not_named(kind, caplog):
     }
     type("Own", (KINDS[kind],), {name: lambda self: None for name in names - NEVER_CALLED[kind].keys()})
     assert caplog.records == []
+
+
+OF_REQUESTS = sorted(str(one.value) for one in SENT)
+
+
+def with_signals(app: Any, seen: list[tuple[str, Any]], **failing: str) -> Any:
+    """An app that remembers every signal of a request."""
+
+    def remember(event: str, condition: dict[str, str] | None = None) -> None:
+        @app.signal(event, condition=condition)
+        async def handler(**context):
+            seen.append((event, context))
+            if event == failing.get("event"):
+                raise RuntimeError("a signal failed")
+
+    for event in OF_REQUESTS:
+        if event.startswith("http.middleware"):
+            for attached in ("request", "response"):
+                remember(event, {"attach_to": attached})
+        else:
+            remember(event)
+    return app
+
+
+@pytest.mark.parametrize(("method", "path", "pieces"), ASKED)
+async def test_signals_of_a_request_change_no_answer(method, path, pieces):
+    seen: list[tuple[str, Any]] = []
+    plain, told = with_routes(Sanic("plain")), with_signals(with_routes(Sanic("told")), seen)
+    expected = await ask(plain, method, path, *pieces)
+    found = await ask(told, method, path, *pieces)
+    assert (found.status, found.text, list(found.headers)) == (
+        expected.status,
+        expected.text,
+        list(expected.headers),
+    )
+    assert (found.finished, found.aborted) == (expected.finished, expected.aborted)
+    events = [event for event, _ in seen]
+    assert events[:3] == ["http.lifecycle.request", "http.lifecycle.handle", "http.middleware.before"]
+    assert events.count("http.lifecycle.response") == 1
+    refused = method in ("PUT", "HEAD")
+    failing = refused or path in ("/fails", "/nothing", "/none")
+    assert ("http.lifecycle.exception" in events) == failing
+    assert ("http.routing.before" in events) == (path != "/early")
+    assert ("http.routing.after" in events) == (not refused and path not in ("/early", "/none"))
+    assert [events.count(f"http.middleware.{when}") for when in ("before", "after")] == [2, 2]
+
+
+async def test_what_signals_are_told_and_what_they_may_change():
+    app = with_routes(Sanic("app"))
+    told = []
+
+    @app.signal("http.routing.after")
+    async def routed(request, route, kwargs, handler):
+        told.append((route.path, kwargs, handler.__name__))
+
+    @app.signal(Event.HTTP_LIFECYCLE_RESPONSE)
+    def answered(request, response):
+        response.headers["X-Told"] = request.ctx.said
+
+    @app.signal("http.lifecycle.<step>")
+    async def steps(step, request, **rest):
+        request.ctx.said = f"{getattr(request.ctx, 'said', '')}{step} "
+
+    @app.signal("http.lifecycle.exception")
+    async def failed(request, exception):
+        told.append(str(exception))
+
+    found = await ask(app, "GET", "/view/x")
+    assert (found.text, found.field("x-told")) == ("view x", "request handle ")
+    assert (await ask(app, "GET", "/fails")).field("x-told") == "request handle exception "
+    assert told == [("view/<name>", {"name": "x"}, "View"), ("fails", {}, "fails"), "on purpose"]
+
+
+@pytest.mark.parametrize("event", OF_REQUESTS)
+@pytest.mark.parametrize("path", ["/plain", "/stream", "/fails", "/respond"])
+async def test_a_signal_that_fails_leaves_one_whole_answer(event, path):
+    seen: list[tuple[str, Any]] = []
+    app = with_signals(with_routes(Sanic("app")), seen, event=event)
+    found = await ask(app, "GET", path)
+    assert found.finished or found.aborted
+    assert found.status in (200, 500)
+    if event == "http.lifecycle.exception":
+        assert found.status == (500 if path == "/fails" else 200)
+
+
+async def test_what_fails_after_its_head_is_told_too():
+    app, told = Sanic("app"), []
+
+    @app.route("/")
+    async def cut(request):
+        async def write(response):
+            await response.write("x" * 100)
+            raise RuntimeError("on purpose")
+
+        return stream(write)
+
+    app.signal("http.lifecycle.exception")(lambda request, exception: told.append(str(exception)))
+    assert (await ask(app, "GET", "/")).aborted
+    assert told == ["on purpose"]
+
+
+def test_signals_of_requests_are_registered_before_the_app_is_served():
+    app = Sanic("app")
+    app.signal("own.event.x")(print)
+    assert "handle" not in vars(app)
+    app.is_running = True
+    with pytest.raises(InvalidSignal, match="before the app is served"):
+        app.signal("http.lifecycle.request")(print)
+    app.is_running = False
+    blueprint = Blueprint("b")
+    blueprint.signal("http.lifecycle.request")(print)
+    app.blueprint(blueprint)
+    assert "handle" in vars(app)

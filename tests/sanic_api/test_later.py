@@ -18,6 +18,7 @@ from streamcompat.sanic_api.exceptions import InvalidSignal, NotFound, SanicExce
 from streamcompat.sanic_api.headers import Accept, parse_accept, parse_forwarded, parse_host, parse_xforwarded
 from streamcompat.sanic_api.models.server_types import ConnInfo
 from streamcompat.sanic_api.response import empty, html, json, text
+from streamcompat.sanic_api.signals import Event
 from streamcompat.sanic_api.utils import load_module_from_file_location, str_to_bool
 from streamcompat.sanic_api.views import HTTPMethodView
 from tests.support.exchanges import ask, request_to
@@ -470,6 +471,14 @@ class TestApps:
         assert (sanic.__version__, versions.chosen()) == ("20.3.0", (20, 3))
 
 
+UNSENT = [
+    "http.lifecycle.begin",
+    "http.lifecycle.complete",
+    "http.lifecycle.read_body",
+    "http.lifecycle.send",
+]
+
+
 class TestSignals:
     @pytest.fixture
     def anyio_backend(self):
@@ -508,7 +517,7 @@ class TestSignals:
         with pytest.raises(NotFound):
             await app.event("x.y.z")
 
-    @pytest.mark.parametrize("event", ["a", "a.b", "<a>.b.c", "http.lifecycle.request", "server.other.x"])
+    @pytest.mark.parametrize("event", ["a", "a.b", "<a>.b.c", "http.other.x", "server.other.x", *UNSENT])
     def test_names(self, event):
         with pytest.raises(InvalidSignal):
             Sanic("app").signal(event)(print)
@@ -520,8 +529,18 @@ class TestSignals:
         await app.dispatch("a.b.c", inline=True)
         assert ran == [1]
 
+    def test_one_that_is_not_sent_says_what_is(self):
+        with pytest.raises(
+            InvalidSignal, match=r"there are http\.lifecycle\.exception, .*http\.routing\.before"
+        ):
+            Sanic("app").signal(Event.HTTP_LIFECYCLE_SEND)(print)
+
 
 PAGES = [
+    ("20.3", {"accept": "application/json"}, "text/html", "gone"),
+    ("21.6", {"accept": "application/json"}, "text/html", "gone"),
+    ("21.6", {}, "text/html", "gone"),
+    ("21.9", {}, "text/plain", "⚠️ 410 — Gone"),
     ("19.12", {}, "text/plain", "Error: gone"),
     ("20.12", {}, "text/html", "<title>⚠️ 410 — Gone</title>"),
     ("21.12", {}, "text/plain", "⚠️ 410 — Gone"),
