@@ -47,6 +47,7 @@ from streamcompat_engine import (
     WebSocketSettings,
     WriteBufferFull,
     cancels,
+    check_fields,
     check_length,
     check_replaceable,
     check_trailers,

@@ -64,8 +64,8 @@ class CommandOptions:
     interface: str = on_command_line(
         Flag(
             IMPORTS,
-            "what a TARGET is that is not an app of a flavour, where its signature does not say; auto recognises "
-            "applications of ASGI and WSGI by their signatures (default: %(default)s)",
+            "what a TARGET is that is not an app of a flavour, where its signature does not say; auto "
+            "recognises applications of ASGI and WSGI by their signatures (default: %(default)s)",
             choices=("auto", "asgi", "wsgi"),
         ),
         "auto",
