@@ -51,7 +51,7 @@ from .http1.gate import check_fields, check_trailers
 from .http1.heads import checked_fields
 from .limits import Limits, Timeouts, WebSocketSettings
 from .logs import LINE, LogBudget, printable
-from .server.config import ServerConfig
+from .server.config import Driver, ServerConfig
 from .server.link import WorkerLink
 from .server.server import Lifespan, Server
 from .server.sockets import bound_sockets
@@ -90,6 +90,7 @@ __all__ = [
     "Deadlines",
     "Deadlock",
     "Direction",
+    "Driver",
     "End",
     "EngineError",
     "Exchange",

@@ -13,16 +13,14 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self, get_args
 
 from streamcompat.kernel.accesslog import checked_format
 from streamcompat.serving import flags
 from streamcompat.serving.accepted import FAST, SAME_AS, WITHOUT_EFFECT
 from streamcompat.serving.flags import HOW, LIMITS, LOGS, WHERE, Flag
 from streamcompat.serving.front import FrontOptions, on_command_line
-from streamcompat_engine import Limits, ServerConfig, activated_sockets
-
-Driver = Literal["asyncio", "anyio", "trio"]
+from streamcompat_engine import Driver, Limits, ServerConfig, activated_sockets
 
 _ENGINE: Final = ServerConfig()
 
@@ -157,7 +155,7 @@ class RunOptions(FrontOptions):
             HOW,
             "asyncio is the fast one, and uses uvloop if it is installed; anyio is the portable one on "
             "asyncio; trio is the portable one on trio (default: %(default)s)",
-            choices=("asyncio", "anyio", "trio"),
+            choices=get_args(Driver),
         ),
         _ENGINE.driver,
     )

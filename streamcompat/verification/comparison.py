@@ -10,12 +10,12 @@ import contextlib
 import time
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import anyio
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky, HypothesisWarning
 
@@ -35,6 +35,8 @@ ENDLESS: Final = 3
 _OF_CONNECTION: Final = frozenset({"connection", "keep-alive"})
 _AGAIN: Final = 3
 """How often a difference is checked again if it may be by chance."""
+SEED: Final = 2
+"""Of what is drawn: every comparison sends the same requests, also where this code changes."""
 _SECOND: Final = 1.1
 """Real seconds after which an answer with the time in it has changed."""
 
@@ -73,6 +75,37 @@ class Difference(AssertionError):
             if one.error:
                 lines.append(f"  exception {name}{one.error}")
         return "\n".join(lines)
+
+
+def smallest_difference(
+    drawn: st.SearchStrategy[Case], requests: int, check: Callable[[Case], Difference | None]
+) -> Difference | None:
+    """The smallest difference that so many requests show."""
+    smallest: Difference | None = None
+
+    @settings(
+        max_examples=requests,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate, Phase.shrink],
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+    @seed(SEED)
+    @given(drawn)
+    def search(case: Case) -> None:
+        nonlocal smallest
+        found = check(case)
+        if found is not None:
+            smallest = found
+            raise found
+
+    # Where answers vary from run to run, the difference that was seen last still counts.
+    with contextlib.suppress(Difference, Flaky), warnings.catch_warnings():
+        # Hypothesis warns of a large body, which under `-W error` would stand in a difference's place.
+        warnings.simplefilter("ignore", HypothesisWarning)
+        search()
+    return smallest
 
 
 @dataclass
@@ -234,38 +267,19 @@ class _Comparer:
         self, route: ComparedRoute, drawn: st.SearchStrategy[Case], requests: int
     ) -> Difference | None:
         """The smallest difference that so many requests show."""
-        smallest: Difference | None = None
 
-        @settings(
-            max_examples=requests,
-            deadline=None,
-            database=None,
-            derandomize=True,
-            phases=[Phase.generate, Phase.shrink],
-            report_multiple_bugs=False,
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(drawn)
-        def check(case: Case) -> None:
-            nonlocal smallest
-            comparison, found = self.comparison, None
+        def check(case: Case) -> Difference | None:
+            comparison = self.comparison
             if time.monotonic() > self.until:
                 comparison.unfinished.add(route)
             elif comparison.blocked is None and comparison.endless[route] < ENDLESS:
                 try:
-                    found = self._difference(route, case)
+                    return self._difference(route, case)
                 except Blocked:
                     comparison.blocked = route
-            if found is not None:
-                smallest = found
-                raise found
+            return None
 
-        # Where answers vary from run to run, the difference that was seen last still counts.
-        with contextlib.suppress(Difference, Flaky), warnings.catch_warnings():
-            # Hypothesis warns of a large body, which under `-W error` would stand in a difference's place.
-            warnings.simplefilter("ignore", HypothesisWarning)
-            check()
-        return smallest
+        return smallest_difference(drawn, requests, check)
 
     def _difference(self, route: ComparedRoute, case: Case) -> Difference | None:
         before, after, *again = [self._ask(client, case) for client in self.clients]

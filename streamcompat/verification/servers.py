@@ -6,17 +6,13 @@ the server before does not answer alike itself is not held against the server af
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from hypothesis.errors import Flaky, HypothesisWarning
 
 from streamcompat import aliases
 from streamcompat.testing.outcome import decoded
@@ -25,7 +21,7 @@ from streamcompat.testing.remote.probe import check_alive
 from streamcompat.verification import processes, todays
 from streamcompat.verification.answers import Answer, alike, differing
 from streamcompat.verification.command import load, silent
-from streamcompat.verification.comparison import Comparison, Difference
+from streamcompat.verification.comparison import Comparison, Difference, smallest_difference
 from streamcompat.verification.requests import Case, ComparedRoute, cases, route_of, routes
 
 DIFFERENT: Final = 1
@@ -177,30 +173,9 @@ class _Comparer:
     def _search(
         self, route: ComparedRoute, drawn: st.SearchStrategy[Case], requests: int
     ) -> Difference | None:
-        smallest: Difference | None = None
-
-        @settings(
-            max_examples=requests,
-            deadline=None,
-            database=None,
-            derandomize=True,
-            phases=[Phase.generate, Phase.shrink],
-            report_multiple_bugs=False,
-            suppress_health_check=list(HealthCheck),
+        return smallest_difference(
+            drawn, requests, lambda case: self._difference(route, replace(case, leaves_after=None))
         )
-        @given(drawn)
-        def check(case: Case) -> None:
-            nonlocal smallest
-            found = self._difference(route, replace(case, leaves_after=None))
-            if found is not None:
-                smallest = found
-                raise found
-
-        # Where answers vary from run to run, the difference that was seen last still counts.
-        with contextlib.suppress(Difference, Flaky), warnings.catch_warnings():
-            warnings.simplefilter("ignore", HypothesisWarning)
-            check()
-        return smallest
 
     def _difference(self, route: ComparedRoute, case: Case) -> Difference | None:
         comparison = self.comparison
