@@ -34,7 +34,7 @@ def served(app: object) -> Servable | EngineApp:
     try:
         application = _hosted(app)
     except ValueError as error:
-        raise TypeError(f"{app!r} is not an app: {error}") from error
+        raise TypeError(f"{app!r} is no app: {error}") from error
     if application is not None:
         return application
     if isinstance(app, type):
@@ -42,7 +42,7 @@ def served(app: object) -> Servable | EngineApp:
     if callable(app) and _is_asynchronous(app) and _takes_one(app):
         return app
     raise TypeError(
-        f"{app!r} is not an app: give an app of either flavour, a site, an ASGI application, or a coroutine "
+        f"{app!r} is no app: give an app of either flavour, a site, an ASGI application, or a coroutine "
         "function that takes the engine's exchange"
     )
 

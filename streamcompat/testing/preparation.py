@@ -65,7 +65,7 @@ def steps_of(path: Path) -> list[Step]:
     except OSError as error:
         raise SetupError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
-        raise SetupError(f"{path} is not TOML: {error}") from error
+        raise SetupError(f"{path} is no TOML: {error}") from error
     tables = document.get("request")
     if document.keys() != {"request"} or not isinstance(tables, list):
         raise SetupError(f"{path} has to consist of tables [[request]]")

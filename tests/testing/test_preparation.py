@@ -122,7 +122,7 @@ def test_each_route_has_a_setup_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("=", "is not TOML"),
+        ("=", "is no TOML"),
         ("[request]\nroute = 'GET /'", r"has to consist of tables \[\[request\]\]"),
         ("[[request]]\nroute = 'GET /'\ntkae = {}", "and nothing else"),
         ("[[request]]\nroute = '/login'", "'/login' is not of the form 'METHOD /path'"),
