@@ -1,7 +1,8 @@
 """The command `streamcompat`: serve, execute, check, port, compare and probe apps, and test clients.
 
 The rule: an error of the user is one line on standard error and exit status 3, without a traceback; a
-misspelt option is one line below the usage, with a guess, and status 2.
+misspelt option is one line below the usage, with a guess, and status 2. Only the module of the given command
+is imported; the help text of all commands needs them all.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import importlib
 import os
 import re
 import sys
@@ -18,15 +20,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streamcompat import __version__
-from streamcompat.cli import check, cut_server, port, probe, relay, run, verify
-from streamcompat.cli import exec as execute
 from streamcompat.cli.errors import ERRORS, FAILED, OutputError, report
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
-__all__ = ["main"]
+__all__ = ["DESCRIPTION", "main"]
 
+DESCRIPTION: Final = "Serve apps of the streaming APIs of old Sanic and of Mach9, and ASGI applications."
+_MODULES: Final = {
+    "run": "run",
+    "inspect": "run",
+    "exec": "exec",
+    "check": "check",
+    "port": "port",
+    "verify": "verify",
+    "probe": "probe",
+    "cut-server": "cut_server",
+    "relay": "relay",
+}
+"""The module of each command, in the order of the help text."""
 _USAGE: Final = 2
 """The exit status of argparse for a command line that is not valid."""
 _UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EPIPE, errno.EIO)
@@ -71,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser(prog="streamcompat", description=run.DESCRIPTION)
+    parser = _Parser(prog="streamcompat", description=DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"streamcompat {__version__}")
     parser.add_argument(
         "--print-completion",
@@ -80,12 +93,13 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
         help="print a script by which a shell completes the command; needs the extra `completion`",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (run, execute, check, port, verify, probe, cut_server, relay):
-        command.add_parser(commands)
+    if argv and not argv[0].startswith("-") and argv[0] not in _MODULES:
+        parser.error(f"there is no command {argv[0]!r}{_meant(argv[0], list(_MODULES))}")
+    wanted = [_MODULES[argv[0]]] if argv and argv[0] in _MODULES else dict.fromkeys(_MODULES.values())
+    for module in wanted:
+        importlib.import_module(f"streamcompat.cli.{module}").add_parser(commands)
     for name, one in commands.choices.items():
         one.set_defaults(parser=one, name=name)
-    if argv and not argv[0].startswith("-") and argv[0] not in commands.choices:
-        parser.error(f"there is no command {argv[0]!r}{_meant(argv[0], list(commands.choices))}")
     options, unknown = parser.parse_known_args(argv)
     options.argv = list(argv[1:])
     if unknown:

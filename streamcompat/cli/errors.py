@@ -1,4 +1,7 @@
-"""Reports errors of the user in one line."""
+"""Reports errors of the user in one line.
+
+The rule: it imports next to nothing, since every command imports it.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,11 @@ import traceback
 from typing import Final
 
 from streamcompat.aliases import AliasError
-from streamcompat.serving.targets import TargetError
-from streamcompat_engine import HOPELESS
+from streamcompat.serving.errors import TargetError
 
-FAILED: Final = HOPELESS
-"""The exit status of a command that cannot be carried out; the supervisor does not replace a worker that
-exits with it."""
+FAILED: Final = 3
+"""The exit status of a command that cannot be carried out: the engine's HOPELESS, so that the supervisor does
+not replace a worker that exits with it."""
 
 
 class CommandError(Exception):

@@ -24,6 +24,7 @@ from typing import Any, Final, Never
 from streamcompat import aliases
 from streamcompat.asgi_api import ASGIApp, hosted
 from streamcompat.cli import defaults, reload
+from streamcompat.cli.command import DESCRIPTION
 from streamcompat.cli.command_options import SETTINGS as OF_SETTINGS
 from streamcompat.cli.command_options import CommandOptions
 from streamcompat.cli.defaults import OwnRun
@@ -46,7 +47,6 @@ from streamcompat.serving.tls import has_key, tls_context
 from streamcompat.serving.totals import totals_for
 from streamcompat_engine import Server, ServerConfig, WorkerLink, Workers
 
-DESCRIPTION: Final = "Serve apps of the streaming APIs of old Sanic and of Mach9, and ASGI applications."
 INSPECT: Final = """\
 Serve as `streamcompat run` does, and draw each request as it happens on a page of its
 own: its chunks in and out, who waits for whom, how it ended. Open the address that it

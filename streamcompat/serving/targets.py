@@ -24,6 +24,7 @@ from typing import Any, Final
 
 from streamcompat.aliases.finder import FACADES
 from streamcompat.aliases.removed import gone
+from streamcompat.serving.errors import TargetError
 from streamcompat.serving.importing import SelfRun, importing
 from streamcompat.serving.servable import Servable
 from streamcompat.serving.served_app import ServedApp
@@ -32,10 +33,6 @@ from streamcompat.serving.site import Site
 __all__ = ["Loaded", "TargetError", "describe", "load", "load_module", "shown", "source_file"]
 
 _Arguments = tuple[list[Any], dict[str, Any]]
-
-
-class TargetError(Exception):
-    """A TARGET that cannot be served; its text is one line that says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ import httpx
 import pytest
 import trustme
 
-from tests.support.commands import PATIENCE, environment, run_here, serve_command
+from streamcompat.cli.errors import FAILED
+from streamcompat_engine import HOPELESS
+from tests.support.commands import PATIENCE, environment, run_here, run_python, serve_command
 from tests.support.servers import eventually
 
 MACH9 = """
@@ -75,8 +77,10 @@ def folder(tmp_path: Path) -> Path:
 
 def run(*arguments: str, cwd: Path, program: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     """A command line that is to end by itself."""
+    if not program:
+        return run_python("-m", "streamcompat", *arguments, cwd=cwd)
     return subprocess.run(
-        [*(program or (sys.executable, "-m", "streamcompat")), *arguments],
+        [*program, *arguments],
         cwd=cwd,
         env=environment(),
         capture_output=True,
@@ -608,6 +612,20 @@ def test_the_script_and_the_module_are_the_same_command(tmp_path: Path) -> None:
         assert (by_script.returncode, by_script.stderr) == (0, "")
         assert by_script.stdout == by_module.stdout
     assert re.fullmatch(r"streamcompat \d+\.\d+\.\d+\S*\n", run("--version", cwd=tmp_path).stdout)
+
+
+def test_a_command_imports_only_what_it_needs_itself(tmp_path: Path) -> None:
+    code = (
+        "import contextlib, sys; from streamcompat.cli import main\n"
+        "with contextlib.suppress(SystemExit): main([sys.argv[1], '--help'])\n"
+        "print(sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)"
+    )
+    for command in ("exec", "check", "port", "verify", "probe", "relay"):
+        ended = run_python("-c", code, command, cwd=tmp_path)
+        assert f"streamcompat {command}" in ended.stdout
+        for package in ("anyio", "h11", "streamcompat_engine", "wsproto"):
+            assert repr(package) not in ended.stderr, command
+    assert FAILED == HOPELESS
 
 
 def test_help_names_every_option(tmp_path: Path) -> None:
