@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.commands import PATIENCE, environment
+from tests.support.commands import PATIENCE, environment, run_python
 
 OLD = {
     "sanic": "from sanic import Sanic as App\nfrom sanic.response import text\n",
@@ -45,15 +45,7 @@ def folder(tmp_path: Path) -> Path:
 def execute(
     *arguments: str, cwd: Path, program: tuple[str, ...] = ("-m", "streamcompat", "exec"), **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *program, *arguments],
-        cwd=cwd,
-        env=environment() | variables,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE * 4,
-        check=False,
-    )
+    return run_python(*program, *arguments, cwd=cwd, env=variables)
 
 
 def answer(*arguments: str, cwd: Path) -> str:

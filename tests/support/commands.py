@@ -14,15 +14,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from streamcompat.cli.command import main
+from tests.support import forks
 from tests.support.clients import PATIENCE, Client, connect, parse_address
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+Process = subprocess.Popen[str] | forks.Forked
 
 
 @dataclass
@@ -36,7 +39,7 @@ class Command:
         errors: the lines of its standard error; complete once the process has ended.
     """
 
-    process: subprocess.Popen[str]
+    process: Process
     url: str
     said: str
     output: list[str] = field(default_factory=list)
@@ -63,14 +66,35 @@ def run_python(
     Args:
         env: variables in addition to `environment()`.
     """
-    return subprocess.run(
+    with _start(*arguments, cwd=cwd, env=env) as process:
+        watchdog = threading.Timer(PATIENCE * 3, process.kill)
+        watchdog.start()
+        try:
+            assert process.stdout is not None and process.stderr is not None
+            with ThreadPoolExecutor(1) as other:
+                errors = other.submit(process.stderr.read)
+                output = process.stdout.read()
+            return subprocess.CompletedProcess(arguments, process.wait(PATIENCE), output, errors.result())
+        finally:
+            watchdog.cancel()
+
+
+def _start(
+    *arguments: str, cwd: Path, env: dict[str, str] | None = None, stderr: IO[str] | None = None
+) -> Process:
+    """Start `python ARGUMENTS` with pipes for what it says; by a fork, where that is the same."""
+    variables = {**environment(), **(env or {})}
+    is_ours = arguments[:2] == ("-m", "streamcompat") or arguments[0].endswith(".py")
+    if is_ours and forks.fits(variables, environment()):
+        forks.start(environment())
+        return forks.Forked(arguments, cwd=cwd, env=variables, stderr=stderr)
+    return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=cwd,
-        env={**environment(), **(env or {})},
-        capture_output=True,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE if stderr is None else stderr,
         text=True,
-        timeout=PATIENCE * 3,
-        check=False,
     )
 
 
@@ -116,17 +140,10 @@ def serve_command(
     Raises:
         AssertionError: it ended or hung before it listened, or its exit status was not 0.
     """
-    line = [sys.executable, "-m", "streamcompat", verb, *arguments]
+    line = ["-m", "streamcompat", verb, *arguments]
     if not {"--port", "--uds"} & set(arguments):
         line += ["--port", "0"]
-    process = subprocess.Popen(
-        line,
-        cwd=cwd,
-        env={**environment(), **(env or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = _start(*line, cwd=cwd, env=env)
     errors: list[str] = []
     # Both pipes are read all the time, so that a child with much output never blocks on them.
     error_reader = threading.Thread(target=lambda: errors.extend(process.stderr or ()))
@@ -168,7 +185,7 @@ def serve_command(
 class Program:
     """A server in another process; the first line that it prints is its address."""
 
-    process: subprocess.Popen[str]
+    process: Process
     address: tuple[int, Any]
     _error_file: Path
 
@@ -197,13 +214,7 @@ def serve_program(folder: Path, source: str, *arguments: str) -> Iterator[Progra
     path.write_text(source)
     with (
         errors.open("w") as error_file,
-        subprocess.Popen(
-            [sys.executable, str(path), *arguments],
-            stdout=subprocess.PIPE,
-            stderr=error_file,
-            text=True,
-            env=environment(),
-        ) as process,
+        _start(str(path), *arguments, cwd=ROOT, stderr=error_file) as process,
     ):
         # A read of its output has no timeout, so a watchdog kills a process that hangs.
         watchdog = threading.Timer(4 * PATIENCE, process.kill)
