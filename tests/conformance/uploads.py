@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import socket
@@ -119,6 +120,7 @@ def _run(command: list[str]) -> str:
     return lines[-1] if lines else f"exit {done.returncode}"
 
 
+@functools.cache
 def _script(name: str, python: str) -> list[str] | None:
     library = name.partition(".")[0].partition(",")[0]
     found = subprocess.run([python, "-c", f"import {library}"], capture_output=True, check=False)
