@@ -23,7 +23,7 @@ from tests.support.wire import cut
 MALFORMED = [*HEADS, *BODIES]
 LONG = 1000
 """Bytes from which a wire is not cut everywhere in the short run."""
-PAIRED = 40
+PAIRED = 24
 """Bytes up to which a wire is cut at every pair of positions in the short run."""
 
 
