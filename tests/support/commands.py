@@ -80,12 +80,16 @@ def run_python(
 
 
 def _start(
-    *arguments: str, cwd: Path, env: dict[str, str] | None = None, stderr: IO[str] | None = None
+    *arguments: str,
+    cwd: Path,
+    env: dict[str, str] | None = None,
+    stderr: IO[str] | None = None,
+    forked: bool = True,
 ) -> Process:
     """Start `python ARGUMENTS` with pipes for what it says; by a fork, where that is the same."""
     variables = {**environment(), **(env or {})}
     is_ours = arguments[:2] == ("-m", "streamcompat") or arguments[0].endswith(".py")
-    if is_ours and forks.fits(variables, environment()):
+    if forked and is_ours and forks.fits(variables, environment()):
         forks.start(environment())
         return forks.Forked(arguments, cwd=cwd, env=variables, stderr=stderr)
     return subprocess.Popen(
@@ -204,17 +208,18 @@ class Program:
 
 
 @contextmanager
-def serve_program(folder: Path, source: str, *arguments: str) -> Iterator[Program]:
+def serve_program(folder: Path, source: str, *arguments: str, forked: bool = True) -> Iterator[Program]:
     """Run a program that serves and prints its address as the first line.
 
     Args:
         folder: the folder for its files.
+        forked: it may find the package imported; not one that changes what can be imported first.
     """
     path, errors = folder / "program.py", folder / "errors"
     path.write_text(source)
     with (
         errors.open("w") as error_file,
-        _start(str(path), *arguments, cwd=ROOT, stderr=error_file) as process,
+        _start(str(path), *arguments, cwd=ROOT, stderr=error_file, forked=forked) as process,
     ):
         # A read of its output has no timeout, so a watchdog kills a process that hangs.
         watchdog = threading.Timer(4 * PATIENCE, process.kill)

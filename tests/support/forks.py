@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 IMPORTED = (
-    "streamcompat.cli.command",
+    "streamcompat.cli.run",
+    "streamcompat.cli.exec",
     "streamcompat.mach9_api",
     "streamcompat_engine.drivers.asyncio",
     "trio",

@@ -494,7 +494,7 @@ def test_functions_within_functions_whose_writes_wait() -> None:
 
 
 def test_without_greenlet_the_hard_limit_holds(driver: str, tmp_path: Path) -> None:
-    with serve_program(tmp_path, WITHOUT, driver) as script:
+    with serve_program(tmp_path, WITHOUT, driver, forked=False) as script:
         with script.connect(4096) as client:
             client.send(get("/dropped"))
             assert script.line() == "full"
