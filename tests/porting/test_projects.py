@@ -151,7 +151,7 @@ def check(files: dict[str, str]) -> None:
 
 
 @given(projects())
-@settings(SLOW, max_examples=20)
+@settings(SLOW, max_examples=10)
 def test_no_project_is_ported_in_half(files: dict[str, str]) -> None:
     check(files)
 
