@@ -391,7 +391,7 @@ class ConnectionMachine(RuleBasedStateMachine):
 
 
 class TestConnection(ConnectionMachine.TestCase):
-    settings = settings(max_examples=300, stateful_step_count=40)
+    settings = settings(max_examples=120, stateful_step_count=40)
 
 
 @pytest.mark.long

@@ -240,7 +240,7 @@ class DeadlinesMachine(RuleBasedStateMachine):
 
 
 class TestDeadlines(DeadlinesMachine.TestCase):
-    settings = settings(max_examples=300, stateful_step_count=40)
+    settings = settings(max_examples=120, stateful_step_count=40)
 
 
 @pytest.mark.long
