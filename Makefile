@@ -87,11 +87,14 @@ run: $(READY)
 test test-long: export PYTHONNODEBUGRANGES = 1
 
 # What is imported is compiled once, also where PYTHONDONTWRITEBYTECODE forbids it: the suite starts hundreds of
-# processes, and each of them would compile the whole package (tests/conftest.py says which files are exempt).
+# processes, and each of them would compile the whole package (tests/conftest.py says which files are exempt). The
+# first time, one process compiles the tests, with their assertions rewritten; else each of six would.
 test test-long: export PYTHONDONTWRITEBYTECODE =
 
 test: $(READY)
 	@$(BIN)/python -m compileall -q streamcompat engine || echo "not compiled: the tests take longer" >&2
+	@ls tests/__pycache__/test_sizes.*-pytest-*.pyc > /dev/null 2>&1 || \
+		$(BIN)/python -m pytest --collect-only -qq > /dev/null || true
 	$(BIN)/python -m pytest -m "not long" --numprocesses $(JOBS) --dist worksteal $(ARGS)
 
 # What drives the browser is installed outside of the environment, and the browser is the system's.
