@@ -40,6 +40,7 @@ help:
 	@echo "make test-frameworks  test and serve applications of the frameworks that speak ASGI"
 	@echo "make test-proxies  stream through HAProxy and nginx, and restart servers behind HAProxy; REQUESTS=100000 for more"
 	@echo "make test-manifests  check what the page on deployment has for Kubernetes and systemd"
+	@echo "make test-servers  run our apps behind uvicorn, hypercorn, granian and gunicorn: about ten minutes"
 	@echo "make test-long  run the long tests, with ten thousand examples and more: about an hour"
 	@echo "make fuzz       fuzz the engine, guided by coverage, for SECONDS=$(SECONDS)"
 	@echo "make soak       run thousands of slow, vanishing and hostile clients: about five minutes"
@@ -146,6 +147,14 @@ test-manifests: $(READY)
 	@command -v systemd-analyze > /dev/null || { \
 		echo "make test-manifests needs systemd-analyze: apt-get install systemd" >&2; exit 1; }
 	PYTHONPATH=$(VENV)/manifests $(BIN)/python -m pytest tests/proxies/manifests.py $(ARGS)
+
+# Servers of ASGI are installed outside of the environment, so that the suite is the same with and without them.
+SERVERS := uvicorn httptools uvloop websockets 'hypercorn[h2,trio]' granian gunicorn uvicorn-worker
+test-servers: export PYTHONNODEBUGRANGES = 1
+test-servers: $(READY)
+	@$(PIP) install --upgrade --target $(VENV)/servers $(SERVERS) || { \
+		echo "make test-servers needs $(SERVERS), which cannot be installed here" >&2; exit 1; }
+	PYTHONPATH=$(VENV)/servers $(BIN)/python -m pytest tests/servers/matrix.py tests/servers/test_known.py $(ARGS)
 
 test-long: $(READY)
 	$(BIN)/python -m pytest -m long --hypothesis-profile=long -o timeout=3600 $(ARGS)

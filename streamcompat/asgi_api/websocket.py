@@ -36,6 +36,8 @@ _ABNORMAL: Final = 1006
 _FAILED: Final = 1011
 _RUN: Final = 64 * 1024
 """Bytes of messages that are received without a turn for other tasks: as many as wait for the application."""
+_RUN_OUT: Final = 256 * 1024
+"""The same of those that are sent. Compressed, thousands of them may be too few to wait for the client."""
 _OVERHEAD: Final = 2 * 1024
 """What a message counts beside its bytes: so 32 empty ones make a run."""
 _OURS: Final = frozenset(
@@ -77,6 +79,7 @@ class WebSocketCycle:
         self._connected = False  # websocket.connect was given
         self._told = False  # of the disconnect
         self._received = 0  # of the present run of messages
+        self._sent = 0
         self._denial: tuple[int, Fields] | None = None
 
     # ---- for log lines ----
@@ -211,6 +214,10 @@ class WebSocketCycle:
             await self._exchange.write(core.message(payload))
         except ResponseStateError:
             raise ClientGone("the WebSocket is closed") from None
+        self._sent += len(payload) + _OVERHEAD
+        if self._sent >= _RUN_OUT:
+            self._sent = 0
+            await checkpoint()
 
     def _close(self, code: int, reason: str) -> None:
         core = self._core

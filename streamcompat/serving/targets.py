@@ -110,8 +110,10 @@ def source_file(target: str, folder: Path | None = None) -> Path | None:
     if is_file:
         return Path(place) if Path(place).is_file() else None
     path, found = [str(folder or Path.cwd()), *sys.path], None
-    for end in range(1, place.count(".") + 2):
-        spec = PathFinder.find_spec(".".join(place.split(".")[:end]), path)
+    for name in place.split(
+        "."
+    ):  # by its last part alone: a namespace looks for what is above it in sys.modules
+        spec = PathFinder.find_spec(name, path)
         if spec is None:
             return None
         path = list(spec.submodule_search_locations or ())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from streamcompat.asgi_api import ClientGone
@@ -221,3 +223,30 @@ def test_a_stop_of_the_server_closes_with_1001(driver: str) -> None:
         served.server.stop()
         assert code_of(client) == (1001, "")
         assert told.next()["code"] == 1001
+
+
+@every_driver
+def test_messages_that_compress_well_do_not_hold_up_other_tasks(driver: str) -> None:
+    told = Told()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        turns = 0
+
+        async def other() -> None:
+            nonlocal turns
+            while True:
+                await anyio.lowlevel.checkpoint()
+                turns += 1
+
+        await receive()
+        await send(ACCEPT)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(other)
+            for _ in range(40):
+                await send({"type": "websocket.send", "bytes": bytes(65536)})
+            told.tell(turns)
+            tasks.cancel_scope.cancel()
+
+    with serving(without_lifespan(app), driver) as served, open_(served) as client:
+        assert client.recv(PATIENCE) == bytes(65536)
+        assert told.next() >= 5

@@ -8,6 +8,8 @@ import ssl
 import threading
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 import trustme
 import websockets
@@ -407,3 +409,25 @@ def test_mach9_closes_by_the_channel_and_refuses(mach9: Mach9) -> None:
             with pytest.raises(websockets.InvalidStatus) as refused:
                 open_(served, target)
             assert refused.value.response.status_code == status
+
+
+def test_messages_that_compress_well_do_not_hold_up_other_tasks(app: Sanic, driver: str) -> None:
+    turns: list[int] = []
+
+    @app.websocket("/")
+    async def handler(request: Any, ws: Any) -> None:
+        async def other() -> None:
+            while True:
+                await anyio.lowlevel.checkpoint()
+                turns.append(1)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(other)
+            for _ in range(40):
+                await ws.send(bytes(65536))
+            await ws.send(str(len(turns)))
+            tasks.cancel_scope.cancel()
+
+    with serving(app, driver) as served, open_(served) as client:
+        *_, last = client
+        assert int(last) >= 5

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from streamcompat.serving.targets import TargetError, load_module
+from streamcompat.serving.targets import TargetError, load_module, source_file
 
 SOURCE = """
 import sys
@@ -128,3 +128,12 @@ def test_a_call_that_makes_no_app_is_one_line(
         load_module(target(attribute))
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_module_in_folders_that_are_no_packages(tmp_path: Path) -> None:
+    """Namespace packages (PEP 420): nothing above the module is imported when its file is looked for."""
+    folder = tmp_path / f"outer_{next(_numbers)}" / "inner"
+    folder.mkdir(parents=True)
+    (folder / "web.py").write_text("")
+    assert source_file(f"{folder.parent.name}.inner.web:app", tmp_path) == folder / "web.py"
+    assert source_file(f"{folder.parent.name}.inner.none:app", tmp_path) is None

@@ -22,6 +22,8 @@ NORMAL: Final = 1000
 GOING_AWAY: Final = 1001
 _RUN: Final = 64 * 1024
 """Bytes of messages that are received without a turn for other tasks: as many as wait for the handler."""
+_RUN_OUT: Final = 256 * 1024
+"""The same of those that are sent. Compressed, thousands of them may be too few to wait for the client."""
 _OVERHEAD: Final = 2 * 1024
 """What a message counts beside its bytes: so 32 empty ones make a run."""
 _CODES: Final = {
@@ -106,6 +108,7 @@ class WebSocketConnection:
         self._exchange = exchange
         self._core = core
         self._received = 0  # of the present run of messages
+        self._sent = 0
         self._running = False  # the handler runs
         self._stopping = False  # the server stops
 
@@ -196,6 +199,10 @@ class WebSocketConnection:
             data = bytes(data)
         await self._until_open()
         await self._write(self._core.message(data))
+        self._sent += len(data) + _OVERHEAD
+        if self._sent >= _RUN_OUT:
+            self._sent = 0
+            await checkpoint()
 
     async def ping(self, data: str | bytes | None = None) -> PongWaiter:
         """Sends a ping. Await the returned object to wait for the pong, or drop it.
