@@ -18,6 +18,10 @@ KNOWN: Final[dict[str, dict[str, str]]] = {
     "uvicorn (httptools)": {"a_stream_to_http_10_is_not_chunked": _CHUNKED},
     "hypercorn": {"no_100_is_sent_when_the_body_is_not_read": _CONTINUE},
     "hypercorn (trio)": {"no_100_is_sent_when_the_body_is_not_read": _CONTINUE},
+    "hypercorn (HTTP/2)": {
+        "a_client_that_does_not_read_stops_the_handler": "takes all that a handler sends, without a limit, "
+        "while the client's window is closed"
+    },
     "granian": {
         "a_body_that_is_not_read_does_not_stop_the_next_request": "may close the connection after an answer "
         "to a body that was not read, without a word of it in the answer"
