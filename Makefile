@@ -28,7 +28,7 @@ FIND_PYTHON = for name in python3 python3.13 python3.12 python3.11 python3.14 py
 	done
 
 .PHONY: help setup run test test-all test-lowest test-newest test-browser test-frameworks test-servers test-proxies \
-	test-manifests test-long audit fuzz soak lint format wheel docs release-check bench bench-scale clean
+	test-manifests test-distributed test-long audit fuzz soak lint format wheel docs release-check bench bench-scale clean
 
 help:
 	@echo "make run        serve the example site on http://$(HOST):$(PORT)/"
@@ -41,6 +41,7 @@ help:
 	@echo "make test-proxies  stream through HAProxy and nginx, and restart servers behind HAProxy; REQUESTS=100000 for more"
 	@echo "make test-manifests  check what the page on deployment has for Kubernetes and systemd"
 	@echo "make test-servers  run our apps behind uvicorn, hypercorn, granian and gunicorn: about ten minutes"
+	@echo "make test-distributed  serve behind Ray Serve"
 	@echo "make test-long  run the long tests, with ten thousand examples and more: about an hour"
 	@echo "make fuzz       fuzz the engine, guided by coverage, for SECONDS=$(SECONDS)"
 	@echo "make soak       run thousands of slow, vanishing and hostile clients: about five minutes"
@@ -155,6 +156,12 @@ test-servers: $(READY)
 	@$(PIP) install --upgrade --target $(VENV)/servers $(SERVERS) || { \
 		echo "make test-servers needs $(SERVERS), which cannot be installed here" >&2; exit 1; }
 	PYTHONPATH=$(VENV)/servers $(BIN)/python -m pytest tests/servers/matrix.py tests/servers/test_known.py $(ARGS)
+
+# Ray is large, and is installed outside of the environment.
+test-distributed: $(READY)
+	@$(PIP) install --upgrade --target $(VENV)/distributed 'ray[serve]' || { \
+		echo "make test-distributed needs ray[serve], which cannot be installed here" >&2; exit 1; }
+	PYTHONPATH=$(VENV)/distributed $(BIN)/python -m pytest tests/distributed/ray_serve.py $(ARGS)
 
 test-long: $(READY)
 	$(BIN)/python -m pytest -m long --hypothesis-profile=long -o timeout=3600 $(ARGS)
