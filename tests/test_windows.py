@@ -14,25 +14,39 @@ import pytest
 from tests.support.commands import PATIENCE, environment
 
 POSIX_ONLY = """
-import functools, importlib, os, pkgutil, signal, socket, sys
+import functools, importlib, os, pkgutil, select, signal, socket, sys, time
 
 # What is not ours chose its system when it was imported.
 import anyio._backends._asyncio, asyncio, concurrent.futures.process, h11, httpx, hypothesis, libcst
 import logging.handlers, multiprocessing.context, pytest, rich.console, rich.progress, ssl, subprocess, trio
 import ujson, wsproto
 
-for name in ("SIGALRM", "SIGCHLD", "SIGCONT", "SIGHUP", "SIGKILL", "SIGPIPE", "SIGQUIT", "SIGSTOP", "SIGTSTP",
-             "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIG_BLOCK", "SIG_SETMASK", "SIG_UNBLOCK", "pthread_kill",
-             "pthread_sigmask", "alarm", "setitimer", "sigwait"):
+# The names that typeshed has for other systems only.
+OF_WINDOWS = {"SIGABRT", "SIGFPE", "SIGILL", "SIGINT", "SIGSEGV", "SIGTERM", "SIG_DFL", "SIG_IGN"}
+for name in [name for name in dir(signal) if name.startswith("SIG") and name not in OF_WINDOWS]:
     delattr(signal, name)
-for name in ("O_CLOEXEC", "O_DIRECTORY", "O_NOCTTY", "O_NOFOLLOW", "O_NONBLOCK", "O_PATH", "WNOHANG", "fork",
-             "getuid", "killpg", "mkfifo", "posix_fadvise", "pread", "pwrite", "readv", "sched_getaffinity",
-             "sendfile", "setsid", "sysconf", "uname", "wait4", "writev"):
-    delattr(os, name)
+for module, names in {
+    signal: "alarm getitimer pause pthread_kill pthread_sigmask setitimer siginterrupt sigpending "
+            "sigtimedwait sigwait sigwaitinfo",
+    os: "O_ASYNC O_CLOEXEC O_DIRECTORY O_DSYNC O_NDELAY O_NOATIME O_NOCTTY O_NOFOLLOW O_NONBLOCK "
+        "O_PATH O_SYNC O_TMPFILE RTLD_NOW WEXITED WIFEXITED WIFSIGNALED WNOHANG WTERMSIG chown "
+        "chroot copy_file_range ctermid eventfd fchdir fchown fdatasync fork forkpty geteuid getegid "
+        "getgid getgroups getloadavg getpgid getpgrp getpriority getresuid getsid getuid killpg "
+        "lchown lockf major memfd_create mkfifo mknod nice openpty pathconf pidfd_open pipe2 "
+        "posix_fadvise posix_fallocate posix_spawn pread preadv pwrite pwritev readv "
+        "register_at_fork sched_getaffinity sched_setaffinity sched_yield sendfile setgid setsid "
+        "setuid splice statvfs sync sysconf tcgetpgrp ttyname uname wait wait3 wait4 waitid writev",
+    socket: "AF_UNIX CMSG_LEN MSG_DONTWAIT MSG_NOSIGNAL SCM_RIGHTS SO_DOMAIN SO_PEERCRED SO_REUSEPORT "
+            "TCP_CORK TCP_DEFER_ACCEPT TCP_INFO TCP_USER_TIMEOUT recv_fds send_fds",
+    select: "PIPE_BUF epoll poll",
+    time: "CLOCK_MONOTONIC clock_gettime pthread_getcpuclockid tzset",
+}.items():
+    for name in names.split():
+        if name != "AF_UNIX" and hasattr(module, name):
+            delattr(module, name)
 socket.socketpair = functools.partial(socket.socketpair, socket.AF_UNIX)  # of the system below
-for name in ("AF_UNIX", "SO_REUSEPORT", "MSG_DONTWAIT", "MSG_NOSIGNAL"):
-    delattr(socket, name)
-for name in ("fcntl", "grp", "pwd", "resource", "termios", "uvloop"):
+del socket.AF_UNIX
+for name in "crypt fcntl grp posix pty pwd resource syslog termios tty uvloop".split():
     sys.modules[name] = None
 sys.platform = "win32"
 """
@@ -57,6 +71,21 @@ with TestClient(app) as client:
     assert client.send(Request("POST", "/length", body=b"1234")).body == b"4"
     assert client.send(Request("GET", "/files/app.py")).body == open("app.py", "rb").read()
     assert client.send(Request("GET", "/files/../../secret")).status in (400, 404)
+"""
+REMOTE = """
+from streamcompat.testing.remote.address import BadAddress, parse
+from streamcompat.testing.remote.transport import Transport
+with socket.create_server(("127.0.0.1", 0)) as listening:
+    with Transport(parse(f"http://127.0.0.1:{listening.getsockname()[1]}"), 30) as transport:
+        transport.send(b"x")
+        assert listening.accept()[0].recv(1) == b"x"
+        transport.unread()
+try:
+    parse("http+unix://%2Ftmp%2Fsocket")
+except BadAddress as error:
+    assert "Unix socket" in str(error)
+else:
+    raise AssertionError
 """
 APP = """
 from streamcompat.sanic_api import Sanic
@@ -91,7 +120,11 @@ def execute(program: str, *arguments: str, cwd: Path) -> subprocess.CompletedPro
     )
 
 
-@pytest.mark.parametrize("program", [IMPORTS, TESTING], ids=["every module imports", "the client in memory"])
+@pytest.mark.parametrize(
+    "program",
+    [IMPORTS, TESTING + REMOTE],
+    ids=["every module imports", "the clients in memory and of servers"],
+)
 def test_it_works(folder: Path, program: str) -> None:
     ended = execute(program, cwd=folder)
     assert ended.returncode == 0, ended.stderr

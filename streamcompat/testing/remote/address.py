@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import sys
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -70,6 +71,8 @@ def parse(url: str, remote: bool = False) -> Address:
         raise BadAddress(f"{url} has a user: give it with --header 'Authorization: ...'")
     prefix = parts.path.rstrip("/")
     if parts.scheme in _UNIX:
+        if sys.platform == "win32":
+            raise BadAddress(f"{url} is a Unix socket, which Python does not have on Windows")
         path = unquote(parts.netloc)
         return Address(url, socket.AF_UNIX, path, scheme == "https", "", "localhost", prefix)
     name = parts.hostname or ""

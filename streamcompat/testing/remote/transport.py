@@ -82,6 +82,7 @@ class Transport:
         self.reset = False
         self.broken = False
         self._patience = patience
+        self._is_unix = isinstance(address.endpoint, str)
         self._held = bytearray()
         self._socket = self._connected(address, tls)
         self._socket.setblocking(False)
@@ -94,7 +95,7 @@ class Transport:
         plain.settimeout(self._patience)
         try:
             plain.connect(address.endpoint)
-            if address.family != socket.AF_UNIX:
+            if not self._is_unix:
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if tls is None:
                 return plain
@@ -151,7 +152,7 @@ class Transport:
 
     def unread(self) -> int | None:
         """How much the server has not read; `None` where that is not known."""
-        if self._socket.family == socket.AF_UNIX:
+        if self._is_unix:
             return _unread_of_unix(self._socket)
         if self._queue is None:
             try:
