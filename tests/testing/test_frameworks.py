@@ -16,6 +16,7 @@ from streamcompat.mach9_api.response import text
 from streamcompat.site import Site
 from streamcompat.testing import TestClient
 from streamcompat.testing.frameworks import FRAMEWORKS, framework_of
+from streamcompat.testing.probe import probe
 from streamcompat.testing.routes import Needs, NoSuchRoute, Target, chosen, routes_of
 from tests.testing.framework_apps import FRAMEWORKS as APPS
 
@@ -41,7 +42,7 @@ def test_every_route_is_found_and_reached(make: Callable[[], Any]) -> None:
 @EVERY
 def test_those_that_may_have_a_body_are_probed(make: Callable[[], Any]) -> None:
     names = {route.name.partition("{")[0].partition("<")[0] for route in chosen(make(), [])}
-    assert names - {"POST /"} == {"POST /echo", "POST /upper", "PUT /api/items/"}
+    assert names - {"POST /", "WEBSOCKET /chat"} == {"POST /echo", "POST /upper", "PUT /api/items/"}
 
 
 @EVERY
@@ -56,7 +57,9 @@ def test_a_websocket_is_in_the_list_and_says_what_it_is(make: Callable[[], Any])
     if make is APPS["django"]:
         pytest.skip("Django has no WebSockets of its own")
     (route,) = [route for route in routes_of(make()) if route.uri == "/chat"]
-    assert route.why_not.startswith("it is a WebSocket")
+    assert (route.name, route.is_websocket, route.why_not) == ("WEBSOCKET /chat", True, "")
+    (found,) = probe(make(), routes=["WEBSOCKET /chat"]).routes
+    assert found.takes and not found.broken and not found.unchecked
 
 
 def test_a_table_is_known_for_each_framework_of_the_tests() -> None:

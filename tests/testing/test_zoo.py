@@ -114,7 +114,7 @@ def share() -> list[Animal]:
     for one in ZOO.values():
         if one.finds and one.name not in DEAR:
             firsts.setdefault((one.finds, one.advice), one)
-    return [*firsts.values(), *(ZOO[name] for name in (*QUICK, *TELLING))]
+    return list(dict.fromkeys([*firsts.values(), *(ZOO[name] for name in (*QUICK, *TELLING))]))
 
 
 @pytest.mark.parametrize(
