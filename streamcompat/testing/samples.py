@@ -16,6 +16,9 @@ from streamcompat.testing.routes import Target
 from streamcompat.testing.strategies import BOUNDARY, CONTENT_TYPES, KINDS
 from streamcompat.testing.wire import WITH_BODY, Request
 
+DESCRIBED: Final = "schema"
+"""The kind of a body that the app's own document describes."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -99,5 +102,5 @@ def samples_for(route: Target, given: Sequence[Sample]) -> Sequence[Sample]:
     if route.method in _WITHOUT_BODY and not route.streams:
         return [EMPTY]
     what = route.described
-    own = [Sample("schema", what.body, what.content_type)] if what.content_type else []
+    own = [Sample(DESCRIBED, what.body, what.content_type)] if what.content_type else []
     return [*own, *SAMPLES] if route.method in WITH_BODY else [*own, *SAMPLES, EMPTY]

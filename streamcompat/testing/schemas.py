@@ -1,16 +1,21 @@
-"""Requests out of the OpenAPI document of an application: one value that each JSON Schema describes.
+"""Requests out of the OpenAPI document of an application: one value that each JSON Schema describes, and
+others like it.
 
-The rule: the value has what is required and no more, and is the plainest of its type. It need not satisfy
+The rule: the one value has what is required and no more, and is the plainest of its type. It need not satisfy
 every keyword of a schema: a value that the route refuses is one sample that it does not take.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
 
 _DEEPEST: Final = 12
 """Levels of a value; a schema may refer to itself."""
@@ -27,6 +32,10 @@ _FORMATS: Final = {
     "ipv6": "::1",
 }
 _TEXT: Final = "aé"
+_NESTED: Final = 4
+"""Levels of a value that vary."""
+_SHARED: Final = frozenset({"components", "definitions", "$defs"})
+"""Where a document has the schemas that others refer to."""
 
 
 def example(schema: object, document: Mapping[str, Any], level: int = 0) -> Any:
@@ -105,12 +114,14 @@ class Described:
         query: the required parameters, percent-encoded.
         headers: the required fields.
         content_type: of the body; empty if there is none, or none that could be made.
+        schema: of a body in JSON, with what its references lead to; empty if there is none.
     """
 
     query: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     content_type: str = ""
     body: bytes = b""
+    schema: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 def described(document: Mapping[str, Any], path: str, method: str) -> Described:
@@ -123,18 +134,69 @@ def described(document: Mapping[str, Any], path: str, method: str) -> Described:
         if parameter.get("required") and parameter.get("in") in ("query", "header"):
             value = _shown(example(parameter.get("schema", {}), document))
             (query if parameter["in"] == "query" else headers).append((parameter["name"], value))
-    kind, body = _body(_resolved(operation.get("requestBody"), document).get("content", {}), document)
-    return Described(urlencode(query), tuple(headers), kind, body)
+    content = _resolved(operation.get("requestBody"), document).get("content", {})
+    return Described(urlencode(query), tuple(headers), *_body(content, document))
 
 
-def _body(content: Mapping[str, Any], document: Mapping[str, Any]) -> tuple[str, bytes]:
+def _body(content: Mapping[str, Any], document: Mapping[str, Any]) -> tuple[str, bytes, Mapping[str, Any]]:
+    """The content type, a body, and the schema of a body in JSON."""
     for kind, media in content.items():
-        value = example(_resolved(media, document).get("schema", {}), document)
+        schema = _resolved(media, document).get("schema", {})
+        value = example(schema, document)
         if kind == "application/json" or kind.endswith("+json"):
-            return kind, json.dumps(value, ensure_ascii=False).encode()
+            whole = {
+                **_resolved(schema, document),
+                **{name: document[name] for name in _SHARED & document.keys()},
+            }
+            return kind, json.dumps(value, ensure_ascii=False).encode(), whole
         if kind == "application/x-www-form-urlencoded" and isinstance(value, dict):
-            return kind, urlencode({name: _shown(one) for name, one in value.items()}).encode()
-    return "", b""
+            return kind, urlencode({name: _shown(one) for name, one in value.items()}).encode(), {}
+    return "", b"", {}
+
+
+def generated(schema: Mapping[str, Any]) -> SearchStrategy[bytes]:
+    """Bodies in JSON that a schema describes, in so far as `values` looks at it."""
+    return values(schema, schema).map(lambda value: json.dumps(value, ensure_ascii=False).encode())
+
+
+def values(schema: object, document: Mapping[str, Any], level: int = 0) -> SearchStrategy[Any]:
+    """Values for a schema; of what is nested deeply, and of strings with a format or a pattern, the one of
+    `example` alone.
+
+    Args:
+        document: to which its references lead.
+    """
+    from hypothesis import strategies as st
+
+    whole, schema = schema, _resolved(schema, document)
+    if "const" in schema or level > _NESTED:
+        return st.just(example(whole, document))
+    if options := schema.get("enum"):
+        return st.sampled_from(list(options))
+    for name in ("anyOf", "oneOf"):
+        if schema.get(name):
+            return st.one_of([values(one, document, level + 1) for one in schema[name]])
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        return st.one_of([values({**schema, "type": one}, document, level) for one in kind])
+    if kind == "object" or (kind is None and "properties" in schema):
+        known = {name: values(one, document, level + 1) for name, one in schema.get("properties", {}).items()}
+        required = {name: known.pop(name, st.none()) for name in schema.get("required", ())}
+        return st.fixed_dictionaries(required, optional=known)
+    if kind == "array":
+        least = schema.get("minItems", 0)
+        most = min(schema.get("maxItems", least + 3), least + 3)
+        return st.lists(values(schema.get("items", {}), document, level + 1), min_size=least, max_size=most)
+    if kind == "boolean":
+        return st.booleans()
+    if kind == "integer" and "multipleOf" not in schema:
+        least = math.ceil(example({**schema, "type": "integer"}, document))
+        return st.integers(least, max(least, math.floor(schema.get("maximum", least + 1000))))
+    if kind == "string" and not schema.keys() & {"format", "pattern", "example", "examples"}:
+        least = schema.get("minLength", 0)
+        most = min(schema.get("maxLength", least + 8), least + 8)
+        return st.text('aé€😀 "\\\n', min_size=least, max_size=most)
+    return st.just(example(whole, document))
 
 
 def _shown(value: Any) -> str:

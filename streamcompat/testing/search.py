@@ -16,7 +16,8 @@ from streamcompat.testing.counterexample import Counterexample
 from streamcompat.testing.outcome import Outcome, Runs
 from streamcompat.testing.reduction import Pair
 from streamcompat.testing.routes import Target
-from streamcompat.testing.samples import EMPTY, NEVER, Sample, samples_for
+from streamcompat.testing.samples import DESCRIBED, EMPTY, NEVER, Sample, samples_for
+from streamcompat.testing.schemas import generated
 from streamcompat.testing.strategies import bodies
 from streamcompat.testing.wire import Request
 
@@ -284,7 +285,9 @@ class Search(Generic[R]):
                 best = found
                 break
         if best is None:
-            best = self._generated([sample for sample in self._taken if sample.has_strategy] or self._taken)
+            best = self._generated(
+                [one for one in self._taken if one.has_strategy or one.kind == DESCRIBED] or self._taken
+            )
         if best is None:
             return Verdict(CUTS, None if why else True, why)
         if isinstance(best, Pair):
@@ -301,6 +304,8 @@ class Search(Generic[R]):
         def of(sample: Sample) -> st.SearchStrategy[bytes]:
             if sample.has_strategy:
                 return bodies(sample.kind)
+            if sample.kind == DESCRIBED and self._route.described.schema:
+                return generated(self._route.described.schema)
             size = max(len(sample.body), 1)
             parts = st.tuples(st.just(0) | st.integers(0, size - 1), st.integers(1, size))
             return parts.map(lambda part: sample.body[part[0] : part[0] + part[1]])

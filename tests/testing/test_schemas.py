@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import find, given, settings
 
 from streamcompat.testing.probe import probe
-from streamcompat.testing.schemas import Described, described, example
+from streamcompat.testing.schemas import Described, described, example, generated
 
 NODE = {
     "type": "object",
@@ -93,3 +94,67 @@ def test_the_probe_sends_what_a_model_wants() -> None:
     assert route.route.target == "/items/1?q=a%C3%A9"
     assert route.takes == ["schema"]
     assert not route.broken and not route.unchecked
+
+
+SCHEMA = {
+    "type": "object",
+    "required": ["tags", "size"],
+    "properties": {
+        "tags": {"type": "array", "items": {"$ref": "#/components/Tag"}, "minItems": 1},
+        "size": {"type": "integer", "exclusiveMinimum": 2, "maximum": 9},
+        "note": {"anyOf": [{"type": "string", "maxLength": 3}, {"type": "null"}]},
+        "day": {"type": "string", "format": "date"},
+        "kind": {"enum": ["a", "b"]},
+        "open": {"type": ["boolean", "null"]},
+    },
+    "components": {
+        "Tag": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}}
+    },
+}
+
+
+@settings(database=None)
+@given(generated(SCHEMA))
+def test_more_values_of_a_schema(body: bytes) -> None:
+    value = json.loads(body)
+    assert value.keys() >= {"tags", "size"}
+    assert 2 < value["size"] <= 9
+    assert 1 <= len(value["tags"]) <= 4
+    assert all(isinstance(tag["name"], str) for tag in value["tags"])
+    assert value.get("note") is None or len(value["note"]) <= 3
+    assert value.get("day", "2024-01-31") == "2024-01-31"
+    assert value.get("kind", "a") in ("a", "b")
+    assert value.get("open") in (True, False, None)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [{}, {"type": "nonsense"}, {"$ref": "#/nowhere"}, {**NODE, "components": {"Node": NODE}}, {"enum": []}],
+)
+def test_a_schema_that_says_little_or_leads_to_itself_makes_values(schema: dict[str, Any]) -> None:
+    find(generated(schema), lambda body: bool(body), settings=settings(database=None, derandomize=True))
+
+
+def test_a_fault_that_the_plainest_value_does_not_show_is_found() -> None:
+    """Pieces that begin with a comma, of which an array of one item has none."""
+    fastapi = pytest.importorskip("fastapi", reason="fastapi is not installed")
+    app = fastapi.FastAPI(openapi_url=None)
+
+    async def add(request: Any) -> Any:
+        held, commas = b"", 0
+        async for piece in request.stream():
+            held += piece
+            commas += piece.startswith(b",")
+        if not isinstance(json.loads(held), list):
+            raise fastapi.HTTPException(422)
+        return commas
+
+    add.__annotations__ = {"request": fastapi.Request}
+    schema = {"type": "array", "items": {"type": "integer"}, "minItems": 1}
+    body = {"content": {"application/json": {"schema": schema}}}
+    app.post("/", response_model=None, openapi_extra={"requestBody": body})(add)
+    (route,) = probe(app, examples=20).routes
+    assert "schema" in route.takes
+    (_, cuts, *_) = route.verdicts
+    assert cuts.counterexample is not None
+    assert len(json.loads(cuts.counterexample.request.body)) > 1
