@@ -122,6 +122,7 @@ class Comparison:
         endless: how many answers of each route did not end.
         cut_short: how many took one app too long, and were compared as far as they came.
         own_pages: how many were refused with a page of Sanic's own, of which only the status was compared.
+        hidden_cuts: how many were cut before, and end as if they were whole on today's Sanic.
         unsteady: what the app before answers by chance, by time or by files on disk, and so is not compared;
             for each route, as by `answers.differing`.
         errors: an exception that the app before logged, for each route.
@@ -138,6 +139,7 @@ class Comparison:
     endless: Counter[ComparedRoute] = field(default_factory=Counter)
     cut_short: Counter[ComparedRoute] = field(default_factory=Counter)
     own_pages: Counter[ComparedRoute] = field(default_factory=Counter)
+    hidden_cuts: Counter[ComparedRoute] = field(default_factory=Counter)
     unsteady: dict[ComparedRoute, set[str]] = field(default_factory=dict)
     errors: dict[ComparedRoute, str] = field(default_factory=dict)
     unfinished: set[ComparedRoute] = field(default_factory=set)

@@ -22,6 +22,18 @@ def is_own_page(before: Answer, after: Answer) -> bool:
     return before.status == after.status >= 400 and _PAGE.match(b"".join(after.chunks)) is not None
 
 
+def hides_cut(before: Answer, after: Answer) -> bool:
+    """Whether a body that was cut after an exception ends, with the same bytes, as if it were whole."""
+    return (
+        after.complete
+        and not before.complete
+        and not before.endless
+        and before.status == after.status
+        and before.headers == after.headers
+        and before.chunks == after.chunks
+    )
+
+
 def comparable(answer: Answer) -> Answer:
     """The answer, with JSON as its value, cookies without the order of their attributes and the time at which
     they end, and without the type of no content."""

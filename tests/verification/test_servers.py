@@ -127,6 +127,13 @@ def test_the_pages_of_todays_sanic(page: str) -> None:
     assert not todays.is_own_page(answer(200, b""), answer(200, page.encode()))
 
 
+def test_a_cut_that_todays_sanic_hides() -> None:
+    cut, whole = Answer(200, (), (b"a",), complete=False), answer(200, b"a")
+    assert todays.hides_cut(cut, whole)
+    assert not todays.hides_cut(whole, cut) and not todays.hides_cut(whole, whole)
+    assert not todays.hides_cut(cut, answer(200, b"ab"))
+
+
 def test_what_is_left_of_an_answer() -> None:
     json = ("content-type", "application/json")
     assert todays.comparable(answer(200, b'{"a": "\\/"}', json)).chunks == (b'{"a": "/"}',)
