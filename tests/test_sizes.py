@@ -28,6 +28,7 @@ LARGE_CLASSES = {
     "ASGISlot": "one request of an ASGI server: its body, its messages and who waits for either",
     "App": "what the originals' application has, by their names",
     "BaseRequest": "what the originals' request has, each made once it is asked for",
+    "Endpoint": "plain values, worked out when the route is registered",
     "Route": "plain values, worked out when the route is registered",
     "Linker": "the graphs of one pass over all files",
     "Roles": "the tables of one pass over a file",

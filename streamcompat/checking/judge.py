@@ -51,6 +51,7 @@ class Judged:
 class _Entry(TypedDict):
     there: bool
     arguments: list[str]
+    positional: int
     why: str
     since: str
 
@@ -204,16 +205,22 @@ def _difference(use: Use, name: str, entry: _Entry) -> str | None:
         return entry["why"] or None
     if name != use.name or use.keywords is None:
         return None
-    told = [text for text in entry["arguments"] if _concerns(use, use.keywords, text)]
+    told = [text for text in entry["arguments"] if _concerns(use, use.keywords, text, entry["positional"])]
     return "; ".join([*told, *([entry["why"]] if entry["why"] else [])]) if told else None
 
 
-def _concerns(use: Use, keywords: tuple[str, ...], text: str) -> bool:
-    """Whether a call may be one that an argument's difference is about."""
-    if text.endswith("only by its name"):
-        return use.positional > 1
-    named = re.findall(r"`\**(\w+)`", text)
-    return bool({*named} & {*keywords}) or "**" in keywords or use.positional > 1
+def _concerns(use: Use, keywords: tuple[str, ...], text: str, alike: int) -> bool:
+    """Whether a call may be one that an argument's difference is about.
+
+    Args:
+        alike: how many arguments by position stand where they stood.
+    """
+    named = {*re.findall(r"`\**(\w+)`", text)}
+    if text.endswith("must be given"):
+        return not use.positional and not named & {*keywords, "**"} and "**" not in keywords
+    if use.positional > alike:
+        return True
+    return not text.endswith("only by its name") and bool(named & {*keywords} or "**" in keywords)
 
 
 def _missing(use: Use, assigned: set[str]) -> _Said | None:

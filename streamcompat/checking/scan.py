@@ -29,6 +29,9 @@ _OBJECTS: Final = APPS | {
 }
 _CATCHES: Final = {"ImportError", "ModuleNotFoundError", "AttributeError", "Exception"}
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
+_SCOPES: Final = (
+    ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef | ast.ListComp | ast.SetComp
+) | (ast.DictComp | ast.GeneratorExp)
 
 
 class Use(NamedTuple):
@@ -200,6 +203,26 @@ class _Reader(ast.NodeVisitor):
 
     # ---- the second walk ----
 
+    def _visit_function(self, node: _Function | ast.Lambda) -> None:
+        """A parameter stands for what the function is given, not for what the module has of its name."""
+        hidden = {name: self._bound.pop(name) for name in _parameters(node) if name in self._bound}
+        inner = node.body if isinstance(node.body, list) else [node.body]
+        for one in inner:
+            self.visit(one)
+        self._bound |= hidden
+        for outer in ast.iter_child_nodes(node):
+            if outer not in inner:
+                self.visit(outer)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self._visit_function(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        self._visit_function(node)
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        self._visit_function(node)
+
     def visit_Import(self, node: ast.Import) -> None:
         if not self._guards:
             self._found.imports += [(alias.name, node.lineno) for alias in node.names]
@@ -301,6 +324,32 @@ class _Reader(ast.NodeVisitor):
                 return APPS[f"{flavour}.{_class(flavour)}"]
             return f"{above}.{node.attr}"
         return None
+
+
+def _parameters(node: _Function | ast.Lambda) -> set[str]:
+    """The names of a function's parameters, and those that it assigns and does not declare global."""
+    given = node.args
+    every = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+    names = {one.arg for one in every if one is not None}
+    if isinstance(node, ast.Lambda):
+        return names
+    outer: set[str] = set()
+    for one in _own_nodes(node.body):
+        if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
+            names.add(one.id)
+        elif isinstance(one, ast.Global | ast.Nonlocal):
+            outer.update(one.names)
+    return names - outer
+
+
+def _own_nodes(body: list[ast.stmt]) -> Iterator[ast.AST]:
+    """The nodes of a function's body that are in no function, class or comprehension within it."""
+    left: list[ast.AST] = list(body)
+    while left:
+        node = left.pop()
+        yield node
+        if not isinstance(node, _SCOPES):
+            left += ast.iter_child_nodes(node)
 
 
 def _class(flavour: str) -> str:

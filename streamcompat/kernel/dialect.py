@@ -39,6 +39,8 @@ class Dialect:
         self_handlers: a handler outside of a class may take `self`: the app or blueprint that it is
             registered on.
         unquote_path: routes are matched against the percent-decoded path.
+        negative_numbers: `<n:int>` and `<n:number>` take them.
+        files_without_name: a part of a form whose file name is empty is a file, not a field.
         body_before_middleware: request middleware sees the body on a route that does not stream.
         first_name_wins: if several routes have one name, `url_for` builds the first, not the last.
         ip_has_port: `request.ip` is a tuple of the address and the port.
@@ -63,6 +65,8 @@ class Dialect:
     env_numbers: bool
     self_handlers: bool
     unquote_path: bool
+    negative_numbers: bool
+    files_without_name: bool
     body_before_middleware: bool
     first_name_wins: bool
     ip_has_port: bool

@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from streamcompat.kernel.routes import router as kernel
-from streamcompat.kernel.routes.router import REGEX_TYPES, Parameter, Route, RouteDoesNotExist, RouteExists
+from streamcompat.kernel.routes.parameters import REGEX_TYPES, Parameter
+from streamcompat.kernel.routes.router import Route, RouteDoesNotExist, RouteExists
 from streamcompat.mach9_api.dialect import MACH9, method_not_allowed
 
 __all__ = ["REGEX_TYPES", "Parameter", "Route", "RouteDoesNotExist", "RouteExists", "Router"]

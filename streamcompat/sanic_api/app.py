@@ -130,7 +130,7 @@ class Sanic(Hooked, TakesNamed, Registered, Application):
 
     def use_dialect(self, dialect: Dialect) -> None:
         super().use_dialect(dialect)
-        self.router.dialect = dialect
+        self.router.use_dialect(dialect)
 
     def take_settings(self, settings: Mapping[str, Any]) -> None:
         """Takes over what a protocol class sets."""

@@ -27,6 +27,8 @@ SANIC = Dialect(
     env_numbers=True,
     self_handlers=False,
     unquote_path=True,
+    negative_numbers=False,
+    files_without_name=False,
     body_before_middleware=True,
     first_name_wins=False,
     ip_has_port=False,
@@ -84,7 +86,14 @@ def of_release(release: str) -> Dialect:
 
 def _dialect(release: tuple[int, int]) -> Dialect:
     if release not in _BY_RELEASE:
-        _BY_RELEASE[release] = replace(_SANIC_18, release=release)
+        since_19 = release >= (19, 3)
+        _BY_RELEASE[release] = replace(
+            _SANIC_18,
+            release=release,
+            negative_numbers=since_19,
+            files_without_name=since_19,
+            unquote_path=release < (21, 3),
+        )
     return _BY_RELEASE[release]
 
 

@@ -254,7 +254,8 @@ def exception_response(
     """The page of an exception.
 
     Args:
-        fallback: `html`, `json`, `text` or `auto`; `None` for the setting FALLBACK_ERROR_FORMAT.
+        fallback: `html`, `json`, `text` or `auto`, where the route says none; `None` for the setting
+            FALLBACK_ERROR_FORMAT.
         base: makes it where nothing tells the form.
         renderer: makes it in any case.
     """
@@ -262,7 +263,8 @@ def exception_response(
         renderer = base
         if request is not None:
             by_release = "html" if request._dialect.release < AUTO_SINCE else "auto"
-            form = fallback or str(request.app.config.get("FALLBACK_ERROR_FORMAT") or by_release)
+            own = request._endpoint.error_format if request._endpoint is not None else None
+            form = own or fallback or str(request.app.config.get("FALLBACK_ERROR_FORMAT") or by_release)
             renderer = _chosen(request, form, base)
     return renderer(request, exception, debug).render()
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from streamcompat.kernel.routes import router as kernel
-from streamcompat.kernel.routes.router import REGEX_TYPES, Parameter, Route, RouteDoesNotExist, RouteExists
+from streamcompat.kernel.routes.parameters import REGEX_TYPES, Parameter
+from streamcompat.kernel.routes.router import Route, RouteDoesNotExist, RouteExists
 from streamcompat.sanic_api.dialect import SANIC
 from streamcompat.sanic_api.overridden import warn_of_overridden
 

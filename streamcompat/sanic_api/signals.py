@@ -14,7 +14,7 @@ from enum import Enum
 from inspect import isawaitable
 from typing import Any, Final, NamedTuple
 
-from streamcompat.kernel.routes.router import PARAMETER, parse_parameter_string
+from streamcompat.kernel.routes.parameters import PARAMETER, parse_parameter_string
 from streamcompat.sanic_api.exceptions import InvalidSignal, NotFound
 
 __all__ = ["RESERVED_NAMESPACES", "SENT", "Event", "Signal", "Signals"]

@@ -14,6 +14,7 @@ from typing import Any, Final
 from streamcompat.kernel.routes.endpoints import OF_DECORATORS, RouteOptions
 from streamcompat.kernel.routes.registration import GET, Decorator, H, Registration, view_methods
 from streamcompat.kernel.routes.signatures import options_of, takes_options
+from streamcompat.sanic_api.exceptions import SanicException
 
 __all__ = ["ListensAndRoutes", "StreamRoutes"]
 
@@ -29,6 +30,7 @@ _SINCE_18: Final = (
 _OPTIONS: Final = OF_DECORATORS | {
     name: Parameter(name, Parameter.KEYWORD_ONLY, default=None) for name in _SINCE_18
 }
+ERROR_FORMS: Final = ("auto", "html", "json", "text")
 _ROUTE_ORDER: Final = ("host", "strict_slashes", "stream", "version", "name", "ignore_body")
 _ADD_ORDER: Final = ("methods", "host", "strict_slashes", "version", "name", "stream")
 
@@ -41,22 +43,30 @@ class StreamRoutes(Registration):
         """Registers the decorated handler for `methods`, or for any method if `None`.
 
         Of 21.x: `version_prefix` stands in the place of `/v`; `ctx_NAME=` are values of
-        `request.route.ctx`. `ignore_body`, `apply`, `error_format`, `unquote`, `static` and `websocket` are
-        accepted without effect.
+        `request.route.ctx`; `unquote` decodes the parameters where paths are matched as they were sent, and
+        `error_format` is that of the route's error pages. `ignore_body`, `apply`, `static` and `websocket`
+        are accepted without effect.
 
-        Raises: TypeError: there is no such option.
+        Raises: TypeError: there is no such option. SanicException: there is no such form of error pages.
         """
         context = {
             name.removeprefix("ctx_"): options.pop(name) for name in list(options) if _is_context(name)
         }
         prefix = options.pop("version_prefix", None)
+        unquotes, form = bool(options.pop("unquote", False)), options.pop("error_format", None)
+        if form and form not in ERROR_FORMS:
+            raise SanicException(f"Unknown format: {form}")
         for name in _SINCE_18:
             options.pop(name, None)
         unknown = sorted(options.keys() - _OPTIONS.keys())
         if unknown:
             raise TypeError(f"route() got an unexpected keyword argument {unknown[0]!r}")
         route_options = RouteOptions(
-            **options, version_prefix=None if prefix == "/v" else prefix, context=context or None
+            **options,
+            version_prefix=None if prefix == "/v" else prefix,
+            context=context or None,
+            unquote=unquotes,
+            error_format=form or None,
         )
 
         def register(handler: H) -> H:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from hypothesis import strategies as st
 
-from streamcompat.kernel.routes.router import PARAMETER
+from streamcompat.kernel.routes.parameters import PARAMETER
 from streamcompat.serving.served_app import ServedApp
 from streamcompat.testing import Request, strategies
 from streamcompat.testing.applications import own

@@ -50,6 +50,24 @@ def found(source: str, *others: str, version: tuple[int, int] = NOW) -> list[tup
             "sanic.request.Request.parsed_json",
         ),
         ("from sanic.response import file\nfile('a', 'b', 'c')", "differs", "sanic.response.file"),
+        ("from sanic import Blueprint\nBlueprint()", "differs", "sanic.Blueprint"),
+        (APP + "app.run('h', 1, True, None, None, 2)", "differs", "sanic.app.Sanic.run"),
+        # A name that is hidden elsewhere.
+        (
+            "from sanic import response\ndef f(response): pass\ndef g(x=response.streem):\n    pass",
+            "missing",
+            "sanic.response.streem",
+        ),
+        (
+            "from sanic import response\ndef f():\n    [1 for response in x]\n    response.streem",
+            "missing",
+            "sanic.response.streem",
+        ),
+        (
+            "from sanic import response\ndef f():\n    global response\n    response = response.streem",
+            "missing",
+            "sanic.response.streem",
+        ),
         ("from sanic import Sanic\nSanic('a', None, None)", "differs", "sanic.Sanic"),
         (APP + "def h(request):\n    return request.user", "unknown", "sanic.request.Request.user"),
         # What Python removed.
@@ -88,6 +106,23 @@ def test_what_is_found(source: str, kind: str, name: str) -> None:
         + "app.run(port=1)",
         "from mach9 import Mach9\napp = Mach9()\ndef h(request):\n    request.headers; request.app.config.X",
         "from sanic import Sanic\nSanic('a')",
+        # By position as in each release, whatever its name.
+        APP + "@app.listener('before_server_start')\ndef f(app, loop): pass",
+        APP + "@app.middleware('request')\ndef f(request): pass\n@app.middleware\ndef g(request): pass",
+        APP + "app.run('127.0.0.1', 8000)\napp.run('127.0.0.1', 8000, True, workers=2)",
+        APP + "app.add_websocket_route(f, '/feed')\napp.websocket('/x', 'a.example')(f)",
+        APP + "def h(request):\n    return request.get('a', 1)",
+        "from sanic.exceptions import Unauthorized\nUnauthorized('m', 'Bearer', realm='r')",
+        "from sanic import Blueprint\nBlueprint('b'); Blueprint(name='b'); Blueprint(**options)",
+        "from mach9 import Blueprint\nb = Blueprint('b')\nb.route('/')\nb.listener('before_server_start')",
+        "from sanic.response import redirect, json\nredirect('/'); json({}, 201, {})",
+        # What a function is given, or makes, is not what the module has of that name.
+        "from sanic import response\ndef after(request, response):\n    response.headers; response.streem",
+        "from sanic import response\nf = lambda response: response.streem",
+        "from sanic import response\nasync def f(*response, **text):\n    response.streem",
+        "from sanic import response\ndef f():\n    with x as response:\n        response.streem",
+        "from sanic import response\ndef f():\n    for response in x:\n        response.streem",
+        "from sanic import response\ndef f(response):\n    def g():\n        return response.streem",
         "from sanic.response import file\nfile('a', headers={})",
         # There is an alternative.
         "try:\n    from sanic.response import streem\nexcept ImportError:\n    streem = None",

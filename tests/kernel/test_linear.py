@@ -10,14 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamcompat.kernel.dialect import Dialect
 from streamcompat.kernel.routes.linear import LinearPattern, linear_pattern
-from streamcompat.kernel.routes.router import PARAMETER, REGEX_TYPES, Route
+from streamcompat.kernel.routes.parameters import PARAMETER, REGEX_TYPES, WITH_SIGN
+from streamcompat.kernel.routes.router import Route
+from streamcompat.sanic_api.dialect import SANIC, of_release
 
 UUID = "01234567-89ab-cdef-0123-456789abcdef"
 # A parameter that may be empty is alone in its segment, so its expression is linear.
 PATTERNS = {kind: pattern for kind, (_, pattern) in REGEX_TYPES.items() if kind != "strorempty"} | {
     "file": "/?.+"
 }
+PATTERNS |= {f"{kind}, signed": pattern for kind, (_, pattern) in WITH_SIGN.items()}
 
 
 def expression(literals: list[str], kinds: list[str]) -> re.Pattern[str]:
@@ -45,7 +49,27 @@ def test_it_finds_what_the_expression_finds(literals: list[str], kinds: list[str
 
 @pytest.mark.parametrize("kind", sorted(PATTERNS))
 @pytest.mark.parametrize(
-    "text", ["a", "1", "1.5", "\\", "a/b", "/a", "", "\n", "\na", "a\nb", UUID, UUID.upper(), "٣", "é"]
+    "text",
+    [
+        "a",
+        "1",
+        "1.5",
+        "\\",
+        "a/b",
+        "/a",
+        "",
+        "\n",
+        "\na",
+        "a\nb",
+        "-",
+        "-1",
+        "1-",
+        "--1",
+        UUID,
+        UUID.upper(),
+        "٣",
+        "é",
+    ],
 )
 def test_each_type_takes_what_its_pattern_takes(kind: str, text: str) -> None:
     found = LinearPattern(["", ""], [PATTERNS[kind]]).fullmatch(text)
@@ -65,6 +89,11 @@ AMBIGUOUS = [
     "/<a:alpha><b:alpha>-<c:uuid>",
     "/<a:alpha>-<c:uuid>-<b>",
 ]
+SIGNED = [
+    "/<a:path>/<n:int>/<b:path>/x",
+    "/<a:path>/<n:number>/<b:path>/<m:int>/<c:path>",
+    "/<a:int>-<b:int>-<c:number>x",
+]
 PLAIN = [
     "/<a>",
     "/<a:path>",
@@ -83,13 +112,19 @@ class Refuses:
         raise AssertionError("the expression was asked, which takes more than linear time")
 
 
-def route(uri: str) -> Route:
-    return Route(uri, None, lambda request: None, frozenset())
+def route(uri: str, dialect: Dialect = SANIC) -> Route:
+    return Route(uri, None, lambda request: None, frozenset(), dialect)
 
 
-@pytest.mark.parametrize("uri", AMBIGUOUS)
+@pytest.mark.parametrize(
+    ("uri", "dialect"),
+    [*((uri, SANIC) for uri in AMBIGUOUS), *((uri, of_release("19.3")) for uri in SIGNED)],
+    ids=lambda one: one if isinstance(one, str) else one.release[0],
+)
 @pytest.mark.parametrize("unit", ["/a", "/1", "/", "-", "1", "a", ".", "/1/\n", "\n", "-/"])
-def test_a_long_path_costs_as_much_again_for_as_much_again(uri: str, unit: str, monkeypatch: Any) -> None:
+def test_a_long_path_costs_as_much_again_for_as_much_again(
+    uri: str, dialect: Dialect, unit: str, monkeypatch: Any
+) -> None:
     """No expression is asked, and each part of the route goes over the path twice at most."""
     passes: list[int] = []
     places = linear_pattern.__globals__["_Class"].places
@@ -98,7 +133,7 @@ def test_a_long_path_costs_as_much_again_for_as_much_again(uri: str, unit: str, 
         "places",
         lambda self, path: passes.append(len(path)) or places(self, path),
     )
-    one = route(uri)
+    one = route(uri, dialect)
     monkeypatch.setattr(one, "pattern", Refuses())
     cost = []
     for count in (2_000, 4_000):

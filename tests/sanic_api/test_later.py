@@ -567,6 +567,31 @@ class TestErrorPages:
         assert (found.field("content-type") or "").startswith(kind)
         assert said in found.text
 
+    @pytest.mark.parametrize(
+        ("form", "accepts", "kind"),
+        [
+            ("json", None, "application/json"),
+            ("text", None, "text/plain"),
+            ("html", None, "text/html"),
+            ("json", "text/html", "text/html"),
+            ("auto", "application/json", "application/json"),
+            (None, None, "text/html"),
+        ],
+    )
+    async def test_that_of_a_route(self, form, accepts, kind):
+        compat("21.12")
+        app = Sanic("app", load_env=False)
+        app.config.FALLBACK_ERROR_FORMAT = "html"
+
+        @app.route("/", error_format=form)
+        async def fails(request):
+            raise SanicException("gone", 410)
+
+        found = await ask(app, "GET", "/", headers={"accept": accepts} if accepts else {})
+        assert (found.status, (found.field("content-type") or "").partition(";")[0]) == (410, kind)
+        with pytest.raises(SanicException, match="Unknown format: xml"):
+            app.route("/other", error_format="xml")
+
     @pytest.mark.parametrize("form", ["html", "json", "text"])
     @pytest.mark.parametrize("debug", [False, True])
     async def test_what_came_from_outside_is_escaped_and_details_stay_inside(self, form, debug):

@@ -163,13 +163,13 @@ async def test_a_removed_route_that_was_cached(app):
 
 @pytest.mark.parametrize("release", versions.RELEASES)
 @pytest.mark.parametrize("in_app", [False, True])
-async def test_paths_were_matched_as_sent_before_08(release, in_app):
+async def test_paths_are_matched_as_sent_before_08_and_since_21(release, in_app):
     app = Sanic("early", load_env=False) if in_app else None
     compat(release, app)
     app = app or Sanic("app", load_env=False)
     app.route("/<a>")(lambda request, a: text(a))
     encoded, slash = await ask(app, "GET", "/a%20b"), await ask(app, "GET", "/x%2Fy")
-    if release in OLD:
+    if release in OLD or release == "21.12":
         assert (encoded.text, slash.text) == ("a%20b", "x%2Fy")
     else:
         assert (encoded.text, slash.status) == ("a b", 404)
@@ -343,3 +343,72 @@ def test_a_request_made_by_hand_has_the_release_of_the_process(release, ip, toke
     compat(release)
     made = Request(b"/", {"authorization": "Bearer Token x"})
     assert (made.ip, made.token) == (ip, token)
+
+
+def with_parameters(release: str | None) -> Sanic:
+    """An app with typed routes; a release that is chosen after they are registered decides all the same."""
+    app = Sanic("app", load_env=False)
+
+    @app.route("/text/<value>")
+    @app.route("/int/<value:int>", name="whole")
+    @app.route("/number/<value:number>")
+    @app.route("/between/<value:int>x")
+    @app.route("/decoded/<value>", unquote=True)
+    async def handler(request, value):
+        return text(repr(value))
+
+    if release is not None:
+        compat(release, app)
+    return app
+
+
+SENT_AS_IT_IS = {
+    "/text/a%20b": "'a%20b'",
+    "/text/a%2Fb": "'a%2Fb'",
+    "/decoded/a%2Fb%20c": "'a/b c'",
+}
+DECODED = {"/text/a%20b": "'a b'", "/text/a%2Fb": None, "/decoded/a%2Fb%20c": None, "/decoded/a%20b": "'a b'"}
+NEGATIVE = {"/int/-5": "-5", "/number/-1.5": "-1.5", "/between/-12x": "-12", "/int/-": None, "/int/--5": None}
+REFUSED = dict.fromkeys(NEGATIVE)
+ALWAYS = {"/int/5": "5", "/number/1.5": "1.5", "/between/12x": "12", "/int/5-": None, "/number/1-1": None}
+PATHS = {
+    "0.5": SENT_AS_IT_IS | REFUSED,
+    "0.7": SENT_AS_IT_IS | REFUSED,
+    "0.8": DECODED | REFUSED,
+    "18.12": DECODED | REFUSED,
+    "19.3": DECODED | NEGATIVE,
+    "20.12": DECODED | NEGATIVE,
+    "21.3": SENT_AS_IT_IS | NEGATIVE,
+    "21.12": SENT_AS_IT_IS | NEGATIVE,
+}
+
+
+@pytest.mark.parametrize("of_app", [False, True], ids=["the process", "an app"])
+@pytest.mark.parametrize("release", PATHS)
+async def test_how_paths_are_matched(release, of_app):
+    if not of_app:
+        compat(release)
+    app = with_parameters(release if of_app else None)
+    for path, expected in (PATHS[release] | ALWAYS).items():
+        found = await ask(app, "GET", path)
+        assert (found.status, found.text if expected else None) == (200 if expected else 404, expected), path
+    if release >= "19":
+        assert app.url_for("whole", value="-5") == "/int/-5"
+
+
+@pytest.mark.parametrize(("release", "files"), [("0.8", {}), ("18.12", {}), ("19.3", {"f": [("", 0)]})])
+async def test_a_file_that_nobody_chose(release, files):
+    compat(release)
+    app = Sanic("app", load_env=False)
+
+    @app.post("/")
+    async def handler(request):
+        found = {name: [(one.name, len(one.body)) for one in sent] for name, sent in request.files.items()}
+        return text(repr((found, sorted(request.form))))
+
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="f"; filename=""\r\n'
+        b"Content-Type: application/octet-stream\r\n\r\n\r\n--x--\r\n"
+    )
+    found = await ask(app, "POST", "/", body, headers={"content-type": "multipart/form-data; boundary=x"})
+    assert found.text == repr((files, [] if files else ["f"]))

@@ -27,11 +27,14 @@ Form = tuple[RequestParameters, RequestParameters]
 """The fields (texts) and the files (`File`)."""
 
 
-def parse_form(content_type: str, body: bytes, most: int | None = MOST) -> Form:
+def parse_form(
+    content_type: str, body: bytes, most: int | None = MOST, files_without_name: bool = False
+) -> Form:
     """The fields and the files of a form body; both empty for any other content type.
 
     Args:
         most: parts or fields that may come, with and without a name; `None` for any number.
+        files_without_name: a part whose file name is empty is a file, not a field.
     Raises: ValueError (or a subclass of it): the body is not what its content type says; TooMuch: too many
         parts or fields, or a part with too long a header.
     """
@@ -39,7 +42,7 @@ def parse_form(content_type: str, body: bytes, most: int | None = MOST) -> Form:
     if kind == "application/x-www-form-urlencoded":
         return _parse_urlencoded(body, most), RequestParameters()
     if kind == "multipart/form-data":
-        return _parse_multipart(content_type, body, most)
+        return _parse_multipart(content_type, body, most, files_without_name)
     return RequestParameters(), RequestParameters()
 
 
@@ -89,7 +92,9 @@ def _unhexed(found: re.Match[bytes]) -> bytes:
     return _ESCAPES[text] if len(text) == 3 else bytes.fromhex(text.replace(b"%", b"").decode("ascii"))
 
 
-def _parse_multipart(content_type: str, body: bytes, most: int | None) -> Form:
+def _parse_multipart(
+    content_type: str, body: bytes, most: int | None, files_without_name: bool = False
+) -> Form:
     parser = PartsParser(content_type, most)
     parser.feed(body)
     fields, files = RequestParameters(), RequestParameters()
@@ -100,8 +105,9 @@ def _parse_multipart(content_type: str, body: bytes, most: int | None) -> Form:
         if piece is not Sign.PART_END:
             break
         if head.name is not None:
-            if head.filename is not None:
-                files.setdefault(head.name, []).append(File(head.content_type, bytes(content), head.filename))
+            filename = "" if files_without_name and head.has_empty_filename else head.filename
+            if filename is not None:
+                files.setdefault(head.name, []).append(File(head.content_type, bytes(content), filename))
             else:
                 fields.setdefault(head.name, []).append(decode_text(bytes(content), head.charset))
     parser.close()

@@ -43,11 +43,12 @@ class PartHead:
     Attributes:
         name: of the form's field; `None` where the part has none.
         filename: as the client sent it, which may hold anything; `None` for a plain field.
+        has_empty_filename: of a file that nobody chose, as browsers send it.
         content_type: without its parameters; `text/plain` where the part says nothing (RFC 7578 §4.4).
         charset: of a text, as the client named it; `utf-8` where the part says nothing.
     """
 
-    __slots__ = ("_block", "charset", "content_type", "filename", "name")
+    __slots__ = ("_block", "charset", "content_type", "filename", "has_empty_filename", "name")
 
     def __init__(self, block: bytes) -> None:
         if not _are_fields(block):
@@ -60,6 +61,7 @@ class PartHead:
         self.content_type, options = parse_options(fields.get(b"content-type", "text/plain"))
         self.name: str | None = _text(disposition.get("name"))
         self.filename: str | None = _text(disposition.get("filename"))
+        self.has_empty_filename: bool = disposition.get("filename") == ""
         self.charset: str = options.get("charset", "utf-8")
 
     @property

@@ -394,7 +394,12 @@ class BaseRequest(dict[str, Any]):
             try:
                 # One that was made by hand has no app.
                 most = self.app.config.FORM_MAX_FIELDS if self.app else MOST_FIELDS
-                self._form = parse_form(self.content_type, self.body, None if most is None else int(most))
+                self._form = parse_form(
+                    self.content_type,
+                    self.body,
+                    None if most is None else int(most),
+                    self.app.dialect.files_without_name if self.app else False,
+                )
             except TooMuch as error:
                 raise self.app.dialect.payload_too_large(f"Failed when parsing form: {error}") from error
             except Exception as error:

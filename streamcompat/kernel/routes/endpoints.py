@@ -43,6 +43,8 @@ class RouteOptions:
         static: the route serves files; its name is kept apart from those of handlers.
         version_prefix: what stands before `version` in the path; `/v` where it is `None`.
         context: values of the route's own, for `request.route.ctx` of Sanic.
+        unquote: parameters are percent-decoded where the path is matched as it was sent.
+        error_format: of the route's error pages; `None` for what the configuration says.
     """
 
     host: Host = None
@@ -60,12 +62,14 @@ class RouteOptions:
     static: bool = False
     version_prefix: str | None = None
     context: Mapping[str, object] | None = None
+    unquote: bool = False
+    error_format: str | None = None
 
 
 OF_DECORATORS: Final = {
     name: parameter
     for name, parameter in signature(RouteOptions).parameters.items()
-    if name not in ("owner", "prefix", "static", "version_prefix", "context")
+    if name not in ("owner", "prefix", "static", "version_prefix", "context", "unquote", "error_format")
 }
 """The options that a decorator takes; the others are said by what registers the route."""
 
@@ -76,7 +80,7 @@ class Endpoint:
     Attributes:
         name: the handler's own, behind the name of its blueprint: `blueprint.handler`.
         request_stream: makes `request.stream`, with the API of the app's or blueprint's flavour.
-        context: as the route's option.
+        context, error_format: as the route's options.
     """
 
     __slots__ = (
@@ -85,6 +89,7 @@ class Endpoint:
         "body_rate",
         "call",
         "context",
+        "error_format",
         "handler",
         "on_disconnect",
         "request_stream",
@@ -107,6 +112,7 @@ class Endpoint:
         self.name: str = f"{options.prefix}.{name}" if options.prefix else name
         self.stream: bool = stream
         self.context: Mapping[str, object] | None = options.context
+        self.error_format: str | None = options.error_format
         self.on_disconnect: OnDisconnect | None = options.on_disconnect
         self.body_limit: int | None = options.body_limit
         self.body_idle: float | None = options.body_idle

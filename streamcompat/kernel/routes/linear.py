@@ -56,6 +56,8 @@ _PARTS: dict[str, list[Part]] = {
     r"[^/]+": [Part(_NO_SLASH, _NO_SLASH)],
     r"\d+": [Part(_DIGIT, _DIGIT)],
     r"[0-9\\.]+": [Part(_NUMBER, _NUMBER)],
+    r"[-\d]\d*": [Part(_Class(r"[-\d]"), _DIGIT)],
+    r"[-0-9\\.][0-9\\.]*": [Part(_Class(r"[-0-9\\.]"), _NUMBER)],
     r"[A-Za-z]+": [Part(_LETTER, _LETTER)],
     r"[^/].*?": [Part(_NO_SLASH, _ANY, lazy=True)],
     r"/?.+": [Part(_ANY, _ANY)],

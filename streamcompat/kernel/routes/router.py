@@ -8,12 +8,10 @@ literal segments match the path.
 from __future__ import annotations
 
 import re
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
-from datetime import date
 from itertools import chain
-from typing import ClassVar, Final, NamedTuple, NoReturn
+from typing import ClassVar, Final, NoReturn
 from urllib.parse import unquote
 
 from streamcompat.kernel.dialect import Dialect
@@ -22,46 +20,16 @@ from streamcompat.kernel.routes.binding import adapt
 from streamcompat.kernel.routes.endpoints import Endpoint, RouteOptions, answers_asterisk
 from streamcompat.kernel.routes.index import Index, Segment
 from streamcompat.kernel.routes.linear import linear_pattern
+from streamcompat.kernel.routes.parameters import (
+    PARAMETER,
+    TEXT,
+    TEXT_OR_NOTHING,
+    WITHOUT_SLASH,
+    Parameter,
+    after_unquoting,
+    parse_parameter_string,
+)
 from streamcompat.kernel.routes.views import CompositionView, Handler, marked_stream
-
-PARAMETER: Final = re.compile(r"<(.+?)>")
-
-_TEXT = r"[^/]+"
-_TEXT_OR_NOTHING = r"[^/]*"
-
-
-def _only(pattern: str, cast: Callable[[str], object]) -> Callable[[str], object]:
-    """A cast that raises ValueError for a text that the pattern does not match."""
-    allowed = re.compile(pattern, re.ASCII)
-
-    def convert(text: str) -> object:
-        if allowed.fullmatch(text) is None:
-            raise ValueError(f"{text!r} does not match {pattern}")
-        return cast(text)
-
-    return convert
-
-
-_float = _only(r"-?(?:\d+(?:\.\d*)?|\.\d+)", float)
-_slug = _only(r"[a-z0-9]+(?:-[a-z0-9]+)*", str)
-_date = _only(r"\d{4}-\d{2}-\d{2}", date.fromisoformat)
-
-REGEX_TYPES: dict[str, tuple[Callable[[str], object], str]] = {
-    "string": (str, _TEXT),
-    "int": (int, r"\d+"),
-    "number": (float, r"[0-9\\.]+"),
-    "alpha": (str, r"[A-Za-z]+"),
-    "path": (str, r"[^/].*?"),
-    "uuid": (uuid.UUID, r"[A-Fa-f0-9]{8}-(?:[A-Fa-f0-9]{4}-){3}[A-Fa-f0-9]{12}"),
-    # Of Sanic since 21.3. The cast refuses what the type does not allow: an expression for it could be tried
-    # in many ways where a segment has several parameters.
-    "str": (str, _TEXT),
-    "float": (_float, _TEXT),
-    "slug": (_slug, _TEXT),
-    "strorempty": (str, _TEXT_OR_NOTHING),
-    "ymd": (_date, _TEXT),
-}
-_WITHOUT_SLASH = frozenset(pattern for kind, (_, pattern) in REGEX_TYPES.items() if kind != "path")
 
 
 class RouteExists(Exception):
@@ -70,13 +38,6 @@ class RouteExists(Exception):
 
 class RouteDoesNotExist(Exception):
     """No route was registered with this path."""
-
-
-class Parameter(NamedTuple):
-    """A parameter of a route: its name, and the function that converts the matched text to its value."""
-
-    name: str
-    cast: Callable[[str], object]
 
 
 class Route:
@@ -89,9 +50,27 @@ class Route:
         implied: it differs from a registered route only in the slash at the end; a registered route of the
             same path replaces it.
         endpoints: by method; the key `None` stands for all other methods.
+
+    Args:
+        unquotes: the values of parameters are percent-decoded, where the path is not.
     """
 
-    def __init__(self, uri: str, host: str | None, handler: Handler, methods: frozenset[str]) -> None:
+    parameters: list[Parameter]
+    patterns: list[str]
+    pattern: re.Pattern[str]
+    # Group numbers are looked up, because a parameter's pattern may contain groups.
+    fields: list[tuple[str, Callable[[str], object], int]]
+    segments: list[Segment]
+
+    def __init__(
+        self,
+        uri: str,
+        host: str | None,
+        handler: Handler,
+        methods: frozenset[str],
+        dialect: Dialect,
+        unquotes: bool = False,
+    ) -> None:
         self.uri = uri
         self.host = host
         self.handler = handler
@@ -99,25 +78,31 @@ class Route:
         self.name: str | None = None
         self.implied = False
         self.endpoints: dict[str | None, Endpoint] = {}
-        self.parameters: list[Parameter] = []
-        self.patterns: list[str] = []
+        self._unquotes = unquotes
+        self.compile(dialect)
+
+    def compile(self, dialect: Dialect) -> None:
+        """Makes what matches paths, by the rules of a release."""
+        uri = self.uri
+        self.parameters, self.patterns = [], []
         expression = ""
         end = 0
         for found in PARAMETER.finditer(uri):
-            name, cast, pattern = parse_parameter_string(found[1])
-            if pattern == _TEXT_OR_NOTHING and (uri[found.start() - 1] + uri[found.end() :][:1]).strip("/"):
+            name, cast, pattern = parse_parameter_string(found[1], dialect.negative_numbers)
+            if pattern == TEXT_OR_NOTHING and (uri[found.start() - 1] + uri[found.end() :][:1]).strip("/"):
                 raise ValueError(f"a parameter that may be empty must be alone in its segment: {uri}")
             expression += f"{re.escape(uri[end : found.start()])}(?P<p{len(self.parameters)}>{pattern})"
+            if self._unquotes and not dialect.unquote_path:
+                cast = after_unquoting(cast)
             self.parameters.append(Parameter(name, cast))
             self.patterns.append(pattern)
             end = found.end()
-        self.pattern: re.Pattern[str] = re.compile(expression + re.escape(uri[end:]))
-        # Group numbers are looked up, because a parameter's pattern may contain groups.
-        self.fields: list[tuple[str, Callable[[str], object], int]] = [
+        self.pattern = re.compile(expression + re.escape(uri[end:]))
+        self.fields = [
             (name, cast, self.pattern.groupindex[f"p{index}"])
             for index, (name, cast) in enumerate(self.parameters)
         ]
-        self.segments: list[Segment] = _segments(uri, self.patterns)
+        self.segments = _segments(uri, self.patterns)
         self._longest_for_pattern, self._linear = linear_pattern(PARAMETER.split(uri)[::2], self.patterns)
 
     def match(self, path: str) -> dict[str, object] | None:
@@ -184,14 +169,14 @@ def _segments(uri: str, patterns: list[str]) -> list[Segment]:
     A parameter counts as open (it may match slashes) if some pattern of the route contains a slash, other
     than the "[^/]+" of plain text, and the parameter's own type does not exclude slashes.
     """
-    several = any("/" in pattern and pattern != _TEXT for pattern in patterns)
+    several = any("/" in pattern and pattern != TEXT for pattern in patterns)
     segments: list[Segment] = []
     text = ""
     literal, is_open = True, False
     for index, piece in enumerate(PARAMETER.split(uri)):
         if index % 2:
             literal = False
-            is_open |= several and patterns[index // 2] not in _WITHOUT_SLASH
+            is_open |= several and patterns[index // 2] not in WITHOUT_SLASH
             continue
         first, *others = piece.split("/")
         text += first if literal else ""
@@ -200,15 +185,6 @@ def _segments(uri: str, patterns: list[str]) -> list[Segment]:
             text, literal, is_open = other, True, False
     segments.append(Segment(text, literal, is_open))
     return segments[1:]
-
-
-def parse_parameter_string(parameter_string: str) -> tuple[str, Callable[[str], object], str]:
-    """`"id:int"` as (name, cast, pattern); ValueError for a parameter without a name."""
-    name, found, pattern = parameter_string.partition(":")
-    if not name:
-        raise ValueError(f"Invalid parameter syntax: {parameter_string}")
-    cast, pattern = REGEX_TYPES.get(pattern if found else "string", (str, pattern))
-    return name, cast, pattern
 
 
 def _key(uri: str, host: str | None) -> str:
@@ -242,6 +218,13 @@ class Router:
         self._gone: set[str] = set()  # implied routes that were removed with the route that implied them
         self._tables: dict[str | None, _Table] | None = None
         self._default = _Table(())
+
+    def use_dialect(self, dialect: Dialect) -> None:
+        """Lets another release decide, for the routes that are there too."""
+        self.dialect = dialect
+        for route in [*self.routes_all.values(), *self._removed.values()]:
+            route.compile(dialect)
+        self._tables = None
 
     # Registering
 
@@ -292,7 +275,7 @@ class Router:
         options: RouteOptions,
         implied: bool,
     ) -> None:
-        new = Route(uri, host, handler, methods)
+        new = Route(uri, host, handler, methods, self.dialect, options.unquote)
         new.implied = implied
         name = options.name or getattr(handler, "__name__", None)
         if options.prefix and name and not (options.static and name.startswith(f"{options.prefix}.")):

@@ -12,7 +12,8 @@ from contextvars import ContextVar
 from typing import Any
 from urllib.parse import quote, urlencode, urlunsplit
 
-from streamcompat.kernel.routes.router import PARAMETER, Route, Router, parse_parameter_string
+from streamcompat.kernel.routes.parameters import PARAMETER, parse_parameter_string
+from streamcompat.kernel.routes.router import Route, Router
 
 PATH_SAFE = "/:@!$&'()*+,;=~"
 """Characters that a path may contain beside letters, digits and `-._~` (RFC 3986 §3.3)."""
@@ -65,7 +66,7 @@ def build_url(router: Router, view_name: str, server_name: str, values: dict[str
     several = any(segment.open for segment in route.segments)
 
     def fill(found: re.Match[str]) -> str:
-        name, cast, pattern = parse_parameter_string(found[1])
+        name, cast, pattern = parse_parameter_string(found[1], router.dialect.negative_numbers)
         if name not in values:
             raise error(f"Required parameter `{name}` was not passed to url_for")
         text = str(values.pop(name))

@@ -49,6 +49,7 @@ class Name:
         arguments: by release; as `dump_names.arguments` writes them.
         there: whether ours has it.
         differences: what ours takes otherwise.
+        positional: how many arguments ours takes by position as each release did.
         why: the reason that is declared.
     """
 
@@ -58,6 +59,7 @@ class Name:
     arguments: dict[str, list[str]] = field(default_factory=dict)
     there: bool = False
     differences: list[str] = field(default_factory=list)
+    positional: int = 0
     why: str | None = None
 
     @property
@@ -69,10 +71,12 @@ class Name:
 
 @dataclass
 class Declared:
-    """`names.toml`: reasons by pattern, for names that are absent and for names that differ."""
+    """`names.toml`: reasons by pattern, for names that are absent and for names that differ; and how many
+    arguments some take by position, where ours tells them apart by what they are."""
 
     absent: dict[str, str]
     differs: dict[str, str]
+    by_position: dict[str, int]
 
     @classmethod
     def read(cls) -> Declared:
@@ -80,7 +84,10 @@ class Declared:
 
     def reason(self, name: Name) -> str | None:
         for pattern, why in (self.differs if name.there else self.absent).items():
-            if fnmatchcase(name.path, pattern):
+            # A pattern is for those of its names that differ; one name may differ in what it does.
+            if fnmatchcase(name.path, pattern) and (
+                name.differences or not name.there or name.path == pattern
+            ):
                 return why
         return None
 
@@ -100,6 +107,9 @@ def names() -> list[Name]:
         if name.there and name.kind in ("class", "function", "method"):
             name.differences = sorted(
                 {text for given in name.arguments.values() for text in compare(given, ours, name.kind)}
+            )
+            name.positional = declared.by_position.get(name.path) or min(
+                alike(given, ours, name.kind) for given in name.arguments.values()
             )
         name.why = declared.reason(name)
     return sorted(
@@ -144,14 +154,40 @@ def set_on_instances(cls: type) -> set[str]:
     return {name for one in ours for name in constructed(one) | set(inspect.get_annotations(one))}
 
 
-def compare(given: list[str], ours: Any, kind: str) -> Iterator[str]:
-    """Which arguments of an original ours does not take, or takes elsewhere."""
+def parameters_of(ours: Any, kind: str) -> list[inspect.Parameter] | None:
+    """What ours takes; `None` where Python cannot tell."""
     try:
         parameters = list(inspect.signature(ours).parameters.values())
     except (TypeError, ValueError):
-        return
+        return None
     if kind == "method" and parameters and parameters[0].name in ("self", "cls"):
         parameters = parameters[1:]
+    return parameters
+
+
+def alike(given: list[str], ours: Any, kind: str) -> int:
+    """How many arguments of an original ours takes by position, in the same place; maybe by another name."""
+    parameters = parameters_of(ours, kind)
+    if parameters is None:
+        return len(given)
+    in_order = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    any_number = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
+    every = {parameter.name for parameter in parameters}
+    names = [argument.strip("*=") for argument in given]
+    for index, (argument, name) in enumerate(zip(given, names, strict=True)):
+        if argument.startswith("*") or index >= len(in_order):
+            return len(given) if any_number else index
+        here = in_order[index]
+        if here != name and (name in every or here in names):
+            return index
+    return len(given)
+
+
+def compare(given: list[str], ours: Any, kind: str) -> Iterator[str]:
+    """Which arguments of an original ours does not take, or takes elsewhere."""
+    parameters = parameters_of(ours, kind)
+    if parameters is None:
+        return
     takes = {parameter.name for parameter in parameters if parameter.kind is not parameter.POSITIONAL_ONLY}
     kinds = {parameter.kind for parameter in parameters}
     any_name = inspect.Parameter.VAR_KEYWORD in kinds
@@ -239,6 +275,7 @@ def surface(found: list[Name]) -> str:
             name.path: {
                 "there": name.there,
                 "arguments": name.differences,
+                "positional": name.positional,
                 "why": name.why or "",
                 "since": next(iter(name.arguments)).partition("-")[2],
             }

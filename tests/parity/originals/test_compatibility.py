@@ -15,6 +15,7 @@ from tests.parity.originals.compatibility import (
     RELEASES,
     SURFACE,
     Name,
+    alike,
     compare,
     look_up,
     names,
@@ -78,6 +79,23 @@ def test_the_names_are_those_of_every_release(found: list[Name]) -> None:
     assert by_path["mach9.app.Mach9.request_max_size"].state == "same"
     assert by_path["sanic.server.HttpProtocol"].state == "same"
     assert by_path["sanic.server.serve"].state == "not there"
+
+
+@pytest.mark.parametrize(
+    ("given", "count"),
+    [
+        (["a", "b="], 2),
+        (["a"], 1),
+        (["other", "b="], 2),
+        (["b=", "a"], 0),
+        (["a", "c="], 1),
+        (["a", "d="], 2),
+        (["a", "b=", "d="], 2),
+        (["a", "*rest"], 1),
+    ],
+)
+def test_arguments_by_position_are_counted(given: list[str], count: int) -> None:
+    assert alike(given, function, "function") == count
 
 
 def function(a, b=1, *, c=2):
