@@ -5,15 +5,23 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import re
+from collections.abc import Iterator
+
 import pytest
 
-from streamcompat import aliases
+from streamcompat import aliases, mach9_api, sanic_api
 from streamcompat.aliases.moved_names import INSTEAD
+from streamcompat.cli.settings import SETTINGS
+from streamcompat.sanic_api.overridden import NEVER_CALLED
 from tests.parity.originals.compatibility import (
     NOTHING,
     PAGE,
     RELEASES,
     SURFACE,
+    Declared,
     Name,
     alike,
     compare,
@@ -116,3 +124,90 @@ def function(a, b=1, *, c=2):
 )
 def test_arguments_are_compared(given: list[str], differences: list[str]) -> None:
     assert list(compare(given, function, "function")) == differences
+
+
+def hints() -> Iterator[tuple[str, str]]:
+    """Each name in the words of the user's code that a message says to use, and where it is said."""
+    said = {**INSTEAD, **Declared.read().absent}
+    said |= {f"{kind}.{name}": text for kind, names in NEVER_CALLED.items() for name, text in names.items()}
+    for place, text in said.items():
+        for hint in re.findall(r"`([^`]+)`", text):
+            yield hint, place
+
+
+ELSEWHERE = {
+    "python -m sanic",  # by `streamcompat exec`
+    "import uvloop",
+    "Set-Cookie",
+    "ws",  # the argument of a WebSocket's handler
+    "FutureRoute",  # what is named is the original's
+}
+"""Hints that are no names of ours."""
+
+
+def resolves(hint: str) -> bool:
+    """Whether what a hint says is there: a command with its options, or a name of a flavour or of Python."""
+    command, *options = hint.split()
+    if command == "streamcompat":
+        known = {one.key for one in SETTINGS}
+        return {option[2:] for option in options if option.startswith("--")} <= known
+    name = re.sub(r"\(.*\)$", "", hint.removeprefix("await ").removeprefix("@"))
+    root, _, rest = name.partition(".")
+    objects = {
+        "app": [sanic_api.Sanic("hints", register=False), mach9_api.Mach9("hints")],
+        "blueprint": [sanic_api.Blueprint("b"), mach9_api.Blueprint("b")],
+        "request": [flavour.request.Request for flavour in (sanic_api, mach9_api)],
+        "headers": [importlib.import_module("streamcompat.datastructures").Headers],
+        "sanic": [sanic_api],
+        "mach9": [mach9_api],
+    }
+    owners = objects.get(root, [])
+    if rest and owners:
+        return any(has(one, rest) for one in owners)
+    places = [*objects["app"], *objects["blueprint"], sanic_api, mach9_api]
+    for flavour in ("sanic_api", "mach9_api"):
+        for module in (
+            "response",
+            "request",
+            "router",
+            "handlers",
+            "websocket",
+            "body",
+            "headers",
+            "errorpages",
+        ):
+            try:
+                found = importlib.import_module(f"streamcompat.{flavour}.{module}")
+            except ModuleNotFoundError:
+                continue
+            places += [found, *(one for one in vars(found).values() if isinstance(one, type))]
+    if any(has(one, name.lstrip(".")) for one in places):
+        return True
+    if name in OPTIONS_OF_ROUTES:
+        return True
+    try:
+        module = importlib.import_module(root)
+    except ModuleNotFoundError:
+        return False
+    return has(module, rest) if rest else True
+
+
+OPTIONS_OF_ROUTES = {"stream", "name", "renderer"}
+
+
+def has(owner: object, path: str) -> bool:
+    for part in path.split("."):
+        full = f"{getattr(owner, '__name__', '')}.{part}"
+        if hasattr(owner, part):
+            owner = getattr(owner, part)
+        elif full.startswith("streamcompat.") and importlib.util.find_spec(full) is not None:
+            owner = importlib.import_module(full)
+        else:
+            annotations = [vars(one).get("__annotations__", {}) for one in getattr(owner, "__mro__", ())]
+            return any(part in one for one in annotations)
+    return True
+
+
+def test_every_hint_is_right() -> None:
+    wrong = {(hint, place) for hint, place in hints() if hint not in ELSEWHERE and not resolves(hint)}
+    assert wrong == set()
