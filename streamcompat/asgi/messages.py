@@ -10,7 +10,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from streamcompat.asgi.scope import ASGIMessage, lowered
-from streamcompat_engine import NO_BODY, Body, Fields, RequestHead, check_fields, checked_fields
+from streamcompat_engine import (
+    NO_BODY,
+    Body,
+    Fields,
+    Inbound,
+    RequestHead,
+    RequestTimeout,
+    check_fields,
+    checked_fields,
+)
 
 TRAILERS: Final = "http.response.trailers"
 """The extension of ASGI by which a response has trailers."""
@@ -28,17 +37,17 @@ def _response_fields(
 
 def start_message(
     request: RequestHead,
+    inbound: Inbound | None,
     status: int,
     headers: Sequence[tuple[bytes, bytes]],
     reason: bytes | None,
     length: int | None,
-    closes: bool,
 ) -> tuple[ASGIMessage, int | None]:
     """The message that begins a response, and its Content-Length.
 
     Args:
+        request, inbound: the head and the body of the request.
         length: of a whole body, in bytes; `None` for a streamed one.
-        closes: the connection ends with this response.
     """
     try:
         fields, declared = _response_fields(status, reason, tuple(headers), length)
@@ -46,8 +55,8 @@ def start_message(
         check_fields(headers)
         raise
     kept = list(fields)
-    if closes:
-        kept.append((b"connection", b"close"))
+    if inbound is not None and isinstance(inbound.error, RequestTimeout):
+        kept.append((b"connection", b"close"))  # RFC 9110 §15.5.9
     if request.http_version not in ("1.0", "1.1"):
         kept = [field for field in kept if field[0] != b"connection"]
     return {"type": "http.response.start", "status": status, "headers": kept}, declared

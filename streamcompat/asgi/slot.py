@@ -364,7 +364,7 @@ class ASGISlot:
         former = self._response
         if former is not NO_RESPONSE:
             check_replaceable(former)
-        start, declared = self._start(status, headers, reason, len(body))
+        start, declared = start_message(self.head, self.inbound, status, headers, reason, len(body))
         bodiless = is_bodiless(self.head, status)
         check_length(len(body), None if bodiless else declared)
         if former is not NO_RESPONSE:
@@ -378,7 +378,7 @@ class ASGISlot:
 
     def start(self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None) -> Body:
         check_replaceable(self._response)
-        start, declared = self._start(status, headers, reason, None)
+        start, declared = start_message(self.head, self.inbound, status, headers, reason, None)
         bodiless = is_bodiless(self.head, status)
         if declared is None and not bodiless and self._extends(TRAILERS):
             start["trailers"] = True
@@ -390,13 +390,6 @@ class ASGISlot:
         if self._lost is not None:
             body.fail(self._lost)
         return body
-
-    def _start(
-        self, status: int, headers: Sequence[tuple[bytes, bytes]], reason: bytes | None, length: int | None
-    ) -> tuple[ASGIMessage, int | None]:
-        # A body that did not arrive in time ends the connection (RFC 9110 §15.5.9).
-        closes = self.inbound is not None and isinstance(self.inbound.error, RequestTimeout)
-        return start_message(self.head, status, headers, reason, length, closes)
 
     def finish(self, trailers: Fields) -> None:
         if not isinstance(self._response, Body):
