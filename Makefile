@@ -129,7 +129,8 @@ test-frameworks: $(READY)
 	@$(PIP) install --upgrade --target $(VENV)/frameworks $(FRAMEWORKS) || { \
 		echo "cannot install the frameworks: nothing was tested" >&2; exit 1; }
 	PYTHONPATH=$(VENV)/frameworks $(BIN)/python -m pytest tests/testing/test_applications.py \
-		tests/testing/test_frameworks.py tests/testing/test_schemas.py tests/asgi_api/test_frameworks.py tests/asgi_api/test_starlette.py $(ARGS)
+		tests/testing/test_frameworks.py tests/testing/test_schemas.py tests/asgi_api/test_frameworks.py \
+		tests/asgi_api/test_starlette.py tests/porting/test_beside.py $(ARGS)
 
 # The programs are the system's. The ports are those of the page on deployment, so one run at a time.
 REQUESTS ?= 2000

@@ -170,6 +170,17 @@ def test_chunks_leave_one_by_one_and_a_whole_body_has_a_length(driver: str) -> N
         assert served.get().chunks == [b"a", b"b", b"c"]
 
 
+def test_fields_from_an_iterator_and_a_value_that_is_returned() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> int:
+        await send({**START, "headers": (pair for pair in [[b"x-a", b"1"], (b"x-b", b"2")])})
+        await send(body(b"ok", more=False))
+        return 5
+
+    with serving(without_lifespan(app)) as served:
+        response = served.get()
+    assert (response.field(b"x-a"), response.field(b"x-b"), response.body) == ([b"1"], [b"2"], b"ok")
+
+
 @every_driver
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304), ("HEAD", 404)])
 def test_answers_without_a_body(driver: str, method: str, status: int) -> None:

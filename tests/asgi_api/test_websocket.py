@@ -12,7 +12,7 @@ from streamcompat.asgi_api import ClientGone
 from streamcompat.asgi_api.errors import UnexpectedMessage
 from tests.support.asgi_apps import Told, without_lifespan
 from tests.support.clients import get, request
-from tests.support.servers import PATIENCE, every_driver
+from tests.support.servers import PATIENCE, Gate, every_driver
 from tests.support.websocket_clients import code_of, open_, serving
 
 ACCEPT = {"type": "websocket.accept"}
@@ -250,3 +250,24 @@ def test_messages_that_compress_well_do_not_hold_up_other_tasks(driver: str) -> 
     with serving(without_lifespan(app), driver) as served, open_(served) as client:
         assert client.recv(PATIENCE) == bytes(65536)
         assert told.next() >= 5
+
+
+@every_driver
+def test_messages_that_came_before_a_close_are_given(driver: str) -> None:
+    told, gate = Told(), Gate()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send(ACCEPT)
+        await gate.wait()
+        for _ in range(4):
+            told.tell(await receive())
+
+    with serving(without_lifespan(app), driver) as served:
+        with open_(served) as client:
+            client.send("a")
+            client.send(b"b")
+            client.socket.sendall(b"\x88\x80abcd")  # a Close without a code, masked
+            gate.open()
+            assert [told.next().get(key) for key in ("text", "bytes")] == ["a", b"b"]
+            assert [told.next()["code"] for _ in range(2)] == [1005, 1005]
