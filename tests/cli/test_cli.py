@@ -460,7 +460,7 @@ def test_a_certificate_on_the_command_line(folder: Path) -> None:
     issued = authority.issue_cert("127.0.0.1")
     issued.private_key_pem.write_to_path(str(folder / "key.pem"))
     issued.cert_chain_pems[0].write_to_path(str(folder / "cert.pem"))
-    for workers in ((), ("--workers", "2")):
+    for workers in ((), ("--workers", "2", "--drain", "0")):
         with serve_command(
             "one.py", "--cert", "cert.pem", "--key", "key.pem", *workers, cwd=folder
         ) as command:
