@@ -286,7 +286,11 @@ def test_the_page_has_every_probe() -> None:
     assert {words for words, _ in TABLE} == set(PROBES)
 
 
-ONE_SERVER = re.sub(r" +server (two|three) .*\n", "", HAPROXY)
+# One server, and ports beside those of the servers above.
+ONE_SERVER = (
+    re.sub(r" +server (two|three) .*\n", "", HAPROXY).replace(":8001", ":8004").replace(":8080", ":8083")
+)
+ITS_COMMAND = [one.replace("8001", "8004") for one in fronts.COMMANDS[0]]
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is missing: it speaks HTTP/2")
@@ -296,8 +300,11 @@ def test_haproxy_with_a_certificate(tmp_path: Path) -> None:
     issued.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "shop.pem"))
     told = re.findall(r"# With a certificate: (.*)", HAPROXY)[0].replace("/etc/haproxy", str(tmp_path))
     binds = told.replace("bind :443", "bind 127.0.0.1:8443")
-    configuration = re.sub(r"bind 127\.0\.0\.1:8080", binds, ONE_SERVER)
-    with fronts.served(tmp_path, 0), fronts.haproxy(tmp_path, configuration, ("127.0.0.1", 8443)):
+    configuration = ONE_SERVER.replace("bind 127.0.0.1:8083", binds)
+    with (
+        fronts.served(tmp_path, 0, ITS_COMMAND),
+        fronts.haproxy(tmp_path, configuration, ("127.0.0.1", 8443)),
+    ):
         command = ["curl", "--silent", "--insecure", "--write-out", " %{http_version}"]
         for version, option in (("2", "--http2"), ("1.1", "--http1.1")):
             done = subprocess.run(
@@ -310,12 +317,8 @@ def test_haproxy_with_a_certificate(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sends", ["send-proxy", "send-proxy-v2"])
 def test_the_proxy_protocol_of_haproxy(tmp_path: Path, sends: str) -> None:
     """As the page says: another word for the servers, and another option."""
-    command = [one.replace("--proxy-headers", "--proxy-protocol") for one in fronts.COMMANDS[0]]
-    number = command.index("--port") + 1
-    command[number] = "8004"
+    command = [one.replace("--proxy-headers", "--proxy-protocol") for one in ITS_COMMAND]
     configuration = ONE_SERVER.replace("default-server check", f"default-server check {sends}")
-    for old, new in (("127.0.0.1:8001", "127.0.0.1:8004"), ("127.0.0.1:8080", "127.0.0.1:8083")):
-        configuration = configuration.replace(old, new)
     with fronts.served(tmp_path, 0, command), fronts.haproxy(tmp_path, configuration, ("127.0.0.1", 8083)):
         with contextlib.ExitStack() as stack:
             sources = [f"127.0.0.{number}" for number in range(2, 7)]
