@@ -131,16 +131,26 @@ class _Said:
         """Hear the route until it is silent, or closes."""
         end = anyio.current_time() + GLANCE * 10
         try:
-            while True:
-                with anyio.fail_after(GLANCE):
-                    self._messages.append(await self._socket.receive())
+            while await self._hears_one():
                 if len(self._messages) >= _MOST or anyio.current_time() > end:
                     self.goes_on = True
                     return
-        except TimeoutError:
-            return
         except WebSocketClosed as closed:
             self.code = 0 if closed.code in _FINE else int(closed.code)
+
+    async def _hears_one(self) -> bool:
+        """Whether there is another message."""
+        while True:
+            try:
+                with anyio.fail_after(GLANCE):
+                    self._messages.append(await self._socket.receive())
+                return True
+            except TimeoutError:
+                # On a machine that stood still, a sleep of the handler ends only now.
+                connection = self._socket.connection
+                await connection.client.settle()
+                if not connection.unread:
+                    return False
 
     def text(self) -> bytes:
         """The messages, a line each."""
