@@ -25,6 +25,8 @@ STREAMS = (
     ("from sanic.response import stream, text\n", "stream"),
     ("from sanic.response import stream, text\nst = stream\n", "st"),
     ("from sanic import response\nfrom sanic.response import text\n", "response.stream"),
+    ("from core import stream\nfrom sanic.response import text\n", "stream"),
+    ("import core as made\nfrom sanic.response import text\n", "made.stream"),
     ("from functools import partial\nfrom sanic.response import stream, text\nst = partial(stream)\n", "st"),
 )
 WRITERS = (
@@ -126,7 +128,8 @@ def projects(draw: st.DrawFn) -> dict[str, str]:
     parts = draw(st.lists(st.sampled_from([handler, reader]), min_size=1, max_size=2, unique=True))
     way = draw(st.sampled_from(WAYS))
     return {
-        "core.py": "from sanic import Sanic\napp = Sanic('core', load_env=False)\n",
+        "core.py": "from sanic import Sanic\nfrom sanic.response import stream\n"
+        "app = Sanic('core', load_env=False)\n",
         "middle.py": "from core import app, Sanic\n",
         **classes,
         "main.py": imports + way + helper + decorator + "".join(parts),
