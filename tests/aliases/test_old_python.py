@@ -198,3 +198,30 @@ def _is_module(name: str) -> bool:
         return importlib.util.find_spec(name) is not None
     except ModuleNotFoundError:
         return False
+
+
+def test_every_name_of_the_tables_is_given_back() -> None:
+    code = (
+        "import importlib, importlib.util, json\n"
+        "from streamcompat.aliases import old_python\n"
+        "from streamcompat.aliases.removed import table\n"
+        "old_python()\n"
+        "lost = []\n"
+        "for full in [*table.NAMES, *table.METHODS]:\n"
+        "    parts = full.split('.')\n"
+        "    if importlib.util.find_spec(parts[0]) is None:\n"
+        "        assert parts[0] in table.BACKPORTS, full\n"
+        "        continue\n"
+        "    try:\n"
+        "        found, parts = importlib.import_module('.'.join(parts[:2])), parts[2:]\n"
+        "    except ImportError:\n"
+        "        found, parts = importlib.import_module(parts[0]), parts[1:]\n"
+        "    for part in parts:\n"
+        "        found = getattr(found, part, None)\n"
+        "    lost += [full] if found is None else []\n"
+        "for name in table.OWN_MODULES:\n"
+        "    importlib.import_module(name)\n"
+        "print(json.dumps(lost))"
+    )
+    done = execute("-c", code, old=False)
+    assert json.loads(done.stdout or "null") == [], done.stderr

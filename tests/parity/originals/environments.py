@@ -11,7 +11,10 @@ from benchmarks.environments import Environment, original
 from tests.parity.originals.surface.cases import RELEASES, SINCE_18
 
 LATER: Final = {
-    "sanic-18.12.0": ("3.6", ["websockets==6.0", "multidict==4.7.6", "aiofiles==0.8.0"]),
+    "sanic-18.12.0": (
+        "3.6",
+        ["websockets==6.0", "multidict==4.7.6", "aiofiles==0.8.0", "uvloop==0.9.1", "httptools==0.0.11"],
+    ),
     "sanic-19.12.5": ("3.7", ["websockets==8.1", "multidict==5.0.0", "MarkupSafe<2"]),
     "sanic-20.12.7": ("3.8", ["websockets==9.1"]),
     "sanic-21.12.2": ("3.9", ["websockets==10.1"]),

@@ -164,23 +164,23 @@ def resolves(hint: str) -> bool:
     owners = objects.get(root, [])
     if rest and owners:
         return any(has(one, rest) for one in owners)
-    places = [*objects["app"], *objects["blueprint"], sanic_api, mach9_api]
-    for flavour in ("sanic_api", "mach9_api"):
-        for module in (
+    routers = [app.router for app in objects["app"]]
+    places = [*objects["app"], *routers, *objects["blueprint"], sanic_api, mach9_api]
+    for flavour in (sanic_api, mach9_api):
+        for part in (
             "response",
             "request",
             "router",
             "handlers",
             "websocket",
-            "body",
             "headers",
+            "timer",
             "errorpages",
         ):
-            try:
-                found = importlib.import_module(f"streamcompat.{flavour}.{module}")
-            except ModuleNotFoundError:
-                continue
-            places += [found, *(one for one in vars(found).values() if isinstance(one, type))]
+            full = f"{flavour.__name__}.{part}"
+            if importlib.util.find_spec(full) is not None:
+                found = importlib.import_module(full)
+                places += [found, *(one for one in vars(found).values() if isinstance(one, type))]
     if any(has(one, name.lstrip(".")) for one in places):
         return True
     if name in OPTIONS_OF_ROUTES:
@@ -200,7 +200,7 @@ def has(owner: object, path: str) -> bool:
         full = f"{getattr(owner, '__name__', '')}.{part}"
         if hasattr(owner, part):
             owner = getattr(owner, part)
-        elif full.startswith("streamcompat.") and importlib.util.find_spec(full) is not None:
+        elif getattr(owner, "__path__", None) and importlib.util.find_spec(full) is not None:
             owner = importlib.import_module(full)
         else:
             annotations = [vars(one).get("__annotations__", {}) for one in getattr(owner, "__mro__", ())]
