@@ -93,6 +93,8 @@ def judge(files: Sequence[FileScan], version: tuple[int, int] = sys.version_info
 _EXTENSIONS: Final = {
     "sanic_ext": "stands on Sanic's own server, and does not run here",
     "sanic_plugin_toolkit": "stands on how Sanic 21 keeps blueprints, and does not run here",
+    "sanic_testing": "stands on Sanic's own ASGI classes, and does not run here: use `app.test_client` and "
+    "`app.asgi_client`",
     "sanic_restplus": "was not compared with the original",
 }
 """Extensions that do not do here what they did beside the originals: docs/compatibility.md."""

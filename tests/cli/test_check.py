@@ -85,6 +85,7 @@ def found(source: str, *others: str, version: tuple[int, int] = NOW) -> list[tup
         ("import threading\nthreading.Thread().isAlive()", "option", "threading.Thread.isAlive"),
         # Packages.
         ("from sanic_plugin_toolkit import SanicPlugin", "differs", "sanic_plugin_toolkit"),
+        ("from sanic_testing import TestManager", "differs", "sanic_testing"),
         ("from sanic_cors import CORS", "install", "sanic_cors"),
         ("import no_such_package_here.part", "install", "no_such_package_here"),
         # What cannot be parsed.
