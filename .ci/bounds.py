@@ -12,6 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 NOT_OF_USERS = ("dev", "old-python")
 """Extras whose lowest versions are not tried: our own, and the packages that Python gave up."""
+TIED = ("opentelemetry-sdk",)
+"""Packages of `dev` that need the same version of one that users install."""
 
 
 def lowest(requirement: str) -> str:
@@ -28,6 +30,9 @@ def main() -> None:
     extras = [extra for extra in optional if extra not in NOT_OF_USERS]
     for requirement in [*project["dependencies"], *(one for extra in extras for one in optional[extra])]:
         print(lowest(requirement))
+    for requirement in optional["dev"]:
+        if requirement.startswith(TIED):
+            print(lowest(requirement))
 
 
 if __name__ == "__main__":
