@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.commands import PATIENCE, environment, run_python
+from tests.support.commands import PATIENCE, environment, run_here, run_python
 
 OLD = {
     "sanic": "from sanic import Sanic as App\nfrom sanic.response import text\n",
@@ -342,6 +342,6 @@ def test_the_release_that_decides_reaches_the_program_and_those_that_it_starts(f
         release = {"20.9": "20.9.0", "21.12": "21.12.2"}[re.findall(r"2[01]\.\d+", " ".join(arguments))[0]]
         assert (done.stdout.strip(), done.stderr) == (release, "")
     for arguments in (("--compat", "22.3", "says.py"), ("--compat",), ("--compat=", "says.py")):
-        done = execute(*arguments, cwd=folder)
+        done = run_here("exec", *arguments, cwd=folder)
         assert done.returncode == 2
         assert "argument --compat: the release must be one of 0.5, " in done.stderr
