@@ -10,11 +10,16 @@ from __future__ import annotations
 
 import calendar
 import json
+import re
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from streamcompat.kernel import ujsontext
+
+DEPTH: Final = 1024
+"""Levels of nested arrays and objects that are read: the limit of ujson, by which the originals read JSON.
+Python's own differs from release to release."""
 
 dumps: Callable[..., str]
 try:
@@ -56,14 +61,36 @@ def json_loads(data: bytes | str) -> Any:
     The grammar is RFC 8259's, and control characters are allowed in strings, as in the originals. A number
     that is too large for a float becomes an infinity; a repeated key has its last value.
 
-    Raises: ValueError for anything else: NaN, leading zeros, a byte order mark, nesting beyond Python's
-        recursion limit, an integer of more digits than `sys.get_int_max_str_digits()`.
+    Raises: ValueError for anything else: NaN, leading zeros, a byte order mark, nesting beyond `DEPTH` levels
+        or Python's recursion limit, an integer of more digits than `sys.get_int_max_str_digits()`.
     """
     text = data if isinstance(data, str) else str(data, "utf-8")
+    if text.count("[") + text.count("{") > DEPTH and _depth(text) > DEPTH:
+        raise ValueError("the JSON is nested too deeply")
     try:
         return _decode(text)
     except RecursionError as error:
         raise ValueError("the JSON is nested too deeply") from error
+
+
+_SIGNS = bytes(byte in b"[{" for byte in range(256))
+_OTHERS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_strings = re.compile(r'"(?:[^"\\]|\\.)*(?:"|$)', re.DOTALL)
+
+
+def _depth(text: str) -> int:
+    """How deep the brackets of a text are nested; those in its strings count only if there are few."""
+    found = _deepest(text)
+    return found if found <= DEPTH else _deepest(_strings.sub("", text))
+
+
+def _deepest(text: str) -> int:
+    level = deepest = 0
+    for opens in text.encode("utf-8", "surrogatepass").translate(_SIGNS, _OTHERS):
+        level += 1 if opens else -1
+        if level > deepest:
+            deepest = level
+    return deepest
 
 
 def _refuse(constant: str) -> NoReturn:

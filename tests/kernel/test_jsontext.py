@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamcompat.kernel import ujsontext
-from streamcompat.kernel.jsontext import json_dumps, json_loads
+from streamcompat.kernel.jsontext import DEPTH, json_dumps, json_loads
 from tests.support.exchanges import ask
 
 
@@ -294,3 +294,25 @@ def test_all_of_it_holds_where_ujson_is_not_installed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+@pytest.mark.parametrize("depth", [DEPTH - 300, DEPTH + 1, 20_000, 100_000])
+@pytest.mark.parametrize("brackets", ["[]", "{}"])
+def test_nesting_has_a_limit_of_its_own(depth: int, brackets: str) -> None:
+    """Python's own differs: some releases read a hundred thousand levels."""
+    opens, closes = ("[", "]") if brackets == "[]" else ('{"a":', "}")
+    text = opens * depth + "1" + closes * depth
+    if depth > DEPTH:
+        with pytest.raises(ValueError, match="nested too deeply"):
+            json_loads(text)
+    else:
+        assert json_loads(text)
+
+
+def test_brackets_in_strings_and_beside_each_other_are_no_nesting() -> None:
+    inside = '["' + "[{" * 2000 + '\\"", "' + "]" * 5 + '"]'
+    assert json_loads(inside) == ["[{" * 2000 + '"', "]" * 5]
+    beside = "[" + ",".join(["[[1]]"] * 5000) + "]"
+    assert len(json_loads(beside)) == 5000
+    with pytest.raises(ValueError, match=r"^(?!.*nested)"):
+        json_loads('["' + "[" * 2000)

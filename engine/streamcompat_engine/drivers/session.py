@@ -37,8 +37,7 @@ _PLAIN_500: Final = b"500: the application failed\n"
 _TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 _PASSED_ON: Final = (BaseExceptionGroup, GeneratorExit, KeyboardInterrupt, SystemExit)
 _SWITCHED: Final = Reader.SWITCHED
-_RUN: Final = 8
-"""Flushes that a handler may cause without waiting before it must yield to the loop."""
+_RUN: Final = 8  # flushes that a handler may cause without waiting before it must yield to the loop
 _NEW: Final = 0.25
 """Seconds for which the first request of a new connection may be on its way when the server stops."""
 _PIECES: Final = 4096
@@ -387,8 +386,10 @@ class Session:
                 isinstance(error, _PASSED_ON) or self.transport.is_cancelled(error)
             ):
                 raise
-            logger.exception("the application failed on %s", shown(exchange))
-            self._answer(exchange, 500, _PLAIN_500)
+            try:  # a filter of the application's own may fail
+                logger.exception("the application failed on %s", shown(exchange))
+            finally:
+                self._answer(exchange, 500, _PLAIN_500)
         finally:
             overdue, self._overdue = self._overdue, False
             if overdue and not exchange.committed and not self._is_abandoned():
