@@ -29,6 +29,7 @@ from streamcompat.cli.command_options import SETTINGS as OF_SETTINGS
 from streamcompat.cli.command_options import CommandOptions
 from streamcompat.cli.defaults import OwnRun
 from streamcompat.cli.errors import ERRORS, CommandError, OutputError, report
+from streamcompat.cli.listening import print_addresses
 from streamcompat.cli.settings import COMMAND, RUN, SETTINGS, Given, Setting, gathered, printed
 from streamcompat.inspector import Inspector, Recorder
 from streamcompat.sanic_api import compat
@@ -259,7 +260,7 @@ def _run_here(
             page = inspector.url
         lifespan = DelegatingLifespan(
             app.lifespan(options.access_log),
-            lambda addresses: _print_addresses(addresses, server.metrics_addresses, options, command, page),
+            lambda addresses: print_addresses(addresses, server.metrics_addresses, options, command, page),
         )
         server = app.make_server(config, lifespan, totals_for(options), options.tracing, recorder)
         _serve(server, lifespan, options)
@@ -393,7 +394,7 @@ def _run_workers(command: CommandOptions, options: RunOptions) -> None:
             config,
             options.workers,
             work,
-            lambda addresses: _print_addresses(addresses, workers.metrics_addresses, options, command),
+            lambda addresses: print_addresses(addresses, workers.metrics_addresses, options, command),
         )
         with workers.bound():
             status = workers.run()
@@ -439,31 +440,6 @@ def _tls(options: RunOptions) -> SSLContext | None:
             else [str(files)]
         )
         raise CommandError(f"cannot serve TLS with {' and '.join(names)}: {error}") from error
-
-
-def _print_addresses(
-    addresses: list[str], metrics: list[str], options: RunOptions, command: CommandOptions, page: str = ""
-) -> None:
-    """Says where it listens, what serves, the process that takes signals, and where each app is mounted."""
-    loop = ServerConfig(driver=options.driver, uvloop=options.uvloop).loop
-    how = [f"anyio on {loop}" if options.driver == "anyio" else loop]
-    if options.workers > 1:
-        how.append(f"{options.workers} workers")
-    lines = [f"listening on {', '.join(addresses)} ({', '.join(how)}, pid {os.getpid()})"]
-    lines += [f"metrics on {address}/metrics" for address in metrics]
-    mounts = [
-        ((host or "") + (prefix or "/" * (host is None)), target) for host, prefix, target in command.mount
-    ]
-    if mounts and command.target is not None:
-        mounts.append(("/", command.target))
-    width = max((len(place) for place, _ in mounts), default=0)
-    lines += [f"  {place:{width}}  {target}" for place, target in mounts]
-    if page:
-        lines.insert(0, f"inspector on {page}")
-    try:
-        print("\n".join(lines), flush=True)
-    except OSError as error:
-        raise OutputError(error) from error
 
 
 def _serve(server: Server, lifespan: DelegatingLifespan, options: RunOptions) -> None:
