@@ -17,7 +17,6 @@ from typing import Final
 from streamcompat import aliases
 from streamcompat.aliases.removed import START
 from streamcompat.cli.errors import CommandError
-from streamcompat.sanic_api.versions import checked
 
 USAGE: Final = (
     "streamcompat exec [--force-alias] [--old-python] [--compat RELEASE] "
@@ -89,6 +88,8 @@ def _own(options: argparse.Namespace, arguments: list[str]) -> tuple[set[str], s
             if not equals:
                 value = arguments.pop(0) if arguments else ""
             try:
+                from streamcompat.sanic_api.versions import checked  # imports the flavour
+
                 release = checked(value)
             except ValueError as error:
                 options.parser.error(f"argument --compat: {error}")

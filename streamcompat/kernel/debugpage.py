@@ -6,6 +6,7 @@ needs nothing from elsewhere, escapes everything, and shows no values of variabl
 
 from __future__ import annotations
 
+import functools
 import html
 import linecache
 import os
@@ -121,12 +122,13 @@ def _source(frame: FrameSummary) -> str:
 
 
 _PACKAGES = Path(__file__).resolve().parent.parent
-_ELSEWHERE = tuple(
-    {
-        os.path.realpath(sysconfig.get_path(name)) + os.sep
-        for name in ("stdlib", "platstdlib", "purelib", "platlib")
-    }
-)
+
+
+@functools.cache
+def _elsewhere() -> tuple[str, ...]:
+    """The folders of Python's own modules and of installed packages."""
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    return tuple({os.path.realpath(sysconfig.get_path(name)) + os.sep for name in names})
 
 
 def is_own(filename: str) -> bool:
@@ -135,7 +137,7 @@ def is_own(filename: str) -> bool:
         return False
     path = os.path.realpath(filename)
     ours = path.startswith((f"{_PACKAGES}{os.sep}", os.path.realpath(traceback.__file__)))
-    return not ours and "streamcompat_engine" not in Path(path).parts and not path.startswith(_ELSEWHERE)
+    return not ours and "streamcompat_engine" not in Path(path).parts and not path.startswith(_elsewhere())
 
 
 def _shortened(filename: str) -> str:

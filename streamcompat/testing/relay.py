@@ -178,7 +178,7 @@ class Relay:
                 f"{upstream!r}: TLS is not spoken, as it hides what could be cut: give a plain address"
             )
         if url.scheme != "http" or not url.hostname or url.path not in ("", "/") or url.query:
-            raise ValueError(f"{upstream!r} is no address of a server, such as http://127.0.0.1:8000")
+            raise ValueError(f"{upstream!r} is not the address of a server, such as http://127.0.0.1:8000")
         self._upstream = (url.hostname, url.port or 80)
         self._authority = url.netloc.rpartition("@")[2].encode(
             "idna" if not url.netloc.isascii() else "ascii"

@@ -113,7 +113,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def run_until_complete(self, future: Generator[Any, None, T] | Awaitable[T]) -> T:
         """As asyncio's; the first task learns by what anyio counts its threads."""
         if self._jumps.limiter is None:
-            self.create_task(self._learn())
+            # It is kept: tasks are told apart by their ids, and a later one could get that of this one.
+            self._learning = self.create_task(self._learn())
         return super().run_until_complete(future)
 
     async def _learn(self) -> None:

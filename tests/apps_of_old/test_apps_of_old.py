@@ -7,6 +7,7 @@ driver.
 from __future__ import annotations
 
 import json
+import re
 import runpy
 import sys
 from collections.abc import Iterator
@@ -55,6 +56,18 @@ def address(url: str) -> tuple[str, int]:
     return urlsplit(url).hostname or "", urlsplit(url).port or 0
 
 
+def timeless(said: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """The answers without the time of a file, which is that of the checkout."""
+    return {
+        name: [
+            one
+            | {"headers": [re.sub("^last-modified: .*", "last-modified: *", line) for line in one["headers"]]}
+            for one in found
+        ]
+        for name, found in said.items()
+    }
+
+
 @pytest.mark.parametrize("old", APPS, ids=[old.path for old in APPS])
 def test_it_answers_as_the_original_did(old: OldApp, driver: str) -> None:
     if driver == "trio" and old.asyncio:
@@ -63,7 +76,7 @@ def test_it_answers_as_the_original_did(old: OldApp, driver: str) -> None:
         found = dict(zip((one.name for one in old.said), talk(address(url), old.said, PATIENCE), strict=True))
     for release in old.releases:
         recorded = RECORDED[f"{old.path} {release}"]
-        assert found == recorded, release
+        assert timeless(found) == timeless(recorded), release
 
 
 @pytest.mark.parametrize("old", OF_OLD_PYTHON, ids=[old.path for old in OF_OLD_PYTHON])

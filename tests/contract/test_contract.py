@@ -31,6 +31,7 @@ EXCEPTIONS = {
         "reason": "ASGI has no field for a reason phrase: it is checked and dropped",
     },
     "uvicorn": {
+        "hint": "as behind any ASGI server",
         "at once": "it takes messages while the writer waits, until its own buffer and the system's are full",
         "no answer": "where nothing of a response has reached it, it answers 500 by itself",
         "ping": "as behind any ASGI server",

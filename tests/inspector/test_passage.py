@@ -130,7 +130,7 @@ def test_the_command_stands_before_the_server() -> None:
     ("arguments", "status", "message"),
     [
         (("app.py", "--url", "http://127.0.0.1:1"), 2, "give a TARGET or --url, not both"),
-        (("--url", "127.0.0.1:1"), 3, "127.0.0.1:1 is no address of a server"),
+        (("--url", "127.0.0.1:1"), 3, "127.0.0.1:1 is not the address of a server"),
         (("--url", "http://192.0.2.1"), 3, "http://192.0.2.1 is not on this machine"),
         (("--url", "http://127.0.0.1:1", "--workers", "2"), 3, "needs a single process"),
     ],

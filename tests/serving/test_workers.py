@@ -324,7 +324,7 @@ def test_a_signal_to_a_worker_that_has_just_begun_is_not_lost(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     "option",
-    ["--max-requests=0", "--max-requests=many", "--max-memory=0", "--max-memory=1X", "--max-memory="],
+    ["--max-requests=-1", "--max-requests=many", "--max-memory=-1", "--max-memory=1X", "--max-memory="],
 )
 def test_a_limit_that_is_none(folder: Path, option: str) -> None:
     done = run_here("run", "app.py", option, cwd=folder)

@@ -95,6 +95,7 @@ def test_fields_of_servers_are_no_difference(capfd: pytest.CaptureFixture[str]) 
         (("http://127.0.0.1:1", "http://127.0.0.1:1", "--route", "/x"), "not of the form 'METHOD /path'"),
         (("http://127.0.0.1:1", "http://127.0.0.1:1", "--route", "GET /"), "nothing listens there"),
         (("http://192.0.2.1", "http://127.0.0.1:1", "--route", "GET /"), "--remote"),
+        (("http://127.0.0.1:1", "no_such_app.py"), "no_such_app.py does not exist"),
     ],
 )
 def test_what_cannot_be_compared_gets_one_line(
@@ -107,7 +108,7 @@ def test_what_cannot_be_compared_gets_one_line(
 
 def test_wrong_command_lines(capfd: pytest.CaptureFixture[str]) -> None:
     url = "http://127.0.0.1:1"
-    for words in ((url, "app.py"), (url, url, "--alias"), (url, url, "--patience", "nan")):
+    for words in ((url, url, "--alias"), (url, url, "--patience", "nan")):
         with pytest.raises(SystemExit) as ended:
             verify(*words)
         assert ended.value.code == 2
