@@ -16,7 +16,7 @@ pytest.importorskip("starlette", reason="starlette is not installed")
 from benchmarks.apps import crowds as apps
 
 
-@pytest.fixture(scope="module", params=["sanic_2", "starlette_2"])
+@pytest.fixture(params=["sanic_2", "starlette_2"])
 def port(request):
     app = getattr(apps, request.param)
     with serve_app(ASGIApp(app) if request.param.startswith("starlette") else app) as url:

@@ -57,7 +57,7 @@ def between(driver: str = "asyncio") -> Iterator[str]:
             yield url
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def url() -> Iterator[str]:
     yield from between()
 

@@ -35,8 +35,8 @@ _LONGEST: Final = 1e6
 """Seconds that the system can wait in any case."""
 _POKE: Final = 1.0
 """Seconds between two pokes of the main thread by the watchdog."""
-_TELLING: Final = 0.2
-"""Seconds for the last line of the log: the process may hang on the log itself."""
+_TELLING: Final = 1.0
+"""Seconds at most for the last line of the log: the process may hang on the log itself."""
 
 
 Handler = Callable[[int, FrameType | None], Any]
@@ -72,7 +72,7 @@ class Signals:
         is_urgent: Callable[[], bool],
         renews: bool = False,
     ) -> None:
-        self.count: int = 0
+        self._counts: list[int] = []  # appended to: a signal may come within the handling of another
         self.interrupted: bool = False
         self._grace = grace
         self._counted: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
@@ -86,13 +86,18 @@ class Signals:
         self._is_urgent = is_urgent
         self._watchdog: _Watchdog | None = None
 
+    @property
+    def count(self) -> int:
+        return len(self._counts)
+
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
         """Handle the signals within this context, unless an outer one does; only in the main thread."""
         if self._watchdog is not None or threading.current_thread() is not threading.main_thread():
             yield
             return
-        self.count, self.interrupted = 0, False
+        self._counts.clear()
+        self.interrupted = False
         pokes = sys.platform != "win32" and signal.getsignal(signal.SIGURG) in (signal.SIG_DFL, _poked)
         self._watchdog = _Watchdog(pokes)
         before: list[Any] = [signal.getsignal(number) for number in self._watched]
@@ -117,7 +122,7 @@ class Signals:
     def noticed(self) -> None:
         """The loop has noticed every signal so far."""
         if self._watchdog is not None:
-            self._watchdog.interrupt_at = math.inf
+            self._watchdog.noticed()
 
     def end_within(self, seconds: float) -> None:
         """End the process after so many seconds, unless no signal has come."""
@@ -131,14 +136,14 @@ class Signals:
         if watchdog.interrupts:  # it has sent this signal
             watchdog.interrupts = False
             if watchdog.interrupt_at < math.inf:
-                watchdog.interrupt_at = math.inf
+                watchdog.noticed()
                 self.interrupted = True
                 raise KeyboardInterrupt
             return
         if self._is_worker and self.count and number in (signal.SIGINT, signal.SIGTERM):
             return
         if number in self._counted:
-            self.count += 1
+            self._counts.append(number)
             if self.count > 2:
                 watchdog.watch(number, 0.0, 0.0)
             elif self.count == 2:
@@ -224,22 +229,39 @@ class _Watchdog:
 
     def __init__(self, pokes: bool) -> None:
         self._pokes = pokes
-        self.interrupt_at = self._end_at = math.inf
+        # Appended to and cleared, which no signal divides; the earliest counts.
+        self._interrupts: list[float] = []
+        self._ends: list[float] = []
         self.interrupts = False
         self._number = 0
         self._runs = False
         self._stopped = False
         self._changed: queue.SimpleQueue[None] = queue.SimpleQueue()  # its `put` may be interrupted by itself
 
+    @property
+    def interrupt_at(self) -> float:
+        return min(self._interrupts, default=math.inf)
+
+    @property
+    def _end_at(self) -> float:
+        return min(self._ends, default=math.inf)
+
+    def noticed(self) -> None:
+        """The loop has noticed every signal so far."""
+        self._interrupts.clear()
+
     def watch(self, number: int, interrupt: float, end: float) -> None:
-        """Interrupt and end the process after so many seconds; called by the handler of a signal."""
+        """Interrupt and end the process after so many seconds, or earlier if that was asked for.
+
+        Called by the handler of a signal, and so perhaps within another call of itself.
+        """
         self._number = number
-        self.interrupt_at = time.monotonic() + interrupt
+        self._interrupts.append(time.monotonic() + interrupt)
         self.end_within(end)
 
     def end_within(self, seconds: float) -> None:
         """End the process after so many seconds, or earlier if that was asked for."""
-        self._end_at = min(self._end_at, time.monotonic() + seconds)
+        self._ends.append(time.monotonic() + seconds)
         if self._end_at < math.inf:
             if not self._runs:
                 self._runs = True
@@ -271,8 +293,10 @@ class _Watchdog:
         self._end_process()
 
     def _end_process(self) -> None:
-        _thread.start_new_thread(_say_last, (_place_of_main_thread(),))
-        time.sleep(_TELLING)
+        told = _thread.allocate_lock()
+        told.acquire()
+        _thread.start_new_thread(_say_last, (_place_of_main_thread(), told))
+        told.acquire(timeout=_TELLING)
         os._exit(128 + self._number)  # as a shell says that a signal ended it
 
 
@@ -295,8 +319,11 @@ def _place_of_main_thread() -> str:
     return "" if frame is None else f"its main thread is at {frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-def _say_last(why: str) -> None:
-    logger.critical("the process does not stop, so it is ended: %s", why)
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
-            stream.flush()
+def _say_last(why: str, told: _thread.LockType) -> None:
+    try:
+        logger.critical("the process does not stop, so it is ended: %s", why)
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+    finally:
+        told.release()
