@@ -26,9 +26,10 @@ def say(what):
     print(what, flush=True)
 
 def say_once_idle(what):
-    # Within a task's step asyncio complains of what a handler raises, so the loop must wait.
+    # Within a task's step asyncio complains of what a handler raises; and a signal that comes just before the
+    # loop waits would not end its wait, where it is left to Python. So the loop must wait.
     idle = 0
-    while idle < 20:
+    while idle < 20 and os.path.exists("/proc/self/task"):
         time.sleep(0.002)
         with open(f"/proc/self/task/{os.getpid()}/stat") as stat:
             idle = idle + 1 if stat.read().rpartition(")")[2].split()[0] == "S" else 0
@@ -55,7 +56,7 @@ class Says(Lifespan):
             signal.signal(signal.SIGINT, interrupt)
         if hang == "stop the loop":
             loop.call_later(0.0, loop.stop)
-        if hang == "own handler" and os.path.exists("/proc/self/task"):
+        if not handled and hang != "stop the loop" or hang == "own handler":
             threading.Thread(target=say_once_idle, args=["serves"], daemon=True).start()
         else:
             say("serves")
