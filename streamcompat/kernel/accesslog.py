@@ -338,6 +338,7 @@ def _values(exchange: Exchange, end: End, now: float) -> dict[str, Any]:
         scheme = scheme.replace("http", "ws", 1)
     method, raw = head.method, head.target
     target = raw.decode() if raw.isascii() else printable(raw.decode("latin-1"), len(raw))
+    where = f"{scheme}://{head.host or ''}{target}" if target.startswith("/") else target
     endpoint = None if request is None else request._endpoint
     message = ""
     if end is End.LEFT:
@@ -346,7 +347,7 @@ def _values(exchange: Exchange, end: End, now: float) -> dict[str, Any]:
         message = "cut"
     return {
         "host": f"{peer[0]}:{peer[1]}" if peer else "UNKNOWN",
-        "request": f"{method} {scheme}://{head.host or ''}{target}",
+        "request": f"{method} {where}",
         "method": method,
         "target": target,
         "route": _NONE if endpoint is None else request.root_path + endpoint.uri,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import threading
@@ -16,9 +17,8 @@ from streamcompat.cli import main
 from streamcompat.inspector.passage import passage
 from streamcompat.testing.remote.address import parse
 from tests.support.asgi_apps import START, body, without_lifespan
-from tests.support.clients import PATIENCE, connect_to, post_chunks
+from tests.support.clients import PATIENCE, answers_to, connect_to, get, post_chunks
 from tests.support.commands import serve_command
-from tests.support.frames import handshake
 from tests.support.servers import every_driver, serve_app
 
 left = threading.Event()
@@ -111,11 +111,61 @@ def test_a_server_that_is_not_there() -> None:
         assert answer.status_code == 502 and f"127.0.0.1:{port}" in answer.text
 
 
-def test_a_websocket_is_refused(url: str) -> None:
-    port = int(url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
-        connection.sendall(handshake())
-        assert connection.recv(4096).startswith(b"HTTP/1.1 501 ")
+@contextlib.contextmanager
+def behind(answer: bytes) -> Iterator[str]:
+    """The inspector before a server that says this once it has read a head, and then closes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                head = b""
+                while b"\r\n\r\n" not in head:
+                    head += connection.recv(4096)
+                connection.sendall(answer)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(
+                    65536
+                ):  # what is not read would reset the connection, and lose the answer
+                    pass
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with serve_app(ASGIApp(passage(parse(f"http://127.0.0.1:{listener.getsockname()[1]}")))) as url:
+            yield url
+        thread.join()
+
+
+NOT_VALID = [
+    (b"", "without a response"),
+    (b"HTTP/1.1 200 OK\r\nContent-", "without a response"),
+    (b"garbage\r\n\r\n", "not a valid HTTP response"),
+    (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "not a valid HTTP"),
+    (b"HTTP/1.1 200 OK\r\nX: a\x01b\r\nContent-Length: 2\r\n\r\nok", "control byte"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nok", "not a valid HTTP"),
+]
+
+
+@pytest.mark.parametrize(("answer", "why"), NOT_VALID)
+def test_what_is_no_response_is_a_502_that_says_why(answer: bytes, why: str) -> None:
+    with behind(answer) as url:
+        response = httpx.get(url)
+        assert response.status_code == 502 and why in response.text
+
+
+def test_what_a_response_has_arrives() -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n"
+    with behind(head + b"X: caf\xe9\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n") as url:
+        answer = answers_to(url, get("/", "Connection: close"))
+        assert answer.endswith(b"2\r\nok\r\n0\r\nx-sum: 7\r\n\r\n")
+        for field in (b"set-cookie: a=1\r\n", b"set-cookie: b=2\r\n", b"x: caf\xe9\r\n"):
+            assert field in answer
+
+
+def test_an_early_answer_to_a_body_that_is_not_read() -> None:
+    with behind(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig") as url:
+        answer = httpx.post(url, content=bytes(8 * 1024 * 1024))
+        assert (answer.status_code, answer.text) == (413, "big")
 
 
 def test_the_command_stands_before_the_server() -> None:

@@ -193,6 +193,16 @@ async def test_header_fields_cannot_forge_a_line(app: Sanic, lines: Kept) -> Non
     assert none == "-"
 
 
+async def test_a_target_with_its_host_is_written_once(app: Sanic, lines: Kept) -> None:
+    """The absolute form is what a client sends to a proxy (RFC 9112 section 3.2.2)."""
+    app.get("/x")(lambda request: sanic_response.text("x"))
+    lines.of(app, "{request}")
+    async with Client(app) as client, client.connect() as connection:
+        await connection.send(b"GET http://one/x?a HTTP/1.1\r\nHost: two\r\n\r\n")
+        await connection.response()
+    assert lines.lines == ["GET http://one/x?a"]
+
+
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_the_time_that_a_handler_waits_for_its_client(app: Sanic, lines: Kept, driver: str) -> None:
     gate = Gate()
