@@ -216,8 +216,7 @@ def _run(arguments: argparse.Namespace) -> int:
     _prepare(app, options)
     config = _config(app, options)
     if arguments.check:
-        for sock in config.sockets:
-            sock.close()
+        _release(config)
         print(f"{_shown(command)} can be served")
         return 0
     _run_here(app, config, options, command, arguments.inspect)
@@ -237,12 +236,25 @@ def _inspect_url(arguments: argparse.Namespace, given: Given) -> None:
     except BadAddress as error:
         raise CommandError(str(error)) from error
     options = _options([], given.of_run())
+    if arguments.print_config:
+        print(printed(given, options, {}))
+        return
     if options.is_supervised or command.reload:
         raise CommandError("inspect --url needs a single process, and has nothing to reload")
     app = ASGIApp(passage(address))
     _prepare(app, options)
+    config = _config(app, options)
+    if arguments.check:
+        _release(config)
+        print(f"{arguments.url} can be served")
+        return
     print(f"every request is handed on to {arguments.url}", flush=True)
-    _run_here(app, _config(app, options), options, command, arguments.inspect)
+    _run_here(app, config, options, command, arguments.inspect)
+
+
+def _release(config: ServerConfig) -> None:
+    for sock in config.sockets:
+        sock.close()
 
 
 def _run_here(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from streamcompat.cli.command import _parsed
-from tests.support.commands import PATIENCE, ROOT
+from tests.support.commands import PATIENCE, ROOT, run_python
 from tests.support.pages import DOCS, PAGES, Terminal, blocks, commands, files, fits
 
 SHOWN = ("start.md", "does-it-run.md")
@@ -59,6 +59,65 @@ def test_every_command_line_is_valid(line: str) -> None:
         if {"--help", "--version"} & set(line.split()):
             stack.enter_context(pytest.raises(SystemExit, match="0"))
         _parsed(shlex.split(line.partition(" > ")[0])[1:])
+
+
+OLD = """
+try:
+    from sanic import Sanic
+    from sanic.response import text
+except ImportError:  # without --alias
+    from streamcompat.sanic_api import Sanic
+    from streamcompat.sanic_api.response import text
+app = Sanic("old")
+app.route("/")(lambda request: text("old"))
+def create_app():
+    return app
+"""
+ASGI = """
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"new"})
+def create_app():
+    return app
+"""
+WSGI = """
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [b"shop"]
+"""
+PROJECT = {
+    **dict.fromkeys(("app.py", "new_app.py", "old.py", "old_app.py", "shop.py", "shop/web.py"), OLD),
+    **dict.fromkeys(("api.py", "api/main.py"), ASGI),
+    **dict.fromkeys(("api/__init__.py", "shop/__init__.py"), ""),
+    "shop/wsgi.py": WSGI,
+}
+"""The apps that the pages name."""
+SERVED = sorted(
+    line
+    for line in command_lines()
+    if line.startswith(("streamcompat run ", "streamcompat inspect "))
+    and not {"--help", "--cert"} & set(line.split())
+)
+
+
+@pytest.mark.parametrize("line", SERVED)
+def test_every_line_that_serves_would_serve(line: str, tmp_path: Path) -> None:
+    """As far as `--check` goes: the app is imported, and the address can be listened on."""
+    for name, text in PROJECT.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    words = [*shlex.split(line)[1:], "--check", "--host", "127.0.0.1", "--port", "0"]
+    done = run_python("-m", "streamcompat", *words, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "") and "can be served" in done.stdout
+
+
+def test_a_command_is_in_a_block_of_its_own() -> None:
+    """One that is indented would not be found here."""
+    for page in PAGES:
+        text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+        assert not re.findall(r"^ {4,}(?:streamcompat|make|pip|python) .*", text, flags=re.MULTILINE), (
+            page.name
+        )
 
 
 def test_every_make_target_of_the_pages_exists() -> None:
