@@ -16,8 +16,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _probe(options: argparse.Namespace) -> int:
-    if importlib.util.find_spec("hypothesis") is None:
-        raise CommandError("this needs hypothesis: pip install 'streamcompat[testing]'")
+    for name in ("hypothesis", "rich"):
+        if importlib.util.find_spec(name) is None:
+            raise CommandError(f"this needs {name}: pip install 'streamcompat[testing]'")
     from streamcompat.testing import applications, command, preparation, routes
 
     if options.protocol and options.checks:

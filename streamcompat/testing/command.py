@@ -8,7 +8,10 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from streamcompat.testing.applications import AnyApp
 from streamcompat.testing.ci_report import FORMS
@@ -37,13 +40,12 @@ def run(app: AnyApp, options: argparse.Namespace, samples: Sequence[tuple[str, b
     """
     known = known_before(options.baseline) if options.baseline else frozenset()
     setup = steps_of(options.setup) if options.setup else []
-    bar = Bar(sys.stderr)
     routes = chosen(app, options.route) if options.jobs > 1 else []
-    if len(routes) > 1:
-        report = in_processes(part, options, samples, routes, bar.show)
-    else:
-        report = _probed(app, options, samples, setup, options.budget, progress=bar.show)
-    bar.clear()
+    with Bar(sys.stderr) as bar:
+        if len(routes) > 1:
+            report = in_processes(part, options, samples, routes, bar.show)
+        else:
+            report = _probed(app, options, samples, setup, options.budget, progress=bar.show)
     report.imports = _imports(options.target, options.alias)
     if setup:
         report.imports += f"\n\n# {options.setup} comes first: the request has values of its answers."
@@ -138,23 +140,33 @@ def known_before(baseline: Path) -> frozenset[tuple[str, str, str]]:
 
 
 class Bar:
-    """A progress bar, shown only on a terminal."""
+    """A progress bar, shown only on a terminal; a context manager, which removes it.
+
+    Nothing draws it but `show`: a thread of its own would be one that handlers are accused of.
+    """
 
     def __init__(self, out: TextIO) -> None:
-        self._out = out if out.isatty() else None
-        self._shown = 0
+        console = Console(file=out)
+        columns = (BarColumn(_WIDTH), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
+        self._progress = Progress(
+            *columns,
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task("")
 
     def show(self, done: int, total: int, what: str) -> None:
         """Show that `done` of `total` steps are done and that `what` comes next."""
-        if self._out is not None:
-            filled = _WIDTH * done // max(total, 1)
-            line = f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {done}/{total} {what}"[:79]
-            self._out.write("\r" + line.ljust(self._shown))
-            self._out.flush()
-            self._shown = len(line)
+        self._progress.update(self._task, completed=done, total=total, description=what)
+        self._progress.start()
+        self._progress.refresh()
 
-    def clear(self) -> None:
-        """Remove the bar from the terminal."""
-        if self._out is not None:
-            self._out.write("\r" + " " * self._shown + "\r")
-            self._out.flush()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import threading
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -215,16 +216,21 @@ def test_without_hypothesis_it_says_what_to_install(
     assert "this needs hypothesis: pip install 'streamcompat[testing]'" in capsys.readouterr().err
 
 
-def test_the_progress_bar_is_for_somebody_who_looks() -> None:
+def test_the_progress_bar_is_for_somebody_who_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
 
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
     terminal, file = Terminal(), io.StringIO()
+    before = threading.enumerate()
     for out in (terminal, file):
-        bar = Bar(out)
-        bar.show(1, 4, "POST /x: cuts")
-        bar.clear()
+        with Bar(out) as bar:
+            bar.show(1, 4, "POST /x: cuts")
+            assert threading.enumerate() == before
     assert file.getvalue() == ""
-    assert "[######..................] 1/4 POST /x: cuts" in terminal.getvalue()
-    assert terminal.getvalue().endswith("\r")
+    assert "1/4 POST /x: cuts" in terminal.getvalue()
+    colours = {code for code in re.findall(r"\x1b\[([\d;]*)m", terminal.getvalue()) if code not in ("", "0")}
+    assert not colours
+    assert terminal.getvalue().endswith("\x1b[2K")  # the line is removed

@@ -55,8 +55,7 @@ def run(options: argparse.Namespace) -> int:
     get, post = _targets(options.route)
     names = [name for name in options.check if name != CONVERSATION]
     rules = selected(names) if names or not options.check else []
-    bar = Bar(sys.stderr)
-    with connected(options, options.url) as client:
+    with Bar(sys.stderr) as bar, connected(options, options.url) as client:
         checked = check_server(
             client,
             get=get,
@@ -73,7 +72,6 @@ def run(options: argparse.Namespace) -> int:
         if options.against and not checked.stopped:
             with connected(options, options.against) as other:
                 compared = compare_servers(client, other, get=get, post=post, seed=options.seed)
-    bar.clear()
     told = as_json(checked, compared) if options.report == "json" else as_text(checked, compared)
     sys.stdout.write(told)
     if checked.broken or (compared is not None and compared.found):

@@ -21,8 +21,7 @@ def run(options: argparse.Namespace, samples: Sequence[tuple[str, bytes]]) -> in
     Raises: BadAddress, NoResponse, NoSuchRoute, NoBaseline, SetupError, Unreachable.
     """
     known = known_before(options.baseline) if options.baseline else frozenset()
-    bar = Bar(sys.stderr)
-    with connected(options, options.url) as client:
+    with Bar(sys.stderr) as bar, connected(options, options.url) as client:
         report = probe_server(
             client,
             routes=options.route,
@@ -34,7 +33,6 @@ def run(options: argparse.Namespace, samples: Sequence[tuple[str, bytes]]) -> in
             progress=bar.show,
             setup=steps_of(options.setup) if options.setup else [],
         )
-    bar.clear()
     return told(report, options, known)
 
 
