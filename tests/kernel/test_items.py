@@ -150,6 +150,8 @@ def test_the_same_bytes_from_every_source(flavour: Flavour, kind: str) -> None:
         app = flavour.app(lambda helpers, name=name, source=source: getattr(helpers, name)(source))
         answer = answer_of("memory", app)
         assert (answer.status, answer.body, answer.complete) == (200, expected, True), name
+        fields = {field.lower(): value for field, value in answer.fields}
+        assert fields[b"x-accel-buffering"] == b"no", name
 
 
 @everywhere

@@ -23,6 +23,7 @@ EVENTS_TYPE: Final = "text/event-stream"
 JSON_LINES_TYPE: Final = "application/x-ndjson"
 CSV_TYPE: Final = "text/csv; charset=utf-8"
 
+_BYTES: Final = (bytes, bytearray, memoryview)
 _line_ends: Final = re.compile(r"\r\n|\r|\n")
 
 
@@ -41,8 +42,8 @@ class Event:
     """One server-sent event.
 
     Attributes:
-        data: text, which may have several lines, or any other value, which is sent as JSON. `None` for none:
-            a browser takes the rest and dispatches nothing.
+        data: text, which may have several lines, also as bytes in UTF-8; or any other value, which is sent as
+            JSON. `None` for none: a browser takes the rest and dispatches nothing.
         event: the event's name; a browser's default is `message`.
         id: what a browser sends as Last-Event-ID when it connects again; an empty one resets it.
         retry: milliseconds that a browser waits before it connects again.
@@ -58,8 +59,8 @@ class Event:
     def encode(self) -> bytes:
         """The event as bytes, with the empty line that ends it; nothing of an event without fields.
 
-        Raises: ValueError: a line end in `event` or `id`, a NUL in `id`, a negative `retry`; the errors of
-            `json_dumps`.
+        Raises: ValueError: a line end in `event` or `id`, a NUL in `id`, a negative `retry`, bytes that are
+            not UTF-8; the errors of `json_dumps`.
         """
         lines = [] if self.comment is None else [f": {line}" for line in _line_ends.split(self.comment)]
         if self.event is not None:
@@ -71,7 +72,8 @@ class Event:
                 raise ValueError(f"the retry of an event is milliseconds, not {self.retry}")
             lines.append(f"retry: {int(self.retry)}")
         if self.data is not None:
-            text = self.data if isinstance(self.data, str) else json_dumps(self.data)
+            data = bytes(self.data).decode() if isinstance(self.data, _BYTES) else self.data
+            text = data if isinstance(data, str) else json_dumps(data)
             lines += [f"data: {line}" for line in _line_ends.split(text)]
         return "".join(f"{line}\n" for line in [*lines, ""]).encode() if lines else b""
 

@@ -112,7 +112,7 @@ class ItemMakers(Generic[R]):
         CSVRows(header, parameters)  # a wrong parameter fails here rather than within the response
         form = functools.partial(CSVRows, header, parameters)
         items = ItemResponse(checked_source(source), form, self._writer)
-        return self._make(items, status, attachment_headers(headers, filename), CSV_TYPE)
+        return self._make(items, status, attachment_headers(lines_headers(headers), filename), CSV_TYPE)
 
     async def download(
         self,
