@@ -52,7 +52,7 @@ class Outgoing:
         self._low = service.limits.outbound_low
         self._overflow: Overflow | None = None  # once a deadlock is possible
         self._queue: deque[tuple[ASGIMessage | None, int]] = deque()  # None: what is in the file
-        self.queued = 0
+        self.queued: int = 0
         self._begun = False  # there is a task that hands on what waits
         self._idle: Wakeup | None = None  # while it has nothing to do
         self._busy = False  # it, or the application's own task, hands something on

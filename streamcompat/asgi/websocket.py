@@ -82,6 +82,10 @@ class MessageSocket(ReceivedMessages):
         ended: called once it is closed.
     """
 
+    closed: bool
+    code: int | None
+    reason: str
+
     def __init__(
         self,
         accepted: Accepted,

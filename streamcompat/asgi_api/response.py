@@ -7,7 +7,7 @@ application calls it with its scope, `receive` and `send`.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 import anyio
 
@@ -112,7 +112,7 @@ class ItemStream:
 
 
 _makers = ItemMakers(ItemStream, Channel)
-sse = _makers.sse
-jsonlines = _makers.jsonlines
-csv_rows = _makers.csv_rows
-download = _makers.download
+sse: Final = _makers.sse
+jsonlines: Final = _makers.jsonlines
+csv_rows: Final = _makers.csv_rows
+download: Final = _makers.download

@@ -50,7 +50,7 @@ class Inspector:
 
     def __init__(self, recorder: Recorder, port: int, limits: Limits) -> None:
         self.recorder = recorder
-        self.url = ""
+        self.url: str = ""
         self._port = port
         self._token = secrets.token_urlsafe(16)
         self._limits = limits

@@ -120,12 +120,12 @@ class AccessFormatter(logging.Formatter):
         self._second = -1
         self._date = ""
         names = _names(fmt, style)
-        self.header_fields = tuple(
+        self.header_fields: tuple[tuple[str, bytes], ...] = tuple(
             (name, name.removeprefix(_HEADER).replace("_", "-").encode())
             for name in sorted(names)
             if name.startswith(_HEADER)
         )
-        self.is_plain = style == "%" and all(
+        self.is_plain: bool = style == "%" and all(
             name in FIELDS or name in _OF_LINE or name.startswith(_HEADER) for name in names
         )
         self._plain = fmt

@@ -87,7 +87,7 @@ class Sanic(Hooked, TakesNamed, Registered, Application):
         )
         self.router.dialect = self.dialect
         if config is not None:
-            self.config = config
+            self.config: Config = config
         if register is not False:
             self.register_app(self)
         if dumps is not None:

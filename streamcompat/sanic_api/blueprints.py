@@ -54,8 +54,8 @@ class Blueprint(ListensAndRoutes, kernel.Blueprint):
         version_prefix: str = "/v",
     ) -> None:
         super().__init__(name, url_prefix, host, version, strict_slashes)
-        self.version_prefix = None if version_prefix == "/v" else version_prefix
-        self.ctx = SimpleNamespace()
+        self.version_prefix: str | None = None if version_prefix == "/v" else version_prefix
+        self.ctx: SimpleNamespace = SimpleNamespace()
         self.signals: list[tuple[Callable[..., Any], str | Enum, Mapping[str, Any] | None, bool]] = []
         self._apps: list[Any] = []
 

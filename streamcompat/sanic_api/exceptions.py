@@ -87,7 +87,7 @@ class SanicException(kernel.HTTPException):
             message = self.message or STATUS_CODES.get(status or 0, b"").decode()
         super().__init__(message, *arguments, **further)
         if quiet is not None:
-            self.quiet = quiet
+            self.quiet: bool | None = quiet
         self.context = context
         self.extra = extra
 
@@ -165,7 +165,7 @@ class InvalidSignal(SanicException):
 class WebsocketClosed(SanicException):
     """The client has closed the WebSocket."""
 
-    quiet = True
+    quiet: bool | None = True
     message = "Client has closed the websocket connection"
 
 

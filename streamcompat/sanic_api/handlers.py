@@ -40,7 +40,7 @@ class ErrorHandler(kernel.ErrorHandler):
     ) -> None:
         super().__init__(chosen())
         self.fallback = fallback
-        self.base = base or errorpages.HTMLRenderer
+        self.base: type[errorpages.BaseRenderer] = base or errorpages.HTMLRenderer
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -41,7 +41,7 @@ class Registered(ListensAndRoutes, App):
     def __init__(self, *arguments: Any, ctx: Any = None, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.ctx: Any = SimpleNamespace() if ctx is None else ctx
-        self.signal_router = Signals()
+        self.signal_router: Signals = Signals()
         self._future_middleware: list[tuple[Any, str]] = []  # extensions of 21.x add to it
         self._named_tasks: dict[str, asyncio.Task[Any]] = {}
 

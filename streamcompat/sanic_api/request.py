@@ -29,6 +29,7 @@ from streamcompat.sanic_api.response import BaseHTTPResponse, HTTPResponse
 
 if TYPE_CHECKING:
     from streamcompat.kernel.routes.endpoints import Endpoint
+    from streamcompat.kernel.routes.views import Handler
 
 __all__ = [
     "DEFAULT_HTTP_CONTENT_TYPE",
@@ -53,11 +54,11 @@ class MatchedRoute:
     __slots__ = ("ctx", "handler", "name", "path", "uri")
 
     def __init__(self, app: str, endpoint: Endpoint) -> None:
-        self.name = f"{app}.{endpoint.name}"
-        self.uri = endpoint.uri
-        self.path = endpoint.uri.removeprefix("/")
-        self.handler = endpoint.handler
-        self.ctx = SimpleNamespace(**endpoint.context or {})
+        self.name: str = f"{app}.{endpoint.name}"
+        self.uri: str = endpoint.uri
+        self.path: str = endpoint.uri.removeprefix("/")
+        self.handler: Handler = endpoint.handler
+        self.ctx: SimpleNamespace = SimpleNamespace(**endpoint.context or {})
 
 
 def _identifier(text: str) -> uuid.UUID | str | int:

@@ -243,10 +243,10 @@ class ItemsHTTPResponse(StreamingHTTPResponse):
 
     def __init__(self, items: ItemResponse, status: int, headers: Headers, content_type: str) -> None:
         super().__init__(_not_called, status, headers, content_type)
-        self.items = items
+        self.items: ItemResponse = items
 
     def produce(self, exchange: Exchange) -> Any:
-        self.begun = exchange
+        self.begun: Exchange | None = exchange
         return self.items.produce(exchange)
 
 
@@ -256,10 +256,10 @@ async def _not_called(response: Any) -> None:
 
 # Not in `__all__`: the originals have none of them, and `import *` may not hide an app's own names.
 _item_makers = ItemMakers(ItemsHTTPResponse, ItemsWriter)
-sse = _item_makers.sse
-jsonlines = _item_makers.jsonlines
-csv_rows = _item_makers.csv_rows
-download = _item_makers.download
+sse: Final = _item_makers.sse
+jsonlines: Final = _item_makers.jsonlines
+csv_rows: Final = _item_makers.csv_rows
+download: Final = _item_makers.download
 
 
 @versions.before_08("mime_type", "headers", "filename", "_range")

@@ -112,7 +112,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.signals: list[Signal] = []
-        self.of_requests = False
+        self.of_requests: bool = False
         self._waiting: list[tuple[tuple[str, str, str], asyncio.Future[None]]] = []
 
     def add(

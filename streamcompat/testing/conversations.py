@@ -14,6 +14,7 @@ import anyio
 
 from streamcompat.testing import cuts as cutting
 from streamcompat.testing import isolation
+from streamcompat.testing.client import Client
 from streamcompat.testing.counterexample import Counterexample
 from streamcompat.testing.frames import Conversation
 from streamcompat.testing.outcome import GLANCE, Outcome, Runner
@@ -47,10 +48,10 @@ class ConversationRunner:
 
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
-        self.client = runner.client
+        self.client: Client = runner.client
         self.firsts: dict[Request, Outcome] = {}
-        self.answers = 0
-        self.successes = 0
+        self.answers: int = 0
+        self.successes: int = 0
 
     async def run(self, request: Request, cuts: Sequence[int] = ()) -> Outcome:
         """Hold a conversation with these cuts; without any, each message arrives at once and by itself."""

@@ -51,7 +51,7 @@ class WebSocketRejected(Exception):
 
     def __init__(self, status: int, headers: Sequence[tuple[str, str]] = (), body: bytes = b"") -> None:
         self.status = status
-        self.headers = tuple(headers)
+        self.headers: tuple[tuple[str, str], ...] = tuple(headers)
         self.body = body
         super().__init__(f"the WebSocket was refused with {status}" if status else "no answer")
 

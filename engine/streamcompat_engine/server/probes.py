@@ -43,7 +43,7 @@ class Probes:
         self._beside: dict[bytes, App] = {HEALTH: self._answer_health, READY: self._answer_readiness}
         if metrics is not None:
             self._beside[METRICS] = metrics
-        self.service = Service(self._answer_beside, Limits(), Timeouts())
+        self.service: Service = Service(self._answer_beside, Limits(), Timeouts())
 
     def around(self, app: App) -> App:
         """The application, but for requests at the paths of the configuration."""

@@ -92,6 +92,10 @@ class WebSocket(ReceivedMessages):
             before `go_on`; without it everything is parsed at once.
     """
 
+    closed: bool
+    code: int | None
+    reason: str
+
     __slots__ = (
         "_at", "_behind", "_closing_since", "_deflate", "_dropping", "_heard", "_hurried_at",
         "_inflated", "_left", "_names", "_owed", "_part", "_pinged", "_pong", "_protocol", "_queue",

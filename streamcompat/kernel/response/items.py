@@ -58,8 +58,8 @@ class ItemWriter:
     def __init__(self, encode: Callable[[Any], bytes], way: Way, last_event_id: str | None) -> None:
         self._encode = encode
         self._write = way.write
-        self.is_silent = True
-        self.last_event_id = last_event_id
+        self.is_silent: bool = True
+        self.last_event_id: str | None = last_event_id
 
     def put(self, item: Any) -> Awaitable[None]:
         """Sends one item."""

@@ -209,7 +209,7 @@ class Router:
     parse_parameter_string: Final = staticmethod(parse_parameter_string)
 
     def __init__(self, dialect: Dialect) -> None:
-        self.dialect = dialect
+        self.dialect: Dialect = dialect
         self.routes_all: dict[str, Route] = {}
         self.routes_names: dict[str, tuple[str, Route]] = {}
         self.routes_static_files: dict[str, tuple[str, Route]] = {}

@@ -16,7 +16,7 @@ AS_TEXT: Final = "as_text"
 ABORT: Final = "abort"
 WITH_STATUS: Final = "with_status"
 
-DEFINED: Final = {
+DEFINED: Final[dict[str, tuple[str, ...]]] = {
     SENDABLE: (
         "(data):",
         '"""What `response.send` takes."""',

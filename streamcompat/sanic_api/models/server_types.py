@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from streamcompat.kernel.request.request import BaseRequest
+    from streamcompat_engine import Address
 
 __all__ = ["ConnInfo", "Signal"]
 
@@ -34,6 +35,14 @@ class ConnInfo:
         ctx: a namespace for the application's own values, one for each connection.
     """
 
+    client: str
+    client_ip: str
+    client_port: int
+    server: str
+    server_port: int
+    peername: Address | None
+    sockname: Any
+    ssl: bool
     ctx: SimpleNamespace
 
     def __init__(self, request: BaseRequest) -> None:

@@ -13,10 +13,10 @@ from typing import Final
 try:
     from hypothesis import strategies as st
     from hypothesis.strategies import SearchStrategy
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "streamcompat.testing.protocol needs Hypothesis: pip install 'streamcompat[testing]'"
-    ) from error
+    ) from _error
 
 CONTROLS: Final = bytes([*range(1, 9), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F])
 """Control bytes but NUL, HTAB, LF and CR."""

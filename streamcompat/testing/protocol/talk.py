@@ -65,7 +65,7 @@ class Listener:
     """
 
     def __init__(self, transport: Transport, methods: Sequence[str] = ()) -> None:
-        self.heard = Heard()
+        self.heard: Heard = Heard()
         self._transport = transport
         self._methods = list(methods)
         self._reader = ResponseReader()

@@ -87,7 +87,8 @@ class SocketClient:
     ) -> None:
         self.address: Address = parse(url, remote)
         self.patience = patience
-        self.wait = self.pause = _SHORTEST
+        self.wait: float = _SHORTEST
+        self.pause: float = _SHORTEST
         self._pace = Pace(rate or (LOCAL_RATE if self.address.local else REMOTE_RATE))
         self._tls = tls_context(self.address, insecure) if self.address.tls else None
         self._longest = 0.0

@@ -83,9 +83,9 @@ class RemoteRunner:
 
     def __init__(self, client: SocketClient) -> None:
         self.client = client
-        self.answers = 0
-        self.successes = 0
-        self.took = 0.0
+        self.answers: int = 0
+        self.successes: int = 0
+        self.took: float = 0.0
 
     async def run(self, request: Request, cuts: Sequence[int] = ()) -> Outcome:
         """Send the request with these cuts. Raises: Unreachable."""

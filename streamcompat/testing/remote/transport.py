@@ -78,9 +78,9 @@ class Transport:
     """
 
     def __init__(self, address: Address, patience: float, tls: ssl.SSLContext | None = None) -> None:
-        self.ended = False
-        self.reset = False
-        self.broken = False
+        self.ended: bool = False
+        self.reset: bool = False
+        self.broken: bool = False
         self._patience = patience
         self._is_unix = isinstance(address.endpoint, str)
         self._held = bytearray()
