@@ -9,7 +9,7 @@ import pytest
 from streamcompat.asgi.app import ASGI
 from streamcompat.sanic_api.response import stream, text
 from streamcompat_engine import ClientDisconnected
-from tests.asgi.test_asgi import Peer
+from tests.asgi.peer import Peer
 from tests.support.commands import PATIENCE
 
 

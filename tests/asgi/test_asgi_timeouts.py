@@ -13,8 +13,8 @@ from streamcompat.mach9_api import Mach9
 from streamcompat.sanic_api.response import stream, text
 from streamcompat.site import Site
 from streamcompat.testing.virtual_time import Jumps, backend_options
-from tests.asgi import test_asgi, test_asgi_websocket
-from tests.asgi.test_asgi import Peer
+from tests.asgi import peer, test_asgi_websocket
+from tests.asgi.peer import Peer
 from tests.asgi.test_asgi_websocket import Socket
 
 SHORT = 20.0
@@ -24,7 +24,7 @@ so many that the pauses of a loaded machine do not count."""
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request, monkeypatch):
-    for module in (test_asgi, test_asgi_websocket):
+    for module in (peer, test_asgi_websocket):
         monkeypatch.setattr(module, "PATIENCE", 100 * SHORT)
     return request.param, backend_options(request.param, Jumps(callers=1))
 

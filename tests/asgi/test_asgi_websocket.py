@@ -9,7 +9,7 @@ from websockets.sync.client import connect
 
 from streamcompat.kernel.request.streams import RequestStream
 from streamcompat.sanic_api.websocket import ConnectionClosed
-from tests.asgi.test_asgi import Peer
+from tests.asgi.peer import Peer
 from tests.asgi.test_asgi_servers import server, under_hypercorn, under_uvicorn
 from tests.support.commands import PATIENCE
 

@@ -1,13 +1,9 @@
 """What every exchange does alike: on each driver, in memory, behind ASGI, behind uvicorn, in the tests' own.
 
-`EXCEPTIONS` lists what an implementation cannot do; everything else holds on all of them.
+`EXCEPTIONS` in `suite` lists what an implementation cannot do; everything else holds on all of them.
 """
 
 from __future__ import annotations
-
-import importlib.util
-from collections.abc import Callable
-from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -16,55 +12,15 @@ import pytest
 from streamcompat_engine import (
     BodyLengthError,
     BodyTooLarge,
-    ClientDisconnected,
     Exchange,
     InvalidHeader,
     ResponseStateError,
     WriteBufferFull,
 )
-from tests.support.implementations import IMPLEMENTATIONS, ClientEnd, Request, converse
+from tests.contract.suite import FIELDS, cannot, refused
+from tests.support.implementations import ClientEnd, Request, converse
 
-EXCEPTIONS = {
-    "asgi": {
-        "hint": "few servers have the extension for it: it is checked and dropped",
-        "ping": "ASGI has no word for pings: one passes for answered at once",
-        "reason": "ASGI has no field for a reason phrase: it is checked and dropped",
-    },
-    "uvicorn": {
-        "hint": "as behind any ASGI server",
-        "at once": "it takes messages while the writer waits, until its own buffer and the system's are full",
-        "no answer": "where nothing of a response has reached it, it answers 500 by itself",
-        "ping": "as behind any ASGI server",
-        "reason": "as behind any ASGI server",
-        "trailers in": "it does not offer the extension `http.request.trailers`, and drops them",
-        "trailers out": "it does not offer the extension `http.response.trailers`: checked and dropped",
-    },
-    "fake": {
-        "hint": "it has no client to send it to",
-        "back-pressure": "its peer takes everything, and `blocked` is always true",
-        "websocket": "it has no connection to switch",
-    },
-}
 POST = Request("POST", chunked=True)
-FIELDS = [(b"Content-Type", b"text/plain")]
-
-
-def cannot(implementation: str, what: str) -> bool:
-    return what in EXCEPTIONS.get(implementation, {})
-
-
-@pytest.fixture(params=IMPLEMENTATIONS)
-def implementation(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    if name in ("uvloop", "trio") and importlib.util.find_spec(name) is None:
-        pytest.skip(f"{name} is not installed")
-    return name
-
-
-def refused(kind: type[Exception], text: str, call: Callable[..., object], *arguments: Any) -> None:
-    with pytest.raises(kind) as caught:
-        call(*arguments)
-    assert str(caught.value) == text
 
 
 def test_a_whole_response(implementation: str) -> None:
@@ -329,94 +285,6 @@ def test_a_declared_length_that_is_too_large_is_not_waited_for(implementation: s
 
     request = Request("POST", headers=(("Content-Length", "10"),))
     assert converse(implementation, app, request).status == 413
-
-
-@pytest.mark.parametrize("policy", ["raise", "cancel", "ignore"])
-def test_a_client_that_leaves_a_reader(implementation: str, policy: Any) -> None:
-    seen: list[str] = []
-
-    async def app(exchange: Exchange, end: ClientEnd) -> None:
-        exchange.on_disconnect = policy
-        await end.send(b"a")
-        assert await exchange.receive() == b"a"
-        await end.leave()
-        try:
-            await anyio.lowlevel.checkpoint()
-            await exchange.receive()
-        except ClientDisconnected as error:
-            seen.append(str(error))
-            with pytest.raises(ClientDisconnected):
-                await exchange.receive()
-            raise
-        except anyio.get_cancelled_exc_class() as error:
-            seen.append("cancelled" if exchange.is_cancelled(error) else "another error")
-            raise
-
-    request = Request("POST", chunked=True, reads=False)
-    if implementation == "fake" and policy != "cancel":
-        with pytest.raises(ClientDisconnected):
-            converse(implementation, app, request)
-    else:
-        converse(implementation, app, request)
-    assert seen == ["cancelled" if policy == "cancel" else "the client is gone"]
-
-
-@pytest.mark.parametrize("policy", ["raise", "cancel", "ignore"])
-def test_a_client_that_leaves_a_writer(implementation: str, policy: Any) -> None:
-    seen: list[str] = []
-
-    async def app(exchange: Exchange, end: ClientEnd) -> None:
-        exchange.on_disconnect = policy
-        exchange.start(200, FIELDS)
-        await exchange.write(b"x")
-        await end.leave()
-        try:
-            with anyio.fail_after(10):
-                while not exchange.disconnected:  # noqa: ASYNC110  # nobody announces it
-                    await anyio.sleep(0.001)
-                await anyio.lowlevel.checkpoint()
-                for _ in range(10):
-                    await exchange.write(b"x" * 10_000)
-                    await anyio.lowlevel.checkpoint()
-                assert not exchange.blocked or cannot(implementation, "back-pressure")
-                exchange.finish()
-            seen.append("returned")
-        except ClientDisconnected as error:
-            seen.append(str(error))
-            with pytest.raises(ClientDisconnected):
-                await exchange.drain()
-            with pytest.raises(ClientDisconnected):
-                exchange.finish()
-        except anyio.get_cancelled_exc_class():
-            seen.append("cancelled")
-            raise
-
-    answer = converse(implementation, app, Request(reads=False))
-    assert seen == [{"raise": "the client is gone", "cancel": "cancelled", "ignore": "returned"}[policy]]
-    assert not answer.complete
-
-
-def test_a_response_that_is_given_up(implementation: str) -> None:
-    async def app(exchange: Exchange, end: ClientEnd) -> None:
-        exchange.start(200, FIELDS)
-        await exchange.write(b"abc")
-        exchange.abort()
-        assert exchange.committed and not exchange.finished
-        refused(ResponseStateError, "the response was cut", exchange.write, b"d")
-        refused(ResponseStateError, "the response is finished", exchange.respond, 500, FIELDS, b"")
-
-    answer = converse(implementation, app)
-    assert (answer.body, answer.complete) == (b"abc", False)
-
-
-def test_one_that_is_given_up_before_it_has_begun(implementation: str) -> None:
-    async def app(exchange: Exchange, end: ClientEnd) -> None:
-        exchange.abort()
-        assert (exchange.status, exchange.committed, exchange.finished) == (None, False, False)
-        refused(ResponseStateError, "the response is finished", exchange.respond, 200, FIELDS, b"")
-        refused(ResponseStateError, "the response is finished", exchange.start, 200, FIELDS)
-
-    assert converse(implementation, app).status == (500 if cannot(implementation, "no answer") else 0)
 
 
 @pytest.mark.parametrize("awaited", [True, False])

@@ -1,11 +1,10 @@
 """What every WebSocket's core does alike: on each driver, in memory, behind ASGI, and behind uvicorn.
 
-The tests' own exchange has none: `EXCEPTIONS` in `test_contract` says so.
+The tests' own exchange has none: `EXCEPTIONS` in `suite` says so.
 """
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -32,8 +31,8 @@ from streamcompat_engine import (
 )
 from tests.support.clients import PATIENCE, Client
 from tests.support.frames import BINARY, CLOSE, TEXT, frame, frames, handshake
-from tests.support.implementations import SOCKETS, under_uvicorn
-from tests.support.servers import serve
+from tests.support.implementations import under_uvicorn
+from tests.support.servers import SOCKETS, needs, serve
 
 App = Callable[[Exchange], Awaitable[None]]
 Message = str | bytes
@@ -43,12 +42,9 @@ TOO_BIG = (1009, "a message that is too big")
 NORMAL = frame(CLOSE, b"\x03\xe8", mask=None)
 
 
-@pytest.fixture(params=IMPLEMENTATIONS)
+@pytest.fixture(params=[pytest.param(name, marks=needs(name)) for name in IMPLEMENTATIONS])
 def implementation(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    if name in ("uvloop", "trio") and importlib.util.find_spec(name) is None:
-        pytest.skip(f"{name} is not installed")
-    return name
+    return str(request.param)
 
 
 def switch(exchange: Exchange, **settings: Any) -> WebSocketCore:

@@ -1,13 +1,9 @@
-"""`sse`, `jsonlines`, `csv_rows` and `download` in each flavour, over every implementation of an exchange."""
+"""`sse`, `jsonlines` and `csv_rows` in each flavour, over every implementation of an exchange."""
 
 from __future__ import annotations
 
-import importlib.util
 import math
-from collections.abc import AsyncIterator, Callable, Iterator
-from inspect import isawaitable
-from pathlib import Path
-from types import ModuleType
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anyio
@@ -15,93 +11,12 @@ import anyio.lowlevel
 import pytest
 
 from streamcompat.asgi_api import ASGIApp
-from streamcompat.asgi_api import response as asgi_response
-from streamcompat.mach9_api import Mach9
 from streamcompat.mach9_api import response as mach9_response
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api import response as sanic_response
 from streamcompat_engine import Exchange
-from tests.support.asgi_apps import without_lifespan
-from tests.support.clients import PATIENCE
-from tests.support.implementations import IMPLEMENTATIONS, ClientEnd, Request, converse
-from tests.support.responses import Response
-
-SLOW = Request(reads=False)
-
-
-async def made(response: Any) -> Any:
-    """What a helper makes; `download` is awaited."""
-    return await response if isawaitable(response) else response
-
-
-class Flavour:
-    """A flavour's helpers, and its word for sending an item."""
-
-    def __init__(self, name: str, helpers: ModuleType, word: str) -> None:
-        self.name, self.helpers, self.word = name, helpers, word
-
-    def app(self, make: Callable[[ModuleType], Any]) -> Any:
-        """An application whose only route answers what `make` makes of the helpers."""
-        if self.name == "asgi":
-
-            async def answer(scope: Any, receive: Any, send: Any) -> None:
-                await (await made(make(self.helpers)))(scope, receive, send)
-
-            return without_lifespan(answer)
-        kind: Any = Sanic if self.name == "sanic" else Mach9
-        app = kind("app", load_env=False)
-
-        async def handler(request: Any) -> Any:
-            return await made(make(self.helpers))
-
-        app.add_route(handler, "/", methods=["GET", "HEAD"])
-        return app
-
-
-FLAVOURS = [
-    Flavour("sanic", sanic_response, "write"),
-    Flavour("mach9", mach9_response, "send"),
-    Flavour("asgi", asgi_response, "send"),
-]
-
-
-PAIRS = [
-    *((name, FLAVOURS[0]) for name in IMPLEMENTATIONS),
-    *((name, FLAVOURS[1]) for name in ("asyncio", "trio", "asgi", "fake")),
-    *((name, FLAVOURS[2]) for name in ("uvloop", "trio", "memory", "asgi")),
-]
-"""The flavours share what they do, so not each of them is on every implementation."""
-everywhere = pytest.mark.parametrize(
-    ("implementation", "flavour"), [pytest.param(*pair, id=f"{pair[0]}-{pair[1].name}") for pair in PAIRS]
-)
-each_flavour = pytest.mark.parametrize("flavour", [pytest.param(one, id=one.name) for one in FLAVOURS])
-
-
-@pytest.fixture(autouse=True)
-def _is_installed(request: pytest.FixtureRequest) -> None:
-    if "implementation" in request.fixturenames:
-        name = request.getfixturevalue("implementation")
-        if name in ("uvloop", "trio") and importlib.util.find_spec(name) is None:
-            pytest.skip(f"{name} is not installed")
-
-
-def answer_of(
-    implementation: str,
-    app: Any,
-    request: Request | None = None,
-    during: Callable[[ClientEnd, Exchange], Any] | None = None,
-    logged: tuple[str, ...] = (),
-) -> Response:
-    """The client's response; `during` runs beside the application."""
-
-    async def run(exchange: Exchange, end: ClientEnd) -> None:
-        with anyio.fail_after(PATIENCE):
-            async with anyio.create_task_group() as group:
-                if during is not None:
-                    group.start_soon(during, end, exchange)
-                await app.handle(exchange)
-
-    return converse(implementation, run, request, logged)
+from tests.kernel.itemflavours import FLAVOURS, SLOW, Flavour, answer_of, each_flavour, everywhere
+from tests.support.implementations import ClientEnd, Request
 
 
 def sources(items: list[Any], word: str) -> dict[str, Any]:
@@ -443,71 +358,3 @@ def test_a_star_import_brings_only_the_originals_names() -> None:
 
 def test_asgi_applications_are_mounted() -> None:
     assert isinstance(FLAVOURS[2].app(lambda helpers: helpers.sse([])), ASGIApp)
-
-
-# ---- a file with progress ----
-
-
-@pytest.fixture
-def large(tmp_path: Path) -> Path:
-    path = tmp_path / "a b.csv"
-    path.write_bytes(bytes(range(256)) * 600)
-    return path
-
-
-@everywhere
-def test_a_download_tells_its_progress(implementation: str, flavour: Flavour, large: Path) -> None:
-    told: list[tuple[int, int | None]] = []
-    app = flavour.app(lambda helpers: helpers.download(large, lambda *sent: told.append(sent)))
-    answer = answer_of(implementation, app)
-    assert answer.body == large.read_bytes() and answer.complete
-    assert answer.field(b"content-length") == [b"153600"]
-    assert answer.field(b"content-type")[0].startswith(b"text/csv")
-    assert answer.field(b"content-disposition") == [b'attachment; filename="a b.csv"']
-    assert told == [(65536, 153600), (131072, 153600), (153600, 153600)]
-
-
-@each_flavour
-def test_a_progress_that_waits_and_an_empty_file(flavour: Flavour, tmp_path: Path) -> None:
-    told: list[tuple[int, int | None]] = []
-
-    async def progress(sent: int, size: int | None) -> None:
-        await anyio.lowlevel.checkpoint()
-        told.append((sent, size))
-
-    (tmp_path / "empty").touch()
-    answer = answer_of("memory", flavour.app(lambda helpers: helpers.download(tmp_path / "empty", progress)))
-    assert (answer.body, answer.complete, told) == (b"", True, [(0, 0)])
-    assert answer.field(b"content-type") == [b"application/octet-stream"]
-
-
-@each_flavour
-def test_a_download_whose_client_reads_nothing_or_leaves(flavour: Flavour, tmp_path: Path) -> None:
-    """No piece is told for which there was no room, and nothing after the client has left."""
-    path = tmp_path / "file"
-    path.write_bytes(bytes(8 * 1024 * 1024))
-    told: list[int] = []
-
-    async def during(end: ClientEnd, exchange: Exchange) -> None:
-        while not exchange.blocked:
-            await anyio.lowlevel.checkpoint()
-        blocked = len(told)
-        assert told == [65536 * (number + 1) for number in range(blocked)] and told[-1] < 2 * 1024 * 1024
-        await end.leave()
-
-    app = flavour.app(lambda helpers: helpers.download(path, lambda sent, size: told.append(sent)))
-    answer_of("memory", app, SLOW, during)
-    assert told[-1] < 2 * 1024 * 1024
-
-
-@each_flavour
-def test_a_file_that_shrinks_while_it_is_downloaded_is_cut(flavour: Flavour, large: Path) -> None:
-    app = flavour.app(lambda helpers: helpers.download(large, lambda sent, size: large.write_bytes(b"short")))
-    answer = answer_of("memory", app, logged=("FileShrunk",))
-    assert not answer.complete
-
-
-@each_flavour
-def test_a_file_that_is_not_there(flavour: Flavour, tmp_path: Path) -> None:
-    app = flavour.app(lambda helpers: helpers.download(tmp_path / "none"))
-    assert answer_of("memory", app, logged=("FileNotFoundError",)).status == 500

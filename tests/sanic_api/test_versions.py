@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 
 import anyio
 import pytest
@@ -18,12 +17,6 @@ from tests.support.commands import serve_command
 from tests.support.exchanges import ask, request_to
 
 OLD = ["0.5", "0.6", "0.7"]
-
-
-@pytest.fixture(autouse=True)
-def latest_afterwards() -> Iterator[None]:
-    yield
-    compat("0.8")
 
 
 def request(**headers):

@@ -32,7 +32,7 @@ from streamcompat_engine import (
 from tests.support.clients import PATIENCE, Client, connect
 from tests.support.exchanges import request_to
 from tests.support.responses import Response, ResponseReader
-from tests.support.servers import serve
+from tests.support.servers import SOCKETS, serve
 
 
 class ClientEnd(Protocol):
@@ -440,7 +440,6 @@ def _by_hand(app: App, request: Request) -> Response:
     )
 
 
-SOCKETS = ("asyncio", "uvloop", "anyio", "trio")
 IMPLEMENTATIONS = (*SOCKETS, "memory", "observed", "asgi", "uvicorn", "fake")
 
 

@@ -26,13 +26,16 @@ from streamcompat_engine import Exchange, Lifespan, Observer, Server, ServerConf
 from tests.support.clients import PATIENCE, Client, connect, get, parse_address
 from tests.support.responses import Response
 
-_HERE = {name: importlib.util.find_spec(name) is not None for name in ("uvloop", "trio")}
-DRIVERS = [
-    "asyncio",
-    pytest.param("uvloop", marks=pytest.mark.skipif(not _HERE["uvloop"], reason="uvloop is not installed")),
-    "anyio",
-    pytest.param("trio", marks=pytest.mark.skipif(not _HERE["trio"], reason="trio is not installed")),
-]
+
+def needs(name: str) -> tuple[pytest.MarkDecorator, ...]:
+    """The marks of a test on a driver or implementation: it is skipped where the library is not installed."""
+    if name in ("uvloop", "trio") and importlib.util.find_spec(name) is None:
+        return (pytest.mark.skip(f"{name} is not installed"),)
+    return ()
+
+
+SOCKETS = ("asyncio", "uvloop", "anyio", "trio")
+DRIVERS = [pytest.param(name, marks=needs(name)) for name in SOCKETS]
 every_driver = pytest.mark.parametrize("driver", DRIVERS)
 asyncio_drivers = pytest.mark.parametrize("driver", DRIVERS[:2])
 portable_drivers = pytest.mark.parametrize("driver", DRIVERS[2:])

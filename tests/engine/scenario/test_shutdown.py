@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import threading
-import time
-from pathlib import Path
 
 import anyio
 import anyio.lowlevel
@@ -16,9 +13,8 @@ import pytest
 
 from streamcompat_engine import Exchange, Timeouts
 from tests.support.clients import get, post, request
-from tests.support.commands import Program, serve_program
 from tests.support.responses import Response
-from tests.support.servers import DRIVERS, PATIENCE, Gate, echo, eventually, every_driver, hello, serve
+from tests.support.servers import PATIENCE, Gate, echo, eventually, every_driver, hello, serve
 
 
 @every_driver
@@ -355,96 +351,6 @@ def test_a_stop_while_many_are_served(driver: str) -> None:
         for thread in threads:
             thread.join(PATIENCE)
         assert all(answer.complete or not answer.status for answer in answers)
-
-
-# ---- the real signals, in a process of its own ----
-
-APP = """
-import sys
-import anyio
-from streamcompat_engine import Lifespan, Server, ServerConfig
-
-class Says(Lifespan):
-    def listening(self, addresses):
-        print(addresses[0], flush=True)
-    async def after_stop(self, loop):
-        print("stopped", flush=True)
-
-async def app(exchange):
-    if exchange.head.target == b"/forever":
-        print("running", flush=True)
-        try:
-            await anyio.sleep_forever()
-        finally:
-            print("cancelled", flush=True)
-    if exchange.head.target == b"/slow":
-        print("running", flush=True)
-        await exchange.receive()
-    exchange.respond(200, (), b"done")
-
-name, grace = sys.argv[1], float(sys.argv[2])
-driver = "asyncio" if name == "uvloop" else name
-Server(app, ServerConfig(port=0, driver=driver, uvloop=name == "uvloop", grace=grace), lifespan=Says()).run()
-print("returned", flush=True)
-"""
-
-
-def said(script: Program, expected: str) -> None:
-    assert script.line() == expected
-
-
-@pytest.mark.parametrize("driver", DRIVERS)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_it_gracefully(driver: str, number: signal.Signals, tmp_path: Path) -> None:
-    with serve_program(tmp_path, APP, driver, "60") as script:
-        with script.connect() as idle, script.connect() as busy:
-            idle.send(get())
-            assert idle.response().body == b"done"
-            message = post(b"body", target="/slow")
-            busy.send(message[:-4])
-            said(script, "running")
-            script.process.send_signal(number)
-            idle.until_closed()
-            busy.send(message[-4:])
-            answer = busy.response()
-            assert (answer.body, answer.headers[b"connection"]) == (b"done", b"close")
-        said(script, "stopped")
-        said(script, "returned")
-        assert script.process.wait(PATIENCE) == 0
-        assert script.errors() == ""
-
-
-@pytest.mark.parametrize("driver", DRIVERS)
-def test_a_second_signal_forces_it(driver: str, tmp_path: Path) -> None:
-    with serve_program(tmp_path, APP, driver, "600") as script:
-        with script.connect() as idle, script.connect() as busy:
-            idle.send(get())
-            assert idle.response().body == b"done"
-            busy.send(get("/forever"))
-            said(script, "running")
-            script.process.send_signal(signal.SIGTERM)
-            idle.until_closed()
-            assert script.process.poll() is None
-            script.process.send_signal(signal.SIGTERM)
-            said(script, "cancelled")
-            assert not busy.response_or_cut().complete
-        said(script, "stopped")
-        assert script.process.wait(PATIENCE) == 0
-        assert script.errors() == ""
-
-
-@pytest.mark.parametrize("driver", DRIVERS)
-def test_after_the_grace_the_process_ends_all_the_same(driver: str, tmp_path: Path) -> None:
-    with serve_program(tmp_path, APP, driver, "0.2") as script, script.connect() as client:
-        client.send(get("/forever"))
-        said(script, "running")
-        beginning = time.monotonic()
-        script.process.send_signal(signal.SIGTERM)
-        said(script, "cancelled")
-        assert time.monotonic() >= beginning + 0.2
-        said(script, "stopped")
-        assert script.process.wait(PATIENCE) == 0
-        assert script.errors() == ""
 
 
 # ---- the lame duck ----
