@@ -14,7 +14,7 @@ import httpx
 import pytest
 import trustme
 
-from tests.support.commands import PATIENCE, environment, serve_command
+from tests.support.commands import PATIENCE, environment, run_python, serve_command
 
 FLAVOURS = {
     flavour: f"from streamcompat.{flavour}_api import {name} as App\n"
@@ -244,13 +244,5 @@ def test_the_other_commands_do_not_hang(
     tmp_path: Path, flavour: str, call: str, command: tuple[str, ...]
 ) -> None:
     write(tmp_path, flavour, call)
-    ended = subprocess.run(
-        [sys.executable, "-m", "streamcompat", *command],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE * 3,
-        check=False,
-    )
+    ended = run_python("-m", "streamcompat", *command, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from streamcompat.cli.command import main
 from tests.cli.projects import MACH9, SANIC, refused, run
 from tests.support.commands import PATIENCE, environment, run_here, serve_command
 
@@ -222,19 +224,19 @@ def test_a_misspelt_command_or_option_is_guessed(
     assert ended.stderr.endswith(f"error: {message}\n")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is full")
+UNWRITABLE = "streamcompat: cannot write to standard output: No space left on device"
+needs_full = pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="the system has no device that is full"
+)
+
+
+@needs_full
 @pytest.mark.parametrize(
     "arguments",
     [
         ("--version",),
-        ("--help",),
-        ("run", "--help"),
-        ("exec", "--help"),
         ("run", "one.py", "--port", "0"),
         ("run", "one.py", "--port", "0", "--workers", "2"),
-        ("probe", "waiting.py", "--examples", "1"),
-        ("port", "old.py"),
-        ("port", "--verify", "one.py", "one.py", "--requests", "1"),
     ],
 )
 def test_an_output_that_cannot_be_written_is_one_line(folder: Path, arguments: tuple[str, ...]) -> None:
@@ -251,6 +253,29 @@ def test_an_output_that_cannot_be_written_is_one_line(folder: Path, arguments: t
             check=False,
         )
     assert ended.returncode == 3
-    last = ended.stderr.splitlines()[-1]
-    assert last == "streamcompat: cannot write to standard output: No space left on device"
+    assert ended.stderr.splitlines()[-1] == UNWRITABLE
     assert "Traceback" not in ended.stderr
+
+
+@needs_full
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("run", "--help"),
+        ("exec", "--help"),
+        ("probe", "waiting.py", "--examples", "1"),
+        ("port", "old.py"),
+        ("port", "--verify", "one.py", "one.py", "--requests", "1"),
+    ],
+)
+def test_so_it_is_whatever_is_written(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(folder)
+    with open("/dev/full", "w") as full, contextlib.redirect_stdout(full):
+        assert main(arguments) == 3
+    assert capsys.readouterr().err.splitlines()[-1] == UNWRITABLE

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -22,6 +21,7 @@ from streamcompat.sanic_api.websocket import (
     WebSocketProtocol,
 )
 from streamcompat_engine import Timeouts
+from tests.support.commands import run_python
 from tests.support.frames import handshake
 from tests.support.servers import PATIENCE, Gate, eventually
 from tests.support.websocket_clients import code_of, open_, serving
@@ -311,6 +311,7 @@ def test_the_exception_is_caught_by_the_name_that_the_websockets_library_has(app
 
 CATCHES = """
 import sys
+assert "websockets" not in sys.modules
 {imports}
 from streamcompat.kernel.websocket.connection import ConnectionClosed, closed
 
@@ -340,10 +341,14 @@ for _ in range(2):
         ("", "ConnectionClosed", 1000),
     ],
 )
-def test_the_first_close_is_caught_by_any_name_of_the_library(imports: str, name: str, code: int) -> None:
+def test_the_first_close_is_caught_by_any_name_of_the_library(
+    tmp_path: Path, imports: str, name: str, code: int
+) -> None:
     """In a process of its own: the library imports its exceptions when somebody names one."""
-    script = CATCHES.format(imports=imports, name=name, code=code)
-    subprocess.run([sys.executable, "-c", script], check=True)
+    script = tmp_path / "catches.py"
+    script.write_text(CATCHES.format(imports=imports, name=name, code=code))
+    ended = run_python(str(script), cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 # ---- the server's end ----

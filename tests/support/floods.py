@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from tests.support.frames import BINARY, CONTINUATION, PING, PONG, TEXT, frame, text
 
 READ = 64 * 1024
+SHORT_READ = 16 * 1024
+"""Takes many turns of the loop as well."""
 MIB = 1024 * 1024
 
 
@@ -17,17 +19,12 @@ def deflated(data: bytes, bits: int = 12) -> bytes:
     return (compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
 
-def full(unit: bytes) -> bytes:
-    """As many of these as fit into one read, whole."""
-    return unit * max(READ // len(unit), 1)
-
-
 @dataclass(frozen=True)
 class Flood:
-    """One read of it.
+    """What is sent over and over.
 
     Attributes:
-        unit: what is sent over and over.
+        unit: what is repeated.
         before: what is sent first.
         each: messages in a unit.
         closes: the server has sent its Close before.
@@ -38,13 +35,9 @@ class Flood:
     each: int = 1
     closes: bool = False
 
-    @property
-    def wire(self) -> bytes:
-        return full(self.unit)
-
-    @property
-    def messages(self) -> int:
-        return len(self.wire) // len(self.unit) * self.each
+    def count(self, read: int) -> int:
+        """How many units fit into a read of so many bytes, whole; at least one."""
+        return max(read // len(self.unit), 1)
 
 
 _FRAGMENT = frame(CONTINUATION, b"x", fin=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -58,76 +59,82 @@ def test_on_a_socket(app_server):
 """
 
 
-@pytest.mark.parametrize(("flavour", "name"), [("sanic", "Sanic"), ("mach9", "Mach9")])
-def test_the_fixtures_work_with_anyio_on_both_backends(
-    pytester: pytest.Pytester, flavour: str, name: str
-) -> None:
-    pytester.makepyfile(TESTS.format(flavour=flavour, name=name))
+def test_the_fixtures_work_with_anyio_on_both_backends(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_sanic=TESTS.format(flavour="sanic", name="Sanic"),
+        test_mach9=TESTS.format(flavour="mach9", name="Mach9"),
+    )
     result = pytester.runpytest_subprocess("-s", "-W", "error", *_plugin())
-    result.assert_outcomes(passed=5)
-    result.stdout.fnmatch_lines(["*ran on asyncio*"])
-    result.stdout.fnmatch_lines(["*ran on trio*"])
+    result.assert_outcomes(passed=10)
+    assert result.stdout.str().count("ran on asyncio") == result.stdout.str().count("ran on trio") == 2
 
 
-@pytest.mark.parametrize("fixture", ["app_server", "streamcompat_client"])
-def test_a_test_without_an_app_is_told_what_to_write(pytester: pytest.Pytester, fixture: str) -> None:
-    pytester.makepyfile(
-        f"import pytest\n\n@pytest.mark.anyio\nasync def test_it({fixture}, anyio_backend): pass\n"
-    )
+FAILING = {
+    "test_needs_a_server": """
+import pytest
+
+@pytest.mark.anyio
+async def test_with_a_server(app_server, anyio_backend): pass
+""",
+    "test_needs_a_client": """
+import pytest
+
+@pytest.mark.anyio
+async def test_with_a_client(streamcompat_client, anyio_backend): pass
+""",
+    "test_does_not_start": """
+import pytest
+from streamcompat.sanic_api import Sanic
+
+@pytest.fixture
+def streamcompat_app():
+    app = Sanic("broken")
+
+    @app.listener("before_server_start")
+    def fail(app, loop):
+        raise LookupError("no database")
+
+    return app
+
+def test_of_what_does_not_start(app_server): pass
+""",
+    "test_never_listens": """
+import asyncio
+import pytest
+from streamcompat.sanic_api import Sanic
+from streamcompat.testing import pytest_plugin
+
+@pytest.fixture
+def streamcompat_app(monkeypatch):
+    monkeypatch.setattr(pytest_plugin, "_PATIENCE", 0.1)
+    app = Sanic("slow")
+
+    @app.listener("before_server_start")
+    async def wait(app, loop):
+        await asyncio.Event().wait()
+
+    return app
+
+def test_of_what_never_listens(app_server): pass
+""",
+}
+
+
+def test_what_is_wrong_is_an_error_of_its_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(**FAILING)
     result = pytester.runpytest_subprocess(*_plugin())
-    result.stdout.fnmatch_lines(["*define a fixture `streamcompat_app` that returns it*"])
     assert result.ret != 0
-
-
-def test_a_server_that_does_not_start_is_an_error_of_its_test(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
-        """
-        import pytest
-        from streamcompat.sanic_api import Sanic
-
-        @pytest.fixture
-        def streamcompat_app():
-            app = Sanic("broken")
-
-            @app.listener("before_server_start")
-            def fail(app, loop):
-                raise LookupError("no database")
-
-            return app
-
-        def test_it(app_server): pass
-        """
-    )
-    result = pytester.runpytest_subprocess(*_plugin())
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*LookupError: no database*"])
-
-
-def test_a_server_that_never_listens_is_an_error_of_its_test(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
-        """
-        import asyncio
-        import pytest
-        from streamcompat.sanic_api import Sanic
-        from streamcompat.testing import pytest_plugin
-
-        @pytest.fixture
-        def streamcompat_app(monkeypatch):
-            monkeypatch.setattr(pytest_plugin, "_PATIENCE", 0.1)
-            app = Sanic("slow")
-
-            @app.listener("before_server_start")
-            async def wait(app, loop):
-                await asyncio.Event().wait()
-
-            return app
-
-        def test_it(app_server): pass
-        """
-    )
-    result = pytester.runpytest_subprocess(*_plugin())
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*TimeoutError: the server did not start to listen within 0.1 s"])
+    errors = re.split(r"ERROR at setup of (\w+)", result.stdout.str())
+    undefined = "define a fixture `streamcompat_app` that returns it"
+    said = {
+        "test_of_what_does_not_start": "LookupError: no database",
+        "test_of_what_never_listens": "TimeoutError: the server did not start to listen within 0.1 s",
+        "test_with_a_client": undefined,
+        "test_with_a_server": undefined,
+    }
+    found = dict(zip(errors[1::2], errors[2::2], strict=True))
+    assert [name for name, text in said.items() if text not in found[name]] == []
+    assert found.keys() == said.keys()
 
 
 def _plugin() -> list[str]:

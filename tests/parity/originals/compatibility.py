@@ -9,6 +9,7 @@ table of `streamcompat check`.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import subprocess
@@ -146,12 +147,16 @@ def look_up(name: Name) -> Any:
     return found
 
 
+@functools.cache
 def set_on_instances(cls: type) -> set[str]:
     """What the constructors of a class and its bases set, and what it says that instances have."""
     if issubclass(cls, Config):
         return set(cls(load_env=False))
     ours = [one for one in cls.__mro__ if one.__module__.startswith("streamcompat")]
-    return {name for one in ours for name in constructed(one) | set(inspect.get_annotations(one))}
+    return {name for one in ours for name in _constructed(one) | set(inspect.get_annotations(one))}
+
+
+_constructed = functools.cache(constructed)
 
 
 def parameters_of(ours: Any, kind: str) -> list[inspect.Parameter] | None:
