@@ -5,6 +5,7 @@ The rule: they are made from what the app says of itself, its routes and the lit
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ _LARGE: Final = st.lists(st.integers(1, 3), min_size=64, max_size=64).map(
     lambda counts: b"0123456789abcdef" * 80 * sum(counts)
 )
 """Made of many choices, so that Hypothesis shrinks towards a short body."""
+_BODIES: Final = strategies.bodies() | _LARGE
+_WORD: Final = st.text(_SAFE, min_size=1, max_size=5)
 _TYPE: Final = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,40}")
 _CONTENT_TYPES: Final = ("application/json", "application/x-www-form-urlencoded", "text/plain")
 _CREDENTIALS: Final = ("Basic dXNlcjpwYXNzd29yZA==", "Bearer token")
@@ -172,18 +175,15 @@ def cases(
         encoded: parameters of text are percent-encoded.
     """
     target = PARAMETER.sub(lambda found: draw(_value(found[1], encoded)), route.uri)
-    word = st.text(_SAFE, min_size=1, max_size=5)
-    known = [one for one in route.words if one.isidentifier()]
-    names = st.sampled_from(known) | word if known else word
-    query = draw(st.lists(st.tuples(names, st.integers(0, 20).map(str) | word), max_size=2))
+    query = draw(_query(route.words))
     if query:
         target += "?" + "&".join(f"{name}={value}" for name, value in query)
     fields = ((("Host", route.host),) if route.host else ()) + headers
-    fields += draw(st.just(()) | _fields(route, {name.lower() for name, _ in headers}))
+    fields += draw(_fields(route.words, frozenset(name.lower() for name, _ in headers)))
     body = b""
     chunks = None
     if route.method not in ("GET", "HEAD", "OPTIONS", "DELETE") or draw(st.integers(0, 9)) == 9:
-        body = draw(strategies.bodies() | _LARGE)
+        body = draw(_BODIES)
         chunks = draw(strategies.chunkings(body))
     request = Request(route.method, target, fields, body, chunks)
     cuts = draw(strategies.segmentations(request.framed()))
@@ -191,12 +191,21 @@ def cases(
     return Case(request, cuts, leaves)
 
 
-def _fields(route: ComparedRoute, given: set[str]) -> st.SearchStrategy[tuple[tuple[str, str], ...]]:
-    """A content type or credentials, those first that the code's own literals name."""
-    kinds = (*(one for one in route.words if _TYPE.fullmatch(one)), *_CONTENT_TYPES)
+# These are kept: Hypothesis takes longer over a new strategy than over a draw.
+@functools.cache
+def _query(words: tuple[str, ...]) -> st.SearchStrategy[list[tuple[str, str]]]:
+    known = [one for one in words if one.isidentifier()]
+    names = st.sampled_from(known) | _WORD if known else _WORD
+    return st.lists(st.tuples(names, st.integers(0, 20).map(str) | _WORD), max_size=2)
+
+
+@functools.cache
+def _fields(words: tuple[str, ...], given: frozenset[str]) -> st.SearchStrategy[tuple[tuple[str, str], ...]]:
+    """Nothing, or a content type or credentials, those first that the code's own literals name."""
+    kinds = (*(one for one in words if _TYPE.fullmatch(one)), *_CONTENT_TYPES)
     choices = [("Content-Type", kind) for kind in kinds] + [("Authorization", one) for one in _CREDENTIALS]
     fields: list[tuple[tuple[str, str], ...]] = [(one,) for one in choices if one[0].lower() not in given]
-    return st.sampled_from(fields or [()])
+    return st.just(()) | st.sampled_from(fields or [()])
 
 
 def _kind(parameter: str) -> str:
