@@ -31,7 +31,7 @@ from tests.support.wire import (
 SHORT = 64
 """Every pair of cuts is tried in wires of so many bytes in the long run, and near the end of longer ones."""
 NEAR = 44
-FEW = 20
+FEW = 10
 """Bytes before the end at which every pair of cuts is tried in the short run."""
 
 
