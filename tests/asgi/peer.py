@@ -1,11 +1,16 @@
-"""The server's side of an ASGI request, in memory."""
+"""The server's side of an ASGI request, in memory, and a clock that jumps where all wait."""
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import anyio
 import anyio.lowlevel
+import pytest
 
 from streamcompat.asgi.app import ASGI
+from streamcompat.testing.virtual_time import Jumps, backend_options
 from tests.support.commands import PATIENCE
 
 
@@ -73,3 +78,9 @@ class Peer:
     @property
     def whole(self):
         return [message["more_body"] for message in self.sent[1:]].count(False) == 1
+
+
+def on_a_clock_that_jumps(backend: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, dict[str, Any]]:
+    """What a fixture `anyio_backend` gives, so that pauses take no time; patience is in such time."""
+    monkeypatch.setattr(sys.modules[__name__], "PATIENCE", 2000.0)
+    return backend, backend_options(backend, Jumps(callers=1))

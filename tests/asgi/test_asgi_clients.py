@@ -9,7 +9,7 @@ import pytest
 from streamcompat.asgi.app import ASGI
 from streamcompat.sanic_api.response import stream, text
 from streamcompat_engine import ClientDisconnected
-from tests.asgi.peer import Peer
+from tests.asgi.peer import Peer, on_a_clock_that_jumps
 from tests.support.commands import PATIENCE
 
 
@@ -29,6 +29,10 @@ class SendsFirst(Peer):
 
 
 class TestADeadlock:
+    @pytest.fixture(params=["asyncio", "trio"])
+    def anyio_backend(self, request, monkeypatch):
+        return on_a_clock_that_jumps(request.param, monkeypatch)
+
     @pytest.fixture(params=["awaited", "dropped"])
     def echo(self, request, flavour):
         app, responses, _ = flavour

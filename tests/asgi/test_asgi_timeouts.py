@@ -12,9 +12,8 @@ from streamcompat.asgi.app import ASGI
 from streamcompat.mach9_api import Mach9
 from streamcompat.sanic_api.response import stream, text
 from streamcompat.site import Site
-from streamcompat.testing.virtual_time import Jumps, backend_options
-from tests.asgi import peer, test_asgi_websocket
-from tests.asgi.peer import Peer
+from tests.asgi import test_asgi_websocket
+from tests.asgi.peer import Peer, on_a_clock_that_jumps
 from tests.asgi.test_asgi_websocket import Socket
 
 SHORT = 20.0
@@ -24,9 +23,8 @@ so many that the pauses of a loaded machine do not count."""
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request, monkeypatch):
-    for module in (peer, test_asgi_websocket):
-        monkeypatch.setattr(module, "PATIENCE", 100 * SHORT)
-    return request.param, backend_options(request.param, Jumps(callers=1))
+    monkeypatch.setattr(test_asgi_websocket, "PATIENCE", 100 * SHORT)
+    return on_a_clock_that_jumps(request.param, monkeypatch)
 
 
 class Slow(Peer):

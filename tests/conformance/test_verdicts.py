@@ -24,8 +24,8 @@ MALFORMED = [*HEADS, *BODIES]
 LONG = 1000
 """Bytes from which a wire is not cut everywhere."""
 EACH = 3
-"""Of how many positions the short run cuts at one: `test_segmentation` has every cut of its catalogue, and the
-long run every cut, and pairs of cuts, of every case."""
+"""Of how many positions the short run cuts at one: `test_segmentation` has every cut of its catalogue, and
+the long run every cut, and pairs of cuts, of every case."""
 
 
 def _cuts(wire: bytes) -> Iterable[list[bytes]]:

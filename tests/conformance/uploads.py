@@ -14,12 +14,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from streamcompat_engine import Exchange
-from tests.support.servers import serve
+from tests.support.servers import eventually, serve
 
 MIB = 1024 * 1024
 SIZES = (1, 3, 8, 64)
@@ -208,14 +207,17 @@ def _free_port() -> int:
         return port
 
 
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
 @contextlib.contextmanager
 def _running(command: list[str], port: int) -> Iterator[None]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(500):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                break
-            time.sleep(0.01)
+        eventually(lambda: _listens(port), f"{command[0]} listens")
         yield
     finally:
         process.terminate()
