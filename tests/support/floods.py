@@ -19,6 +19,11 @@ def deflated(data: bytes, bits: int = 12) -> bytes:
     return (compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
 
+def full(unit: bytes, read: int = READ) -> bytes:
+    """As many of these as fit into a read of so many bytes, whole; at least one."""
+    return unit * max(read // len(unit), 1)
+
+
 @dataclass(frozen=True)
 class Flood:
     """What is sent over and over.
@@ -35,9 +40,10 @@ class Flood:
     each: int = 1
     closes: bool = False
 
-    def count(self, read: int) -> int:
-        """How many units fit into a read of so many bytes, whole; at least one."""
-        return max(read // len(self.unit), 1)
+    @property
+    def wire(self) -> bytes:
+        """One read of it."""
+        return full(self.unit)
 
 
 _FRAGMENT = frame(CONTINUATION, b"x", fin=False)
