@@ -86,7 +86,7 @@ class ASGISlot:
         tasks: what runs around the application.
     """
 
-    # What most requests leave as it is stands here once, and not in each of them.
+    # What most requests do not change stands on the class, and not in each of them.
     stopping: bool = False
     over: bool = False
     overdue: bool = False

@@ -52,7 +52,7 @@ _SETTLED: Final = {name for name, _ in _HANDSHAKE} | {
 
 
 class _Answered(dict[bytes, object]):
-    """The pings without an answer: there is none, as no ping is sent. ASGI has no word for it."""
+    """The pings that wait for an answer: none, since ASGI has no message for a ping and none is sent."""
 
     def __missing__(self, payload: bytes) -> object:
         return object()

@@ -98,7 +98,7 @@ class ASGIApp(Servable):
         self.logs_access = False
 
     def log_client(self, line: str) -> None:
-        """Logs what a client has caused: in one line, and of many such lines some."""
+        """Logs what a client has caused, in one line; of many such lines only some."""
         logs.of_client(self.log, line, logging.INFO)
 
     def observer(self) -> Observer:

@@ -20,7 +20,7 @@ PIECE: Final = 256 * 1024
 def opened(path: str) -> FileIO:
     """The file at an absolute path.
 
-    Raises: OSError: it cannot be opened; ValueError: it is no file, or the path is not absolute.
+    Raises: OSError: it cannot be opened; ValueError: it is not a file, or the path is not absolute.
     """
     if not os.path.isabs(path):
         raise ValueError(f"the path of http.response.pathsend must be absolute, not {path!r}")
@@ -30,7 +30,7 @@ def opened(path: str) -> FileIO:
 
 
 def declared_length(fields: Fields) -> int | None:
-    """The Content-Length among the fields of a response; `None` without one, or if it is none."""
+    """The Content-Length among the fields of a response; `None` without one, or if it is not a number."""
     for name, value in fields:
         if name.lower() == b"content-length":
             return int(value) if value.isdigit() else None

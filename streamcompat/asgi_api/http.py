@@ -117,7 +117,7 @@ class HTTPCycle:
         else:
             await self._until_disconnected()
         if self._told:
-            # A loop that goes on asking must not hold up the server. Who only polls has cancelled the wait.
+            # A loop that goes on asking must not hold up the server. A caller that only polls cancels it.
             await cancel_shielded_checkpoint()
         self._told = True
         return {"type": "http.disconnect"}

@@ -1,6 +1,6 @@
 """Which interface a callable has: ASGI 3, ASGI 2 (a double callable) or WSGI.
 
-The rule: a callable is recognised by its signature alone, without a call; in doubt it is none.
+The rule: a callable is recognised by its signature alone, without a call; in doubt it is not one of them.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def response_fields(headers: Iterable[Iterable[bytes]]) -> Fields:
 def checked_status(message: Message) -> int:
     """The status of a response's start.
 
-    Raises: KeyError: there is none; TypeError: it is no number.
+    Raises: KeyError: there is none; TypeError: it is not a number.
     """
     status = message["status"]
     if not isinstance(status, int):

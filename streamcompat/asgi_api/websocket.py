@@ -117,7 +117,7 @@ class WebSocketCycle:
                 kind = "text" if isinstance(message, str) else "bytes"
                 return {"type": "websocket.receive", kind: message}
         if self._told:
-            # A loop that goes on asking must not hold up the server. Who only polls has cancelled the wait.
+            # A loop that goes on asking must not hold up the server. A caller that only polls cancels it.
             await cancel_shielded_checkpoint()
         self._told = True
         code = _ABNORMAL if core is None or core.code is None else core.code

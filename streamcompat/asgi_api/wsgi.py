@@ -114,7 +114,7 @@ class _Call:
             self._respond()
         except BaseException as error:
             self.error = error
-        # Of a loop that has ended nobody waits.
+        # Nobody waits any more once the loop has ended.
         with contextlib.suppress(RuntimeError):
             anyio.from_thread.run_sync(self._end, token=self._token)
 

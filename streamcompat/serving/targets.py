@@ -169,7 +169,7 @@ def _import_file(place: str, runs: Sequence[SelfRun]) -> ModuleType:
     _search_first(root)
     try:
         if len(names) > 1:
-            # As under `python package/file.py`, but behind all else: no neighbour hides another module.
+            # As under `python package/file.py`, but at the end: no neighbour hides another module.
             if (folder := str(path.parent)) not in sys.path:
                 sys.path.append(folder)
             name = ".".join(names if path.stem != "__init__" else names[:-1])

@@ -1,4 +1,4 @@
-"""A relay between a client and a server that cuts both directions anew, with a knowledge of HTTP and UTF-8.
+"""A relay between a client and a server that cuts both directions anew, and knows HTTP and UTF-8.
 
 The rule: where it cuts follows from the seed, the number of the connection, the direction and the bytes of
 the messages alone, and not from the pieces in which they come. Nothing is held back for longer than the

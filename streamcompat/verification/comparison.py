@@ -31,12 +31,12 @@ from streamcompat.verification.requests import Case, ComparedRoute, cases, route
 BUDGET: Final = 600.0
 """Real seconds that a whole comparison may take; what was not compared then is said not to have been."""
 ENDLESS: Final = 3
-"""Requests to a route after which one whose answers do not end is left."""
+"""Requests after which a route is left whose answers do not end."""
 _OF_CONNECTION: Final = frozenset({"connection", "keep-alive"})
 _AGAIN: Final = 3
 """How often a difference is checked again if it may be by chance."""
 SEED: Final = 2
-"""Of what is drawn: every comparison sends the same requests, also where this code changes."""
+"""The seed of the requests: every comparison sends the same ones, also after this code has changed."""
 _SECOND: Final = 1.1
 """Real seconds after which an answer with the time in it has changed."""
 
@@ -215,7 +215,7 @@ def compare(
 
 
 def _paired(before: AnyApp, after: AnyApp, only: Sequence[str]) -> Comparison:
-    """The routes of both apps, and of one that only one of them has the difference.
+    """The routes that both apps have, and a difference for each that only one of them has.
 
     A route of another framework may call its parameters otherwise.
     """

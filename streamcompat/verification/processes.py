@@ -20,7 +20,7 @@ from streamcompat.serving.targets import TargetError
 from streamcompat.testing.remote.client import NoResponse, Unreachable
 
 STOP: Final = 10.0
-"""Seconds in which a process must end that was told to; then it is killed."""
+"""Seconds that a process has to end once it was told to; then it is killed."""
 _TODAYS: Final = Path(__file__).with_name("todays_server.py")
 
 

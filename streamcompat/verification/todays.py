@@ -1,4 +1,4 @@
-"""What is left of an answer without what today's Sanic says in other words than the old one, by itself.
+"""An answer without what today's Sanic by itself says in other words than the old one.
 
 The rule: only what Sanic itself writes is left out, and what the page on porting lists.
 """

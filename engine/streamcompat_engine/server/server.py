@@ -146,8 +146,8 @@ class Server:
         self._ended = False  # `after_stop` has been called
 
     def run(self) -> None:
-        """Serve until SIGINT or SIGTERM, or until `stop` is called. A second signal waits for nothing, and
-        the first one not for a start. A process that does not stop is ended: see `Signals`.
+        """Serve until SIGINT or SIGTERM, or until `stop` is called. The first signal ends the wait for a
+        start, the second one every wait. A process that does not stop is ended: see `Signals`.
 
         Raises: OSError: an address cannot be bound. Errors of `lifespan` are passed on.
         """

@@ -26,7 +26,7 @@ from .threads import current_frames
 logger: Final = logging.getLogger("streamcompat.engine")
 
 _UNNOTICED: Final = 1.0
-"""Seconds that the loop has to notice a signal for which nothing is waited."""
+"""Seconds that the loop has to notice a signal that leaves no time for anything else."""
 _INTERRUPTED: Final = 3.0
 """Seconds from then on to the end of the process, and for all steps of a stop that is forced."""
 _LAST: Final = 1.0

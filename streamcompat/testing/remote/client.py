@@ -33,7 +33,7 @@ _MOST: Final = 32 * 1024 * 1024
 """Bytes after which a response counts as endless."""
 
 _SAID: Final = 40
-"""Bytes to show of what is no response."""
+"""Bytes that are shown of what is not a response."""
 
 
 class NoResponse(Exception):

@@ -44,7 +44,8 @@ from streamcompat.testing.wire import Request
 T = TypeVar("T")
 
 _AGAIN: Final = (False, True, True, False, False, True)
-"""Which of the requests that must show a difference again are cut. No server that fails in turn fits."""
+"""Which of the requests that must show a difference again are cut: a server that fails every other time does
+not fit them."""
 _TOGETHER: Final = 3
 """How often two requests must mix."""
 _SHARPEST: Final = 8
