@@ -25,7 +25,7 @@ def opened(path: str) -> FileIO:
     if not os.path.isabs(path):
         raise ValueError(f"the path of http.response.pathsend must be absolute, not {path!r}")
     if not stat.S_ISREG(os.stat(path).st_mode):
-        raise ValueError(f"{path} is no file")
+        raise ValueError(f"{path} is not a file")
     return FileIO(path)
 
 

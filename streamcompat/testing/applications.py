@@ -34,15 +34,15 @@ def served(app: object) -> Servable | EngineApp:
     try:
         application = _hosted(app)
     except ValueError as error:
-        raise TypeError(f"{app!r} is no app: {error}") from error
+        raise TypeError(f"{app!r} is not an app: {error}") from error
     if application is not None:
         return application
     if isinstance(app, type):
-        raise TypeError(f"{app.__name__} is a class and no app: make an instance of it")
+        raise TypeError(f"{app.__name__} is a class, not an app: make an instance of it")
     if callable(app) and _is_asynchronous(app) and _takes_one(app):
         return app
     raise TypeError(
-        f"{app!r} is no app: give an app of either flavour, a site, an ASGI application, or a coroutine "
+        f"{app!r} is not an app: give an app of either flavour, a site, an ASGI application, or a coroutine "
         "function that takes the engine's exchange"
     )
 

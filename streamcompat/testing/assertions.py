@@ -69,8 +69,8 @@ def assert_boundary_invariant(
             comparison of two failures shows little.
         backend: `"asyncio"` or `"trio"`.
         patience: seconds after which a handler counts as hanging. The app's own sleeps take no real time.
-    Raises: AssertionError; TypeError: `app` is no app; ValueError: the request fails, or the response to the
-        uncut request varies, so no comparison is possible.
+    Raises: AssertionError; TypeError: `app` is not an app; ValueError: the request fails, or the response to
+        the uncut request varies, so no comparison is possible.
     """
     __tracebackhide__ = True
 
@@ -94,7 +94,7 @@ def assert_bounded_memory(
     compared; if the larger one costs more, again with 4 MiB and 16 MiB. A route that refuses the longer body
     with 413 is bounded.
 
-    Raises: AssertionError: memory grows; TypeError: `app` is no app; ValueError: the route refuses the
+    Raises: AssertionError: memory grows; TypeError: `app` is not an app; ValueError: the route refuses the
         request or its longer body, so no comparison is possible.
     """
     __tracebackhide__ = True
@@ -119,7 +119,7 @@ def assert_survives_disconnect(
     the handler ends (so its `finally` blocks run), no task is left running, the next request on a new
     connection gets the same response as before, and a body that is cut is not answered as a whole one.
 
-    Raises: AssertionError; TypeError: `app` is no app; ValueError: the request fails.
+    Raises: AssertionError; TypeError: `app` is not an app; ValueError: the request fails.
     """
     __tracebackhide__ = True
 
@@ -145,7 +145,8 @@ def assert_isolated(
 
     Args:
         other: the request that is received at the same time; by default the same one.
-    Raises: AssertionError; TypeError: `app` is no app; ValueError: the request fails, or its response varies.
+    Raises: AssertionError; TypeError: `app` is not an app; ValueError: the request fails, or its response
+        varies.
     """
     __tracebackhide__ = True
 
@@ -178,7 +179,7 @@ def assert_same_behaviour(
         ignore_headers: names of header fields that may differ.
         names: the names of the two apps in the message.
         allow_failure: the request may fail in both apps; by default that is a ValueError.
-    Raises: AssertionError; TypeError: one of them is no app; ValueError: the request fails in both.
+    Raises: AssertionError; TypeError: one of them is not an app; ValueError: the request fails in both.
     """
     __tracebackhide__ = True
     ignored = frozenset(name.lower() for name in ignore_headers)

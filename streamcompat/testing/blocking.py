@@ -34,7 +34,7 @@ class TestClient:
     Args:
         app, options: as for `Client`.
         backend: `"asyncio"` or `"trio"`.
-    Raises: TypeError: `app` is no app.
+    Raises: TypeError: `app` is not an app.
     """
 
     __test__ = False  # pytest would collect a class of this name

@@ -57,9 +57,9 @@ class CannedResponse:
                 f"the body is of type {type(self.body).__name__}; it must be bytes, e.g. text.encode()"
             )
         if self.framing not in ("chunked", "length", "close"):
-            raise ValueError(f"{self.framing!r} is no framing: there are 'chunked', 'length' and 'close'")
+            raise ValueError(f"{self.framing!r} is not a framing: there are 'chunked', 'length' and 'close'")
         if self.encoding not in ("", *_WINDOW_BITS):
-            raise ValueError(f"{self.encoding!r} is no encoding: there are 'gzip', 'deflate' and ''")
+            raise ValueError(f"{self.encoding!r} is not an encoding: there are 'gzip', 'deflate' and ''")
         if not 200 <= self.status <= 599 or (self.body and self.status in (204, 205, 304)):
             raise ValueError(f"a response of status {self.status} has no such body (RFC 9110 §6.4.1)")
         if self.trailers and self.framing != "chunked":
@@ -150,7 +150,7 @@ def _checked(name: str, value: str) -> tuple[str, str]:
     if name.lower() in _OURS:
         raise ValueError(f"{name} follows from the other arguments")
     if not name or any(character in f"{name}{value}" for character in "\r\n\0"):
-        raise ValueError(f"{name!r}: {value!r} is no field")
+        raise ValueError(f"{name!r}: {value!r} is not a valid field")
     return name, value
 
 

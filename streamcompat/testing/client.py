@@ -65,7 +65,7 @@ class Client:
             memory.
         cookies: by name, sent by `request`.
         auth: (user, password) that `request` sends by Basic.
-    Raises: TypeError: `app` is no app.
+    Raises: TypeError: `app` is not an app.
 
     Attributes:
         clock: the clock of the engine's timeouts; `advance` moves it.

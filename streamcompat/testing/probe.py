@@ -67,7 +67,7 @@ def probe(
         progress: called with the steps done, the total, and a name of the current step.
         setup: requests that are sent before those of each route, for values that `needs` names.
         only: the number of the one of these routes to probe.
-    Raises: TypeError: `app` is no app; NoSuchRoute; SetupError.
+    Raises: TypeError: `app` is not an app; NoSuchRoute; SetupError.
     """
     served(app)  # raises for what is none
     report = Report(name, examples, seed)

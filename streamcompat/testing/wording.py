@@ -25,7 +25,7 @@ _IN_ASGI: Final = (
         "Let the error of a read end the handler (Sanic); look at `closed` before you take\n"
         "`more_content: False` for the end, and raise (Mach9).",
         "Let the error of a read end the handler; where you call `receive`, raise at `http.disconnect`,\n"
-        "which is no end of the body.",
+        "which is not the end of the body.",
     ),
     (
         "To cancel a handler\n"

@@ -114,7 +114,7 @@ def test_a_file_is_the_body(driver: str, tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_sent_is_a_500_or_a_visible_cut(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "short").write_bytes(b"abc")
-    logged = ["No such file", "is no file", "is no file", "must be absolute", "is cut"]
+    logged = ["No such file", "is not a file", "is not a file", "must be absolute", "is cut"]
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         name = scope["path"][1:]

@@ -88,11 +88,11 @@ def wsgi(environ: Any, start_response: Any) -> Any: ...
 
 @pytest.mark.parametrize("one", [None, "app", Bare, dict, print, wsgi], ids=lambda one: type(one).__name__)
 def test_what_is_none(one: Any) -> None:
-    with pytest.raises(TypeError, match="no app"):
+    with pytest.raises(TypeError, match="not an app"):
         served(one)
-    with pytest.raises(TypeError, match="no app"):
+    with pytest.raises(TypeError, match="not an app"):
         TestClient(one)
-    with pytest.raises(TypeError, match="no app"):
+    with pytest.raises(TypeError, match="not an app"):
         assert_boundary_invariant(one, ECHO)
 
 

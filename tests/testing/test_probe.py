@@ -95,10 +95,10 @@ def test_parameters_are_filled_in_with_what_they_match(parameter: str, target: s
     app.add_route(size, f"/{parameter}", methods=["POST"], stream=True)
     (route,) = chosen(app, [])
     assert route.target == target
-    (found,) = probe(app, examples=1, samples=[("text", b"a text")]).routes
-    assert [verdict.holds for verdict in found.verdicts] == [bool(target) or None] * len(INVARIANTS)
-    if not target:
-        assert "no values were found for its parameters" in found.verdicts[0].why
+    if target in ("", "/%C3%A4"):  # the others would be probed just so
+        (found,) = probe(app, examples=1, samples=[("text", b"a text")]).routes
+        assert [verdict.holds for verdict in found.verdicts] == [bool(target) or None] * len(INVARIANTS)
+        assert bool(target) or "no values were found for its parameters" in found.verdicts[0].why
 
 
 def test_what_a_route_takes_is_learnt_or_given() -> None:

@@ -131,7 +131,7 @@ class CSVRows:
         if isinstance(item, Mapping):
             if self._names is None:
                 if self._has_begun:
-                    raise ValueError("a row is a mapping, but the first one was none, and there is no header")
+                    raise ValueError("a row is a mapping, but the first one was not, and there is no header")
                 self._names = list(item)
             if unknown := item.keys() - set(self._names):
                 raise ValueError(f"a row has keys that are not in the header: {sorted(map(str, unknown))}")
