@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import subprocess
 import sys
@@ -11,7 +10,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from streamcompat.cli.command import main
 from tests.cli.projects import MACH9, SANIC, refused, run
 from tests.support.commands import PATIENCE, environment, run_here, serve_command
 
@@ -269,13 +267,8 @@ def test_an_output_that_cannot_be_written_is_one_line(folder: Path, arguments: t
         ("port", "--verify", "one.py", "one.py", "--requests", "1"),
     ],
 )
-def test_so_it_is_whatever_is_written(
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    arguments: tuple[str, ...],
-) -> None:
-    monkeypatch.chdir(folder)
-    with open("/dev/full", "w") as full, contextlib.redirect_stdout(full):
-        assert main(arguments) == 3
-    assert capsys.readouterr().err.splitlines()[-1] == UNWRITABLE
+def test_so_it_is_whatever_is_written(folder: Path, arguments: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:
+        ended = run_here(*arguments, cwd=folder, output=full)
+    assert ended.returncode == 3
+    assert ended.stderr.splitlines()[-1] == UNWRITABLE

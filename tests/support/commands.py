@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 from streamcompat.cli.command import main
 from tests.support import forks
@@ -102,16 +102,17 @@ def _start(
     )
 
 
-def run_here(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def run_here(*arguments: str, cwd: Path, output: TextIO | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command line of `streamcompat` that ends before it serves in this process, which starts no other.
 
     Args:
         cwd: its current folder, outside of this tree; what it imports from there is forgotten again.
+        output: where its standard output goes, if it is not kept.
     """
     assert not ROOT.is_relative_to(cwd)
     out, errors = io.StringIO(), io.StringIO()
     path, known = list(sys.path), set(sys.modules)
-    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+    with contextlib.chdir(cwd), contextlib.redirect_stdout(output or out), contextlib.redirect_stderr(errors):
         try:
             status = main(arguments)
         except SystemExit as ended:
