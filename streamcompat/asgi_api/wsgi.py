@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import io
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -33,6 +34,7 @@ THREADS: Final = 40
 _PIECE: Final = 64 * 1024
 _JOINED: Final = {"HTTP_COOKIE": "; "}
 """How several fields of one name become one, where it is not by a comma (RFC 6265 §5.4)."""
+_is_status: Final = re.compile(r"[1-9][0-9]{2}(?: [^\r\n]*)?").fullmatch
 
 
 class WSGIApplication:
@@ -91,7 +93,7 @@ class _Call:
     Attributes:
         over: set in the loop once the application has returned or raised.
         ended: called in the loop before that.
-        error: what it raised.
+        error: what it raised; a RuntimeError in the place of what is no Exception.
     """
 
     def __init__(
@@ -112,8 +114,12 @@ class _Call:
         """The thread."""
         try:
             self._respond()
-        except BaseException as error:
+        except Exception as error:
             self.error = error
+        except BaseException as error:
+            # `sys.exit` in a request ends this request and not the server, with all the others that it has.
+            self.error = RuntimeError(f"the application raised {type(error).__name__}")
+            self.error.__cause__ = error
         # Nobody waits any more once the loop has ended.
         with contextlib.suppress(RuntimeError):
             anyio.from_thread.run_sync(self._end, token=self._token)
@@ -150,6 +156,8 @@ class _Call:
                 exc_info = None  # a ring of references otherwise
         elif self._start is not None:
             raise RuntimeError("start_response was called already")
+        if not _is_status(status):
+            raise ValueError(f"a malformed status: {status!r}")
         self._start = {
             "type": "http.response.start",
             "status": int(status[:3]),

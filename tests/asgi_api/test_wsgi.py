@@ -216,10 +216,22 @@ def fails(environ: Any, start_response: Any) -> list[bytes]:
     raise ValueError("on purpose")
 
 
+def leaves(environ: Any, start_response: Any) -> list[bytes]:
+    sys.exit("on purpose")
+
+
+def interrupts(environ: Any, start_response: Any) -> Iterator[bytes]:
+    start_response("200 OK", [])
+    raise KeyboardInterrupt
+    yield b""
+
+
 @every_driver
 @pytest.mark.parametrize(
     ("app", "logged"),
     [
+        (leaves, "the application raised SystemExit"),
+        (interrupts, "the application raised KeyboardInterrupt"),
         (late, "GET / failed after 1 bytes of its response, which is cut"),
         (twice, "start_response was called already"),
         (silent, "the application has not called start_response"),
@@ -233,6 +245,38 @@ def test_an_application_that_fails(driver: str, app: Any, logged: str) -> None:
         client.send(get())
         response = client.response_or_cut()
     assert (response.status, response.complete) == ((200, False) if app is late else (500, True))
+
+
+@pytest.mark.parametrize(
+    "status", ["OK", "20", "099 x", "2000 OK", "٢٠٠ OK", " 200 OK", "200 OK\r\nX: y", "200\n"]
+)
+def test_a_malformed_status_is_the_applications_fault(status: str) -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response(status, [])
+        return [b"a"]
+
+    with serving(hosted(app), logged=("a malformed status",)) as served:
+        assert served.get().status == 500
+
+
+@every_driver
+def test_one_request_that_ends_python_ends_no_other(driver: str) -> None:
+    reached, goes_on = threading.Event(), threading.Event()
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/exit":
+            sys.exit(1)
+        start_response("200 OK", [])
+        reached.set()
+        assert goes_on.wait(PATIENCE)
+        return [b"whole"]
+
+    with serving(hosted(app), driver, logged=("SystemExit",)) as served, served.connect() as client:
+        client.send(get("/"))
+        assert reached.wait(PATIENCE)
+        assert served.get("/exit").status == 500
+        goes_on.set()
+        assert client.response().chunks == [b"whole"]
 
 
 # ---- threads ----

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..events import Fields
 from ..exchange.contract import Exchange
 from ..exchange.flow import Wakeup
-from ..exchange.observer import Guarded, Observer
+from ..exchange.observer import Direction, Guarded, Observer
 from ..exchange.origin import Origins
 from ..exchange.spill import SpillRoom
 from ..limits import Limits, Timeouts
@@ -106,6 +106,12 @@ class Service:
                 date = email.utils.formatdate(second, usegmt=True).encode()
                 self._standing = ((b"Date", date), *self._headers)
         return self._standing
+
+    def tell_waits(self, exchange: Exchange | None, direction: Direction, on: bool) -> None:
+        """Tell the observers that one side of an exchange waits for the other, or no more."""
+        observer = self.observer
+        if observer is not None and observer.tells_waits and exchange is not None:
+            observer.waits(exchange, direction, on)
 
     def log(self, line: str, now: float, level: int) -> None:
         """Log what a peer has caused, unless too many lines were logged lately.

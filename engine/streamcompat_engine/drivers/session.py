@@ -78,6 +78,7 @@ class Session:
         self.stepping = False
         self.life: Life = OPEN
         self._flush_scheduled = False
+        self._is_behind = False  # received bytes of a body are parsed in the next turn of the loop
         self._flushes = 0  # since the application last waited
         self._cancelled = False  # the exchange was cancelled because its client has left
         self._overdue = False  # the exchange was cancelled because it did not answer in time
@@ -137,7 +138,7 @@ class Session:
         if self._backlog is not None and self._backlog.send():
             return
         self.flow.blocked = False
-        self._observe_waiting(Direction.OUT, False)
+        self.service.tell_waits(self.exchange, Direction.OUT, False)
         if self.connection.ending is Ending.HALF_CLOSE or self.connection.idle:
             # The time to linger, or to wait for the next request, starts once the answer has left.
             self.connection.deadlines.reading_resumed(self.now())
@@ -246,12 +247,12 @@ class Session:
         """Writers wait from now on."""
         if not self.flow.blocked:
             self.flow.block()
-            self._observe_waiting(Direction.OUT, True)
+            self.service.tell_waits(self.exchange, Direction.OUT, True)
 
     def let_write(self) -> None:
         """Writers go on although the peer takes nothing."""
         self.flow.blocked = False
-        self._observe_waiting(Direction.OUT, False)
+        self.service.tell_waits(self.exchange, Direction.OUT, False)
         if not self.flush():
             self.flow.unblock()
 
@@ -274,25 +275,30 @@ class Session:
     # ---- what an exchange asks for ----
 
     def go_on_later(self) -> None:
-        """Let other tasks run before the rest of a WebSocket's received bytes is parsed."""
+        """Let other tasks run before the rest of the received bytes is parsed."""
         self.transport.call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        websocket = self.connection.websocket
-        if websocket is not None and self.life is not LOST:
-            websocket.go_on()
-            if self.transport.was_reset():
-                websocket.connection_lost()  # what has come is not worth its work
-            self.connection.resume_websocket(self.now())
+        self._is_behind, websocket = False, self.connection.websocket
+        if self.life is not LOST:
+            if websocket is not None:
+                websocket.go_on()
+                if self.transport.was_reset():
+                    websocket.connection_lost()  # what has come is not worth its work
+                self.connection.resume_websocket(self.now())
+            elif self.connection.behind:
+                self.connection.receive_data(b"", self.now())
             self.advance()
 
     def consider_reading(self) -> None:
         """Pause or resume reading, as the connection wants."""
-        if self.connection.want_read == self.reading_paused and self.life < ENDED:
+        wanted = self.connection.want_read
+        if not wanted and self.connection.behind and not self._is_behind:
+            self._is_behind = True
+            self.go_on_later()
+        if wanted == self.reading_paused and self.life < ENDED:
             self.reading_paused = not self.reading_paused
-            observer = self.service.observer
-            if observer is not None and observer.tells_waits:
-                self._observe_waiting(Direction.IN, self.reading_paused)
+            self.service.tell_waits(self.exchange, Direction.IN, self.reading_paused)
             if self.reading_paused:
                 self.connection.deadlines.reading_paused(self.now())
                 self.transport.pause_reading()
@@ -331,8 +337,7 @@ class Session:
 
     def _begin_exchange(self, head: RequestHead) -> None:
         self.service.requests += 1
-        self._cancelled = False
-        self._flushes = 0
+        self._cancelled, self._flushes = False, 0
         if self.flow.dropped:
             self.flow.forget()
         origins = self.service.origins
@@ -351,11 +356,6 @@ class Session:
             observer = self.service.observer
             if observer is not None and observer.tells_sent:
                 observer.sent(exchange)
-
-    def _observe_waiting(self, direction: Direction, on: bool) -> None:
-        observer = self.service.observer
-        if observer is not None and observer.tells_waits and self.exchange is not None:
-            observer.waits(self.exchange, direction, on)
 
     def _on_overdue(self) -> None:
         """The application is late with its answer: cancel it; `_serve` answers in its place."""

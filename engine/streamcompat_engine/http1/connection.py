@@ -96,16 +96,21 @@ class Connection:
         """Whether the driver should read from the peer now."""
         reader = self.reader
         if reader is BODY:
-            inbound = self.inbound
-            assert inbound is not None
-            return not (inbound.full or inbound.error)
+            assert self.inbound is not None
+            return not (self.inbound.full or self.inbound.error or self.behind)
         if reader is AHEAD:
             return len(self._ahead) < self._limits.pipelined
         if reader is SWITCHED and self.websocket is not None:
             return self.websocket.want_read
         if reader is LINGER:
             return self.head is None  # a running exchange is answered first
-        return reader is HEAD or reader is DRAIN
+        return reader is HEAD or (reader is DRAIN and not self.behind)
+
+    @property
+    def behind(self) -> bool:
+        """Whether bytes of a body wait to be parsed, by `receive_data`, once others have had their turn."""
+        body = self._body
+        return body is not None and body.behind != b"" and (self.reader is BODY or self.reader is DRAIN)
 
     @property
     def idle(self) -> bool:
@@ -123,7 +128,7 @@ class Connection:
         return events
 
     def receive_data(self, data: bytes, now: float) -> None:
-        """Take bytes from the peer, at least one."""
+        """Take bytes from the peer: at least one, or none to go on with those that are `behind`."""
         reader = self.reader
         if reader is BODY or reader is DRAIN:
             self._receive_body(data, now)
@@ -146,6 +151,8 @@ class Connection:
 
     def receive_eof(self, now: float) -> None:
         """The peer has closed its sending side; a running exchange is still answered."""
+        while self.behind:
+            self._receive_body(b"", now)
         self.at_eof = True
         if self.reader is BODY or self.reader is DRAIN:
             assert self.inbound is not None
@@ -208,8 +215,7 @@ class Connection:
 
     def _receive_body(self, data: bytes, now: float) -> None:
         inbound, body = self.inbound, self._body
-        assert inbound is not None
-        assert body is not None
+        assert inbound is not None and body is not None
         self.writer.expect = Expect.NONE  # RFC 9110 §10.1.1: no 100 once the body has begun
         draining = self.reader is DRAIN
         pieces: list[bytes] = []

@@ -29,6 +29,8 @@ def read(body: ChunkedBody | LengthBody, pieces: list[bytes]) -> tuple[list[byte
     out: list[bytes] = []
     for index, piece in enumerate(pieces):
         rest = body.feed(piece, out)
+        while body.behind:
+            rest = body.feed(b"", out)
         if rest is not None:
             return out, rest + b"".join(pieces[index + 1 :])
     return out, None
@@ -240,3 +242,82 @@ def test_h11_judges_only_what_is_not_plain() -> None:
     assert made == []
     read(ChunkedBody(SMALL, judge), [b"1;a\r\nx\r\n" * 4 + chunks(b"x", trailers=b"A: b\r\n")])  # type: ignore[arg-type]
     assert made == [1]
+
+
+# ---- as much as one turn of the loop may take ----
+
+READ = 256 * 1024
+"""Bytes that some loops read at once."""
+MOST = 10 * 1024
+"""Chunks that may be cut out in one turn."""
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        b"1\r\nx\r\n",
+        b"1\r\nx\r\n2\r\nxy\r\n",
+        b"0" * 14 + b"1\r\nx\r\n",
+        b"1\r\nx\r\n01\r\nx\r\n001\r\nx\r\n",
+        b"a\r\n" + bytes(10) + b"\r\n",
+    ],
+)
+@pytest.mark.parametrize("extended", [b"", b"1;a\r\nx\r\n"])
+def test_a_large_read_of_small_chunks_is_parsed_in_turns(
+    unit: bytes, extended: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+    cut_out = ChunkedBody._cut
+
+    def counting(self: ChunkedBody, data: bytes, cut: list[bytes]) -> bytes | None:
+        rest = cut_out(self, data, cut)
+        counts.append(len(cut))
+        return rest
+
+    monkeypatch.setattr(ChunkedBody, "_cut", counting)
+    wire = extended * 100 + unit * (READ // len(unit))
+    out, rest = read(chunked(Limits()), [wire, chunks(b"y", trailers=b"A: b\r\n") + b"next"])
+    assert (
+        b"".join(out) == b"x" * 100 * bool(extended) + b"".join(_contents(unit)) * (READ // len(unit)) + b"y"
+    )
+    assert rest == b"next"
+    assert max(counts) <= MOST
+
+
+def _contents(wire: bytes) -> list[bytes]:
+    lines = wire.split(b"\r\n")
+    return lines[1::2]
+
+
+def test_large_chunks_are_never_put_off() -> None:
+    body = chunked(Limits())
+    out: list[bytes] = []
+    body.feed(b"1000\r\n%b\r\n" % bytes(4096) * 2000, out)
+    assert not body.behind
+    assert len(out) == 2000
+
+
+@pytest.mark.parametrize("broken", [b"x\r\n", b"\r\nx\r\n", b"1;\r\n"])
+def test_what_is_broken_is_found_in_its_turn(broken: bytes) -> None:
+    body = chunked(Limits())
+    out: list[bytes] = []
+    body.feed(b"1\r\nx\r\n" * 40_000 + broken, out)
+    while len(body.behind) > READ // 4:
+        body.feed(b"", out)
+    assert len(b"".join(out)) < 40_000
+    with pytest.raises(ProtocolError):
+        body.feed(b"", out)
+    assert b"".join(out) == b"x" * 40_000
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([1, 2, 15, 16, 300, 5000, 70_000]), st.integers(1, 20_000)), max_size=4
+    ),
+    st.lists(st.integers(1, 400_000), max_size=4),
+)
+def test_however_it_is_put_off_the_body_is_the_same(kinds: list[tuple[int, int]], cuts: list[int]) -> None:
+    pieces = [bytes([size % 251]) * size for size, count in kinds for _ in range(min(count, 200_000 // size))]
+    out, rest = read(chunked(Limits()), cut(chunks(*pieces) + b"next", *cuts))
+    assert b"".join(out) == b"".join(pieces)
+    assert rest is not None and b"next".endswith(rest[-4:])
