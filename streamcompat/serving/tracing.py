@@ -16,6 +16,8 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from streamcompat_engine import App, End, Exchange, Observer
 
 _METHODS: Final = frozenset("CONNECT DELETE GET HEAD OPTIONS PATCH POST PUT TRACE".split())
+_LONGEST: Final = 8192
+"""Bytes of a field that says what the parent is; W3C Baggage has this limit, Trace Context a lower one."""
 _log: Final = logging.getLogger(__name__)
 
 
@@ -73,9 +75,16 @@ class Tracing(Observer):
 
 
 def _carrier(exchange: Exchange) -> Mapping[str, str]:
-    """The header fields that the configured propagators read."""
+    """The header fields that the configured propagators read.
+
+    What is longer than W3C Baggage allows is left out: the propagators drop it too, and log all of it first.
+    """
     wanted = {name.lower().encode() for name in propagate.get_global_textmap().fields}
-    return {name.decode(): value.decode("latin-1") for name, value in exchange.head.headers if name in wanted}
+    return {
+        name.decode(): value.decode("latin-1")
+        for name, value in exchange.head.headers
+        if name in wanted and len(value) <= _LONGEST
+    }
 
 
 def _request_attributes(exchange: Exchange) -> dict[str, str | int]:

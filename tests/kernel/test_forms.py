@@ -110,7 +110,10 @@ URLENCODED = "application/x-www-form-urlencoded"
 
 
 @given(
-    st.lists(st.sampled_from([*"a=&+;%", "%41", "%C3", "%A4", "%zz", "ä", "%%"]), max_size=20).map("".join)
+    st.lists(
+        st.sampled_from([*"a=&+;%_\r\n", "%41", "%C3", "%A4", "%zz", "ä", "%%", "%3D", "%25", "%0A"]),
+        max_size=20,
+    ).map("".join)
 )
 def test_url_encoded_as_the_standard_library_reads_it(text):
     assert parse_form(URLENCODED, text.encode())[0] == parse_qs(text)
@@ -123,9 +126,9 @@ def test_a_long_value_as_the_standard_library_reads_it(unit, before):
 
 
 @pytest.mark.parametrize("unit", [b"%", b"%%", b"%zz", b"%4", b"%41", b"%41a", b"%%41", b"+", b"a"])
-def test_what_is_percent_encoded_costs_less_than_a_call_a_byte(unit):
+def test_what_is_percent_encoded_costs_no_call_for_each_byte(unit):
     body = b"a=" + unit * (200_000 // len(unit))
-    assert calls(lambda: parse_form(URLENCODED, body)) < 0.6 * len(body)
+    assert calls(lambda: parse_form(URLENCODED, body)) < 200
 
 
 EMPTY_PART = part("", b"")

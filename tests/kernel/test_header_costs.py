@@ -16,9 +16,13 @@ import pytest
 from streamcompat.kernel.request.forms import parse_form
 from streamcompat.kernel.request.multipart import PartHead
 from streamcompat.kernel.response.files import satisfiable_ranges
+from streamcompat.kernel.response.items import last_event_id
 from streamcompat.sanic_api import Sanic
+from streamcompat.sanic_api.errorpages import exception_response
+from streamcompat.sanic_api.exceptions import NotFound
 from streamcompat.sanic_api.request import Request as SanicRequest
 from streamcompat_engine import Limits, read_handshake
+from streamcompat_engine.exchange.origin import Origins
 from streamcompat_engine.http1.connection import Connection
 from streamcompat_engine.http1.heads import parse_head
 from tests.support.exchanges import request_to
@@ -73,6 +77,63 @@ def quietly(work: Callable[[], object]) -> None:
         pass
 
 
+BEHIND_PROXIES = Sanic("behind")
+BEHIND_PROXIES.config.PROXIES_COUNT = 1
+BEHIND_PROXIES.config.FORWARDED_SECRET = "x"
+BEHIND_PROXIES.config.REAL_IP_HEADER = "X-Real-IP"
+
+
+def behind_proxies(name: str, attribute: str) -> Callable[[str], Callable[[], object]]:
+    """Of an application that believes what its proxies say, as of Sanic since 19.6."""
+
+    def given(value: str) -> Callable[[], object]:
+        # The others of X-Forwarded-* count only beside an address.
+        fields = {name: value} if name.endswith("for") else {"x-real-ip": "10.0.0.1", name: value}
+        made = SanicRequest.of(request_to("GET", "/", headers=fields), BEHIND_PROXIES, "")
+        return lambda: quietly(lambda: getattr(made, attribute))
+
+    return given
+
+
+def believed(name: str) -> Callable[[str], Callable[[], object]]:
+    """By a server that trusts the peer (`proxy_headers`)."""
+    origins = Origins(["*"])
+
+    def given(value: str) -> Callable[[], object]:
+        head = parse_head(f"GET / HTTP/1.1\r\nHost: a\r\n{name}: {value}\r\n\r\n".encode())
+        return lambda: origins.of(head, ("10.0.0.1", 1), "http")
+
+    return given
+
+
+def traced(name: str) -> Callable[[str], Callable[[], object]]:
+    """By OpenTelemetry's own readers."""
+    propagate = pytest.importorskip("opentelemetry.propagate")
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+    def given(value: str) -> Callable[[], object]:
+        return lambda: propagate.extract({"traceparent": parent, name: value})
+
+    return given
+
+
+def queried(value: str) -> Callable[[], object]:
+    most = Limits().request_line
+    made = SanicRequest.of(request_to("GET", f"/?{value[:most]}"), APP, "")
+    return lambda: (made.args, made.url)
+
+
+def accepted(value: str) -> Callable[[], object]:
+    made = SanicRequest.of(request_to("GET", "/", headers={"accept": value}), APP, "")
+    return lambda: quietly(lambda: made.accept)
+
+
+def erring(value: str) -> Callable[[], object]:
+    """The page of an error in the format that the client asks for."""
+    made = SanicRequest.of(request_to("GET", "/", headers={"accept": value}), APP, "")
+    return lambda: exception_response(made, NotFound("x"), False)
+
+
 def opening(name: str) -> Callable[[str], Callable[[], object]]:
     def given(value: str) -> Callable[[], object]:
         head = parse_head(handshake(f"{name}: {value}"))
@@ -121,7 +182,7 @@ TABLE = [
     ("Cookie", "", ";", reading("cookie", "cookies"), 30),
     ("Cookie", 'a="', "\\x", reading("cookie", "cookies"), 30),
     ("Cookie", 'a="', "\\101", reading("cookie", "cookies"), 30),
-    ("X-Forwarded-For", "", ",", reading("x-forwarded-for", "remote_addr"), 30),
+    ("X-Forwarded-For", "", ",", behind_proxies("x-forwarded-for", "remote_addr"), 30),
     ("Authorization", "", "Token ", reading("authorization", "token"), 0.2),
     ("Accept", "", "a/b;q=1,", reading("accept", "headers"), 0.2),
     ("Forwarded", "", "for=a;by=b,", reading("forwarded", "headers"), 0.2),
@@ -135,6 +196,44 @@ TABLE = [
     ("Transfer-Encoding", "", "a,", received("Transfer-Encoding"), 30),
     ("Expect", "", "100-continue,", received("Expect"), 30),
     ("Accept", "", ",", received("Accept"), 1),
+    ("Accept", "", "a/b,", accepted, 3),
+    ("Accept", "a/b", ";a", accepted, 30),
+    ("Accept", 'a/b;a="', ",", accepted, 3),
+    ("Accept", "", "a/b,", erring, 3),
+    ("Accept", "", ",", erring, 3),
+    ("Forwarded", "", "for=a,", behind_proxies("forwarded", "forwarded"), 2),
+    ("Forwarded", 'for="', "\\a", behind_proxies("forwarded", "forwarded"), 30),
+    ("Forwarded", "", "ab=cd;", behind_proxies("forwarded", "forwarded"), 30),
+    ("Forwarded", "", ",", behind_proxies("forwarded", "forwarded"), 2),
+    ("Forwarded", "", "!,", behind_proxies("forwarded", "forwarded"), 2),
+    ("Forwarded", "", 'a="', behind_proxies("forwarded", "forwarded"), 30),
+    ("Forwarded", "", "for=1.2.3.4,", believed("Forwarded"), 2),
+    ("Forwarded", "for=1.2.3.4", ";a=b", believed("Forwarded"), 30),
+    ("Forwarded", 'for="', "\\a", believed("Forwarded"), 2),
+    ("Forwarded", "", ",", believed("Forwarded"), 2),
+    ("X-Forwarded-For", "", "::1,", believed("X-Forwarded-For"), 2),
+    ("X-Forwarded-For", "", ",", believed("X-Forwarded-For"), 2),
+    ("X-Forwarded-Proto", "", "https,", believed("X-Forwarded-Proto"), 2),
+    ("X-Forwarded-Proto", "", "https,", behind_proxies("x-forwarded-proto", "forwarded"), 2),
+    ("X-Forwarded-Host", "", "a:1,", believed("X-Forwarded-Host"), 2),
+    ("X-Forwarded-Host", "", "a:", believed("X-Forwarded-Host"), 2),
+    ("X-Forwarded-Host", "", "a.", behind_proxies("x-forwarded-host", "forwarded"), 2),
+    ("X-Forwarded-Port", "", "1", believed("X-Forwarded-Port"), 2),
+    ("X-Forwarded-Port", "", "1", behind_proxies("x-forwarded-port", "forwarded"), 2),
+    ("X-Forwarded-Prefix", "", "/a", believed("X-Forwarded-Prefix"), 2),
+    ("X-Forwarded-Prefix", "", "/%41", believed("X-Forwarded-Prefix"), 2),
+    ("X-Forwarded-Path", "", "%41", behind_proxies("x-forwarded-path", "forwarded"), 30),
+    ("X-Real-IP", "", "a:", behind_proxies("x-real-ip", "remote_addr"), 2),
+    ("X-Request-ID", "", "9", reading("x-request-id", "id"), 2),
+    ("Host", "", "a.", reading("host", "server_name"), 2),
+    ("Last-Event-ID", "", "a", lambda value: lambda: last_event_id(((b"last-event-id", value.encode()),)), 2),
+    ("traceparent", "00-", "0", traced("traceparent"), 2),
+    ("tracestate", "", "a=b,", traced("tracestate"), 30),
+    ("tracestate", "", ",", traced("tracestate"), 30),
+    ("baggage", "", "a=b,", traced("baggage"), 30),
+    ("baggage", "", "%41", traced("baggage"), 30),
+    ("the query", "", "a=1&", queried, 15),
+    ("the query", "", "a=%41%&", queried, 15),
 ]
 
 

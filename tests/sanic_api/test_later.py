@@ -220,6 +220,14 @@ class TestProxies:
         for field in ("a" * 60_000, 'a="' * 20_000, "a=b;" * 20_000 + "!", ', "\\' * 20_000):
             assert parse_forwarded(Headers({"forwarded": field}), {"FORWARDED_SECRET": "s"}) is None
 
+    def test_the_nearest_proxy_is_heard_however_much_stands_before_it(self):
+        for before in (",", "!,", 'for="a,', "for=a,by=b,"):
+            field = before * 5000 + "for=10.0.0.1;by=s, for=10.0.0.2"
+            assert parse_forwarded(Headers({"forwarded": field}), {"FORWARDED_SECRET": "s"}) == {
+                "for": "10.0.0.1",
+                "by": "s",
+            }
+
     def test_media_types(self):
         assert Accept.parse("text/html;q=0.5") < Accept.parse("text/plain")
         assert [str(one) for one in parse_accept("a/b;q=0.1, */*, c/d, e/*")] == [
@@ -228,7 +236,8 @@ class TestProxies:
             "*/*",
             "a/b;q=0.1",
         ]
-        for broken in ("text", "text/html;q=2", "/html", "text/html;q=x"):
+        assert len(parse_accept("a/b," * 255)) == 255
+        for broken in ("text", "text/html;q=2", "/html", "text/html;q=x", "a/b," * 256):
             with pytest.raises(SanicException) as caught:
                 parse_accept(broken)
             assert caught.value.status_code == 400

@@ -161,6 +161,22 @@ def test_a_parent_that_is_none(
     assert span.parent is None
 
 
+def test_what_a_client_says_without_end_is_neither_read_nor_logged(
+    app: Any, tracing: Tracing, exporter: InMemorySpanExporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    @app.get("/")
+    async def handler(request: Any) -> Any:
+        return text("")
+
+    with serve(tracing.around(app.handle), "asyncio", lifespan=app.lifespan(), observer=tracing) as served:
+        with served.connect() as client:
+            client.send(get("/", f"traceparent: {PARENT}", f"baggage: {'a=b,' * 5000}"))
+            assert client.response().status == 200
+    (span,) = exporter.get_finished_spans()
+    assert span.parent is not None
+    assert not caplog.records
+
+
 def test_a_tracer_that_fails_changes_nothing(
     app: Any, tracing: Tracing, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ takes memory in proportion to it.
 from __future__ import annotations
 
 import re
+from binascii import a2b_qp
 from typing import Final
 
 from streamcompat.datastructures import File, RequestParameters
@@ -19,9 +20,7 @@ MOST: Final = 1000
 """Parts or fields that a form may have; as in Starlette and Django."""
 _STEP: Final = 64 * 1024  # bytes whose percent-encoding is undone at once, in a list of each
 
-_HEX: Final = "0123456789abcdefABCDEF"
-_ESCAPES: Final = {f"%{a}{b}".encode(): bytes.fromhex(a + b) for a in _HEX for b in _HEX}
-_replace_escapes: Final = re.compile(rb"(?:%[0-9A-Fa-f]{2})+").sub
+_lone_percent: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})").sub
 
 Form = tuple[RequestParameters, RequestParameters]
 """The fields (texts) and the files (`File`)."""
@@ -83,13 +82,15 @@ def _unquoted(raw: bytes) -> str:
 
 
 def _unescaped(raw: bytes) -> bytes:
-    """As `urllib.parse.unquote_to_bytes`, which takes long for each percent sign, longest for a lone one."""
-    return _replace_escapes(_unhexed, raw) if b"%" in raw else raw
+    """As `urllib.parse.unquote_to_bytes`, which takes long for each percent sign, longest for a lone one.
 
-
-def _unhexed(found: re.Match[bytes]) -> bytes:
-    text = found[0]
-    return _ESCAPES[text] if len(text) == 3 else bytes.fromhex(text.replace(b"%", b"").decode("ascii"))
+    Quoted-printable (RFC 2045 §6.7) is the same encoding with another sign, and read in C.
+    """
+    if b"%" not in raw:
+        return raw
+    # Twice, as both signs of a pair may be the first of one. A percent sign before another one is lone.
+    raw = raw.replace(b"%%", b"%25%").replace(b"%%", b"%25%")
+    return a2b_qp(_lone_percent(b"%25", raw).replace(b"=", b"%3D").replace(b"%", b"="))
 
 
 def _parse_multipart(
