@@ -20,6 +20,8 @@ AROUND = 4
 """Lines of source before and after the line that failed."""
 MOST = 50
 """Frames that are shown of one exception: the first and the last ones of a recursion."""
+UNTOLD = "a text that cannot be made"
+"""Stands for the text of an exception that raises one itself where it is asked for it."""
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1f2328; --dim: #57606a; --paper: #fff; --raised: #f3f4f6;
@@ -45,7 +47,7 @@ def debug_page(method: str, path: str, exception: BaseException) -> str:
     Args:
         method, path: of the request that failed.
     """
-    told = TracebackException.from_exception(exception)
+    told, as_text = _told(exception)
     name, value, path = (html.escape(text) for text in (type(exception).__name__, _text(exception), path))
     parts = [f"<h1>{name}: {value}</h1>"]
     parts.append(
@@ -54,8 +56,7 @@ def debug_page(method: str, path: str, exception: BaseException) -> str:
     )
     for link, one in _chain(told):
         parts += _exception(link, one)
-    text = html.escape("".join(told.format()))
-    parts.append(f'<h2>As text</h2><pre class="traceback" tabindex=0>{text}</pre>')
+    parts.append(f'<h2>As text</h2><pre class="traceback" tabindex=0>{html.escape(as_text)}</pre>')
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -63,11 +64,21 @@ def debug_page(method: str, path: str, exception: BaseException) -> str:
     )
 
 
+def _told(exception: BaseException) -> tuple[TracebackException, str]:
+    """The exception, and its traceback as text."""
+    try:
+        told = TracebackException.from_exception(exception)
+        return told, "".join(told.format())
+    except Exception:  # of its own notes, or of what it says of source
+        told = TracebackException(Exception, Exception(UNTOLD), exception.__traceback__)
+        return told, "".join(told.format())
+
+
 def _text(exception: BaseException) -> str:
     try:
         return str(exception)
     except Exception:
-        return "a text that cannot be made"
+        return UNTOLD
 
 
 def _chain(told: TracebackException) -> Iterator[tuple[str, TracebackException]]:

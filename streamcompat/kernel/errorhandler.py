@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import traceback
 
-from streamcompat.kernel.debugpage import debug_page
+from streamcompat.kernel.debugpage import UNTOLD, debug_page
 from streamcompat.kernel.dialect import Dialect
 from streamcompat.kernel.exceptions import HTTPException, answers_for
 from streamcompat.kernel.request.request import BaseRequest
@@ -27,6 +27,11 @@ INTERNAL_SERVER_ERROR_HTML = """
 _TEXT = "text/plain; charset=utf-8"
 _HTML = "text/html; charset=utf-8"
 ERROR_IN_ERROR = "An error occurred while handling an error"
+
+
+def sendable(text: str) -> str:
+    """Text that can be encoded: a lone surrogate, as JSON or a file's name may have, becomes its escape."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def describe(request: BaseRequest | None) -> str:
@@ -98,14 +103,15 @@ class ErrorHandler:
         name = getattr(handler, "__name__", repr(handler))
         message = f'Exception raised in exception handler "{name}" for uri: "{_url(request)}"\n{trace}'
         self.log(message)
-        return self.dialect.response(message if self.debug else ERROR_IN_ERROR, 500, content_type=_TEXT)
+        page = sendable(message) if self.debug else ERROR_IN_ERROR
+        return self.dialect.response(page, 500, content_type=_TEXT)
 
     def failed_within(self, request: BaseRequest, error: BaseException) -> BaseHTTPResponse:
         """The response if awaiting the exception handler failed, or if `response` itself did."""
         trace = _traceback(error)
         self.log(f"An exception handler of {describe(request)} failed\n{trace}")
         message = f"Error while handling error: {error}\nStack: {trace}" if self.debug else ERROR_IN_ERROR
-        return self.dialect.response(message, 500, content_type="text/plain")
+        return self.dialect.response(sendable(message), 500, content_type="text/plain")
 
     def log(self, message: str, level: str = "error") -> None:
         """Logs an exception; override it to keep the log quiet."""
@@ -123,11 +129,10 @@ class ErrorHandler:
                 return self._options(exception)
             if status >= 500 and not exception.quiet:
                 self.log(f"{describe(request)} failed\n{_traceback(exception)}")
-            return self.dialect.response(
-                f"Error: {exception}", status, dict(exception.headers), content_type=_TEXT
-            )
+            message = sendable(f"Error: {exception}")
+            return self.dialect.response(message, status, dict(exception.headers), content_type=_TEXT)
         self.log(f"{describe(request)} failed\n{_traceback(exception)}")
-        page = debug_page(*_asked(request), exception) if self.debug else INTERNAL_SERVER_ERROR_HTML
+        page = sendable(debug_page(*_asked(request), exception)) if self.debug else INTERNAL_SERVER_ERROR_HTML
         return self.dialect.response(page, 500, content_type=_HTML)
 
     def _options(self, refused: HTTPException) -> BaseHTTPResponse:
@@ -138,7 +143,10 @@ class ErrorHandler:
 
 
 def _traceback(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception:  # of its own text or notes
+        return "".join(traceback.format_tb(error.__traceback__)) + f"{type(error).__name__}: {UNTOLD}\n"
 
 
 def _url(request: BaseRequest) -> str:

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any, Final
 
+from streamcompat.kernel.errorhandler import sendable
 from streamcompat.kernel.exceptions import HTTPException
 from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.kernel.statuses import STATUS_CODES
@@ -131,7 +132,7 @@ class HTMLRenderer(BaseRenderer):
     """An HTML page."""
 
     def minimal(self) -> HTTPResponse:
-        return html_response(self._page(self._context()), self.status, self.headers)
+        return html_response(sendable(self._page(self._context())), self.status, self.headers)
 
     def full(self) -> HTTPResponse:
         name, value = html.escape(type(self.exception).__name__), html.escape(str(self.exception))
@@ -142,7 +143,7 @@ class HTMLRenderer(BaseRenderer):
             "<div class=summary><p>\n"
             f"<b>{name}: {value}</b> while handling path <code>{path}</code>\n</div>\n"
         )
-        return html_response(self._page(body + self._context()), self.status)
+        return html_response(sendable(self._page(body + self._context())), self.status)
 
     def _page(self, body: str) -> str:
         title = _escaped(f"⚠️ {self.title}")
@@ -171,7 +172,7 @@ class TextRenderer(BaseRenderer):
     """Plain text."""
 
     def minimal(self) -> HTTPResponse:
-        return text_response(self._page("\n".join(self._context())), self.status, self.headers)
+        return text_response(sendable(self._page("\n".join(self._context()))), self.status, self.headers)
 
     def full(self) -> HTTPResponse:
         lines = [
@@ -180,7 +181,7 @@ class TextRenderer(BaseRenderer):
             self._trace(),
             *self._context(),
         ]
-        return text_response(self._page("\n".join(lines)), self.status)
+        return text_response(sendable(self._page("\n".join(lines))), self.status)
 
     def _page(self, body: str) -> str:
         title = f"⚠️ {self.title}"

@@ -38,6 +38,20 @@ def test_a_charset_reads_any_bytes_as_its_codec_does(codec, data):
     assert decode_text(data, codec) == data.decode(codec, "replace")
 
 
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be"])
+@given(
+    st.lists(
+        st.sampled_from(
+            ["d800", "dc00", "dbff", "dfff", "00d8", "00dc", "6100", "0061", "fffe", "feff", "d8"]
+        ),
+        max_size=8,
+    )
+)
+def test_so_does_one_with_halves_of_pairs(codec, units):
+    data = bytes.fromhex("".join(units))
+    assert decode_text(data, codec) == data.decode(codec, "replace")
+
+
 @pytest.mark.parametrize("codec", sorted(set(CODECS.values())))
 def test_the_time_grows_with_the_bytes_alone(codec):
     def best(data: bytes) -> float:

@@ -94,6 +94,20 @@ def test_an_exception_that_cannot_be_told_is_told_still():
     assert "Untold: a text that cannot be made" in shown(Untold())
 
 
+def test_an_exception_that_python_cannot_tell_is_told_in_part():
+    class Untold(Exception):
+        @property
+        def __notes__(self):
+            raise RuntimeError
+
+    def fail():
+        raise Untold("what it is")
+
+    for error in (raised(fail), raised(lambda: exec("raise SyntaxError('what it is', (5, 'x', None, 7))"))):
+        page = shown(error)
+        assert "what it is" in page and "test_debugpage" in page
+
+
 def test_a_deep_recursion_is_shown_in_part():
     def again():
         again()

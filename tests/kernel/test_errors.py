@@ -261,6 +261,44 @@ class TestErrors:
         assert (exchange.status, exchange.text) == (500, "An error occurred while handling an error")
         assert "InvalidHeader" in caplog.text
 
+    @pytest.mark.parametrize("debug", [False, True])
+    @pytest.mark.parametrize(
+        ("error", "message"), [("InvalidUsage", "Error: \\ud800"), ("ValueError", "ValueError: \\ud800")]
+    )
+    async def test_a_message_that_cannot_be_encoded(self, flavour, debug, error, message, monkeypatch):
+        """As of what JSON says, where a client may send a lone surrogate."""
+        app, _, exceptions = flavour
+        app.error_handler.debug = debug
+        # pytest-xdist cannot pass on a record that cannot be encoded.
+        monkeypatch.setattr(app.error_handler, "log", lambda *record: None)
+
+        @app.post("/")
+        async def handler(request):
+            raise getattr(exceptions, error, ValueError)(request.json)
+
+        answer = await ask(app, "POST", "/", b'"\\ud800"')
+        assert answer.status == (400 if error == "InvalidUsage" else 500)
+        assert (message in answer.text) == (debug or error == "InvalidUsage")
+
+    @pytest.mark.parametrize("debug", [False, True])
+    async def test_an_exception_that_python_cannot_tell(self, flavour, debug, caplog):
+        app, _, _ = flavour
+        app.error_handler.debug = debug
+
+        class Untold(Exception):
+            @property
+            def __notes__(self):
+                raise RuntimeError
+
+        @app.get("/")
+        async def handler(request):
+            raise Untold("what it is")
+
+        answer = await ask(app, "GET", "/")
+        assert answer.status == 500
+        assert ("what it is" in answer.text) == debug
+        assert "GET / on route" in caplog.text and "Untold" in caplog.text
+
     @pytest.mark.parametrize("policy", ["raise", "cancel", "ignore"])
     async def test_the_route_says_what_a_leaving_client_means(self, app, policy):
         app.get("/x")(lambda request: text("x"))

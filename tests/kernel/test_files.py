@@ -103,6 +103,9 @@ def test_header_fields():
     fields, kind = file_headers("/a/b.csv", None, {"X-A": "b"}, "c.png")
     assert dict(fields) == {"X-A": "b", "Content-Disposition": 'attachment; filename="c.png"'}
     assert kind == "image/png"
+    name = "a\\\\\"; filename*=UTF-8''evil.exe"
+    quoted = 'attachment; filename="a\\\\\\\\\\"; filename*=UTF-8\'\'evil.exe"'
+    assert file_headers("/a/b", None, None, name)[0]["Content-Disposition"] == quoted
     assert file_headers("/a/b.unknown", None, None)[1] == "text/plain"
     assert file_headers("/a/b.csv", "x/y", None)[1] == "x/y"
 

@@ -141,6 +141,7 @@ def test_rows_that_are_none() -> None:
     [
         ("a b.csv", 'attachment; filename="a b.csv"'),
         ('é".csv', "attachment; filename=\"__.csv\"; filename*=UTF-8''%C3%A9%22.csv"),
+        ("\udcff.csv", "attachment; filename=\"_.csv\"; filename*=UTF-8''%3F.csv"),
         ("../a\r\nb", "attachment; filename=\".._a__b\"; filename*=UTF-8''..%2Fa%0D%0Ab"),
     ],
 )

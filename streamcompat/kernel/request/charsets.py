@@ -68,8 +68,11 @@ CODECS: Final = {label: codec for codec, labels in _LABELS.items() for label in 
 def decode_text(data: bytes, charset: str) -> str:
     """`data` as text in the charset that a client has named; UTF-8 where it is none of `CODECS`."""
     codec = CODECS.get(charset.strip().lower(), "utf-8")
-    table = _table(codec)
-    return codecs.charmap_decode(data, "strict", table)[0] if table else data.decode(codec, "replace")
+    if table := _table(codec):
+        return codecs.charmap_decode(data, "strict", table)[0]
+    if codec.startswith("utf-16"):
+        return _utf_16(data, codec)
+    return data.decode(codec, "replace")
 
 
 @cache
@@ -79,3 +82,36 @@ def _table(codec: str) -> str | None:
     if codec in _SEVERAL_BYTES:
         return None
     return "".join(bytes([byte]).decode(codec, "replace") for byte in range(256))
+
+
+def _utf_16(data: bytes, codec: str) -> str:
+    """As `data.decode(codec, "replace")`, which takes 300 ns for each surrogate that is in no pair."""
+    try:
+        return data.decode(codec)
+    except UnicodeDecodeError:
+        pass
+    if codec == "utf-16":
+        is_big = data[:2] == codecs.BOM_UTF16_BE
+        codec = "utf-16-be" if is_big else "utf-16-le"
+        if is_big or data[:2] == codecs.BOM_UTF16_LE:
+            data = data[2:]
+    size = len(data) // 2
+    high_at, low_at = (0, 1) if codec == "utf-16-be" else (1, 0)
+    units = bytearray(data)
+    marks = units[high_at : 2 * size : 2].translate(_SURROGATES).replace(b"<>", b"  ")
+    if marks[-1:] == b"<":
+        marks[-1:] = b" "  # with an odd byte behind it, it becomes one U+FFFD
+    # Bytewise, in numbers: FF and FD where a surrogate is alone.
+    alone = int.from_bytes(marks.translate(_ALONE), "little")
+    two = int.from_bytes(b"\2" * size, "little")
+    high, low = (int.from_bytes(units[at : 2 * size : 2], "little") for at in (high_at, low_at))
+    units[high_at : 2 * size : 2] = (high | alone).to_bytes(size, "little")
+    units[low_at : 2 * size : 2] = ((low | alone) ^ (alone & two)).to_bytes(size, "little")
+    return units.decode(codec, "replace")
+
+
+_SURROGATES: Final = b"".join(
+    b"<" if 0xD8 <= one < 0xDC else b">" if 0xDC <= one < 0xE0 else b" " for one in range(256)
+)
+"""For the high byte of each unit: the first of a pair, the second, or neither."""
+_ALONE: Final = bytes(0xFF * (one in b"<>") for one in range(256))

@@ -163,7 +163,9 @@ def file_headers(
     """The header fields and the content type of a file's response."""
     fields = Headers(headers or {})
     if filename:
-        fields.setdefault("Content-Disposition", f'attachment; filename="{filename}"')
+        # RFC 9110 §5.6.4: a quote as it is would end the string, and what follows be a parameter.
+        quoted = filename.replace("\\", "\\\\").replace('"', '\\"')
+        fields.setdefault("Content-Disposition", f'attachment; filename="{quoted}"')
     if part is not None:
         fields["Content-Range"] = f"bytes {part.start}-{part.end}/{part.total}"
     return fields, mime_type or guess_type(filename or os.path.basename(location))[0] or "text/plain"

@@ -188,6 +188,6 @@ def attachment_headers(headers: GivenHeaders, filename: str | None) -> Headers:
         plain = re.sub(r'[^ !#-\[\]-~]|[/\\%"]', "_", filename)
         field = f'attachment; filename="{plain}"'
         if plain != filename:
-            field += f"; filename*=UTF-8''{quote(filename, safe='')}"
+            field += f"; filename*=UTF-8''{quote(filename, safe='', errors='replace')}"
         fields.setdefault("Content-Disposition", field)
     return fields
