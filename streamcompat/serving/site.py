@@ -80,6 +80,9 @@ class Site(Servable):
                 with urls.below(prefix):
                     await mount.app.handle(exchange, prefix)
                 return
+        if path == "*":  # RFC 9110 §9.3.7: OPTIONS of the server, which no mounted application is
+            exchange.respond(204, (), b"")
+            return
         body = f"Error: Requested URL {path} not found".encode()
         exchange.respond(404, _TEXT, body)
 

@@ -87,6 +87,15 @@ async def test_a_path_of_no_app(mach9):
     assert (exchange.status, exchange.text) == (404, "Error: Requested URL /y not found")
 
 
+async def test_the_asterisk_is_of_the_app_for_all_other_paths_or_of_the_site(site, app, mach9):
+    below = Site()
+    below.mount(mach9, prefix="/x")
+    answer = await ask(below, "OPTIONS", "*")
+    assert (answer.status, answer.text, answer.field("allow")) == (204, "", None)
+    answer = await ask(site, "OPTIONS", "*")
+    assert (answer.status, answer.field("allow")) == (204, (await ask(app, "OPTIONS", "*")).field("allow"))
+
+
 @pytest.mark.parametrize(("prefix", "host"), [("/mach9", None), ("", None), ("/", None)])
 def test_a_place_is_taken_once(site, app, prefix, host):
     with pytest.raises(ValueError, match="already has an application"):
