@@ -10,7 +10,7 @@ import logging
 import logging.config
 import sys
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from inspect import isawaitable
 from types import CoroutineType
 from typing import Any, ClassVar
@@ -449,6 +449,8 @@ async def _produce(response: BaseHTTPResponse, exchange: Exchange) -> None:
     result = response.produce(exchange)
     if isawaitable(result):
         await result
+    elif isinstance(result, (Generator, AsyncGenerator)):
+        raise TypeError("a streaming function may not yield: it writes its chunks")  # it would do nothing
 
 
 def _calling_module() -> str:

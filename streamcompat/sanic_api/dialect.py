@@ -57,8 +57,8 @@ SANIC = Dialect(
     access_log="sanic.access",
 )
 
-# Paths were matched as sent, and parameters kept them so.
-_SANIC_07 = replace(SANIC, release=(0, 7), unquote_path=False)
+# Paths were matched as sent, and parameters kept them so; exception handlers were called by keyword.
+_SANIC_07 = replace(SANIC, release=(0, 7), unquote_path=False, error_handlers_by_keyword=True)
 # Before 0.7 the loggers had other names, and one time was for the client and for the handler: a 408.
 _SANIC_06 = replace(
     _SANIC_07,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import logging
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ from streamcompat.mach9_api import Mach9
 from streamcompat.mach9_api import exceptions as mach9_exceptions
 from streamcompat.mach9_api.dialect import MethodNotAllowed
 from streamcompat.mach9_api.handlers import ErrorHandler as Mach9ErrorHandler
-from streamcompat.sanic_api import Blueprint, Sanic
+from streamcompat.sanic_api import Blueprint, Sanic, compat
 from streamcompat.sanic_api import exceptions as sanic_exceptions
 from streamcompat.sanic_api.handlers import ErrorHandler
 from streamcompat.sanic_api.response import text
@@ -153,6 +154,57 @@ async def test_a_blueprint_of_mach9s_answers_for_an_app_of_sanics(target, kind, 
     app.blueprint(part)
     answer = await ask(app, "GET", target)
     assert (answer.status, answer.text[:6]) == (status, "mine: ")
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        lambda request, exception: text("mine"),
+        lambda request, exc: text("mine"),
+        lambda r, e, *more: text("mine"),
+        lambda *both: text("mine" if isinstance(both[1], S.NotFound | M.NotFound) else "swapped"),
+        functools.partial(lambda word, request, error: text(word), "mine"),
+        SimpleNamespace(handle=lambda request, why: text("mine")).handle,
+    ],
+    ids=["its names", "another name", "more", "a tuple", "partial", "method"],
+)
+@pytest.mark.parametrize("nested", [False, True])
+async def test_a_handler_of_a_blueprint_is_called_as_its_own_flavour_calls(handler, nested):
+    app = Mach9("app", load_env=False)
+    part = Blueprint("part")
+    part.exception(S.NotFound)(handler)
+    app.blueprint(Blueprint.group(part, url_prefix="/x") if nested else part)
+    assert (await ask(app, "GET", "/none")).text == "mine"
+
+
+@pytest.mark.parametrize("release", ["0.5", "0.7", "0.8", "21.12"])
+@pytest.mark.parametrize("chosen_first", [False, True])
+async def test_mach9s_blueprint_calls_by_keyword_in_any_app(release, chosen_first):
+    app = Sanic("app", load_env=False)
+    part = Mach9Blueprint("part")
+
+    @part.exception(M.NotFound)
+    def mine(exception, request):
+        return text(f"mine: {exception}, {request.path}")
+
+    if chosen_first:
+        compat(release, app)
+    app.blueprint(part)
+    compat(release, app)
+    assert (await ask(app, "GET", "/none")).text == "mine: Requested URL /none not found, /none"
+
+
+@pytest.mark.parametrize(("release", "calls_by_keyword"), [("0.5", True), ("0.7", True), ("0.8", False)])
+async def test_sanic_called_by_keyword_before_0_8(release, calls_by_keyword):
+    app = Sanic("app", load_env=False)
+    compat(release, app)
+    app.exception(KeyError)(lambda exception, request: text(type(exception).__name__))
+
+    @app.route("/")
+    def fail(request):
+        raise KeyError
+
+    assert (await ask(app, "GET", "/")).text == ("KeyError" if calls_by_keyword else "Request")
 
 
 def test_nothing_from_a_handler_is_the_default():

@@ -289,6 +289,22 @@ class TestHandlers:
         assert ask(app, "GET", "/plain").text == "plain"
         assert ask(app, "GET", "/lambda").text == "lambda"
 
+    @pytest.mark.parametrize("asynchronous", [False, True])
+    def test_a_streaming_function_that_yields_is_an_error(self, flavour, ask, asynchronous):
+        app, responses, _ = flavour
+
+        def pieces(response):
+            yield b"a"
+
+        async def later(response):
+            yield b"a"
+
+        @app.route("/")
+        def handler(request):
+            return responses.stream(later if asynchronous else pieces)
+
+        assert ask(app, "GET", "/").status == 500
+
     def test_a_method_of_an_object_on_a_blueprint(self, flavour, ask):
         app, responses, _ = flavour
         blueprint = (Blueprint if isinstance(app, Sanic) else Mach9Blueprint)("bp", url_prefix="/bp")

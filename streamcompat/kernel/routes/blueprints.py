@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from streamcompat.kernel.dialect import Dialect
@@ -18,6 +19,7 @@ from streamcompat.kernel.routes.views import Handler
 
 if TYPE_CHECKING:
     from streamcompat.kernel.registry import Registry
+    from streamcompat.kernel.request.request import BaseRequest
 
 
 class FutureRoute(NamedTuple):
@@ -113,7 +115,7 @@ class Blueprint(Registration):
             )
         self._register_middleware(app)
         for exceptions, handler in self.exceptions:
-            app.register_exception(exceptions, handler)
+            app.register_exception(exceptions, self._called_as_here(handler, app))
         for event, listeners in self.listeners.items():
             for listener in listeners:
                 app.register_listener(listener, event)
@@ -121,6 +123,13 @@ class Blueprint(Registration):
     def _register_middleware(self, app: Registry) -> None:
         for middleware, attach_to in self.middlewares:
             app.register_middleware(middleware, attach_to)
+
+    def _called_as_here(self, handler: Handler, app: Registry) -> Handler:
+        """An exception handler that an app of the other flavour calls as this flavour does."""
+        own = self.dialect
+        if own is None or own.name == app.error_handler.dialect.name:
+            return handler  # in an app of its own flavour the app's release counts
+        return _by_keyword(handler) if own.error_handlers_by_keyword else _by_position(handler)
 
     def _completed(self, options: RouteOptions, given: Mapping[str, Any]) -> RouteOptions:
         """The options of a route; where it does not say, those of the registration or the blueprint's."""
@@ -133,6 +142,22 @@ class Blueprint(Registration):
             owner=self,
             prefix=self.name,
         )
+
+
+def _by_keyword(handler: Handler) -> Handler:
+    @wraps(handler)
+    def call(request: BaseRequest, exception: BaseException) -> Any:
+        return handler(request=request, exception=exception)
+
+    return call
+
+
+def _by_position(handler: Handler) -> Handler:
+    @wraps(handler)
+    def call(request: BaseRequest, exception: BaseException) -> Any:
+        return handler(request, exception)
+
+    return call
 
 
 def _first(*values: Any) -> Any:
