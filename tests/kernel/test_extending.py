@@ -303,7 +303,7 @@ class TestHandlers:
         def handler(request):
             return responses.stream(later if asynchronous else pieces)
 
-        assert ask(app, "GET", "/").status == 500
+        assert ask(app, "GET", "/").status_code == 500
 
     def test_a_method_of_an_object_on_a_blueprint(self, flavour, ask):
         app, responses, _ = flavour

@@ -224,6 +224,9 @@ class AnyioTransport:
     def is_cancelled(self, error: BaseException) -> bool:
         return cancels(error)
 
+    def passes_on(self, error: BaseException) -> None:
+        """Whoever runs the task gets it."""
+
     def pause_reading(self) -> None:
         self._readable = anyio.Event()
 

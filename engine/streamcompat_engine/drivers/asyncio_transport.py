@@ -167,6 +167,11 @@ class AsyncioTransport(asyncio.Protocol):
         task = self._task
         return isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling() > 0)
 
+    def passes_on(self, error: BaseException) -> None:
+        if self._task is not None and isinstance(error, (KeyboardInterrupt, SystemExit)):
+            # The loop raises it, and would log it too, as nobody asks the task for it.
+            self._task.add_done_callback(lambda task: None if task.cancelled() else task.exception())
+
     def pause_reading(self) -> None:
         self.exposed.pause_reading()
 

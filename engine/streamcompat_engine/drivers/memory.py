@@ -127,6 +127,9 @@ class MemoryTransport:
     def is_cancelled(self, error: BaseException) -> bool:
         return cancels(error)
 
+    def passes_on(self, error: BaseException) -> None:
+        """Whoever runs the task gets it."""
+
     def pause_reading(self) -> None:
         """The session does not read now."""
         # The peer looks at `reading_paused` before it sends.

@@ -373,8 +373,7 @@ class Session:
                 self.connection.deadlines.answer_begins(self.now(), 0)
             if self.connection.lost is None:
                 await stepped(app(exchange), self)
-                responded = self.connection.writer.response.state is FINISHED
-                if not responded and not self._is_abandoned():
+                if self.connection.writer.response.state is not FINISHED and not self._is_abandoned():
                     raise ResponseStateError("the application returned without finishing its response")
         except ClientDisconnected:
             pass  # nobody is left to answer
@@ -382,9 +381,10 @@ class Session:
             self.log(f"{error} in the body of {shown(exchange)}")
             self._answer(exchange, error.status, f"{error}\n".encode())
         except BaseException as error:
-            if not isinstance(error, Exception) and (
-                isinstance(error, _PASSED_ON) or self.transport.is_cancelled(error)
-            ):
+            if isinstance(error, _PASSED_ON):
+                self.transport.passes_on(error)
+                raise
+            if not isinstance(error, Exception) and self.transport.is_cancelled(error):
                 raise
             try:  # a filter of the application's own may fail
                 logger.exception("the application failed on %s", shown(exchange))

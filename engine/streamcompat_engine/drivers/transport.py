@@ -120,3 +120,6 @@ class Transport(Protocol):
     def is_cancelled(self, error: BaseException) -> bool:
         """Within that task: whether this error cancels the task. It does not if the application caused it,
         for example by awaiting another task that was cancelled."""
+
+    def passes_on(self, error: BaseException) -> None:
+        """Within that task: it ends with an error that the application has raised to end the process."""

@@ -6,6 +6,7 @@ error. Every request that was accepted is answered, within the grace period.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import logging
@@ -27,7 +28,7 @@ from . import systemd
 from .config import ServerConfig
 from .probes import Probes
 from .sampling import sample
-from .signals import RaisingHandlers, Signals
+from .signals import RaisingHandlers, Signals, waking
 from .sockets import bound_metrics, bound_sockets, url
 from .standstill import watched
 from .stopping import Hook, ServingLoop, Stopping
@@ -153,20 +154,25 @@ class Server:
         """
         options = {"use_uvloop": True} if self.config.loop == "uvloop" else {}
         backend = "trio" if self.config.loop == "trio" else "asyncio"
+        tasks: list[asyncio.Task[Any]] = []
         with self._handled_signals():
             try:
-                anyio.run(self._serve_alone, backend=backend, backend_options=options)
-            except KeyboardInterrupt:
-                if not self._signals.interrupted:
+                anyio.run(self._serve_alone, tasks, backend=backend, backend_options=options)
+            except (KeyboardInterrupt, SystemExit) as error:
+                for task in tasks:  # it may have ended with the same, which asyncio would log
+                    if task.done() and not task.cancelled():
+                        task.exception()
+                if isinstance(error, SystemExit) or not self._signals.interrupted:
                     raise
 
-    async def _serve_alone(self) -> None:
+    async def _serve_alone(self, tasks: list[asyncio.Task[Any]]) -> None:
         """Serve in a loop of its own, where `loop.stop()` means to stop the server. Applications call it, and
         the loop alone would end where it stands."""
         loop = ServingLoop()
         if loop.asyncio is None:
             await self.serve()
             return
+        tasks += filter(None, [asyncio.current_task()])
         loop.asyncio.stop = lambda: loop.call_soon(self.stop)
         try:
             await self.serve()
@@ -184,6 +190,7 @@ class Server:
         self._ended = False
         with (
             self._handled_signals(),
+            waking(stopping.loop.asyncio),
             bound_sockets(self.config) as sockets,
             bound_metrics(self.config) as beside,
             watched(self._service, stopping.loop.call_soon),
@@ -271,6 +278,7 @@ class Server:
                     except Exception:
                         raise
                     except BaseException:
+                        group.start_soon(self._tell_waiting, stopping)
                         await self._end(stopping, self._lifespan.before_stop)
                         raise
                     group.start_soon(self._tell_waiting, stopping)

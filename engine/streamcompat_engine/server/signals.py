@@ -7,12 +7,14 @@ a second signal, or the grace. The handlers of the loops are not used, as they w
 from __future__ import annotations
 
 import _thread
+import asyncio
 import contextlib
 import logging
 import math
 import os
 import queue
 import signal
+import socket
 import sys
 import threading
 import time
@@ -35,6 +37,8 @@ _LONGEST: Final = 1e6
 """Seconds that the system can wait in any case."""
 _POKE: Final = 1.0
 """Seconds between two pokes of the main thread by the watchdog."""
+_WOKEN: Final = 4096
+"""Bytes at most that are read at once of those that signals have written, one each."""
 _TELLING: Final = 1.0
 """Seconds at most for the last line of the log: the process may hang on the log itself."""
 
@@ -93,7 +97,7 @@ class Signals:
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
         """Handle the signals within this context, unless an outer one does; only in the main thread."""
-        if self._watchdog is not None or threading.current_thread() is not threading.main_thread():
+        if self._watchdog is not None or not _in_main_thread():
             yield
             return
         self._counts.clear()
@@ -155,6 +159,36 @@ class Signals:
         self._tell(number)
 
 
+@contextlib.contextmanager
+def waking(loop: asyncio.AbstractEventLoop | None) -> Iterator[None]:
+    """Let a signal end the loop's wait within this context, so that its handler runs at once.
+
+    A signal that comes just before a system call does not end the call, and an idle loop waits for hours.
+    uvloop, trio, and asyncio for `add_signal_handler`, have such a descriptor of their own.
+    """
+    if not isinstance(loop, asyncio.SelectorEventLoop) or not _in_main_thread():
+        yield
+        return
+    before = signal.set_wakeup_fd(-1)
+    if before != -1:
+        signal.set_wakeup_fd(before)
+        yield
+        return
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        reader.setblocking(False)
+        writer.setblocking(False)
+        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        loop.add_reader(reader, reader.recv, _WOKEN)
+        try:
+            yield
+        finally:
+            loop.remove_reader(reader)
+            last = signal.set_wakeup_fd(-1)
+            if last != writer.fileno():  # the application's own, set meanwhile
+                signal.set_wakeup_fd(last)
+
+
 class RaisingHandlers:
     """The application's own signal handlers, which may raise on trio too, where no handler is allowed to.
 
@@ -176,7 +210,7 @@ class RaisingHandlers:
 
     def guard(self) -> None:
         """Guard those that are there by now; only in the main thread."""
-        if threading.current_thread() is not threading.main_thread():
+        if not _in_main_thread():
             return
         for number in signal.valid_signals():
             handler = signal.getsignal(number)
@@ -298,6 +332,10 @@ class _Watchdog:
         _thread.start_new_thread(_say_last, (_place_of_main_thread(), told))
         told.acquire(timeout=_TELLING)
         os._exit(128 + self._number)  # as a shell says that a signal ended it
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _poked(number: int, frame: FrameType | None) -> None:
