@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streamcompat import __version__
-from streamcompat.cli.errors import ERRORS, FAILED, OutputError, report
+from streamcompat.cli.errors import ERRORS, FAILED, OutputError, interrupted, report
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -40,6 +40,20 @@ _MODULES: Final = {
     "relay": "relay",
 }
 """The module of each command, in the order of the help text."""
+_OF_OTHER_SERVERS: Final = {
+    "--bind": "--host and --port, or --uds",
+    "-b": "--host and --port, or --uds",
+    "--certfile": "--cert",
+    "--chdir": "--app-dir",
+    "--graceful-timeout": "--grace",
+    "--keyfile": "--key",
+    "--threads": "--workers",
+    "--timeout": "--worker-timeout",
+    "--tls": "--cert and --key",
+    "--worker-class": "--driver",
+    "-k": "--driver",
+}
+"""Options of gunicorn, hypercorn and Sanic that are not near to ours in their spelling."""
 _USAGE: Final = 2
 """The exit status of argparse for a command line that is not valid."""
 _UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EPIPE, errno.EIO)
@@ -58,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: with 0 after `--help` and `--version`, with 2 for a command line that is not valid.
     """
+    _open_streams()
     try:
         with _written():
             words = sys.argv[1:] if argv is None else argv
@@ -73,6 +88,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 can_force = options.name == "exec" or "--force-alias" in options.parser.format_help()
                 shows = "traceback" in options and options.traceback
                 return report(error, shows, can_force)
+            except KeyboardInterrupt as error:
+                if "traceback" in options and options.traceback:
+                    raise
+                return interrupted(error)
     except (OSError, OutputError) as failure:
         cause = failure.reason if isinstance(failure, OutputError) else failure
         if cause.errno not in _UNWRITABLE or cause.filename is not None:
@@ -85,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(prog="streamcompat", description=DESCRIPTION)
-    parser.add_argument("--version", action="version", version=f"streamcompat {__version__}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version, and end")
     parser.add_argument(
         "--print-completion",
         choices=("bash", "zsh", "tcsh"),
@@ -105,6 +124,8 @@ def _parsed(argv: Sequence[str]) -> argparse.Namespace:
     if unknown:
         guesses = [_option(one, options.parser.format_help()) for one in unknown]
         guess = next((f": did you mean {one}?" for one in guesses if one is not None), "")
+        if not guess and "mount" in options.parser.format_help() and not unknown[0].startswith("-"):
+            guess = f": another app is one more --mount, such as --mount /name={unknown[0]}"
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}{guess}")
     return options
 
@@ -114,6 +135,14 @@ class _Parser(argparse.ArgumentParser):
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
         (sys.stdout if file is None else file).write(self.format_help())
+
+
+class _Version(argparse.Action):
+    """Prints the version, and ends; argparse's own passes over an output that cannot be written."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"streamcompat {__version__}")
+        parser.exit(0)
 
 
 class _Completion(argparse.Action):
@@ -147,9 +176,24 @@ def _meant(word: str, commands: list[str]) -> str:
 
 
 def _option(word: str, text: str) -> str | None:
-    """The option nearest to a word, of those that a help text shows."""
+    """The option that is meant by a word, of those that a help text shows: what an option of another server
+    is called, else the nearest."""
+    same = _OF_OTHER_SERVERS.get(word.partition("=")[0])
+    if same is not None and same.partition(" ")[0] in text:
+        return same
     near = get_close_matches(word.partition("=")[0], re.findall(r"--[a-z][\w-]*", text), 1)
     return near[0] if word.startswith("-") and near else None
+
+
+def _open_streams() -> None:
+    """Standard streams that are closed become the null device. Else the next socket would get the number of
+    one, and be written by whatever prints; libuv ends a process that has it so."""
+    for number, name, how in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest number that is free
+            setattr(sys, name, open(number, how, closefd=False))
 
 
 @contextlib.contextmanager

@@ -5,6 +5,9 @@ The rule: it imports next to nothing, since every command imports it.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import sys
 import traceback
 from typing import Final
@@ -44,5 +47,21 @@ def report(error: Exception, with_traceback: bool, can_force: bool = True) -> in
     if isinstance(error, AliasError) and error.installed is not None:
         how = "--force-alias" if can_force else "`streamcompat exec --force-alias -m streamcompat ...`"
         line = f"{error.installed}: uninstall it, or hide it with {how}"
-    print(f"streamcompat: {line}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # the standard error cannot be written; the exit status tells
+        print(f"streamcompat: {line}", file=sys.stderr)
     return FAILED
+
+
+def interrupted(error: KeyboardInterrupt) -> int:
+    """Says where it was, and ends the process by SIGINT, as its parent expects; returns an exit status where
+    the system has no such end."""
+    from streamcompat.serving.targets import place_of  # too slow for a command that nobody interrupts
+
+    place = place_of(error)
+    with contextlib.suppress(OSError):
+        print(f"streamcompat: interrupted{'' if place is None else f' at {place}'}", file=sys.stderr)
+        sys.stdout.flush()
+    if sys.platform != "win32":
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    return 128 + signal.SIGINT

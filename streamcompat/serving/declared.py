@@ -64,7 +64,7 @@ def declared_runs(source: str | bytes) -> list[DeclaredRun]:
 
     Raises: SyntaxError; ValueError for a null byte; RecursionError for an expression too deep to be walked.
     """
-    tree = ast.parse(source)
+    tree = _DictCalls().visit(ast.parse(source))
     return sorted(_Reader(tree).read(tree.body, guarded=False), key=lambda run: run.line)
 
 
@@ -73,7 +73,9 @@ class _Reader:
 
     def __init__(self, tree: ast.Module) -> None:
         self._functions = {node.name: node for node in tree.body if isinstance(node, _Function)}
-        self._constants = _constants(tree)
+        bound = _bound_once(tree)
+        self._constants = {name: value for name, value in bound.items() if _is_literal(value)}
+        self._methods = {name: value for name, value in bound.items() if isinstance(value, ast.Attribute)}
         self._modules = {
             (alias.asname or alias.name).partition(".")[0]
             for node in ast.walk(tree)
@@ -84,9 +86,9 @@ class _Reader:
 
     def read(self, body: Sequence[ast.stmt], guarded: bool) -> Iterator[DeclaredRun]:
         for statement in body:
-            if isinstance(statement, ast.If) and _is_guard(statement.test):
-                yield from self.read(statement.body, guarded=True)
-                yield from self.read(statement.orelse, guarded)
+            if isinstance(statement, ast.If) and (script := _is_for_script(statement.test)) is not None:
+                yield from self.read(statement.body, guarded or script)
+                yield from self.read(statement.orelse, guarded or not script)
             elif not isinstance(statement, _Function | ast.ClassDef):
                 yield from self._statement(statement, guarded)
 
@@ -106,6 +108,7 @@ class _Reader:
         if isinstance(node, ast.Call):
             if (run := self._run(node, guarded)) is not None:
                 yield run
+            yield from self._passed_on(node, guarded)
             if isinstance(node.func, ast.Name) and node.func.id not in self._visited:
                 called = self._functions.get(node.func.id)
                 if called is not None:
@@ -115,12 +118,8 @@ class _Reader:
             yield from self._expression(child, guarded)
 
     def _run(self, call: ast.Call, guarded: bool) -> DeclaredRun | None:
-        function = call.func
-        if not isinstance(function, ast.Attribute) or function.attr not in _METHODS:
-            return None
-        receiver = ast.unparse(function.value)
-        root = receiver.partition(".")[0]
-        if not root.isidentifier() or root in self._modules:
+        method = self._method(call.func)
+        if method is None:
             return None
         positional: list[tuple[object, str]] = []
         named: dict[str, tuple[object, str]] = {}
@@ -138,9 +137,25 @@ class _Reader:
                 named |= {name: (one, repr(one)) for name, one in value.items()}
             else:
                 unpacked.append(f"**{source}")
-        return DeclaredRun(
-            call.lineno, receiver, function.attr, guarded, tuple(positional), named, tuple(unpacked)
-        )
+        return DeclaredRun(call.lineno, *method, guarded, tuple(positional), named, tuple(unpacked))
+
+    def _passed_on(self, call: ast.Call, guarded: bool) -> Iterator[DeclaredRun]:
+        """`app.run` as an argument, as of a thread or a partial: what else it is called with is not known."""
+        for argument in [*call.args, *(keyword.value for keyword in call.keywords)]:
+            method = self._method(argument)
+            if method is not None:
+                given = f"what {ast.unparse(call.func)} passes to it"
+                yield DeclaredRun(call.lineno, *method, guarded, (), {}, (given,))
+
+    def _method(self, node: ast.expr) -> tuple[str, str] | None:
+        """The receiver and the name of a method that serves."""
+        if isinstance(node, ast.Name):
+            node = self._methods.get(node.id, node)
+        if not isinstance(node, ast.Attribute) or node.attr not in _METHODS:
+            return None
+        receiver = ast.unparse(node.value)
+        root = receiver.partition(".")[0]
+        return None if not root.isidentifier() or root in self._modules else (receiver, node.attr)
 
     def _value(self, node: ast.expr) -> tuple[object, str]:
         """The value of a literal, or `Unread`; and the source."""
@@ -153,6 +168,19 @@ class _Reader:
             return Unread, source
 
 
+class _DictCalls(ast.NodeTransformer):
+    """Replaces `dict(port=9)` by the literal."""
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        if not isinstance(node.func, ast.Name) or node.func.id != "dict" or node.args:
+            return node
+        keys: list[ast.expr | None] = [
+            None if one.arg is None else ast.Constant(one.arg) for one in node.keywords
+        ]
+        return ast.copy_location(ast.Dict(keys, [one.value for one in node.keywords]), node)
+
+
 class _Inline(ast.NodeTransformer):
     """Replaces the names of constants by their values."""
 
@@ -163,8 +191,8 @@ class _Inline(ast.NodeTransformer):
         return self._constants.get(node.id, node)
 
 
-def _constants(tree: ast.Module) -> dict[str, ast.expr]:
-    """The names that are bound once in the whole module, each to a literal."""
+def _bound_once(tree: ast.Module) -> dict[str, ast.expr]:
+    """The names that are bound once in the whole module, by an assignment, and their values."""
     bound = Counter(
         node.id
         for node in ast.walk(tree)
@@ -184,20 +212,28 @@ def _constants(tree: ast.Module) -> dict[str, ast.expr]:
                 ast.Assign(targets=[ast.Name(id=name)], value=value)
                 | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
             ) if bound[name] == 1:
-                try:
-                    ast.literal_eval(value)
-                except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-                    continue
                 found[name] = value
     return found
 
 
-def _is_guard(test: ast.expr) -> bool:
-    """Whether it asks for `__name__ == "__main__"`, alone or beside other conditions."""
-    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
-        return any(map(_is_guard, test.values))
+def _is_literal(value: ast.expr) -> bool:
+    try:
+        ast.literal_eval(value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return True
+
+
+def _is_for_script(test: ast.expr) -> bool | None:
+    """Whether what stands behind this condition is executed in a script only, or only in an imported module
+    (`False`); `None` for another condition. Other conditions may stand beside it."""
     match test:
-        case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
-            sides = {ast.unparse(left), ast.unparse(right)}
-            return sides == {"__name__", "'__main__'"}
-    return False
+        case ast.BoolOp(op=ast.And()):
+            return next((found for one in test.values if (found := _is_for_script(one)) is not None), None)
+        case ast.UnaryOp(op=ast.Not()):
+            found = _is_for_script(test.operand)
+            return None if found is None else not found
+        case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq() as how], comparators=[right]):
+            if {ast.unparse(left), ast.unparse(right)} == {"__name__", "'__main__'"}:
+                return isinstance(how, ast.Eq)
+    return None

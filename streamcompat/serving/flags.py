@@ -88,6 +88,13 @@ def mode(text: str) -> int:
     raise ValueError(f"{text!r} is not a valid mode, such as 660")
 
 
+def socket_path(text: str) -> str:
+    """Reads the path of a Unix socket, which may not exist yet."""
+    if text and "\0" not in text:
+        return text
+    raise ValueError(f"{text!r} is not the path of a socket, such as /run/app.sock")
+
+
 def path(text: str) -> str:
     """Reads the path of a URL."""
     if text.startswith("/") and text.isascii() and text.isprintable() and not set(text) & set(" ?#"):

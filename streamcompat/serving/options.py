@@ -107,6 +107,7 @@ class RunOptions(FrontOptions):
             WHERE,
             "a Unix socket, instead of a host and a port (default: none)",
             "PATH",
+            flags.socket_path,
             aliases=("--unix", "-u"),
         ),
         None,

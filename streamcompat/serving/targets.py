@@ -30,7 +30,7 @@ from streamcompat.serving.servable import Servable
 from streamcompat.serving.served_app import ServedApp
 from streamcompat.serving.site import Site
 
-__all__ = ["Loaded", "TargetError", "describe", "load", "load_module", "shown", "source_file"]
+__all__ = ["Loaded", "TargetError", "describe", "load", "load_module", "place_of", "shown", "source_file"]
 
 _Arguments = tuple[list[Any], dict[str, Any]]
 
@@ -223,11 +223,11 @@ def describe(error: BaseException) -> str:
     # The text of a SyntaxError repeats the place.
     text = error.msg if isinstance(error, SyntaxError) else str(error)
     reason = " ".join(f"{type(error).__name__}: {text}".rstrip(": ").split())
-    place = _place_of(error)
+    place = place_of(error)
     return f"{place}: {reason}" if place else reason
 
 
-def _place_of(error: BaseException) -> str | None:
+def place_of(error: BaseException) -> str | None:
     """`file:line` of the last frame in the app's code, or in a library if the app has none."""
     if isinstance(error, SyntaxError) and error.filename is not None:
         return f"{shown(error.filename)}:{error.lineno}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
@@ -170,7 +171,19 @@ def test_a_listener_that_fails_before_the_start_is_one_line(folder: Path) -> Non
         ),
         (("one.py", "--prt=9"), "unrecognized arguments: --prt=9: did you mean --port?"),
         (("one.py", "--qqqqqq"), "unrecognized arguments: --qqqqqq\n"),
-        (("one.py", "two.py"), "unrecognized arguments: two.py\n"),
+        (
+            ("one.py", "two.py"),
+            "unrecognized arguments: two.py: another app is one more --mount, such as --mount /name=two.py\n",
+        ),
+        (
+            ("one.py", "--bind", "0.0.0.0:8000"),
+            "unrecognized arguments: --bind 0.0.0.0:8000: did you mean --host and --port, or --uds?",
+        ),
+        (("one.py", "--certfile=a.pem"), "unrecognized arguments: --certfile=a.pem: did you mean --cert?"),
+        (("one.py", "-k", "uvloop"), "unrecognized arguments: -k uvloop: did you mean --driver?"),
+        (("one.py", "--tls", "keys"), "unrecognized arguments: --tls keys: did you mean --cert and --key?"),
+        (("one.py", "--uds", ""), "'' is not the path of a socket, such as /run/app.sock"),
+        (("one.py", "--unix", ""), "'' is not the path of a socket, such as /run/app.sock"),
         (("one.py", "--host", "localhost:9"), "'localhost:9' has a port: give --host localhost --port 9"),
         (("one.py", "--host", "[::1]:9"), "'[::1]:9' has a port: give --host [::1] --port 9"),
         (
@@ -272,3 +285,58 @@ def test_so_it_is_whatever_is_written(folder: Path, arguments: tuple[str, ...]) 
         ended = run_here(*arguments, cwd=folder, output=full)
     assert ended.returncode == 3
     assert ended.stderr.splitlines()[-1] == UNWRITABLE
+
+
+def test_an_unbuffered_output_that_cannot_be_written_is_told_too(folder: Path) -> None:
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-u", "-m", "streamcompat", "--version"],
+            cwd=folder,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE * 3,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr.count("\n")) == (3, 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell of POSIX")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_are_not_taken_by_sockets(folder: Path, closed: str) -> None:
+    """libuv ends a process in which one has such a number; and what is printed would go to a client."""
+    (folder / "own.py").write_text(
+        MACH9 + "import os, signal\n"
+        "@app.listener('after_server_start')\n"
+        "def stop(app, loop):\n"
+        "    kinds = {os.path.basename(os.readlink(f'/proc/self/fd/{one}'))[:6] for one in range(3)}\n"
+        "    open('seen', 'w').write(str('socket' in kinds))\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    line = f"exec {sys.executable} -m streamcompat run own.py --port 0 {closed}"
+    ended = subprocess.run(["sh", "-c", line], cwd=folder, timeout=PATIENCE * 3, check=False)
+    assert (ended.returncode, (folder / "seen").read_text()) == (0, "False")
+
+
+@pytest.mark.parametrize(
+    ("option", "last"),
+    [((), "streamcompat: interrupted at slow.py:2"), (("--traceback",), "KeyboardInterrupt")],
+)
+def test_ctrl_c_while_the_app_is_imported_is_one_line(
+    folder: Path, option: tuple[str, ...], last: str
+) -> None:
+    (folder / "slow.py").write_text("import time\nprint('begun', flush=True); time.sleep(600)\n")
+    with subprocess.Popen(
+        [sys.executable, "-m", "streamcompat", "run", "slow.py", *option],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read().splitlines()
+    assert (said[-1], len(said) == 1) == (last, not option)
+    assert process.returncode == -signal.SIGINT

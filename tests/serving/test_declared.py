@@ -29,6 +29,13 @@ ORDER = ("host", "port", "debug", "ssl")
         ("SSL = {'cert': 'a'}; app.run(ssl=SSL)", {"ssl": {"cert": "a"}}, []),
         ("CERT = 'a'; app.run(ssl={'cert': CERT})", {"ssl": {"cert": "a"}}, []),
         ("OPTIONS = {'port': 9}; app.run(**OPTIONS)", {"port": 9}, []),
+        ("OPTIONS = dict(port=9, host='a'); app.run(**OPTIONS)", {"port": 9, "host": "a"}, []),
+        ("app.run(**dict(port=9, ssl=dict(cert='a')))", {"port": 9, "ssl": {"cert": "a"}}, []),
+        ("app.run(**dict(pairs, port=9))", {}, ["**dict(pairs, port=9)"]),
+        ("app.run(**dict(port=9, **more))", {}, ["**{'port': 9, **more}"]),
+        ("serve = app.run; serve(port=9)", {"port": 9}, []),
+        ("Thread(target=app.run, kwargs={'port': 9}).start()", {}, ["what Thread passes to it"]),
+        ("functools.partial(app.run, port=9)()", {}, ["what functools.partial passes to it"]),
         ("PORT = 9; PORT = 8; app.run(port=PORT)", {}, ["port=PORT"]),
         ("PORT = 9; PORT += 1; app.run(port=PORT)", {}, ["port=PORT"]),
         ("import port as PORT; app.run(port=PORT)", {}, ["port=PORT"]),
@@ -39,7 +46,7 @@ ORDER = ("host", "port", "debug", "ssl")
     ],
 )
 def test_the_arguments_of_a_guarded_call(source: str, taken: dict[str, object], left: list[str]) -> None:
-    (run,) = declared_runs(f"import asyncio, sys\n{GUARD}{source}\n")
+    (run,) = declared_runs(f"import asyncio, functools, sys\n{GUARD}{source}\n")
     assert run.options(ORDER) == (taken, left)
     assert (run.receiver, run.guarded) == ("app", True)
 
@@ -51,6 +58,19 @@ def test_the_arguments_of_a_guarded_call(source: str, taken: dict[str, object], 
         ("if True:\n    app.run(port=9)", [(2, False)]),
         ("if '__main__' == __name__:\n    app.run(port=9)", [(2, True)]),
         ("if __name__ == '__main__' and DEBUG:\n    app.run(port=9)", [(2, True)]),
+        ("if not __name__ == '__main__':\n    pass\nelse:\n    app.run(port=9)", [(4, True)]),
+        (
+            "if not (__name__ == '__main__'):\n    app.run(port=8)\nelse:\n    app.run()",
+            [(2, False), (4, True)],
+        ),
+        ("if __name__ != '__main__':\n    pass\nelif DEBUG:\n    app.run(port=9)", [(4, True)]),
+        ("if __name__ != '__main__' or DEBUG:\n    app.run(port=9)", [(2, False)]),
+        (
+            f"{GUARD}for one in 1, 2:\n        if DEBUG: app.run()\n        else: app.run(port=9)",
+            [(3, True), (4, True)],
+        ),
+        ("serve = app.run\nserve(port=9)", [(2, False)]),
+        ("serve = app.run\nserve = None\nserve(port=9)", []),
         ("if __name__ == 'main':\n    pass\nelse:\n    app.run(port=9)", [(4, False)]),
         (f"def main():\n    app.run(port=9)\n{GUARD}main()", [(2, True)]),
         ("def main():\n    app.run(port=9)\nmain()", [(2, False)]),
