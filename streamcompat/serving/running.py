@@ -1,19 +1,27 @@
 """A server that runs within the loop of its caller.
 
-The rule: it has the methods of `asyncio.Server` that apps call on what the originals returned.
+The rule: it has the methods of what the originals returned: `asyncio.Server` up to 0.8, `AsyncioServer`
+since 19.6. All listeners run with the server, once, so the methods that ran them have nothing left to do.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Collection
 from typing import Self
 
 from streamcompat_engine import Server
 
 
 class RunningServer:
-    """The result of `create_server`, in place of the `asyncio.Server` that the originals returned."""
+    """The result of `create_server`, in place of what the originals returned.
+
+    Attributes:
+        connections: always empty: the server closes its connections itself.
+    """
+
+    connections: Collection[object] = ()
 
     def __init__(self, server: Server, task: asyncio.Task[None]) -> None:
         self._server = server
@@ -39,27 +47,76 @@ class RunningServer:
         """The listening sockets; empty once the server has stopped."""
         return self._server.sockets
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that the server runs in."""
+        return self._task.get_loop()
+
+    @property
+    def server(self) -> Self:
+        """The server itself, since it has the methods of `asyncio.Server` too."""
+        return self
+
     def is_serving(self) -> bool:
         """Whether the server has not stopped yet."""
         return not self._task.done()
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """The event loop that the server runs in."""
-        return self._task.get_loop()
+        return self.loop
 
-    def close(self) -> None:
-        """Stops the server; running requests may finish."""
+    def close(self) -> asyncio.Future[None]:
+        """Stops the server; running requests may finish. The result may be awaited, as `wait_closed`."""
         self._server.stop()
+        return asyncio.shield(self._task)
 
     async def wait_closed(self) -> None:
         """Waits until the server has stopped and its listeners have run; raises what they raised."""
         await asyncio.shield(self._task)
 
+    async def serve_forever(self) -> None:
+        """Waits until the server has stopped; stops it where this is cancelled."""
+        try:
+            await self.wait_closed()
+        except asyncio.CancelledError:
+            self._server.stop()
+            await self.wait_closed()
+            raise
+
+    def startup(self) -> asyncio.Future[None]:
+        """Nothing: the server has started. The result may be awaited or not, as of those below."""
+        return self._nothing()
+
+    def start_serving(self) -> asyncio.Future[None]:
+        """Nothing: the server serves."""
+        return self._nothing()
+
+    def before_start(self) -> asyncio.Future[None]:
+        """Nothing: the listeners of `before_server_start` have run."""
+        return self._nothing()
+
+    def after_start(self) -> asyncio.Future[None]:
+        """Nothing: the listeners of `after_server_start` run with the server."""
+        return self._nothing()
+
+    def before_stop(self) -> asyncio.Future[None]:
+        """Nothing: `close` runs the listeners of `before_server_stop`."""
+        return self._nothing()
+
+    def after_stop(self) -> asyncio.Future[None]:
+        """Nothing: `close` runs the listeners of `after_server_stop`."""
+        return self._nothing()
+
+    def _nothing(self) -> asyncio.Future[None]:
+        done: asyncio.Future[None] = self.loop.create_future()
+        done.set_result(None)
+        return done
+
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *failure: object) -> None:
-        self.close()
+        self._server.stop()
         await self.wait_closed()
 
 

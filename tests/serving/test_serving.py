@@ -335,6 +335,49 @@ class TestCreateServer:
 
         asyncio.run(main())
 
+    @pytest.mark.parametrize("awaits", [False, True], ids=["as in 19.6 to 20.12", "as in 21"])
+    def test_its_owner_manages_its_life_step_by_step(self, app, awaits):
+        """The originals' example of a loop of one's own; each listener runs once all the same."""
+        calls = []
+        for event in EVENTS:
+            app.listener(event)(lambda app, loop, event=event: calls.append(event))
+        loop = asyncio.new_event_loop()
+        step = loop.run_until_complete if awaits else lambda result: None
+        server = loop.run_until_complete(
+            app.create_server(port=0, return_asyncio_server=True, asyncio_server_kwargs=None)
+        )
+        step(server.startup())
+        step(server.before_start())
+        step(server.after_start())
+        step(server.start_serving())
+        assert (server.loop, server.server.is_serving()) == (loop, True)
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        step(server.before_stop())
+        closed = server.close()
+        loop.run_until_complete(closed)
+        assert [connection.close_if_idle() for connection in server.connections] == []
+        step(server.after_stop())
+        loop.close()
+        assert calls == list(EVENTS)
+
+    def test_serving_for_ever_ends_with_the_server_or_its_task(self, app):
+        async def main():
+            server = await app.create_server(port=0, return_asyncio_server=True)
+            await server.startup()
+            asyncio.get_running_loop().call_soon(app.stop)
+            await server.serve_forever()
+            assert not server.is_serving()
+            server = await app.create_server(port=0)
+            task = asyncio.ensure_future(server.serve_forever())
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert not server.is_serving()
+
+        asyncio.run(main())
+
     def test_it_raises_what_keeps_it_from_listening(self, app):
         app.listener("before_server_start")(lambda app, loop: 1 / 0)
 
