@@ -136,13 +136,14 @@ class _Flow:
                 self._register_expression(given.value, references)
         return True
 
-    def _register(self, handler: FunctionOrClass, references: Iterable[str]) -> None:
+    def _register(self, handler: FunctionOrClass, references: Iterable[str], skipped: int = 0) -> None:
+        """Register a handler that is given its request after some arguments that it has already."""
         known = self._roles.handlers[handler]
         if not known.issuperset(references):
             known.update(references)
             self._roles.changed = True
         if isinstance(handler, cst.FunctionDef):
-            self._roles.give(handler, bound_offset(self._tree, handler), REQUEST)
+            self._roles.give(handler, bound_offset(self._tree, handler) + skipped, REQUEST)
 
     def _register_expression(self, node: cst.BaseExpression, references: dict[str, str]) -> None:
         if self._registers_seen(node, references):
@@ -150,10 +151,14 @@ class _Flow:
         else:
             self._roles.unseen[node] = set(references)
 
-    def _registers_seen(self, node: cst.BaseExpression, references: dict[str, str], depth: int = 0) -> bool:
+    def _registers_seen(
+        self, node: cst.BaseExpression, references: dict[str, str], depth: int = 0, skipped: int = 0
+    ) -> bool:
         if isinstance(node, cst.Lambda):
-            self._roles.give(node, 0, REQUEST)
+            self._roles.give(node, skipped, REQUEST)
             return True
+        if skipped and not isinstance(node, cst.Name | cst.Attribute):
+            return False
         if isinstance(node, cst.Call):
             if isinstance(node.func, cst.Attribute) and node.func.attr.value == "as_view":
                 return self._register_name(node.func.value, references)
@@ -167,10 +172,15 @@ class _Flow:
         if views:
             self._roles.views.update((view, reference) for view in views for reference in references)
             return True
-        return self._register_name(node, references)
+        return self._register_name(node, references, skipped)
 
     def _registers_made(self, node: cst.Call, references: dict[str, str], depth: int) -> bool:
         """Register the handler in `partial(handler, ...)`, in a factory's result, or in a callable object."""
+        if self._tree.qualified(node.func) == "functools.partial" and node.args:
+            given = [one for one in node.args[1:] if one.keyword is None]
+            return not any(one.star for one in node.args) and self._registers_seen(
+                node.args[0].value, references, depth, len(given)
+            )
         seen = [self._registers_seen(one.value, references, depth) for one in node.args]
         for maker in self._tree.functions_of(node.func):
             if isinstance(maker, cst.FunctionDef):
@@ -223,14 +233,14 @@ class _Flow:
                     return value
         return node
 
-    def _register_name(self, node: cst.BaseExpression, references: dict[str, str]) -> bool:
+    def _register_name(self, node: cst.BaseExpression, references: dict[str, str], skipped: int = 0) -> bool:
         functions = self._tree.functions_of(node)
         for one in functions:
-            self._register(one, references)
+            self._register(one, references, skipped)
         symbol = self._tree.qualified(node)
         if symbol in self._seeds.known:
             for reference in references:
-                self._roles.handed.add((Handed(symbol, 0, "request", reference, handler=True), node))
+                self._roles.handed.add((Handed(symbol, skipped, "request", reference, handler=True), node))
         return bool(functions) or symbol in self._seeds.known
 
     def _streams(self, call: cst.Call) -> bool:

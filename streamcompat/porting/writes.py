@@ -55,6 +55,7 @@ class Writes:
         self.scan = scan
         self.tree: Tree = scan.tree
         self._async: dict[cst.FunctionDef, str | None] = {}
+        self._awaited: set[cst.Call] = set()
         self._attributes: dict[str, list[cst.Attribute]] = {}
         for node in self.tree.all(cst.Attribute):
             self._attributes.setdefault(node.attr.value, []).append(node)
@@ -345,10 +346,62 @@ class Writes:
             if around is not function and (reason := self.make_async(around)) is not None:
                 return f"its caller `{around.name.value}` cannot become async: {reason}"
             calls.append(call)
+        bound = self._bound_again(function)
+        if bound is not None:
+            return f"`{name}` is bound to something else in line {tree.line(bound)}"
+        for other in self._siblings(function):
+            if (reason := self.make_async(other)) is not None:
+                return f"a call may reach the `{name}` in line {tree.line(other)}, too, and {reason}"
+            scan.link(other, function)
         for call in calls:
             self._await_call(call)
             scan.link(call, function)
         return None
+
+    def _siblings(self, function: cst.FunctionDef) -> list[cst.FunctionDef]:
+        """The other functions of its name that the same call may reach: that of an `else`, an override."""
+        owner = self.tree.class_of(function)
+        if owner is None:
+            found = self.tree.functions_of(function.name)
+        else:
+            found = [
+                one for each in self._family(owner) for one in self.tree.methods(each, function.name.value)
+            ]
+        return [one for one in found if isinstance(one, cst.FunctionDef) and one is not function]
+
+    def _bound_again(self, function: cst.FunctionDef) -> cst.CSTNode | None:
+        """Where a class or an object gets something else under the name of a method."""
+        owner, name = self.tree.class_of(function), function.name.value
+        if owner is None:
+            return None
+        family = self._family(owner)
+        for target, _ in self.scan.roles.assigned:
+            if isinstance(target, cst.Attribute) and target.attr.value == name:
+                return target
+            around = self.tree.chain(target)
+            if isinstance(target, cst.Name) and target.value == name and around and around[-1] in family:
+                return target
+        return None
+
+    def _family(self, owner: cst.ClassDef) -> set[cst.ClassDef]:
+        """The classes of this file that share a base class or a subclass with a class, and itself."""
+        family, stack = {owner}, [owner]
+        while stack:
+            for one in self._beside[stack.pop()] - family:
+                family.add(one)
+                stack.append(one)
+        return family
+
+    @cached_property
+    def _beside(self) -> dict[cst.ClassDef, set[cst.ClassDef]]:
+        """The bases and the subclasses of each class of this file."""
+        found: dict[cst.ClassDef, set[cst.ClassDef]] = defaultdict(set)
+        for one in self.tree.all(cst.ClassDef):
+            for above in (above for base in one.bases for above in self.tree.functions_of(base.value)):
+                if isinstance(above, cst.ClassDef):
+                    found[one].add(above)
+                    found[above].add(one)
+        return found
 
     def _references(self, function: cst.FunctionDef) -> list[cst.CSTNode]:
         tree, name = self.tree, function.name.value
@@ -364,8 +417,9 @@ class Writes:
     def _await_call(self, call: cst.Call) -> None:
         tree, owner = self.tree, self.scan.unit_of(call)
         above = tree.parent(call)
-        if isinstance(above, cst.Await):
+        if isinstance(above, cst.Await) or call in self._awaited:
             return
+        self._awaited.add(call)
         weak = isinstance(above, cst.Attribute | cst.Subscript | cst.Call) and not call.lpar
         before, after = ("(await ", ")") if weak else ("await ", "")
         self.scan.wrap(tree.start(call), tree.end(call), before, after, owner, 2)

@@ -45,6 +45,11 @@ CASES: dict[str, dict[str, str]] = {
         "class Csv(Export):\n    async def body(self, response):\n        response.write('1,2')\n"
         "app.add_route(Csv(), '/p')\n"
     },
+    "a function that another file replaces": {
+        "core.py": HEAD + "class Page:\n    def head(self, response):\n        response.write('head')\n"
+        "    def all(self, response):\n        self.head(response)\n" + WRITE.format("Page().all(response)"),
+        "app.py": "from core import Page, app\nPage.head = lambda self, response: None\n",
+    },
     "an app that comes by a star": {"core.py": APP, "app.py": "from core import *\n" + TEXT + READ},
     "an app that comes by two stars": {
         "core.py": APP,

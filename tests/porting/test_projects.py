@@ -45,6 +45,18 @@ WRITERS = (
     ),
     ("", "box = [response]; box[0].write('x')"),
 )
+DEFINED_TWICE = (
+    ("if {}:\n    def log(out):\n        out.write('log')\nelse:\n    def log(out):\n        pass\n"),
+    (
+        "class Log:\n    def log(self, out):\n        out.write('log')\n"
+        "    def run(self, out):\n        self.log(out)\n"
+        "class Quiet(Log):\n    def log(self, out):\n        {}\n"
+        "def log(out):\n    Log().run(out)\n    Quiet().run(out)\n"
+    ),
+    ("def log(out):\n    out.write('log')\nquiet = {}\nif quiet:\n    log = lambda out: None\n"),
+)
+"""Functions of one name, of which one writes."""
+
 READS = (
     "await request.stream.get()",
     "await getattr(request, 'stream').get()",
@@ -114,6 +126,9 @@ def projects(draw: st.DrawFn) -> dict[str, str]:
             st.sampled_from(["await Last().run(response)", "last = Last(); await last.body(response)"])
         )
         reads = (*READS, "await Last().chunk(request)")
+    if draw(st.booleans()):
+        helper += draw(st.sampled_from(DEFINED_TWICE)).format(draw(st.sampled_from(["True", "None"])))
+        write += "; log(response)"
     decorator = draw(st.sampled_from(DECORATED))
     handler = (
         "@app.get('/w')\nasync def w(request):\n"

@@ -11,6 +11,8 @@ import builtins
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from streamcompat.porting.audit.awaits import newly_async, unawaited
+from streamcompat.porting.audit.sources import Sources
 from streamcompat.porting.roles import ROUTES
 from streamcompat.porting.to_sanic.names import APP, GONE, STATUSES
 from streamcompat.porting.to_sanic.routes import PARAMETER, WHOLE
@@ -49,6 +51,9 @@ def rest_of(before: Mapping[str, str], after: Mapping[str, str], resolve: Resolv
             )
             if reason is not None:
                 found.append(Rest(path, getattr(node, "lineno", 1), reason))
+    if any(newly_async(old, trees[path]) for path, old in olds.items()):
+        for doubt in unawaited(Sources(after, resolve), olds):
+            found.append(Rest(doubt.source.path, getattr(doubt.node, "lineno", 1), doubt.reason))
     return sorted(set(found))
 
 

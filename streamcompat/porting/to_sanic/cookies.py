@@ -19,6 +19,9 @@ from streamcompat.porting.tree import literal, parameters
 
 _REMEDY = "use `response.add_cookie(name, value, secure=False, samesite=None, ...)`"
 _TODAY = {"add_cookie", "delete_cookie", "get_cookie", "has_cookie"}
+_TEXTS = {"args", "cookies", "form", "headers"}
+"""What a request has that gives text for a name, or nothing."""
+
 _ATTRIBUTES = {"comment", "domain", "expires", "httponly", "max_age", "path", "samesite", "secure"}
 
 
@@ -153,9 +156,28 @@ def _port(scan: Scan, node: cst.Attribute, done: set[cst.CSTNode]) -> bool:
         last = following
     given = {"secure": "False", "samesite": "None", **given}
     arguments = ", ".join(f"{name}={value}" for name, value in given.items())
-    text = f"{response}.add_cookie({moved(scan, key)}, {moved(scan, assign.value)}, {arguments})"
+    said = moved(scan, assign.value)
+    if not _is_text(scan, assign.value):
+        said = f"str(({said}))" if isinstance(assign.value, cst.Tuple) else f"str({said})"
+    text = f"{response}.add_cookie({moved(scan, key)}, {said}, {arguments})"
     scan.edit(tree.start(assign), tree.end(last), text, owner)
     return True
+
+
+def _is_text(scan: Scan, node: cst.BaseExpression) -> bool:
+    """Whether it is text or nothing, which today's Sanic takes; the old jar made text of anything."""
+    if scan.kinds.of(node) == "str" or scan.tree.code(node) == "None":
+        return True
+    func = node.func if isinstance(node, cst.Call) else None
+    if not isinstance(node, cst.Call) or not isinstance(func, cst.Attribute) or func.attr.value != "get":
+        return False
+    given = func.value
+    return (
+        isinstance(given, cst.Attribute)
+        and given.attr.value in _TEXTS
+        and scan.roles.has(given.value, REQUEST)
+        and all(_is_text(scan, one.value) for one in node.args[1:])
+    )
 
 
 def _key(node: cst.CSTNode | None) -> cst.BaseExpression | None:

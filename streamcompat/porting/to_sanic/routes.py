@@ -14,6 +14,7 @@ from streamcompat.porting.model import FILE, Edit
 from streamcompat.porting.roles import REQUEST, ROUTES, STREAM
 from streamcompat.porting.scan import Scan
 from streamcompat.porting.to_sanic.edits import add_argument
+from streamcompat.porting.to_sanic.route_names import given_name, make_unique, route_name
 from streamcompat.porting.tree import FunctionOrClass, argument, literal, parameters
 
 PARAMETER = re.compile(r"<([^<>:]*)(?::([^<>]*))?>")
@@ -31,6 +32,7 @@ _BODY = {"body", "files", "form", "json"}
 def scan_routes(scan: Scan) -> None:
     """Visit every route of an app or a blueprint."""
     names: dict[tuple[str, str], list[cst.Call]] = defaultdict(list)
+    doubtful: set[cst.Call] = set()
     for call in scan.tree.all(cst.Call):
         func = call.func
         if not isinstance(func, cst.Attribute):
@@ -44,8 +46,10 @@ def scan_routes(scan: Scan) -> None:
             _path(scan, call, place)
             if kind == "add_route":
                 _bound_method(scan, call)
+            name, is_certain = route_name(scan, call, kind)
+            doubtful |= set() if is_certain else {call}
             for reference in objects:
-                names[reference, _name(scan, call, kind)].append(call)
+                names[reference, name].append(call)
             if kind == "websocket" or kind == "add_websocket_route":
                 remedy = "check that no code relies on `recv()` raising when the client is gone"
                 scan.say(call, "note", "Sanic's web sockets are other objects today", remedy)
@@ -53,10 +57,10 @@ def scan_routes(scan: Scan) -> None:
                 add_argument(scan, call, "ignore_body=False")
         elif kind == "static":
             for reference in objects:
-                names[reference, _given_name(call) or "static"].append(call)
+                names[reference, given_name(call) or "static"].append(call)
     for (reference, name), calls in names.items():
         scan.facts.routes.add((reference, name, scan.tree.line(calls[0])))
-        _unique(scan, name, calls)
+        make_unique(scan, name, calls, doubtful)
     for one in scan.tree.all(cst.ClassDef):
         if one in scan.roles.handlers or scan.roles.is_view_class(one):
             _view(scan, one)
@@ -93,6 +97,10 @@ def _path(scan: Scan, call: cst.Call, place: int) -> None:
             "check the types in it (`str`, `float`), and pass `unquote=True` if it has a parameter of text"
         )
         scan.say(given, "left", "the path of the route is no literal", remedy)
+        return
+    if any("<" in part and part != "<>" for part in PARAMETER.sub("<>", path).split("/")):
+        remedy = "use one parameter for the whole segment, and take it apart in the handler"
+        scan.say(given, "left", f"the route `{path}` has a parameter beside other text in a segment", remedy)
         return
     types = [kind for _, kind in PARAMETER.findall(path)]
     if any(kind in _RENAMED for kind in types) and isinstance(given.value, cst.SimpleString):
@@ -148,59 +156,6 @@ def _is_docstring(node: cst.BaseStatement) -> bool:
 
 def _renamed(whole: str, kind: str | None) -> str:
     return whole if kind not in _RENAMED else f"{whole[: -len(kind) - 1]}{_RENAMED[kind]}>"
-
-
-def _given_name(call: cst.Call) -> str | None:
-    for one in call.args:
-        if one.keyword is not None and one.keyword.value == "name":
-            try:
-                return str(literal(one.value))
-            except ValueError:
-                return f"?{id(call)}"
-    return None
-
-
-def _name(scan: Scan, call: cst.Call, kind: str) -> str:
-    """The name that Sanic gives to the route."""
-    tree = scan.tree
-    given = _given_name(call)
-    if given is not None:
-        return given
-    if kind.startswith("add_"):
-        handler = argument(call, 0, "handler")
-        value = handler.value if handler is not None else None
-        if isinstance(value, cst.Call) and isinstance(value.func, cst.Attribute):
-            value = value.func.value if value.func.attr.value == "as_view" else value
-        if isinstance(value, cst.Lambda):
-            return "<lambda>"
-        return tree.code(value).rpartition(".")[2] if value is not None else f"?{id(call)}"
-    decorated = tree.parent(tree.parent(call) or call)
-    function = decorated if isinstance(decorated, cst.FunctionDef | cst.ClassDef) else None
-    return function.name.value if function is not None else f"?{id(call)}"
-
-
-def _unique(scan: Scan, name: str, calls: list[cst.Call]) -> None:
-    """Give all but one of the routes of a name another one: the decorator that is applied first keeps it."""
-    tree = scan.tree
-    calls = list(dict.fromkeys(calls))
-    if len(calls) < 2:
-        return
-    if tree.function(calls[0]) is not tree.function(calls[-1]):
-        scan.say(calls[-1], "left", f"two routes are called `{name}`", "give each a `name=` of its own")
-        return
-    same = _decorated(scan, calls[0]) is _decorated(scan, calls[-1]) is not None
-    ordered = calls[::-1] if same else calls
-    if any(_given_name(one) is not None for one in calls):
-        scan.say(calls[-1], "left", f"two routes are called `{name}`", "give each a `name=` of its own")
-        return
-    plain = "lambda" if name == "<lambda>" else name
-    for number, call in enumerate(ordered[1:], 2):
-        add_argument(scan, call, f"name={scan.quote}{plain}_{number}{scan.quote}")
-        if not same and plain != "static":
-            remedy = "check `url_for`"
-            scan.say(
-                call, "note", f"a second route is called `{plain}`, and becomes `{plain}_{number}`", remedy
-            )
 
 
 def _decorated(scan: Scan, call: cst.Call) -> cst.CSTNode | None:

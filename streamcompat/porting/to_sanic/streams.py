@@ -115,10 +115,10 @@ def _request(scan: Scan, function: cst.FunctionDef) -> str | None:
     if function not in handlers and not (owner in handlers and function.name.value in VERBS):
         return None
     params = parameters(function)[bound_offset(scan.tree, function) :]
-    if not params or not scan.roles.has(params[0].name, REQUEST):
+    given = [one.name for one in params if scan.roles.has(one.name, REQUEST)]
+    if len(given) != 1 or len(scan.tree.assignments(given[0])) != 1:
         return None
-    is_bound_once = len(scan.tree.assignments(params[0].name)) == 1
-    return params[0].name.value if is_bound_once else None
+    return given[0].value
 
 
 def _callers(scan: Scan, function: cst.FunctionDef) -> str | None:

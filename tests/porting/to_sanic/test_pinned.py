@@ -77,6 +77,11 @@ PROJECTS = {
             "        response.write(x.upper())\n" + WRITES.format(body="Loud().emit(response, 'a')")
         ),
     },
+    "a method that a subclass binds to something else": {
+        "app.py": f"{APP}class Page:\n    def head(self, response):\n        response.write('x')\n"
+        "class Bare(Page):\n    head = lambda self, response: None\n"
+        + WRITES.format(body="Bare().head(response)")
+    },
     "an app that arrives by a star": {
         "core.py": APP,
         "app.py": f"from core import *\n{WRITES.format(body='response.write(1)')}",
