@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import json
 import os
@@ -27,12 +28,25 @@ def diff(file: Ported) -> str:
     """The change of a file in the format of `diff -u`, for `git apply`; empty if there is none."""
     if file.before == file.after:
         return ""
-    before, after = (_lines(decode(data)[0]) for data in (file.before, file.after))
+    before, after = (_lines(_text(data)) for data in (file.before, file.after))
     name = _name(file.path)
     lines = []
     for line in difflib.unified_diff(before, after, _quoted(f"a/{name}"), _quoted(f"b/{name}")):
         lines.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
     return "".join(lines)
+
+
+def _text(data: bytes) -> str:
+    """The text with its byte order mark, which belongs to the first line."""
+    mark = "\ufeff" if data.startswith(codecs.BOM_UTF8) else ""
+    return mark + decode(data)[0]
+
+
+def _in_bytes(file: Ported) -> bytes:
+    """The diff with each line in the bytes of the file, and its name in those of the file system."""
+    lines = _lines(diff(file))
+    encoding = decode(file.before)[1]
+    return b"".join([*(os.fsencode(one) for one in lines[:2]), *(one.encode(encoding) for one in lines[2:])])
 
 
 def _lines(text: str) -> list[str]:
@@ -64,7 +78,9 @@ def show_diff(files: Iterable[Ported]) -> None:
     console = Console(soft_wrap=True, highlight=False)
     for file in files:
         if not console.is_terminal:
-            sys.stdout.write(diff(file))
+            sys.stdout.flush()
+            sys.stdout.buffer.write(_in_bytes(file))
+            sys.stdout.buffer.flush()
             continue
         for line in _lines(diff(file)):
             style = "bold" if line.startswith(("+++", "---")) else _COLOURS.get(line[0], "")

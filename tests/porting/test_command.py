@@ -427,3 +427,17 @@ def test_a_diff_on_a_terminal_has_colours(tree: Path, capsys: pytest.CaptureFixt
     os.close(ours)
     assert child.wait() == 0
     assert b"\x1b[32m+from mach9 import Mach9" in shown
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "latin-1", "utf-8"])
+def test_a_diff_has_the_bytes_of_the_file(
+    encoding: str, tree: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    declared = f"# coding: {encoding.removesuffix('-sig')}\n"
+    text = declared + BEFORE.replace('"app"', '"caf\xe9"')
+    (tree / "\xe9.py").write_bytes(text.encode(encoding))
+    assert main(["port", "\xe9.py"]) == 0
+    patch = capfdbinary.readouterr().out
+    subprocess.run(["git", "apply", "-"], input=patch, cwd=tree, check=True)
+    after = declared + AFTER.replace('"app"', '"caf\xe9"')
+    assert (tree / "\xe9.py").read_bytes() == after.encode(encoding)

@@ -19,7 +19,7 @@ def is_statement(scan: Scan, node: cst.CSTNode) -> bool:
     return isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1
 
 
-def moved(scan: Scan, node: cst.BaseExpression) -> str:
+def moved(scan: Scan, node: cst.CSTNode) -> str:
     """The text of an expression with the edits in it, which are taken out to be part of a larger edit."""
     start, end = scan.tree.start(node), scan.tree.end(node)
     inside = [one for one in scan.facts.edits if start <= one.start and one.end <= end]

@@ -32,10 +32,10 @@ GONE: Final[dict[str, Becomes]] = {
     "exceptions.abort": Becomes("`raise` the exception of the status", True),
     "exceptions.add_status_code": Becomes("an attribute `status_code` of the class", True),
     "response.CookieJar": Becomes("use `response.add_cookie` and `response.delete_cookie`"),
-    "views.CompositionView": Becomes("register each handler by `app.add_route(handler, uri, methods=[...])`"),
-    "app.CompositionView": Becomes("as `views.CompositionView`"),
-    "blueprints.CompositionView": Becomes("as `views.CompositionView`"),
-    "router.CompositionView": Becomes("as `views.CompositionView`"),
+    "views.CompositionView": Becomes("`app.add_route(handler, uri, methods=[...])` for each handler", True),
+    "app.CompositionView": Becomes("as `views.CompositionView`", True),
+    "blueprints.CompositionView": Becomes("as `views.CompositionView`", True),
+    "router.CompositionView": Becomes("as `views.CompositionView`", True),
     "app.SanicTestClient": Becomes("install `sanic-testing` and import it from `sanic_testing.testing`"),
     "testing.SanicTestClient": Becomes("install `sanic-testing` and import it from `sanic_testing.testing`"),
     "app.HttpProtocol": Becomes("import it from `sanic.server`; most of its attributes are gone"),
@@ -107,7 +107,7 @@ APP_GONE: Final[dict[str, Becomes]] = {
 
 REQUEST_GONE: Final[dict[str, Becomes]] = {
     "get": Becomes('`getattr(request.ctx, "name", default)`', True),
-    "raw_args": Becomes("`request.args`, where it is only asked by `get`", True),
+    "raw_args": Becomes("the first value of each name in `request.args`", True),
     **dict.fromkeys(
         ("clear", "copy", "fromkeys", "items", "keys", "pop", "popitem", "setdefault", "update", "values"),
         Becomes("use the attributes of `request.ctx`"),

@@ -92,15 +92,13 @@ def _attribute(scan: Scan, node: cst.Attribute) -> None:
     if name == "raw_args" and isinstance(above, cst.Attribute) and above.attr.value == "get":
         scan.replace(node.attr, "args", owner)
         return
+    if name == "raw_args" and scan.is_load(node):
+        given = f"{tree.code(node.value)}.args.items()"
+        scan.replace(node, f"{{name: values[0] for name, values in {given}}}", owner)
+        return
     gone = REQUEST_GONE.get(name)
     if gone is not None:
-        remedy = "write `{name: values[0] for name, values in request.args.items()}`"
-        scan.say(
-            node,
-            "left",
-            f"today's Sanic has no `{tree.code(node)}`",
-            remedy if name == "raw_args" else _CTX,
-        )
+        scan.say(node, "left", f"today's Sanic has no `{tree.code(node)}`", _CTX)
         return
     scan.say(
         node, "left", f"`{tree.code(node)}` is no attribute of a request today", "keep it in `request.ctx`"

@@ -6,6 +6,7 @@ from streamcompat.porting.patches import scan_left
 from streamcompat.porting.scan import Scan
 from streamcompat.porting.to_sanic.apps import scan_apps
 from streamcompat.porting.to_sanic.bodies import scan_bodies
+from streamcompat.porting.to_sanic.compositions import find_compositions, take_apart
 from streamcompat.porting.to_sanic.cookies import scan_cookies
 from streamcompat.porting.to_sanic.decorators import give_requests
 from streamcompat.porting.to_sanic.doubts import scan_doubts
@@ -25,8 +26,11 @@ def scan_for_sanic(scan: Scan) -> None:
     scan_requests(scan)
     scan_cookies(scan)
     scan_left(scan)
+    compositions = find_compositions(scan)
     scan_uses(scan)
     scan_streams(scan)
+    for one in compositions:
+        take_apart(scan, one)
     scan.find_mixed()
     scan_doubts(scan)
     for node, references in scan.roles.unseen.items():
