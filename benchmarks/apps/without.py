@@ -12,7 +12,7 @@ import h11
 from benchmarks.apps import serve
 from streamcompat_engine.drivers import session
 from streamcompat_engine.exchange import suspension
-from streamcompat_engine.http1 import body, heads, outbound, writer
+from streamcompat_engine.http1 import body, heads, known, outbound, writer
 
 
 def coalescing() -> None:
@@ -28,7 +28,7 @@ def kept_stacks() -> None:
 
 def remembered_heads() -> None:
     """h11 parses every request head and writes every response head."""
-    heads._KNOWN_SIZE = -1
+    heads.SIZE = known.SIZE = -1
     writer.response_head = heads.response_head.__wrapped__
 
 

@@ -33,6 +33,7 @@ class RequestHead(NamedTuple):
         prefix: the part of `raw_path` that a proxy has taken off, and that was put back; see
             `exchange.origin`.
         client: the client's address, if a trusted proxy tells it.
+        upgrades: it has an Upgrade field (RFC 9110 §7.8).
     """
 
     method: str
@@ -50,6 +51,7 @@ class RequestHead(NamedTuple):
     wire: bytes
     prefix: bytes = b""
     client: str = ""
+    upgrades: bool = False
 
     @property
     def has_body(self) -> bool:

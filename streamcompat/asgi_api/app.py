@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
+from streamcompat.asgi_api.errors import is_failure
 from streamcompat.asgi_api.http import TEXT, HTTPCycle
 from streamcompat.asgi_api.lifespan import ASGILifespan
 from streamcompat.asgi_api.messages import Application
@@ -48,17 +49,20 @@ class ASGIApp(Servable):
         return f"<{type(self).__name__} {self.application!r}>"
 
     async def handle(self, exchange: Exchange, root_path: str = "") -> None:
-        if _asks_for_websocket(exchange.head):
+        head = exchange.head
+        if head.upgrades and _asks_for_websocket(head):
             await self._handle_websocket(exchange, root_path)
             return
-        if exchange.head.method.upper() == "HEAD" != exchange.head.method:
+        if head.method != "GET" and head.method.upper() == "HEAD" != head.method:
             # RFC 9110 §9.1: it is another method, and an application could not tell it from HEAD.
             exchange.respond(501, TEXT, b"501: methods are case-sensitive\n")
             return
         exchange.context = cycle = HTTPCycle(self, exchange)
         try:
             await self.application(http_scope(exchange, root_path, self.state), cycle.receive, cycle.send)
-        except Exception as error:
+        except (Exception, SystemExit, BaseExceptionGroup) as error:
+            if not is_failure(error):
+                raise
             cycle.failed(error)
         else:
             cycle.returned()
@@ -76,7 +80,9 @@ class ASGIApp(Servable):
         scope = websocket_scope(exchange, root_path, self.state, cycle.handshake.subprotocols)
         try:
             await self.application(scope, cycle.receive, cycle.send)
-        except Exception as error:
+        except (Exception, SystemExit, BaseExceptionGroup) as error:
+            if not is_failure(error):
+                raise
             await cycle.failed(error)
         else:
             await cycle.returned()

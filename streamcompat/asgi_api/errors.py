@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamcompat_engine import ClientDisconnected, EngineError
 
-__all__ = ["ClientGone", "LifespanFailed", "UnexpectedMessage", "is_of_the_client"]
+__all__ = ["ClientGone", "LifespanFailed", "UnexpectedMessage", "is_failure", "is_of_the_client"]
 
 
 class ClientGone(OSError):
@@ -21,6 +21,16 @@ class UnexpectedMessage(RuntimeError):
 
 class LifespanFailed(RuntimeError):
     """The application says that its startup or its shutdown has failed."""
+
+
+def is_failure(error: BaseException) -> bool:
+    """Whether an application that ends by this has failed; else it was cancelled, or the user stops Python.
+
+    SystemExit is a failure: a library that ends a program, such as argparse, must not end the server.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_failure, error.exceptions))
+    return isinstance(error, (Exception, SystemExit))
 
 
 def is_of_the_client(error: BaseException) -> bool:

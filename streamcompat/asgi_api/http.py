@@ -159,11 +159,19 @@ class HTTPCycle:
                     await self._send_more(message)
                     return
                 if stage is STARTED:
-                    await self._send_first(message)
+                    if not self._send_whole(message):
+                        await self._send_first(message)
                     return
             elif kind == "http.response.start":
                 if stage is IDLE:
-                    await self._start(message)
+                    status = message["status"]
+                    self._status = status if type(status) is int else checked_status(status)
+                    self._fields = response_fields(message.get("headers", ()))
+                    if message.get("trailers", False):
+                        self._trailers = ()
+                    if self._exchange.disconnected:
+                        await self._start_for_nobody()
+                    self._stage = STARTED
                     return
             elif kind == "http.response.trailers" and stage is TRAILERS:
                 self._add_trailers(message)
@@ -178,26 +186,27 @@ class HTTPCycle:
             raise gone(error) from None
         raise UnexpectedMessage(stage.value, message)
 
-    async def _start(self, message: Message) -> None:
-        self._status = checked_status(message)
-        self._fields = response_fields(message.get("headers", ()))
-        if message.get("trailers", False):
-            self._trailers = ()
-        if self._exchange.disconnected:
-            self._exchange.start(self._status, self._fields)
-            await self._exchange.drain()  # raises, unless the client has only closed its sending side
-        self._stage = STARTED
+    async def _start_for_nobody(self) -> None:
+        self._exchange.start(self._status, self._fields)
+        await self._exchange.drain()  # raises, unless the client has only closed its sending side
+
+    def _send_whole(self, message: Message) -> bool:
+        """Send the response, if this message has all of its body.
+
+        Returns: whether it was sent.
+        """
+        exchange = self._exchange
+        if message.get("more_body", False) or self._trailers is not None or exchange.disconnected:
+            return False
+        body = message.get("body", b"")
+        if not body and exchange.head.method == "HEAD":
+            return False  # without a length of the application's own, the length is not known
+        exchange.respond(self._status, self._fields, body if type(body) is bytes else chunk_of(body))
+        self._complete()
+        return True
 
     async def _send_first(self, message: Message) -> None:
-        exchange = self._exchange
-        body = message.get("body", b"")
-        whole = not message.get("more_body", False) and self._trailers is None
-        # Of an answer to HEAD without a body and a length the length is not known.
-        if whole and (body or exchange.head.method != "HEAD") and not exchange.disconnected:
-            exchange.respond(self._status, self._fields, chunk_of(body))
-            self._complete()
-            return
-        exchange.start(self._status, self._fields)
+        self._exchange.start(self._status, self._fields)
         self._stage = STREAMED
         await self._send_more(message)
 
@@ -271,7 +280,7 @@ class HTTPCycle:
         )
         give_up(self._exchange)
 
-    def failed(self, error: Exception) -> None:
+    def failed(self, error: BaseException) -> None:
         """The application has raised; raises as `returned`."""
         exchange, complete = self._exchange, self._stage is COMPLETE
         self._stage = COMPLETE if complete else OVER
@@ -308,6 +317,6 @@ def give_up(exchange: Exchange) -> None:
         exchange.respond(500, TEXT, _FAILED)
 
 
-def is_expected(error: Exception, told: bool) -> bool:
+def is_expected(error: BaseException, told: bool) -> bool:
     """Whether the application raised no more than that its client is gone."""
     return told or is_of_the_client(error)

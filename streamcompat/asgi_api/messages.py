@@ -27,12 +27,11 @@ def response_fields(headers: Iterable[Iterable[bytes]]) -> Fields:
     return checked
 
 
-def checked_status(message: Message) -> int:
+def checked_status(status: object) -> int:
     """The status of a response's start.
 
-    Raises: KeyError: there is none; TypeError: it is not a number.
+    Raises: TypeError: it is not a number.
     """
-    status = message["status"]
     if not isinstance(status, int):
         raise TypeError(f"a status is an int, not {type(status).__name__}")
     return int(status)

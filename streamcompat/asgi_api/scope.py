@@ -12,6 +12,7 @@ from streamcompat.asgi_api.messages import Scope
 from streamcompat.asgi_api.tls import tls_of
 from streamcompat_engine import Exchange, RequestHead
 
+_SLASH: Final = b"/"[0]
 VERSION: Final = "2.5"
 """Of the specification of HTTP and WebSocket messages."""
 
@@ -30,7 +31,8 @@ def http_scope(exchange: Exchange, root_path: str, state: dict[str, Any]) -> Sco
         root_path: the percent-encoded prefix.
         state: of the application's lifespan; the scope gets a copy.
     """
-    head = exchange.head
+    head, scheme = exchange.head, exchange.scheme
+    peer, own = exchange.peer, exchange.sockname
     extensions: dict[str, Any]
     if head.http_version == "1.1":
         extensions = {
@@ -40,21 +42,21 @@ def http_scope(exchange: Exchange, root_path: str, state: dict[str, Any]) -> Sco
         }
     else:  # it has neither 1xx (RFC 9110 §15.2) nor the chunked coding, which trailers need (RFC 9112 §7.1.2)
         extensions = {"http.response.pathsend": {}}
-    if exchange.scheme == "https" and (tls := tls_of(exchange.transport)) is not None:
+    if scheme == "https" and (tls := tls_of(exchange.transport)) is not None:
         extensions["tls"] = tls
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": VERSION},
         "http_version": head.http_version,
         "method": head.method.upper(),
-        "scheme": exchange.scheme,
+        "scheme": scheme,
         "path": decoded(head.raw_path),
         "raw_path": head.raw_path,
         "query_string": head.query,
         "root_path": decoded(root_path.encode("latin-1")) if root_path else "",
-        "headers": _headers(head),
-        "client": _address(exchange.peer),
-        "server": _address(exchange.sockname),
+        "headers": list(head.headers) if head.target[0] == _SLASH else _headers(head),
+        "client": peer if type(peer) is tuple and len(peer) == 2 else _address(peer),
+        "server": own if type(own) is tuple and len(own) == 2 else _address(own),
         "state": state.copy(),
         "extensions": extensions,
     }
@@ -81,7 +83,7 @@ def websocket_scope(
 
 
 def _headers(head: RequestHead) -> list[tuple[bytes, bytes]]:
-    if head.target[:1] == b"/" or head.host is None:
+    if head.host is None:
         return list(head.headers)
     # RFC 9112 §3.2.2: the host of an absolute-form target is what counts, and not the field.
     host = head.host.encode("latin-1")

@@ -171,7 +171,10 @@ class WebSocketCycle:
                     self._refuse(403, (), b"")
                     return
                 if kind == "websocket.http.response.start":
-                    self._denial = checked_status(message), response_fields(message.get("headers", ()))
+                    self._denial = (
+                        checked_status(message["status"]),
+                        response_fields(message.get("headers", ())),
+                    )
                     self._stage = DENIAL
                     return
             elif stage is DENIAL and kind == "websocket.http.response.body":
@@ -269,7 +272,7 @@ class WebSocketCycle:
             self.app.log.error("%s returned without an answer to the handshake", self._shown())
             give_up(self._exchange)
 
-    async def failed(self, error: Exception) -> None:
+    async def failed(self, error: BaseException) -> None:
         """The application has raised."""
         core = self._core
         self._stage = CLOSED
@@ -293,6 +296,6 @@ class WebSocketCycle:
         return f"WebSocket {self.path}"
 
 
-def _says_so(error: Exception) -> bool:
+def _says_so(error: BaseException) -> bool:
     """Whether an exception says by its name that the WebSocket is closed, such as Starlette's."""
     return "disconnect" in type(error).__name__.lower()

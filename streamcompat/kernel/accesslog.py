@@ -303,7 +303,8 @@ class AccessLog(Observer):
 
     def ended(self, exchange: Exchange, end: End, now: float) -> None:
         blocked, paused = self._waited(exchange) if self._waits else (0.0, 0.0)
-        app = self._app_of(exchange)
+        request = exchange.context
+        app: Logging | None = self._fallback if request is None else request.app
         if app is None or not app.logs_access:
             return
         logger = app.access_log

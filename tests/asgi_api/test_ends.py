@@ -167,6 +167,31 @@ def test_an_application_that_ends_early(driver: str, messages: Any, error: Any, 
     assert response.complete == (len(messages) != 2)
 
 
+ODD = {
+    "/exit": SystemExit(2),
+    "/generator": GeneratorExit(),
+    "/group": BaseExceptionGroup("several", [SystemExit(2), ValueError()]),
+    "/strange": type("Strange", (BaseException,), {})(),
+}
+
+
+@every_driver
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_is_no_exception_does_not_end_the_server(driver: str, begun: bool) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if begun:
+            await send(START)
+            await send(body(b"a"))
+        raise ODD[scope["path"]]
+
+    with serving(without_lifespan(app), driver, logged=("failed",) * len(ODD)) as served:
+        for path in ODD:
+            with served.connect() as client:
+                client.send(get(path))
+                response = client.response_or_cut()
+            assert (response.status, response.complete) == ((200, False) if begun else (500, True)), path
+
+
 @every_driver
 def test_an_application_that_never_answers_is_ended_with_the_server(driver: str) -> None:
     gate, ended = Gate(), threading.Event()

@@ -226,12 +226,17 @@ def interrupts(environ: Any, start_response: Any) -> Iterator[bytes]:
     yield b""
 
 
+def closes(environ: Any, start_response: Any) -> list[bytes]:
+    raise GeneratorExit
+
+
 @every_driver
 @pytest.mark.parametrize(
     ("app", "logged"),
     [
         (leaves, "the application raised SystemExit"),
         (interrupts, "the application raised KeyboardInterrupt"),
+        (closes, "the application raised GeneratorExit"),
         (late, "GET / failed after 1 bytes of its response, which is cut"),
         (twice, "start_response was called already"),
         (silent, "the application has not called start_response"),

@@ -168,7 +168,7 @@ def test_a_length_that_is_declared(implementation: str) -> None:
     assert (answer.body, answer.complete, answer.headers[b"content-length"]) == (b"abc", True, b"3")
 
 
-@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 205), ("GET", 304)])
 @pytest.mark.parametrize("declared", [True, False])
 def test_answers_without_a_body(implementation: str, method: str, status: int, declared: bool) -> None:
     fields = [(b"Content-Length", b"3")] if declared else []

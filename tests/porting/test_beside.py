@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,12 @@ def test_each_command_prints_what_the_page_shows(tmp_path: Path) -> None:
     with Terminal(tmp_path) as terminal:
         for command, output in commands(shown):
             printed = terminal.run(command)
-            assert fits(output, printed), f"{command}\n{printed}"
+            assert fits(without_counts(output), without_counts(printed)), f"{command}\n{printed}"
+
+
+def without_counts(text: str) -> str:
+    """Hypothesis draws from the constants of the package's own modules, so any change moves these counts."""
+    return re.sub(r"\d+ (?=of them with 2xx)|(?<=; in )\d+ ", "N ", text)
 
 
 def test_a_route_that_moves_is_answered_by_the_new_app(tmp_path: Path) -> None:

@@ -235,7 +235,7 @@ class FakeExchange:
 
     @property
     def _bodiless(self) -> bool:
-        return self.head.method == "HEAD" or self.status in (204, 304)
+        return self.head.method == "HEAD" or self.status in (204, 205, 304)
 
     def _declared(self) -> int | None:
         declared = self.field("content-length")
@@ -307,7 +307,7 @@ class FakeExchange:
         assert type(body) is bytes
         self._check_head(status, headers)
         declared = {name.lower(): value for name, value in headers}.get(b"content-length")
-        bodiless = self.head.method == "HEAD" or status in (204, 304)
+        bodiless = self.head.method == "HEAD" or status in (204, 205, 304)
         if declared is not None and int(declared) != len(body) and not bodiless:
             raise BodyLengthError(f"{len(body)} bytes where Content-Length says {int(declared)}")
         self._replaced, self._streams = self._streams or self._replaced, False

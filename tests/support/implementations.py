@@ -430,7 +430,7 @@ def _by_hand(app: App, request: Request) -> Response:
 
     anyio.run(main)
     body = [exchange.body] if exchange.body else exchange.chunks
-    bodiless = request.method == "HEAD" or exchange.status in (204, 304)
+    bodiless = request.method == "HEAD" or exchange.status in (204, 205, 304)
     return Response(
         exchange.status or 0,
         fields=[(name.lower(), value) for name, value in exchange.headers],

@@ -36,7 +36,7 @@ logger: Final = logging.getLogger("streamcompat.engine")
 _PLAIN_500: Final = b"500: the application failed\n"
 _TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
 _PASSED_ON: Final = (BaseExceptionGroup, GeneratorExit, KeyboardInterrupt, SystemExit)
-_SWITCHED: Final = Reader.SWITCHED
+_SWITCHED, _CLOSED, _STAYS = Reader.SWITCHED, Reader.CLOSED, Ending.NONE
 _RUN: Final = 8  # flushes that a handler may cause without waiting before it must yield to the loop
 _NEW: Final = 0.25
 """Seconds for which the first request of a new connection may be on its way when the server stops."""
@@ -234,7 +234,7 @@ class Session:
                     self.connection.writer.queue[:0] = data
                     self.queued = sum(map(len, data))
                 return self.flow.blocked
-            self.handed += sum(map(len, data))
+            self.handed += len(data[0]) if len(data) == 1 else sum(map(len, data))
             if self.exchange is not None and self.exchange.first_byte is None:
                 self._first_byte(self.exchange)
             self.transport.transmit(data)
@@ -329,7 +329,8 @@ class Session:
             return
         if connection.writer.queue:
             self.flush()
-        self._end_if_due()
+        if connection.reader is _CLOSED or connection.ending is not _STAYS:
+            self._end_if_due()
         if self.life < ENDED:
             self.consider_reading()
         elif self.life is not LOST:
@@ -366,7 +367,7 @@ class Session:
             self.transport.cancel()
 
     async def _serve(self, exchange: HTTPExchange, app: App) -> None:
-        """Run the application for one exchange, and end the exchange in every case."""
+        """Run the application for one exchange, and end that in every case."""
         try:
             if self.flow.blocked:  # a pipelining client must take its last answer before it gets another
                 await self.flow.writable()
@@ -489,8 +490,7 @@ class Session:
 
     def _arm(self) -> None:
         """Keep the timer at or before the next deadline; a timer that fires early is set again."""
-        deadline = self.connection.next_deadline()
-        if deadline is not None:
+        if (deadline := self.connection.next_deadline()) is not None:
             self.wake_at(deadline)
 
     def wake_at(self, when: float) -> None:

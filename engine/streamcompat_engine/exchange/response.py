@@ -49,8 +49,8 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
 }
 """The allowed next states of each state; a test walks this table."""
 
-NO_BODY: Final = frozenset({204, 304})
-"""Statuses whose responses have no body (RFC 9110 §6.4.1); no response to HEAD has one."""
+NO_BODY: Final = frozenset({204, 205, 304})
+"""Statuses whose responses have no body (RFC 9110 §6.4.1, §15.3.6); no response to HEAD has one."""
 
 
 def not_started(data: bytes) -> Awaitable[None]:

@@ -103,6 +103,10 @@ def stepped(awaitable: Awaitable[T], stepper: Stepper) -> Generator[Any, Any, T]
         except StopIteration as stop:
             result: T = stop.value
             return result
+        except GeneratorExit as error:
+            if isinstance(value, GeneratorExit):  # Python closes the coroutine
+                raise
+            raise RuntimeError("the application raised GeneratorExit") from error
         finally:
             stepper.stepping = False
         stepper.suspended()

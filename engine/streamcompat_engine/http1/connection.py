@@ -27,9 +27,10 @@ from ..exchange.inbound import Inbound
 from ..exchange.response import FINISHED
 from ..limits import Limits, Timeouts
 from .body import ChunkedBody, LengthBody, body_lane
-from .deadlines import Awaited, Deadlines
+from .deadlines import Awaited, Deadlines, earlier
 from .gate import HeadGate
 from .heads import parse_head
+from .known import fits, known_head, remember
 from .outbound import Outbound
 from .persistence import Persistence
 from .states import AHEAD, BODY, CLOSED, DRAIN, HEAD, LINGER, SWITCHED, TRANSITIONS, Ending, Reader, Step
@@ -61,8 +62,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_ahead", "_body", "_discarded", "_events", "_first", "_gate", "_limits", "at_eof", "deadlines",
-        "ending", "head", "inbound", "lost", "persistence", "reader", "websocket", "writer"
+        "_ahead", "_body", "_discarded", "_events", "_first", "_gate", "_limits", "_looks_up", "at_eof",
+        "deadlines", "ending", "head", "inbound", "lost", "persistence", "reader", "websocket", "writer"
     )  # fmt: skip
 
     def __init__(self, limits: Limits, timeouts: Timeouts, now: float, standing: Standing) -> None:
@@ -80,6 +81,7 @@ class Connection:
         self.websocket: WebSocket | None = None
         self._limits = limits
         self._gate = HeadGate(limits)
+        self._looks_up = fits(limits)
         self._events: list[ConnectionEvent] = []
         self._body: LengthBody | ChunkedBody | None = None
         self._ahead: bytes | bytearray = b""
@@ -95,16 +97,18 @@ class Connection:
     def want_read(self) -> bool:
         """Whether the driver should read from the peer now."""
         reader = self.reader
+        if reader is HEAD:
+            return True
+        if reader is AHEAD:
+            return len(self._ahead) < self._limits.pipelined
         if reader is BODY:
             assert self.inbound is not None
             return not (self.inbound.full or self.inbound.error or self.behind)
-        if reader is AHEAD:
-            return len(self._ahead) < self._limits.pipelined
         if reader is SWITCHED and self.websocket is not None:
             return self.websocket.want_read
         if reader is LINGER:
             return self.head is None  # a running exchange is answered first
-        return reader is HEAD or (reader is DRAIN and not self.behind)
+        return reader is DRAIN and not self.behind
 
     @property
     def behind(self) -> bool:
@@ -187,16 +191,20 @@ class Connection:
         self.writer.queue.clear()
 
     def _receive_head(self, data: bytes, now: float) -> None:
-        wire = b""
-        try:
-            gathered = self._gate.feed(data)
-            if gathered is None:
+        wire = rest = b""
+        gate = self._gate
+        head = known_head(data) if self._looks_up and gate.untouched else None
+        if head is None:
+            try:
+                gathered = gate.feed(data)
+                if gathered is None:
+                    return
+                wire, rest = gathered
+                head = parse_head(wire)
+            except ProtocolError as error:
+                self._reject(error.status, error.reason, now, wire.startswith(b"HEAD ") or gate.asks_head)
                 return
-            wire, rest = gathered
-            head = parse_head(wire)
-        except ProtocolError as error:
-            self._reject(error.status, error.reason, now, wire.startswith(b"HEAD ") or self._gate.asks_head)
-            return
+            remember(head)
         self.head = head
         self._first = False
         self.persistence.request_begins(head.keep_alive)
@@ -268,8 +276,7 @@ class Connection:
 
         Raises: InvalidHeader; ResponseStateError.
         """
-        can_drain = self._can_drain(later=True)
-        outbound = self.writer.start(self.head, status, fields, reason, written, can_drain)
+        outbound = self.writer.start(self.head, status, fields, reason, written, self._can_drain(later=True))
         if self.lost is not None:
             outbound.fail(self.lost)
         return outbound
@@ -279,8 +286,7 @@ class Connection:
     ) -> None:
         """Queue a whole response.
 
-        Raises: InvalidHeader; BodyLengthError: the body does not have the declared Content-Length;
-            ResponseStateError.
+        Raises: InvalidHeader; ResponseStateError; BodyLengthError: the declared Content-Length is another.
         """
         self.writer.respond(self.head, status, fields, reason, body, self._can_drain())
         if self.lost is not None:
@@ -291,8 +297,7 @@ class Connection:
     def switch(self, websocket: WebSocket, fields: Fields, written: Written, now: float) -> Outbound:
         """Answer 101 and leave HTTP; bytes that have arrived after the request belong to the WebSocket.
 
-        Raises: InvalidHeader; ResponseStateError: the request was answered, or has an unread body;
-            ClientDisconnected.
+        Raises: InvalidHeader; ClientDisconnected; ResponseStateError: it was answered, or has an unread body.
         """
         if self.lost is not None:
             raise self.lost
@@ -361,16 +366,15 @@ class Connection:
 
     def _next(self, now: float) -> None:
         """Begin the next request, with the bytes of it that have already arrived."""
-        ahead = bytes(self._ahead)
+        ahead, self._ahead = self._ahead, b""
         self.head = self.inbound = self._body = None
-        self._ahead = b""
         self.writer.next_request()
         self.deadlines.exchange_over()
         self._move(Step.NEXT)
         self.deadlines.since = now
         if ahead:
             self.deadlines.began = now
-            self._receive_head(ahead, now)
+            self._receive_head(bytes(ahead), now)
         if self.reader is HEAD and (self.at_eof or self.persistence.closes_idle):
             self._move(Step.ENDS)
         elif self.reader is BODY and self.at_eof:
@@ -436,34 +440,31 @@ class Connection:
 
     def next_deadline(self) -> float | None:
         """When `handle_deadline` must be called at the latest, or `None`."""
-        deadline = self._read_deadline()
-        answer = self.deadlines.answer(self.inbound) if self._owes_answer() else None
-        for other in (self.deadlines.write(), answer):
-            if other is not None and (deadline is None or other < deadline):
-                deadline = other
-        return deadline
+        deadlines = self.deadlines
+        # While a request without a body is served, nothing of the next one is awaited.
+        deadline = None if self.reader is AHEAD else self._read_deadline()
+        if deadlines.limits_answers and self._owes_answer():
+            deadline = earlier(deadline, deadlines.answer(self.inbound))
+        return earlier(deadline, deadlines.write()) if deadlines.stalled_since is not None else deadline
 
     def _read_deadline(self) -> float | None:
         reader, inbound = self.reader, self.inbound
-        received = 0
-        awaited: Awaited | None = None
+        if reader is HEAD:
+            return self.deadlines.head(self._first or not self._gate.empty)
         if reader is SWITCHED and self.websocket is not None:
             return self.websocket.next_deadline()
-        if reader is HEAD:
-            awaited = Awaited.HEAD if self._first or not self._gate.empty else Awaited.REQUEST
-        elif reader is DRAIN or (reader is LINGER and self.head is None):
-            awaited = Awaited.END
-        elif reader is BODY:
+        if reader is DRAIN or (reader is LINGER and self.head is None):
+            return self.deadlines.read(Awaited.END, 0)
+        if reader is BODY:
             assert inbound is not None
             if not inbound.full and inbound.error is None:
-                awaited, received = Awaited.BODY, inbound.received
-        return self.deadlines.read(awaited, received)
+                return self.deadlines.read(Awaited.BODY, inbound.received)
+        return self.deadlines.read(None, 0)
 
     def _owes_answer(self) -> bool:
         """Whether the application must still begin its answer."""
-        if self.head is None or self.writer.outbound is not None or self.lost is not None:
-            return False
-        return self.writer.response.state is not FINISHED
+        begun = self.writer.outbound is not None or self.writer.response.state is FINISHED
+        return not (self.head is None or begun or self.lost is not None)
 
     def handle_deadline(self, now: float) -> None:
         """Act on the deadlines that have passed at `now`; do nothing if they have moved."""

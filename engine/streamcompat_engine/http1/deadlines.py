@@ -18,10 +18,8 @@ _ANSWER_CHECKS: Final = 4
 
 
 class Awaited(enum.Enum):
-    """What the reading side waits for."""
+    """What the reading side waits for, after a head."""
 
-    REQUEST = enum.auto()
-    HEAD = enum.auto()
     BODY = enum.auto()
     END = enum.auto()
 
@@ -38,6 +36,8 @@ class Deadlines:
         heard: when bytes arrived last that are read and dropped.
         began: when the head of the current request began to arrive.
         headed: when that head was complete.
+        limits_answers: the application has a time for its answer.
+        stalled_since: since when the peer has taken none of the bytes that wait for it, or `None`.
     """
 
     __slots__ = (
@@ -51,23 +51,25 @@ class Deadlines:
         "_paused_at",
         "_rate",
         "_rate_since",
-        "_stalled_since",
         "_taken",
         "_timeouts",
         "_waited",
         "began",
         "headed",
         "heard",
+        "limits_answers",
         "since",
+        "stalled_since",
     )
 
     def __init__(self, timeouts: Timeouts, now: float) -> None:
         self._timeouts = timeouts
+        self.limits_answers: bool = timeouts.response is not None
         self.since: float = now
         self.began: float = now
         self.headed: float = now
         self.heard: float = now
-        self._stalled_since: float | None = None
+        self.stalled_since: float | None = None
         self._paused_at: float | None = None  # since when the driver does not read
         self._hurry_due: float | None = None  # when a head is due at the latest, as the server stops
         self._changed = True
@@ -142,6 +144,16 @@ class Deadlines:
             self._rate_since += pause
             self._gather_due += pause
 
+    def head(self, begun: bool) -> float | None:
+        """When the next head is due, or `None`.
+
+        Args:
+            begun: it has begun to arrive, or it is the first of its connection.
+        """
+        seconds = self._timeouts.head if begun else self._timeouts.keep_alive
+        due = None if seconds is None else self.since + seconds
+        return due if self._hurry_due is None else earlier(due, self._hurry_due)
+
     def read(self, awaited: Awaited | None, received: int) -> float | None:
         """When the awaited bytes are due, or `None`.
 
@@ -157,32 +169,27 @@ class Deadlines:
             if self._rate:
                 due = min(due, self._rate_since + timeouts.body_grace + received / self._rate)
             return None if due == math.inf else due
-        if awaited is Awaited.END:
-            heard = max(self.since, self.heard)
-            due = min(self.since + timeouts.linger, heard + timeouts.linger_idle)
-            if self._hurry_due is None:
-                return due
-            # A peer that goes on sending has half as long again, however often it sends.
-            last = max(self._hurry_due, self.since + HURRY) + HURRY / 2
-            return min(due, max(self._hurry_due, heard + HURRY), last)
-        seconds = timeouts.keep_alive if awaited is Awaited.REQUEST else timeouts.head
+        heard = max(self.since, self.heard)
+        due = min(self.since + timeouts.linger, heard + timeouts.linger_idle)
         if self._hurry_due is None:
-            return None if seconds is None else self.since + seconds
-        return self._hurry_due if seconds is None else min(self._hurry_due, self.since + seconds)
+            return due
+        # A peer that goes on sending has half as long again, however often it sends.
+        last = max(self._hurry_due, self.since + HURRY) + HURRY / 2
+        return min(due, max(self._hurry_due, heard + HURRY), last)
 
     # ---- the peer's taking ----
 
     def stalled(self, now: float, still: bool) -> None:
         """Say whether bytes still wait for the peer, and it has taken none since the last call."""
         if not still:
-            self._stalled_since = None
-        elif self._stalled_since is None:
-            self._stalled_since = now
+            self.stalled_since = None
+        elif self.stalled_since is None:
+            self.stalled_since = now
 
     def write(self) -> float | None:
         """When the peer must have taken some of the waiting bytes, or `None`."""
         stall = self._timeouts.write_stall
-        return None if self._stalled_since is None or stall is None else self._stalled_since + stall
+        return None if self.stalled_since is None or stall is None else self.stalled_since + stall
 
     # ---- the application's answer ----
 
@@ -226,3 +233,10 @@ class Deadlines:
         self._changed = True
         self._answer_off = self._waited = False
         self._answer_since, self._taken = now, taken
+
+
+def earlier(one: float | None, other: float | None) -> float | None:
+    """The earlier of two times, of which each may be none."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)

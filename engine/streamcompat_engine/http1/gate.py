@@ -107,6 +107,11 @@ class HeadGate:
         return not self._line
 
     @property
+    def untouched(self) -> bool:
+        """Whether nothing at all has arrived since the last head."""
+        return not self._line and not self._skipped
+
+    @property
     def asks_head(self) -> bool:
         """Whether the method of an incomplete head is HEAD, so that an error response must have no body."""
         return self._line.startswith(b"HEAD ")

@@ -1,9 +1,9 @@
-"""Heads, with h11 as the authority: it parses request heads and writes every response head.
+"""Heads, with h11 as the authority: it judges request heads and writes every response head.
 
 The rule: the meaning of a head's fields depends only on their bytes, and the bytes of a response head only on
 the arguments. So both results are kept in bounded caches, for heads that repeat (the requests of one client,
-the responses of one handler). For a request with cached fields only the request line is parsed here, and the
-gate's grammar for that line is the same as h11's.
+the responses of one handler). h11 is asked about the fields that decide something (`_DECIDING`). The other
+fields and the request line are cut here, as the gate's grammar allows of them nothing that h11's does not.
 """
 
 from __future__ import annotations
@@ -20,17 +20,11 @@ from ..errors import InvalidHeader, ProtocolError
 from ..events import Fields, RequestHead
 from ..exchange.response import NO_BODY
 from .gate import check_fields, check_reason, check_trailers
-
-_KNOWN_SIZE: Final = 2048
-"""Longer blocks of fields are not cached, in bytes."""
-_KNOWN_FIELDS: Final = 32
-"""Blocks of more fields are not cached; browsers send about twenty."""
-_KNOWN_COUNT: Final = 256
-"""The most cached blocks; with their meanings at most 3 MiB."""
+from .known import FIELDS, SIZE, keep
 
 _UNDERSCORED: Final = (b"content_length", b"transfer_encoding")
 """Names that a server with CGI's rules, where `_` equals `-`, reads as framing (RFC 9112 §11.2)."""
-_SPECIAL: Final = frozenset(
+_DECIDING: Final = frozenset(
     (
         b"host",
         b"content-length",
@@ -47,6 +41,7 @@ _AUTHORITY: Final = re.compile(
     rb"\.[A-Za-z0-9\-._~!$&'()*+,;=:]+\])"
     rb"(?::[0-9]{0,5})?"
 ).fullmatch
+_fields_of: Final = re.compile(rb"\n([^:\r\n]+):[ \t]*([^\r\n]*)").findall
 _split_line: Final = re.compile(rb"([^ ]+) ([^ ]+) HTTP/(([0-9])\.[0-9])\r\n").match
 _ABSOLUTE: Final = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/?]+)(/[^?]*)?(?:\?(.*))?").fullmatch
 _LENGTH_LINES: Final = re.compile(rb"(?i:\r\nContent-Length:)[ \t]*([^\r]*)")
@@ -64,9 +59,11 @@ class _Meaning(NamedTuple):
     chunked: bool
     keep_alive: bool
     expect_continue: bool
+    upgrades: bool
 
 
 _known: Final[dict[bytes, _Meaning]] = {}
+_decided: Final[dict[bytes, _Meaning]] = {}
 
 
 def parse_head(wire: bytes) -> RequestHead:
@@ -80,11 +77,9 @@ def parse_head(wire: bytes) -> RequestHead:
     block = wire[line.start(3) :]  # with the version, which decides what the fields mean
     meaning = _known.get(block)
     if meaning is None:
-        meaning = _ask_h11(wire, version)
-        if len(block) <= _KNOWN_SIZE and len(meaning.headers) <= _KNOWN_FIELDS:
-            if len(_known) >= _KNOWN_COUNT:
-                _known.clear()
-            _known[block] = meaning
+        meaning = _meaning_of(block, version)
+        if len(block) <= SIZE and len(meaning.headers) <= FIELDS:
+            keep(_known, block, meaning)
     raw_path, query, host = target, b"", meaning.host
     if target[0] != 0x2F or b"#" in target:
         raw_path, query, host = _split_target(method, target, host)
@@ -106,6 +101,7 @@ def parse_head(wire: bytes) -> RequestHead:
         meaning.keep_alive,
         meaning.expect_continue,
         wire,
+        upgrades=meaning.upgrades,
     )
 
 
@@ -115,6 +111,34 @@ def primed(head: RequestHead) -> h11.Connection:
     connection.receive_data(head.wire)
     connection.next_event()
     return connection
+
+
+def _meaning_of(block: bytes, version: bytes) -> _Meaning:
+    """The meaning of a block of fields: h11's verdict on those that decide something, among all of them.
+
+    Raises: ProtocolError.
+    """
+    headers: list[tuple[bytes, bytes]] = []
+    raw_headers: list[tuple[bytes, bytes]] = []
+    asked, upgrades = [], False
+    for name, value in _fields_of(block):
+        value = value.rstrip(b" \t")
+        lower = name.lower()
+        if lower in _DECIDING:
+            asked.append((len(headers), b"%b:%b\r\n" % (name, value)))
+        elif lower == b"upgrade":
+            upgrades = True
+        headers.append((lower, value))
+        raw_headers.append((name, value))
+    wire = b"GET / HTTP/%b\r\n%b\r\n" % (version, b"".join([line for _, line in asked]))
+    verdict = _decided.get(wire)
+    if verdict is None:
+        verdict = _ask_h11(wire, version)
+        if len(wire) <= SIZE and len(asked) <= FIELDS:
+            keep(_decided, wire, verdict)
+    for (place, _), field, raw_field in zip(asked, verdict.headers, verdict.raw_headers, strict=True):
+        headers[place], raw_headers[place] = field, raw_field  # h11 writes some values anew
+    return _Meaning(tuple(headers), tuple(raw_headers), *verdict[2:-1], upgrades)
 
 
 def _ask_h11(wire: bytes, version: bytes) -> _Meaning:
@@ -135,7 +159,7 @@ def _ask_h11(wire: bytes, version: bytes) -> _Meaning:
     headers: Fields = tuple(request.headers)
     special: dict[bytes, list[bytes]] = {}
     for name, value in headers:
-        if name in _SPECIAL:
+        if name in _DECIDING:
             special.setdefault(name, []).append(value)
     for name in _UNDERSCORED:
         if name in special:
@@ -155,6 +179,7 @@ def _ask_h11(wire: bytes, version: bytes) -> _Meaning:
         # RFC 9112 §9.3: HTTP/1.1 connections persist by default, HTTP/1.0 ones only on request.
         keep_alive=b"close" not in options and (http11 or b"keep-alive" in options),
         expect_continue=_expects_continue(special.get(b"expect"), http11) and (chunked or bool(length)),
+        upgrades=False,
     )
 
 
@@ -351,6 +376,8 @@ def checked_fields(
             kept.append((name, value))
     if status == 204:  # RFC 9110 §8.6
         return kept, None
+    if status == 205:  # RFC 9110 §15.3.6: its framing says that there is no content
+        return kept, b"0"
     if declared is None and length is not None and status != 304:  # the same: a GET's length or none
         declared = b"%d" % length
     return kept, declared

@@ -29,6 +29,8 @@ from .persistence import Persistence
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
+_SMALL: Final = 16 * 1024
+"""Bytes of a body below which it is copied to its head: one piece is written by the shortest way."""
 
 Standing = Callable[[], Fields]
 """Returns the fields of every response that does not have them by itself."""
@@ -216,7 +218,12 @@ class Writer:
         self.response, self.outbound = WHOLE_RESPONSE, None
         if not head.keep_alive:
             self._persistence.end_after_response()
-        self.queue += (head.wire, body) if head.framing is not NONE and body else (head.wire,)
+        if head.framing is NONE or not body:
+            self.queue.append(head.wire)
+        elif len(body) < _SMALL:  # to be joined anyway
+            self.queue.append(head.wire + body)
+        else:
+            self.queue += (head.wire, body)
 
     def switch(self, fields: Fields, written: Written) -> Outbound:
         """Queue a 101; all later writes go on the wire unchanged.

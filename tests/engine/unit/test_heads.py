@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamcompat_engine import InvalidHeader, ProtocolError
-from streamcompat_engine.http1 import heads
+from streamcompat_engine.http1 import heads, known
 from streamcompat_engine.http1.gate import FORBIDDEN_TRAILERS
 from streamcompat_engine.http1.heads import (
     CHUNKED,
@@ -156,12 +156,47 @@ def test_what_was_parsed_before_never_shows() -> None:
     assert [parse_head(wire) for wire in reversed(wires)] == first[::-1]
     for index in range(1000):  # more than are kept
         parse_head(request(b"GET / HTTP/1.1", b"X: %d" % index))
-        assert len(heads._known) <= heads._KNOWN_COUNT
-    parse_head(request(b"GET / HTTP/1.1", b"X: " + b"y" * heads._KNOWN_SIZE))
-    parse_head(request(b"GET / HTTP/1.1", *[b"X:"] * heads._KNOWN_FIELDS))
-    assert all(len(block) <= heads._KNOWN_SIZE for block in heads._known)
-    assert all(len(meaning.headers) <= heads._KNOWN_FIELDS for meaning in heads._known.values())
+        assert max(len(heads._known), len(heads._decided)) <= known.COUNT
+    parse_head(request(b"GET / HTTP/1.1", b"X: " + b"y" * known.SIZE))
+    parse_head(request(b"GET / HTTP/1.1", *[b"X:"] * known.FIELDS))
+    for cache in (heads._known, heads._decided):
+        assert all(len(block) <= known.SIZE for block in cache)
+    assert all(len(meaning.headers) <= known.FIELDS for meaning in heads._known.values())
     assert [parse_head(wire) for wire in wires] == first
+
+
+TOKEN = st.text("!#$%&'*+-.^_`|~09azAZ", min_size=1, max_size=8).map(str.encode)
+DECIDING = st.sampled_from([*sorted(heads._DECIDING), b"Content-LENGTH", b"HOST", b"Upgrade", b"Cookie"])
+MEANT = st.sampled_from(
+    [b"h", b"5", b"05", b"chunked", b"Chunked", b"close", b"keep-alive, x", b"100-continue"]
+)
+SPACE = st.text(" \t", max_size=2).map(str.encode)
+VALUE = MEANT | st.binary(max_size=12).map(lambda raw: bytes(byte for byte in raw if byte not in UNSENT))
+UNSENT = {*range(9), *range(10, 32), 127}
+FIELD = st.tuples(DECIDING | TOKEN, SPACE, VALUE, SPACE).map(lambda parts: b"%b:%b%b%b\r\n" % parts)
+
+
+@given(st.lists(FIELD, max_size=5), st.booleans(), st.sampled_from([b"1.1", b"1.0"]))
+def test_fields_that_decide_nothing_are_cut_as_h11_cuts_them(
+    fields: list[bytes], host: bool, version: bytes
+) -> None:
+    """h11 is asked about some fields; of all of them it would say the same."""
+    block = version + b"\r\n" + b"Host: h\r\n" * host + b"".join(fields) + b"\r\n"
+    verdicts = []
+    for judge in (heads._meaning_of, lambda block, version: heads._ask_h11(b"GET / HTTP/" + block, version)):
+        try:
+            verdicts.append(judge(block, version)._replace(upgrades=False))
+        except ProtocolError as error:
+            verdicts.append(error.status)
+    assert verdicts[0] == verdicts[1]
+
+
+def test_h11_is_asked_once_about_fields_that_differ_in_nothing_that_decides() -> None:
+    before = len(heads._decided)
+    for index in range(100):
+        head = parse_head(request(b"GET / HTTP/1.1", b"Cookie: id=%d" % index, b"Expect-%d: 1" % index))
+        assert head.headers[1] == (b"cookie", b"id=%d" % index)
+    assert len(heads._decided) <= before + 1
 
 
 @pytest.mark.parametrize(
@@ -259,11 +294,13 @@ def test_framing_and_connection_are_those_of_the_rfc(
     assert _values(response, b"x-a") == [b"1", b"2"]
     assert _values(response, b"date") == [DATE]
     assert len(lengths) + len(codings) <= 1
-    bodiless = is_head or status in (204, 304)
+    bodiless = is_head or status in (204, 205, 304)
     if bodiless:
         assert head.framing == NONE
     if status == 204:
         assert lengths == codings == []  # RFC 9110 §8.6, RFC 9112 §6.1
+    elif status == 205:
+        assert lengths == [b"0"]  # RFC 9110 §15.3.6
     elif status == 304:
         assert lengths == []  # RFC 9110 §8.6: nobody knows what a 200 would have had
     elif length is not None:

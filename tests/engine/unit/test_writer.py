@@ -101,12 +101,13 @@ def test_a_client_that_was_not_told_to_go_on_is_not_waited_for() -> None:
     assert connection.events() == []
 
 
-# ---- HEAD, 204, 304, HTTP/1.0 ----
+# ---- HEAD, 204, 205, 304, HTTP/1.0 ----
 
 
 @pytest.mark.parametrize("streamed", [True, False])
 @pytest.mark.parametrize(
-    ("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304), ("HEAD", 404), ("HEAD", 204)]
+    ("method", "status"),
+    [("HEAD", 200), ("GET", 204), ("GET", 205), ("GET", 304), ("HEAD", 404), ("HEAD", 204)],
 )
 def test_a_response_without_a_body_has_none(method: str, status: int, streamed: bool) -> None:
     """Whatever is written; and the connection is kept, so that nothing may be left between two responses."""
@@ -123,6 +124,9 @@ def test_a_response_without_a_body_has_none(method: str, status: int, streamed: 
     first, second = responses(sent(connection), [method, "GET"])
     assert (first.status, first.body, first.complete) == (status, b"", True)
     assert (second.status, second.body) == (200, b"ok")
+    if status == 205:  # RFC 9110 §15.3.6
+        assert first.field(b"content-length") == [b"0"]
+        assert first.field(b"transfer-encoding") == []
     if status in (204, 304):
         assert first.field(b"content-length") == []
         assert first.field(b"transfer-encoding") == []
