@@ -6,6 +6,7 @@ case.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 from urllib.parse import quote
@@ -19,6 +20,7 @@ Send = Callable[[ASGIMessage], Awaitable[None]]
 
 SAFE: Final = "/%:@!$&'()*+,;=~"
 """What stands in a path as it is, beside letters, digits and `-._` (RFC 3986 §3.3)."""
+_ABSOLUTE: Final = re.compile(rb"[Hh][Tt][Tt][Pp][Ss]?://([^/@]+)(/.*)?").fullmatch
 
 
 class Transport:
@@ -46,9 +48,13 @@ def request_head(scope: Scope) -> RequestHead:
     query: bytes = scope.get("query_string", b"")
     length = fields.get(b"content-length", b"")
     host = fields.get(b"host")
+    target = raw_path + b"?" + query if query else raw_path
+    if raw_path[:1] != b"/" and (absolute := _ABSOLUTE(raw_path)) is not None:
+        # RFC 9112 §3.2.2: some servers hand on an absolute-form target as the path. Its host is what counts.
+        host, raw_path = absolute[1], absolute[2] or b"/"
     return RequestHead(
         scope.get("method", "GET"),
-        raw_path + b"?" + query if query else raw_path,
+        target,
         raw_path,
         query,
         scope.get("http_version", "1.1"),

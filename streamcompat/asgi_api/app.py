@@ -6,6 +6,7 @@ The rule: the specification decides what an application sees, and the engine wha
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any, Final
 
 from streamcompat.asgi_api.errors import is_failure
@@ -29,6 +30,8 @@ class ASGIApp(Servable):
 
     Args:
         application: called with scope, receive and send. `hosted` takes one of ASGI 2 too.
+        debug: for tests: called with the `info` of each `http.response.debug`. The extension is offered only
+            where it is given.
 
     Attributes:
         state: of the lifespan; each request gets a copy.
@@ -36,10 +39,11 @@ class ASGIApp(Servable):
         logs_access: whether responses are logged.
     """
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, debug: Callable[[Any], object] | None = None) -> None:
         if not callable(application):
             raise TypeError(f"an ASGI application is a callable, not a {type(application).__name__}")
         self.application = application
+        self.debug: Callable[[Any], object] | None = debug
         self.state: dict[str, Any] = {}
         self.log = _LOG
         self.access_log = _ACCESS_LOG
@@ -58,8 +62,11 @@ class ASGIApp(Servable):
             exchange.respond(501, TEXT, b"501: methods are case-sensitive\n")
             return
         exchange.context = cycle = HTTPCycle(self, exchange)
+        scope = http_scope(exchange, root_path, self.state)
+        if self.debug is not None:
+            scope["extensions"]["http.response.debug"] = {}
         try:
-            await self.application(http_scope(exchange, root_path, self.state), cycle.receive, cycle.send)
+            await self.application(scope, cycle.receive, cycle.send)
         except (Exception, SystemExit, BaseExceptionGroup) as error:
             if not is_failure(error):
                 raise

@@ -49,6 +49,7 @@ class Stage(enum.Enum):
 
 
 IDLE, STARTED, STREAMED, TRAILERS, COMPLETE, OVER = Stage
+_ANSWERING: Final = (IDLE, STARTED, STREAMED)
 
 
 class HTTPCycle:
@@ -181,6 +182,9 @@ class HTTPCycle:
                 return
             elif kind == "http.response.early_hint" and stage is IDLE:
                 await self._hint(message["links"])
+                return
+            elif kind == "http.response.debug" and self.app.debug is not None and stage in _ANSWERING:
+                self.app.debug(message["info"])
                 return
         except EngineError as error:
             raise gone(error) from None

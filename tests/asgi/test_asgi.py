@@ -39,6 +39,18 @@ class TestOneRequest:
         else:
             assert seen == 404  # as in the original, the route is compared with the path as it was sent
 
+    @pytest.mark.parametrize("scheme", ["http", "HTTPS"])
+    @pytest.mark.parametrize(("rest", "found"), [("/x/y", "/x/y"), ("", "/")])
+    async def test_a_target_in_absolute_form(self, flavour, scheme, rest, found):
+        """RFC 9112 §3.2.2: uvicorn on h11, and hypercorn, give it as the path; its host is what counts."""
+        app, responses, _ = flavour
+        for path in ("/", "/x/<y>"):
+            app.route(path, methods=["GET"])(lambda request, y=None: responses.text(request.path))
+        site = Site()
+        site.mount(app, host="named.example:81")
+        url = f"{scheme}://named.example:81{rest}"
+        assert (await Peer(path=url, raw_path=url.encode()).ask(site)).chunks == [found.encode()]
+
     async def test_a_path_below_the_servers_root(self, flavour):
         app, responses, _ = flavour
         app.get("/x")(lambda request: responses.text(f"{request.root_path} {request.path}"))

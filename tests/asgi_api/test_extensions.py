@@ -1,4 +1,4 @@
-"""The extensions of ASGI: early hints, files by their path, and what is told of TLS."""
+"""The extensions of ASGI: debug information, early hints, files by their path, and what is told of TLS."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import trustme
 
+from streamcompat.asgi_api import ASGIApp
 from streamcompat.asgi_api.tls import distinguished_name
+from streamcompat.testing import Client as AppClient
 from tests.support.asgi_apps import END, START, Told, body, without_lifespan
 from tests.support.clients import Client, get, request
 from tests.support.servers import every_driver, portable_drivers, serve
@@ -26,6 +28,29 @@ LINKS = [b"</a.css>; rel=preload; as=style", b"</b.js>; rel=preload; as=script"]
 
 def hint(links: Any) -> dict[str, Any]:
     return {"type": "http.response.early_hint", "links": links}
+
+
+# ---- debug information ----
+
+
+@pytest.mark.parametrize("asked", [True, False])
+async def test_debug_information_is_for_who_asks(asked: bool) -> None:
+    """The specification keeps it from servers; a test of an application may ask."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if "http.response.debug" in scope["extensions"]:
+            for place in (START, body(b"a"), body(b"b", more=False)):
+                await send({"type": "http.response.debug", "info": {"before": place["type"]}})
+                await send(place)
+        await send({"type": "http.response.debug", "info": {}})
+
+    seen: list[Any] = []
+    served = ASGIApp(app, debug=seen.append) if asked else ASGIApp(app)
+    async with AppClient(served) as client:
+        response = await client.get("/")
+    assert (response.status, response.body) == ((200, b"ab") if asked else (500, b"Internal Server Error\n"))
+    kinds = ["http.response.start", "http.response.body", "http.response.body"]
+    assert seen == ([{"before": kind} for kind in kinds] if asked else [])
 
 
 # ---- early hints ----

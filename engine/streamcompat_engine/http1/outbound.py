@@ -111,6 +111,8 @@ class Outbound(Body):
 
     def settle(self) -> int:
         """Withdraw the credit, and count the writes that took the short way."""
+        if not self._granted:
+            return 0
         unseen, chunks = self._unseen()
         self._sent += unseen
         self._chunks += chunks
