@@ -26,6 +26,7 @@ from ..exchange.contract import Exchange
 from ..exchange.observer import Observer
 from . import systemd
 from .config import ServerConfig
+from .heap import keep_freed_pages
 from .probes import Probes
 from .sampling import sample
 from .signals import RaisingHandlers, Signals, waking
@@ -188,6 +189,7 @@ class Server:
         """
         stopping = self._stopping = Stopping(self.config.grace, self._service.stop)
         self._ended = False
+        keep_freed_pages()
         with (
             self._handled_signals(),
             waking(stopping.loop.asyncio),
