@@ -77,21 +77,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _written():
             words = sys.argv[1:] if argv is None else argv
             try:
-                options = _parsed(words)
+                return _carried_out(words)
             except SystemExit as leave:
-                if leave.code == _USAGE and words[:1] == ["run"] and "--check" in words:
+                if leave.code == _USAGE and _MODULES.get("".join(words[:1])) == "run" and "--check" in words:
                     return FAILED  # it has two answers: 0, and this
                 raise
-            try:
-                return int(options.carry_out(options) or 0)
-            except ERRORS as error:
-                can_force = options.name == "exec" or "--force-alias" in options.parser.format_help()
-                shows = "traceback" in options and options.traceback
-                return report(error, shows, can_force)
-            except KeyboardInterrupt as error:
-                if "traceback" in options and options.traceback:
-                    raise
-                return interrupted(error)
     except (OSError, OutputError) as failure:
         cause = failure.reason if isinstance(failure, OutputError) else failure
         if cause.errno not in _UNWRITABLE or cause.filename is not None:
@@ -102,12 +92,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
+def _carried_out(argv: Sequence[str]) -> int:
+    options = _parsed(argv)
+    try:
+        return int(options.carry_out(options) or 0)
+    except ERRORS as error:
+        can_force = options.name == "exec" or "--force-alias" in options.parser.format_help()
+        shows = "traceback" in options and options.traceback
+        return report(error, shows, can_force)
+    except KeyboardInterrupt as error:
+        if "traceback" in options and options.traceback:
+            raise
+        return interrupted(error)
+
+
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(prog="streamcompat", description=DESCRIPTION)
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version, and end")
     parser.add_argument(
         "--print-completion",
-        choices=("bash", "zsh", "tcsh"),
+        choices=("bash", "zsh", "fish", "tcsh"),
         action=_Completion,
         help="print a script by which a shell completes the command; needs the extra `completion`",
     )
@@ -163,6 +167,9 @@ class _Completion(argparse.Action):
                 file=sys.stderr,
             )
             parser.exit(FAILED)
+        if values not in shtab.SUPPORTED_SHELLS:
+            print(f"streamcompat: --print-completion {values} needs a newer shtab", file=sys.stderr)
+            parser.exit(FAILED)
         print(shtab.complete(parser, str(values)))
         parser.exit(0)
 
@@ -181,8 +188,9 @@ def _option(word: str, text: str) -> str | None:
     same = _OF_OTHER_SERVERS.get(word.partition("=")[0])
     if same is not None and same.partition(" ")[0] in text:
         return same
-    near = get_close_matches(word.partition("=")[0], re.findall(r"--[a-z][\w-]*", text), 1)
-    return near[0] if word.startswith("-") and near else None
+    names = [name[2:] for name in re.findall(r"--[a-z][\w-]*", text)]
+    near = get_close_matches(word.partition("=")[0].lstrip("-"), names, 1)
+    return f"--{near[0]}" if word.startswith("-") and near else None
 
 
 def _open_streams() -> None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from streamcompat.serving.accepted import SAME_AS, WITHOUT_EFFECT
 from streamcompat.serving.declared import DeclaredRun, declared_runs
-from streamcompat.serving.flags import Flag
+from streamcompat.serving.flags import Flag, given_in_code
 from streamcompat.serving.importing import SelfRun
 from streamcompat.serving.options import RunOptions
 from streamcompat.serving.servable import Servable
@@ -191,14 +191,8 @@ def _checked(own: OwnRun) -> OwnRun:
     """The same without values that the command line would refuse."""
     taken, left = dict(own.taken), dict(own.left)
     for name, value in own.taken.items():
-        flag = _FIELDS[name].metadata.get("flag")
-        if not isinstance(flag, Flag) or name == "limits":
-            continue
         try:
-            if flag.read is not None:
-                taken[name] = flag.read(str(value))
-            elif flag.choices is not None and value not in flag.choices:
-                raise ValueError(f"{value!r} is none of {', '.join(flag.choices)}")
+            taken[name] = given_in_code(_FIELDS[name], value)
         except ValueError as error:
             del taken[name]
             left[name] = f"{name}={value!r} ({error})"

@@ -24,7 +24,7 @@ from typing import Any, Final, Never
 from streamcompat import aliases
 from streamcompat.asgi_api import ASGIApp, hosted
 from streamcompat.cli import defaults, reload
-from streamcompat.cli.command import DESCRIPTION
+from streamcompat.cli.command import DESCRIPTION, main
 from streamcompat.cli.command_options import SETTINGS as OF_SETTINGS
 from streamcompat.cli.command_options import CommandOptions
 from streamcompat.cli.defaults import OwnRun
@@ -158,7 +158,7 @@ def _add(group: argparse._ArgumentGroup, setting: Setting) -> None:
             default=argparse.SUPPRESS,
             help=text,
             metavar=flag.metavar,
-            type=str if flag.read is None else _reader(flag.read),
+            type=_reader(setting.of_text),
             choices=flag.choices,
             action="append" if flag.repeatable else "store",
         )
@@ -201,8 +201,11 @@ def _run(arguments: argparse.Namespace) -> int:
         raise CommandError(
             "--inspect needs a single process: --workers 1, no --reload, --max-requests or --max-memory"
         )
+    if command.reload:
+        reload.checked(command)
     if command.reload and not arguments.check:
-        return _reload(command, options, arguments.argv)
+        again = reload.Again(main, arguments.argv, given.of_file, options.driver)
+        return _reload(command, options, again)
     if options.is_supervised and not arguments.check:
         defaults.say(declared, given.of_run())
         _run_workers(command, options)
@@ -309,10 +312,10 @@ def _check_certificate(given: Mapping[str, Any], usage_error: Callable[[str], Ne
         usage_error(f"give --cert and --key together: {cert} {why}")
 
 
-def _reload(command: CommandOptions, options: RunOptions, argv: Sequence[str]) -> int:
+def _reload(command: CommandOptions, options: RunOptions, again: reload.Again) -> int:
     try:
         config = ServerConfig(**options.of_parent())
-        return reload.serve(command, argv, config, options.fd is not None)
+        return reload.serve(command, again, config, options.fd is not None)
     except OSError as error:
         raise CommandError(_bind_failure(error, options)) from error
 
@@ -468,12 +471,15 @@ def _serve(server: Server, lifespan: DelegatingLifespan, options: RunOptions) ->
 
 
 def _bind_failure(error: OSError, options: RunOptions) -> str:
-    metrics = f"{options.metrics_host}:{options.metrics_port}"
-    if error.filename == metrics != f"{options.host}:{options.port}":
-        return f"cannot listen on {metrics} for metrics: {error.strerror or error}"
+    metrics = f"{options.metrics_host.strip('[]')}:{options.metrics_port}"
     bare = options.host.strip("[]")
+    if error.filename == metrics != f"{bare}:{options.port}":
+        return f"cannot listen on {metrics} for metrics: {error.strerror or error}"
     host = f"[{bare}]" if ":" in bare else bare
     where = options.uds or f"{host}:{options.port}"
+    if (given := options.sockets()) is not None:
+        numbers = ", ".join(str(sock.fileno()) for sock in given)
+        return f"cannot listen on descriptor {numbers}: {error.strerror or error}"
     if error.errno == errno.ENAMETOOLONG:
         return (
             f"cannot listen on {where}: this is too long for a Unix socket: choose a shorter path with --uds"
@@ -482,8 +488,9 @@ def _bind_failure(error: OSError, options: RunOptions) -> str:
         return f"cannot listen on {where}: {error.strerror or error}"
     if options.uds is None:
         return f"{where} is in use: choose another port with --port, or any free one with --port 0"
-    if not stat.S_ISSOCK(os.stat(options.uds).st_mode):
-        return f"cannot listen on {where}: the path is a file that is not a socket"
+    with contextlib.suppress(FileNotFoundError):  # it was removed since
+        if not stat.S_ISSOCK(os.lstat(options.uds).st_mode):
+            return f"cannot listen on {where}: the path is a file that is not a socket"
     return f"{where} is in use"
 
 

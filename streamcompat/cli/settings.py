@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -35,7 +34,9 @@ _SHARED: Final = {"WEB_CONCURRENCY": "workers", "FORWARDED_ALLOW_IPS": "forwarde
 _WORDS: Final = {"true": True, "yes": True, "on": True, "1": True} | {
     "false": False, "no": False, "off": False, "0": False
 }  # fmt: skip
-_LEAST_LIKENESS: Final = 0.85
+_LEAST_LIKENESS: Final = 0.75
+_BETWEEN: Final = re.compile(r",(?![^(]*\))")
+"""A comma that is not between the parentheses of a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +82,14 @@ class Setting:
             if text.lower() not in _WORDS:
                 raise ValueError(f"{text!r} is neither true nor false")
             return _WORDS[text.lower()]
-        if self.flag.choices is not None and text not in self.flag.choices:
-            near = get_close_matches(text, self.flag.choices, 1)
-            hint = f": did you mean {near[0]!r}?" if near else f": there are {', '.join(self.flag.choices)}"
-            raise ValueError(f"{text!r} is no {self.key}{hint}")
-        return text if self.flag.read is None else self.flag.read(text)
+        return self.flag.of_text(text, self.key)
 
     def of_variable(self, text: str) -> Any:
         """The value of an environment variable, which may have several. Raises ValueError."""
         if not self.flag.repeatable:
             return self.of_text(text)
-        return [self.of_text(one.strip()) for one in text.split(self.flag.separator) if one.strip()]
+        texts = _BETWEEN.split(text) if self.flag.separator == "," else text.split(self.flag.separator)
+        return [self.of_text(one.strip()) for one in texts if one.strip()]
 
     def of_toml(self, value: Any) -> Any:
         """The value in a project file. Raises ValueError."""
@@ -135,10 +133,12 @@ class Given:
     Attributes:
         values: by the names of the fields.
         places: where each comes from.
+        of_file: the variables that the file of variables has set.
     """
 
     values: dict[str, Any]
     places: dict[str, str]
+    of_file: tuple[str, ...] = ()
 
     def of_run(self) -> dict[str, Any]:
         """Those of `RunOptions`."""
@@ -161,43 +161,49 @@ def gathered(arguments: argparse.Namespace, folder: Path) -> Given:
     project = dict(_of_project(folder / PROJECT))
     given = dict(project)
     words = vars(arguments)
-    variables: Mapping[str, str] = {}
+    of_file: Mapping[str, str] = {}
     env_file = (
         words.get("env_file") or os.environ.get(PREFIX + "ENV_FILE") or project.get("env_file", [None])[0]
     )
     if env_file is not None:
         variables = _variables(Path(env_file))
-        for name, text in variables.items():
-            os.environ.setdefault(name, text)
-    given |= dict(_of_environment(variables, str(env_file)))
+        of_file = {name: text for name, text in variables.items() if name not in os.environ}
+        given |= dict(_of_environment(of_file, f" in {env_file}"))
+    given |= dict(_of_environment(os.environ))
+    os.environ.update(of_file)
+    _warn_of_unknown(os.environ)
     given |= {one.name: (words[one.name], "the command line") for one in SETTINGS if one.name in words}
     values = {name: value for name, (value, _) in given.items()}
     if "limits" in values:
         values["limits"] = dict(values["limits"])
-    return Given(values, {name: place for name, (_, place) in given.items()})
+    return Given(values, {name: place for name, (_, place) in given.items()}, tuple(of_file))
 
 
-def _of_environment(of_file: Mapping[str, str], file: str) -> Iterator[tuple[str, tuple[Any, str]]]:
+def _of_environment(variables: Mapping[str, str], where: str = "") -> Iterator[tuple[str, tuple[Any, str]]]:
     """The settings of environment variables, each with its place."""
-    known: set[str] = set()
     for setting in SETTINGS:
-        known.update(setting.variables)
         for variable in setting.variables:
-            text = os.environ.get(variable)
+            text = variables.get(variable)
             if not text or _is_of_kubernetes(text):
                 continue
-            place = f"{variable} in {file}" if of_file.get(variable) == text else variable
+            place = f"{variable}{where}"
             try:
                 yield setting.name, (setting.of_variable(text), place)
             except ValueError as error:
                 raise CommandError(f"{place}: {error}") from error
             break
-    for variable in os.environ:
+
+
+def _warn_of_unknown(variables: Iterable[str]) -> None:
+    """Says which variables look like a misspelt setting."""
+    known = {one for setting in SETTINGS for one in setting.variables}
+    words = [one.removeprefix(PREFIX) for one in known if one.startswith(PREFIX)]
+    for variable in variables:
         if variable.startswith(PREFIX) and variable not in known and not _OF_KUBERNETES.match(variable):
-            near = get_close_matches(variable, known, 1, _LEAST_LIKENESS)
+            near = get_close_matches(variable.removeprefix(PREFIX), words, 1, _LEAST_LIKENESS)
             if near:
                 print(
-                    f"streamcompat: {variable} is not a setting: did you mean {near[0]}?",
+                    f"streamcompat: {variable} is not a setting: did you mean {PREFIX}{near[0]}?",
                     file=sys.stderr,
                     flush=True,
                 )
@@ -217,16 +223,17 @@ def _variables(path: Path) -> dict[str, str]:
     """The variables of a file with lines `NAME=value`, as docker and systemd read them; a value may stand in
     quotes, and `export` before the name."""
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise CommandError(f"cannot read {path}: {why}") from error
     found = {}
     for number, line in enumerate(lines, 1):
-        line = line.strip().removeprefix("export ").strip()
+        line = re.sub(r"^export\s+", "", line.strip())
         if not line or line.startswith("#"):
             continue
-        name, equals, value = (part.strip() for part in line.partition("="))
+        name, equals, told = line.partition("=")
+        name, value = name.strip(), told.strip()
         if not equals or not name.isidentifier() or "\0" in value:
             raise CommandError(f"{path}:{number}: a line must be NAME=value")
         if value[:1] in ("'", '"'):
@@ -234,7 +241,7 @@ def _variables(path: Path) -> dict[str, str]:
             if rest and not rest.startswith("#"):
                 raise CommandError(f"{path}:{number}: something follows the closing quote")
         else:
-            value = value.partition(" #")[0].rstrip()
+            value = re.sub(r"\s+#.*", "", told).strip()
         found[name] = value
     return found
 
@@ -259,13 +266,14 @@ def _of_project(path: Path) -> Iterator[tuple[str, tuple[Any, str]]]:
     """The settings of a project file, each with its place. `[tool.streamcompat.run]` has them too, since
     `[tool.streamcompat.port]` is of another command."""
     try:
-        tables = tomllib.loads(path.read_text())
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise CommandError(f"cannot read {path.name}: {why}") from error
-    table = tables.get("tool", {}).get("streamcompat", {})
+    tools = tables.get("tool", {})
+    table = tools.get("streamcompat", {}) if isinstance(tools, dict) else None
     if not isinstance(table, dict):
         raise CommandError(f"{path.name}: {_TABLE} is not a table")
     own = table.get("run", {})
@@ -298,25 +306,53 @@ def printed(given: Given, options: RunOptions, owners: Mapping[str, str]) -> str
     for setting in SETTINGS:
         value = getattr(options if setting in RUN else command, setting.name)
         place = given.places.get(setting.name) or owners.get(setting.name) or "default"
-        if value is None or value == () or value == []:
+        shown = None if value is None or value == () or value == [] else _shown(setting, value)
+        if shown is None:
             lines.append(f"# {setting.key} is not set  # {place}")
+        elif _NO_SCALAR.search(shown):  # a path that is not UTF-8 has no place in a project file
+            lines.append(f"# {setting.key} is not UTF-8: {shown}  # {place}")
         else:
-            shown = '"..."' if setting.flag.secret else _toml(setting, value)
             lines.append(f"{setting.key} = {shown}  # {place}")
     return "\n".join(lines)
 
 
-def _toml(setting: Setting, value: Any) -> str:
+_NO_SCALAR: Final = re.compile(r"(?<!\\)(?:\\\\)*\\ud[89a-f]")
+_SHORT: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
+
+
+def _shown(setting: Setting, value: Any) -> str:
+    if setting.flag.secret:
+        return '"..."'
     if isinstance(value, Limits):
         value = dataclasses.asdict(value)
-    if isinstance(value, Mapping):
-        value = [f"{name}={one}" for name, one in value.items()] if setting.flag.repeatable else dict(value)
-    if setting.name == "uds_mode":
-        value = f"{value:o}"
+    if isinstance(value, Mapping) and setting.flag.repeatable:
+        value = [f"{name}={one}" for name, one in value.items()]
+    if setting.flag.digits != "d":
+        value = format(value, setting.flag.digits)
     if setting.name == "headers":
         value = [one if isinstance(one, str) else ": ".join(one) for one in value]
     if setting.name == "mount":
         value = [f"{host or ''}{prefix}={target}" for host, prefix, target in value]
-    if isinstance(value, dict):  # an inline table
-        return json.dumps(value, default=str).replace('": ', '" = ')
-    return json.dumps(value, default=str)
+    return _toml(value)
+
+
+def _toml(value: Any) -> str:
+    """A value in TOML, in ASCII and on one line; without what is `None`, since TOML has no null."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, Mapping):
+        pairs = [f"{_toml(str(key))} = {_toml(one)}" for key, one in value.items() if one is not None]
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(one) for one in value if one is not None) + "]"
+    return '"' + "".join(_escaped(sign) for sign in str(value)) + '"'
+
+
+def _escaped(sign: str) -> str:
+    if sign in _SHORT:
+        return _SHORT[sign]
+    if sign.isascii() and sign.isprintable():
+        return sign
+    return f"\\u{ord(sign):04x}" if ord(sign) < 2**16 else f"\\U{ord(sign):08x}"

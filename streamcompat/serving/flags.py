@@ -5,12 +5,17 @@ The rule: a reader converts text to the value, and raises ValueError with a mess
 
 from __future__ import annotations
 
+import configparser
 import dataclasses
 import importlib.util
 import json
+import logging.config
+import math
+import os
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +29,7 @@ TLS: Final = "TLS"
 PROXIES: Final = "behind a proxy"
 LOGS: Final = "logs and headers"
 LEVELS: Final = ("critical", "error", "warning", "info", "debug")
+_LEAST_LIKENESS: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,7 @@ class Flag:
         source: where the default comes from.
         separator: between several values in an environment variable.
         secret: it is never shown.
+        digits: the digits of a number, as `read` takes them.
     """
 
     group: str
@@ -57,6 +64,7 @@ class Flag:
     source: str | None = None
     separator: str = ","
     secret: bool = False
+    digits: str = "d"
 
     def option(self, of: dataclasses.Field[Any]) -> str:
         """As it is typed: `--access-log`."""
@@ -66,17 +74,59 @@ class Flag:
         """As it stands in a project file: `access-log`."""
         return (self.name or of.name).replace("_", "-")
 
+    def of_text(self, text: str, key: str) -> Any:
+        """The value of a text; a word of `choices` may be in capitals. Raises ValueError."""
+        if self.choices is None:
+            return text if self.read is None else self.read(text)
+        if (word := text.lower()) in self.choices:
+            return word
+        if near := get_close_matches(word, self.choices, 1, _LEAST_LIKENESS):
+            raise ValueError(f"{text!r} is no {key}: did you mean {near[0]!r}?")
+        raise ValueError(f"invalid choice: {text!r} (choose from {', '.join(self.choices)})")
+
 
 def whole(what: str, least: int, most: float) -> Callable[[str], int]:
     """A reader of a whole number between two bounds; the error says that the text is not `what`."""
 
     def read(text: str) -> int:
-        if text.isascii() and text.isdigit() and least <= int(text) <= most:
+        if _is_number(text) and least <= int(text) <= most:
             return int(text)
         raise ValueError(f"{text!r} is not {what}")
 
     return read
 
+
+def given_in_code(field: dataclasses.Field[Any], value: Any) -> Any:
+    """The value of an option that code has given: a text or a number as the command line takes it. What is
+    neither is checked where it is used.
+
+    Raises: ValueError: it is not valid.
+    """
+    flag = field.metadata.get("flag")
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
+    if (
+        not isinstance(flag, Flag)
+        or (flag.read is None and flag.choices is None)
+        or isinstance(value, bool)
+        or not isinstance(value, str | int | float)
+        or value == math.inf
+    ):
+        return value
+    if isinstance(value, int):  # a member of an enumeration, too
+        text = format(int(value), flag.digits)
+    else:
+        text = str(value)
+    found = flag.of_text(text, field.name)
+    return [found] if flag.repeatable else found
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+
+
+_MOST_DIGITS: Final = 20
+"""Of 2**64. Python itself refuses to read over 4,300, with a message of its own."""
 
 port: Final = whole("a valid port: a number from 0 to 65535", 0, 65535)
 
@@ -100,6 +150,13 @@ def path(text: str) -> str:
     if text.startswith("/") and text.isascii() and text.isprintable() and not set(text) & set(" ?#"):
         return text
     raise ValueError(f"{text!r} is not a valid path, such as /ready")
+
+
+def file(text: str) -> str:
+    """Reads the path of a file or a folder."""
+    if text and "\0" not in text:
+        return text
+    raise ValueError(f"{text!r} is not a path")
 
 
 def prefix(text: str) -> str:
@@ -131,7 +188,7 @@ _UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 def size(text: str) -> int:
     """Reads a size in bytes, which may be 0; K, M and G are powers of 1024."""
     digits, unit = (text[:-1], text[-1:].upper()) if text[-1:].isalpha() else (text, "")
-    if digits.isascii() and digits.isdigit() and unit in _UNITS:
+    if _is_number(digits) and unit in _UNITS:
         return int(digits) * _UNITS[unit]
     raise ValueError(f"{text!r} is not a valid size, such as 500M")
 
@@ -147,7 +204,12 @@ def host(text: str) -> str:
     name, colon, port = text.rpartition(":")
     if colon and port.isdigit() and (":" not in name or name.endswith("]")):
         raise ValueError(f"{text!r} has a port: give --host {name} --port {port}")
-    if not text or "/" in text:
+    try:
+        text.encode("idna")
+        is_name = bool(text) and not set(text) & set("/ \t\0") and text.count("[") == text.count("]")
+    except UnicodeError:  # a label that is empty or too long, of which getaddrinfo says little more
+        is_name = False
+    if not is_name:
         raise ValueError(f"{text!r} is not a name or an address, such as 127.0.0.1 or ::1")
     return text
 
@@ -188,8 +250,14 @@ def tls_version(text: str) -> str:
     """Reads the minimum version of TLS; 2 and 17 are what uvicorn's default is as a number."""
     if text in ("1.2", "1.3"):
         return text
-    if text in (str(int(ssl.PROTOCOL_TLS_SERVER)), str(int(ssl.PROTOCOL_TLS))):
+    if text in (
+        str(int(ssl.PROTOCOL_TLS_SERVER)),
+        str(int(ssl.PROTOCOL_TLS)),
+        str(int(ssl.TLSVersion.TLSv1_2)),
+    ):
         return "1.2"
+    if text == str(int(ssl.TLSVersion.TLSv1_3)):
+        return "1.3"
     raise ValueError(f"{text!r} is neither 1.2 nor 1.3; older versions of TLS are not safe")
 
 
@@ -201,10 +269,23 @@ def verify_mode(text: str) -> int:
     raise ValueError(f"{text!r} is not valid: give none, optional or required")
 
 
-def log_file(text: str) -> dict[str, Any]:
-    """Reads a configuration of logging from a file in JSON, or in YAML if PyYAML is installed."""
+def log_file(text: str) -> str:
+    """Reads the path of a configuration of logging; see `log_configuration`."""
+    log_configuration(text)
+    return str(Path(text).absolute())  # the app may change the folder while it is imported
+
+
+def log_configuration(path: str | os.PathLike[str]) -> dict[str, Any] | configparser.RawConfigParser:
+    """The configuration of logging in a file: for `dictConfig` in JSON, or in YAML (`.yaml`, `.yml`) if
+    PyYAML is installed; for `fileConfig` in `.ini`, `.cfg` or `.conf`.
+
+    Raises: ValueError: it cannot be read, or is not valid, with a message for the user.
+    """
+    text = os.fspath(path)
     try:
-        source = Path(text).read_text()
+        source = Path(text).read_text(encoding="utf-8")
+        if text.endswith((".ini", ".cfg", ".conf")):
+            return _ini(source)
         if text.endswith((".yaml", ".yml")):
             try:
                 import yaml
@@ -215,8 +296,6 @@ def log_file(text: str) -> dict[str, Any]:
             found = json.loads(source)
     except OSError as error:
         raise ValueError(f"cannot read {text}: {error.strerror}") from error
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ValueError(f"{text} is not a valid configuration of logging: {error}") from error
     except Exception as error:  # what PyYAML raises has no other base
         raise ValueError(
             f"{text} is not a valid configuration of logging: {' '.join(str(error).split())}"
@@ -224,3 +303,20 @@ def log_file(text: str) -> dict[str, Any]:
     if not isinstance(found, dict) or "version" not in found:
         raise ValueError(f"{text} is not a valid configuration of logging: it has no `version`")
     return found
+
+
+def configure_logging(given: dict[str, Any] | str | os.PathLike[str]) -> None:
+    """Configures logging by a dict, or a file. Raises ValueError and what `dictConfig` raises."""
+    found = log_configuration(given) if isinstance(given, str | os.PathLike) else given
+    if isinstance(found, configparser.RawConfigParser):
+        logging.config.fileConfig(found, disable_existing_loggers=False)
+    else:
+        logging.config.dictConfig(found)
+
+
+def _ini(source: str) -> configparser.RawConfigParser:
+    parser = configparser.RawConfigParser()  # `%` is for the formats of logging
+    parser.read_string(source)
+    if missing := {"loggers", "handlers", "formatters"}.difference(parser.sections()):
+        raise ValueError(f"it has no section [{min(missing)}]")
+    return parser

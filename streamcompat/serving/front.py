@@ -48,16 +48,18 @@ class FrontOptions:
         headers: fields of every response that does not have them by itself; a mapping, or pairs.
         server_header, date_header: whether responses have a Server and a Date.
         log_level: one of `LEVELS`, for the app's loggers and the engine's.
-        log_config: for `logging.config.dictConfig`, instead of the default logging configuration.
+        log_config: for `logging.config.dictConfig`, instead of the default logging configuration, or the path
+            of a file with one, or with one for `fileConfig`.
     """
 
     ssl: tls.SSLContext | Mapping[str, str] | str | os.PathLike[str] | None = None
     ssl_certfile: str | None = on_command_line(
-        Flag(TLS, "the certificate, with its chain (default: none)", "FILE", aliases=("--cert",)),
+        Flag(TLS, "the certificate, with its chain (default: none)", "FILE", flags.file, aliases=("--cert",)),
         None,
     )
     ssl_keyfile: str | None = on_command_line(
-        Flag(TLS, "its key (default: the file of the certificate)", "FILE", aliases=("--key",)), None
+        Flag(TLS, "its key (default: the file of the certificate)", "FILE", flags.file, aliases=("--key",)),
+        None,
     )
     ssl_keyfile_password: str | None = on_command_line(
         Flag(TLS, "the password of the key (default: none)", "TEXT", secret=True), None
@@ -67,6 +69,7 @@ class FrontOptions:
             TLS,
             "the certificates of the authorities that sign those of clients (default: the system's)",
             "FILE",
+            flags.file,
         ),
         None,
     )
@@ -182,11 +185,11 @@ class FrontOptions:
         ),
         None,
     )
-    log_config: dict[str, Any] | None = on_command_line(
+    log_config: dict[str, Any] | str | os.PathLike[str] | None = on_command_line(
         Flag(
             LOGS,
-            "the configuration of logging, for dictConfig, in JSON or YAML (default: lines on the standard "
-            "streams)",
+            "the configuration of logging: for dictConfig in JSON or YAML, for fileConfig in .ini, .cfg or "
+            ".conf (default: lines on the standard streams)",
             "FILE",
             flags.log_file,
         ),
@@ -246,9 +249,9 @@ class FrontOptions:
 
     def _fields(self) -> Fields:
         pairs = list(self.headers.items()) if isinstance(self.headers, Mapping) else list(self.headers)
-        if self.server_header and not any(name.lower() == "server" for name, _ in pairs):
-            pairs.insert(0, ("Server", "streamcompat"))
-        checked = [flags.header(f"{name}:{value}") for name, value in pairs]
+        checked = [flags.header(one if isinstance(one, str) else "{}:{}".format(*one)) for one in pairs]
+        if self.server_header and not any(name.lower() == "server" for name, _ in checked):
+            checked.insert(0, ("Server", "streamcompat"))
         return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in checked)
 
 

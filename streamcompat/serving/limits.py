@@ -26,8 +26,11 @@ def checked_limits(given: Mapping[str, int]) -> dict[str, int]:
 def merged_limits(base: Limits, given: Limits | Mapping[str, int] | None) -> Limits:
     """`given` if it is `Limits`; else `base` with the limits that `given` names replaced.
 
-    Raises: ValueError: a name is not a field of `Limits`.
+    Raises: ValueError: a name is not a field of `Limits`, or a value is not a number.
     """
     if given is None or isinstance(given, Limits):
         return given or base
-    return dataclasses.replace(base, **checked_limits(given))
+    for name, value in checked_limits(given).items():
+        if not isinstance(value, int):
+            raise ValueError(f"limits: {name} is {value!r}, which is not a whole number")
+    return dataclasses.replace(base, **given)

@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Any, Final, Self, get_args
 
@@ -119,6 +119,7 @@ class RunOptions(FrontOptions):
             "MODE",
             flags.mode,
             unit="octal",
+            digits="o",
         ),
         None,
     )
@@ -340,7 +341,8 @@ class RunOptions(FrontOptions):
             canonical = SAME_AS.get(name, name)
             if name not in accepted:
                 near = get_close_matches(name, accepted, 1)
-                hint = f": did you mean {near[0]!r}?" if near else ""
+                meant = _OPTIONS.get(name) or (near[0] if near else None)
+                hint = "" if meant is None or meant in without else f": did you mean {meant!r}?"
                 raise TypeError(f"{call}() got an unexpected option {name!r}{hint}")
             if canonical in options:
                 raise TypeError(f"{call}() got two values for {canonical!r}")
@@ -358,6 +360,21 @@ class RunOptions(FrontOptions):
         """Whether a parent process supervises the workers."""
         return self.workers > 1 or bool(self.max_requests) or bool(self.max_memory)
 
+    def checked(self) -> Self:
+        """The same, with texts and numbers read as the command line reads them.
+
+        Raises: ValueError: a value is not valid; the message names the option.
+        """
+        found = {}
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if value != one.default:
+                try:
+                    found[one.name] = flags.given_in_code(one, value)
+                except ValueError as error:
+                    raise ValueError(f"{one.name}={value!r}: {error}") from error
+        return replace(self, **found)
+
     def place(self, owns_process: bool = True) -> dict[str, Any]:
         """Where to listen, for the engine's `ServerConfig`.
 
@@ -367,17 +384,21 @@ class RunOptions(FrontOptions):
 
         Raises: OSError: a file descriptor is no socket.
         """
-        if self.sock is not None:
-            return {"sockets": (self.sock,)}
-        if self.fd is not None:
-            numbers = (self.fd,) if isinstance(self.fd, int) else self.fd
-            return {"sockets": tuple(_socket_of(number) for number in numbers)}
-        if owns_process and (sockets := activated_sockets()):
+        if (sockets := self.sockets(owns_process)) is not None:
             return {"sockets": sockets}
         if self.uds is not None:
             return {"uds": self.uds}
         # A user writes [::1] as in a URL; the system wants ::1.
         return {"host": self.host.removeprefix("[").removesuffix("]"), "port": self.port}
+
+    def sockets(self, owns_process: bool = True) -> tuple[socket.socket, ...] | None:
+        """The sockets that somebody else has bound; see `place`."""
+        if self.sock is not None:
+            return (self.sock,)
+        if self.fd is not None:
+            numbers = (self.fd,) if isinstance(self.fd, int) else self.fd
+            return tuple(_socket_of(number) for number in numbers)
+        return (activated_sockets() if owns_process else ()) or None
 
     def given(self) -> dict[str, Any]:
         """The options that differ from their defaults."""
@@ -410,6 +431,8 @@ class RunOptions(FrontOptions):
 
         Raises: OSError, ValueError: a file for TLS cannot be used, or a descriptor is no socket.
         """
+        if self.ready_path is not None and self.ready_path == self.health_path:
+            raise ValueError(f"--health-path and --ready-path are the same: {self.ready_path}")
         given = self.of_parent(owns_process) | self.of_front()
         given |= {
             "ready_path": self.ready_path,
@@ -423,6 +446,16 @@ class RunOptions(FrontOptions):
         if self.limits is not None:
             given["limits"] = self.limits
         return given
+
+
+_OPTIONS: Final = {
+    one[2:].replace("-", "_"): field.name
+    for field in fields(RunOptions)
+    if isinstance(flag := field.metadata.get("flag"), Flag)
+    for one in (flag.option(field), *flag.aliases)
+    if one.startswith("--")
+}
+"""The names of options by what the command line calls them."""
 
 
 @functools.cache

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import logging.config
+import logging
 import sys
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
 from streamcompat.kernel.routes.urls import below
+from streamcompat.serving import flags
 from streamcompat.serving.arguments import takes
 from streamcompat.serving.importing import may_serve
 from streamcompat.serving.lifespan import DelegatingLifespan
@@ -158,13 +159,15 @@ class Servable(ABC):
         The arguments are the fields of `RunOptions`; other arguments of the originals are accepted without
         effect.
 
-        Raises: OSError: the address cannot be bound. TypeError: there is no such option.
+        Raises: OSError: the address cannot be bound. TypeError: there is no such option. ValueError: a value
+            is not valid.
         """
         self._serve(options)
 
     def _serve(self, options: RunOptions) -> None:
         if not may_serve(self, options, waits=False):
             return
+        options = options.checked()
         self.prepare(options)
         config = self.server_config(**options.of_server())
         lifespan = self.lifespan(options.access_log)
@@ -189,6 +192,7 @@ class Servable(ABC):
 
     async def _serve_within(self, options: RunOptions) -> RunningServer:
         may_serve(self, options, waits=True)
+        options = options.checked()
         self.prepare(options)
         config = self.server_config(**options.of_server(owns_process=False) | {"handle_signals": False})
         lifespan = self.lifespan(options.access_log)
@@ -205,7 +209,7 @@ class Servable(ABC):
             raise OSError(NEEDS_POSIX)
         self.set_debug(options.debug)
         if options.log_config:
-            logging.config.dictConfig(options.log_config)
+            flags.configure_logging(options.log_config)
         else:
             self.configure_logging(options.debug)
         if options.access_log_format is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -112,6 +114,66 @@ def test_the_nearer_source_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.delenv(variable)
 
 
+@pytest.mark.parametrize(
+    ("own", "in_file", "place"),
+    [
+        ("WEB_CONCURRENCY=4", "STREAMCOMPAT_WORKERS=2", "WEB_CONCURRENCY"),
+        ("STREAMCOMPAT_WORKERS=4", "WEB_CONCURRENCY=2", "STREAMCOMPAT_WORKERS"),
+        ("STREAMCOMPAT_WORKERS=4", "STREAMCOMPAT_WORKERS=4", "STREAMCOMPAT_WORKERS"),
+        ("OTHER=4", "WEB_CONCURRENCY=4", "WEB_CONCURRENCY in FILE"),
+        ("STREAMCOMPAT_TIMEOUT_GRACEFUL_SHUTDOWN=4", "STREAMCOMPAT_GRACE=2", None),
+        ("STREAMCOMPAT_CERT=4", "STREAMCOMPAT_SSL_CERTFILE=2", None),
+        ("STREAMCOMPAT_WORKERS=", "STREAMCOMPAT_WORKERS=2", ""),
+    ],
+)
+def test_a_variable_wins_over_one_of_a_file_by_whatever_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str, in_file: str, place: str | None
+) -> None:
+    """Where the place is `None`, it is the variable itself; where it is empty, neither counts."""
+    variable, _, text = own.partition("=")
+    monkeypatch.setenv(in_file.partition("=")[0], "")  # so that it is put back at the end
+    monkeypatch.delenv(in_file.partition("=")[0])
+    monkeypatch.setenv(variable, text)
+    (tmp_path / "env").write_text(in_file + "\n")
+    given = one(tmp_path, env_file=str(tmp_path / "env"))
+    wanted = variable if place is None else place.replace("FILE", str(tmp_path / "env"))
+    del given.values["env_file"], given.places["env_file"]
+    assert list(given.places.values()) == [wanted] * bool(wanted)
+    assert [str(value).removesuffix(".0") for value in given.values.values()] == ["4"] * bool(wanted)
+
+
+def test_a_comma_within_a_call_separates_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMCOMPAT_MOUNT", '/a=shop.py:make("de", 2), /b=b.py ,/c=c.py:make()')
+    assert one(tmp_path).values["mount"] == [
+        (None, "/a", 'shop.py:make("de", 2)'), (None, "/b", "b.py"), (None, "/c", "c.py:make()"),
+    ]  # fmt: skip
+
+
+EVERY_SIGN = "".join(map(chr, range(0x250))) + "\u2028\ufeff\U0001f600\U0010ffff"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        True, -3, 10**30, 2.5, 1e22, 5e-324, -0.0, float("inf"), float("nan"), "", EVERY_SIGN, '"""', "\\\\",
+        [], [1, ["a", False]], {}, {"": 1, EVERY_SIGN: {"a.b": ['": ']}, "format": '%(x)s": %(y)s'},
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_what_is_printed_is_the_same_in_toml(value: object) -> None:
+    shown = settings._toml(value)
+    assert shown.isascii() and shown.isprintable()
+    assert repr(tomllib.loads(f"x = {shown}")["x"]) == repr(value)
+
+
+def test_a_null_of_json_is_left_out_and_what_is_not_utf_8_is_a_comment(tmp_path: Path) -> None:
+    assert settings._toml({"a": None, "b": [None, 1]}) == '{"b" = [1]}'
+    given = one(tmp_path, uds="/tmp/\udcff", app_dir="/tmp/\\udcff \U0001f600")
+    said = printed(given, RunOptions(**given.of_run()), {})
+    assert '# uds is not UTF-8: "/tmp/\\udcff"  # the command line' in said
+    assert tomllib.loads(said)["tool"]["streamcompat"]["app-dir"] == "/tmp/\\udcff \U0001f600"
+
+
 def test_the_forms_of_values_in_a_project_file(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(
         "[tool.streamcompat]\naccess_log = false\nheader = ['X-A: 1', 'X-B: 2']\nmount = '/a=a.py'\n"
@@ -141,6 +203,13 @@ def test_the_forms_of_values_in_a_project_file(tmp_path: Path) -> None:
         ("[tool.streamcompat]\ndriver = 'asyncoi'", "'asyncoi' is no driver: did you mean 'asyncio'?"),
         ("[tool.streamcompat]\nhost = 1979-05-27", "pyproject.toml: host: a date cannot stand here"),
         ("[tool.streamcompat]\nhost = {a = 1}", "pyproject.toml: host: a dict cannot stand here"),
+        ("tool = 1", "pyproject.toml: [tool.streamcompat] is not a table"),
+        (f"[tool.streamcompat]\nport = '{'9' * 5000}'", "is not a valid port: a number from 0 to 65535"),
+        (f"[tool.streamcompat]\nmax-memory = '{'9' * 5000}'", "is not a valid size"),
+        ("[tool.streamcompat]\nuds = ''", "pyproject.toml: uds: '' is not the path of a socket"),
+        ("[tool.streamcompat]\nhost = 'a..b'", "'a..b' is not a name or an address"),
+        ("[tool.streamcompat]\nhost = ' ::1'", "' ::1' is not a name or an address"),
+        ("[tool.streamcompat]\nlog-level = 'warnign'", "'warnign' is no log-level: did you mean 'warning'?"),
         ("[tool]\nstreamcompat = 1", "pyproject.toml: [tool.streamcompat] is not a table"),
         ("[tool.streamcompat\n", "cannot read pyproject.toml: "),
     ],
@@ -177,6 +246,10 @@ def test_the_forms_of_lines_in_a_file_of_variables(tmp_path: Path) -> None:
     assert settings._variables(tmp_path / "env") == {
         "A": "1", "B": "two words", "C": 'x\n"y"', "D": "a\\n#b", "E": "", "F": "a#b",
     }  # fmt: skip
+    (tmp_path / "env").write_bytes("\ufeffexport\tA=1\r\nB= # none\nC=#fff\nD=x\x0cy\u2028z\n".encode())
+    assert settings._variables(tmp_path / "env") == {
+        "A": "1", "B": "", "C": "#fff", "D": "x\x0cy\u2028z",
+    }  # fmt: skip
 
 
 def test_variables_that_are_somebody_elses(
@@ -194,6 +267,12 @@ def test_variables_that_are_somebody_elses(
     assert capsys.readouterr().err == (
         "streamcompat: STREAMCOMPAT_WROKERS is not a setting: did you mean STREAMCOMPAT_WORKERS?\n"
     )
+    monkeypatch.setenv("STREAMCOMPAT_CHECK", "1")  # like CERT, but only behind what all names share
+    assert one(tmp_path).values == {}
+    assert "STREAMCOMPAT_CHECK" not in capsys.readouterr().err
+    monkeypatch.setenv("STREAMCOMPAT_LOG_LEVEL", "INFO")
+    assert one(tmp_path).values == {"log_level": "info"}
+    monkeypatch.delenv("STREAMCOMPAT_LOG_LEVEL")
     monkeypatch.setenv("STREAMCOMPAT_WORKERS", "0")
     with pytest.raises(CommandError, match="^STREAMCOMPAT_WORKERS: '0' is not a valid number of processes"):
         one(tmp_path)
@@ -248,6 +327,17 @@ def test_print_config_shows_each_value_and_where_it_came_from(
         (("app.py", "--log-config", "none.json"), 3, "cannot read none.json: No such file"),
         (("app.py", "--app-dir", "none"), 3, "there is no such folder"),
         (("broken.py",), 3, "broken.py"),
+        (("app.py", "--driver", "asynico"), 3, "'asynico' is no driver: did you mean 'asyncio'?"),
+        (("app.py", "--bogus"), 3, "unrecognized arguments: --bogus\n"),
+        (("app.py", "--key", "app.py"), 3, "give --cert and --key together"),
+        (("app.py", "--cert", "app.py"), 3, "app.py has no key"),
+        (("app.py", "--factory"), 3, "--factory needs a TARGET with a function"),
+        ((), 3, "give a TARGET"),
+        (("app.py", "--ready-path", "/r", "--health-path", "/r"), 3, "are the same: /r"),
+        (("app.py", "--reload", "--reload-dir", "none"), 3, "--reload-dir none: there is no such folder"),
+        (("app.py", "--log-config", "log.ini"), 0, "app.py can be served"),
+        (("app.py", "--log-config", "bad.ini"), 3, "it has no section [formatters]"),
+        (("app.py", "--log-level", "WARNING"), 0, "app.py can be served"),
     ],
 )
 def test_check_serves_nothing_and_has_two_answers(
@@ -260,6 +350,10 @@ def test_check_serves_nothing_and_has_two_answers(
 ) -> None:
     (tmp_path / "app.py").write_text(APP)
     (tmp_path / "broken.py").write_text("from nowhere_at_all import app\n")
+    (tmp_path / "log.ini").write_text(
+        "[loggers]\nkeys=root\n[handlers]\nkeys=\n[formatters]\nkeys=\n[logger_root]\nhandlers=\n"
+    )
+    (tmp_path / "bad.ini").write_text("[loggers]\nkeys=root\n[handlers]\nkeys=\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", [*__import__("sys").path])
     assert main(["run", "--check", *words]) == status
@@ -271,3 +365,36 @@ def test_each_help_ends_with_the_default() -> None:
     for setting in SETTINGS:
         assert setting.flag.help.endswith(")"), setting.name
         assert "(default: " in setting.flag.help, setting.name
+
+
+ASK = {
+    "bash": """
+        source completion
+        COMP_WORDS=(streamcompat run --driver a) COMP_CWORD=3
+        $(complete -p streamcompat | sed 's/.*-F \\([^ ]*\\).*/\\1/') streamcompat a --driver
+        echo ${COMPREPLY[@]}
+    """,
+    "fish": "source completion; complete -C 'streamcompat run --driver a' | string split -f1 \\t",
+    "zsh": "zsh -n completion && echo asyncio anyio",
+    "tcsh": "source completion; echo asyncio anyio",
+}
+"""What makes a shell say what it offers; zsh and tcsh, which do so on a terminal alone, read the script."""
+
+
+@pytest.mark.parametrize("shell", ASK)
+def test_a_shell_completes_each_option(
+    shell: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("shtab", reason="shtab, of the extra `completion`, is not installed")
+    with pytest.raises(SystemExit, match="0"):
+        main(["--print-completion", shell])
+    said = capsys.readouterr().out
+    for setting in SETTINGS:
+        assert setting.name == "target" or setting.key in said
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is missing: apt-get install {shell}")
+    (tmp_path / "completion").write_text(said)
+    done = subprocess.run(
+        [shell, "-c", ASK[shell]], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=True
+    )
+    assert done.stdout.split() == ["asyncio", "anyio"]

@@ -117,6 +117,20 @@ def test_an_asgi_application_has_the_same_in_its_scope(driver: str) -> None:
         assert fetch(f"{url}/page", headers=SAID).text == "203.0.113.9 https /front /front/page"
 
 
+@pytest.mark.parametrize("target", ["/ready", "/health", "http://elsewhere.example/ready"])
+@pytest.mark.parametrize("fields", [{}, {"X-Forwarded-Prefix": "/front"}])
+def test_a_load_balancer_asks_without_the_prefix(target: str, fields: dict[str, str]) -> None:
+    """The prefix is the proxy's, which has taken it off; the probe has never had it."""
+    given = options(root_path="/api", proxy_headers=True, ready_path="/ready", health_path="/health")
+    with serve_app(flavoured(Sanic, sanic_text), **given) as url:
+        with httpx.Client(timeout=PATIENCE) as client:
+            request = client.build_request("GET", url, headers=fields)
+            request.extensions["target"] = target.encode()
+            assert client.send(request).status_code == 200
+            request.extensions["target"] = b"/api" + target.encode()
+            assert client.send(request).status_code == 404
+
+
 @every_driver
 def test_fields_of_every_response(driver: str) -> None:
     app = Sanic("fields", load_env=False)
@@ -152,6 +166,8 @@ def test_fields_of_every_response(driver: str) -> None:
         ({"headers": {"X A": "b"}}, "is not a valid header"),
         ({"proxy_headers": True, "forwarded_allow_ips": "proxy.example"}, "'proxy.example' does not appear"),
         ({"proxy_headers": True, "proxy_fields": ["fro"]}, "'fro' is none of for"),
+        ({"headers": ["X-A"]}, "'X-A' is not NAME:VALUE"),
+        ({"ready_path": "/r", "health_path": "/r"}, "are the same: /r"),
         ({"root_path": "api"}, "'api' is not a prefix of paths"),
         ({"ssl_ciphers": "x"}, "TLS needs a certificate"),
         ({"ssl": "folder", "ssl_certfile": "c"}, "give either `ssl` or the options"),

@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import os
+import re
 import socket
+import ssl
+from pathlib import Path
 
 import pytest
 
+from streamcompat.asgi_api import ASGIApp
 from streamcompat.mach9_api import Mach9, Server
 from streamcompat.sanic_api import Sanic
 from streamcompat.serving import options as module
@@ -39,6 +43,10 @@ CREATE_SERVER = {
     "Sanic 21.12.1": "host port debug ssl sock protocol backlog access_log unix return_asyncio_server "
     "asyncio_server_kwargs noisy_exceptions",
 }
+
+
+async def asgi(scope, receive, send):
+    raise AssertionError("it is never called")
 
 
 def read(*positional, order=("host", "port"), without=(), **given):
@@ -127,6 +135,94 @@ def test_the_place_is_a_socket_then_a_path_then_an_address():
         assert read(sock=sock, unix="s", host="h").place() == {"sockets": (sock,)}
     assert read(unix="s", host="h").place() == {"uds": "s"}
     assert read("h", 1).place() == {"host": "h", "port": 1}
+
+
+VALID = [
+    ("port", "8000", 8000),
+    ("workers", "2", 2),
+    ("limit_concurrency", "5", 5),
+    ("max_memory", "500M", 500 * 2**20),
+    ("grace", 15, 15.0),
+    ("drain", "1.5", 1.5),
+    ("worker_timeout", float("inf"), float("inf")),
+    ("host", None, None),
+    ("uds", Path("a.sock"), "a.sock"),
+    ("uds_mode", 0o660, 0o660),
+    ("uds_mode", "660", 0o660),
+    ("fd", 3, [3]),
+    ("fd", (3, 4), (3, 4)),
+    ("log_level", "INFO", "info"),
+    ("log_config", {"version": 1}, {"version": 1}),
+    ("access_log", 1, 1),
+    ("ssl_version", ssl.PROTOCOL_TLS_SERVER, "1.2"),
+    ("ssl_version", ssl.TLSVersion.TLSv1_3, "1.3"),
+    ("ssl_cert_reqs", ssl.CERT_REQUIRED, 2),
+    ("ssl_cert_reqs", "required", 2),
+    ("forwarded_allow_ips", "10.0.0.0/8, unix", ("10.0.0.0/8", "unix")),
+    ("headers", {"X-A": 1}, {"X-A": 1}),
+]
+INVALID = [
+    ("workers", 0, "'0' is not a valid number of processes"),
+    ("workers", 2.5, "'2.5' is not a valid number"),
+    ("driver", "asynico", "'asynico' is no driver: did you mean 'asyncio'?"),
+    ("driver", 3, r"invalid choice: '3' \(choose from"),
+    ("limit_concurrency", -1, "'-1' is not a valid number of requests"),
+    ("max_requests", "five", "'five' is not a valid number"),
+    ("grace", "-1", "'-1' is not a valid number of seconds"),
+    ("timeout_keep_alive", float("nan"), "'nan' is not a valid number"),
+    ("ready_path", "ready", "'ready' is not a valid path"),
+    ("host", "127.0.0.1:80", "has a port: give --host 127.0.0.1 --port 80"),
+    ("uds_mode", 0o1000, "'1000' is not a valid mode"),
+    ("backlog", 0, "'0' is not a valid number of connections"),
+    ("log_level", "chatty", "invalid choice: 'chatty'"),
+    ("log_config", "none.json", "cannot read none.json"),
+    ("access_log_format", "{nope}", "no field 'nope'"),
+    ("ssl_version", ssl.TLSVersion.TLSv1_1, "older versions of TLS are not safe"),
+    ("ssl_cert_reqs", 7, "'7' is not valid"),
+    ("root_path", "api", "'api' is not a prefix of paths"),
+    ("forwarded_allow_ips", "10.0.0.0/99", "does not appear to be"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), VALID)
+def test_a_value_in_code_is_what_it_is_on_the_command_line(name, value, expected):
+    assert getattr(RunOptions(**{name: value}).checked(), name) == expected
+
+
+@pytest.mark.parametrize(("name", "value", "message"), INVALID)
+def test_a_value_in_code_is_refused_as_on_the_command_line(name, value, message):
+    with pytest.raises(ValueError, match=f"^{name}={re.escape(repr(value))}: .*{message}"):
+        RunOptions(**{name: value}).checked()
+
+
+@pytest.mark.parametrize("kind", [Sanic, Mach9, Site, lambda _: ASGIApp(asgi)])
+async def test_an_app_of_each_kind_refuses_a_wrong_value_before_it_serves(kind):
+    app = Site() if kind is Site else kind("wrong")
+    with pytest.raises(ValueError, match="^driver='asynico': 'asynico' is no driver"):
+        app.run(driver="asynico")
+    with pytest.raises(ValueError, match="^backlog=0: '0' is not a valid number of connections"):
+        await app.create_server(backlog=0)
+    with pytest.raises(
+        TypeError, match="unexpected option 'limit_max_requests': did you mean 'max_requests'"
+    ):
+        app.run(limit_max_requests=3)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [("timeout_graceful_shutdown", "grace"), ("cert", "ssl_certfile"), ("access_logs", "access_log")],
+)
+def test_a_name_of_the_command_line_leads_to_the_argument(wrong, near):
+    with pytest.raises(TypeError, match=f"unexpected option '{wrong}': did you mean '{near}'"):
+        read(**{wrong: 1})
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [("64K", "'64K', which is not a whole"), (None, "None, which")]
+)
+def test_a_limit_that_is_no_number_is_refused(value, message):
+    with pytest.raises(ValueError, match=f"limits: head_fields is {message}"):
+        merged_limits(Limits(), {"head_fields": value})
 
 
 def test_fast_is_a_worker_for_each_processor(monkeypatch):

@@ -52,7 +52,9 @@ class Probes:
             return app
 
         async def answer(exchange: Exchange) -> None:
-            await paths.get(exchange.head.raw_path, app)(exchange)
+            head = exchange.head
+            # A load balancer that probes knows nothing of the prefix that was put before the path.
+            await paths.get(head.raw_path[len(head.prefix) :], app)(exchange)
 
         return answer
 

@@ -30,7 +30,7 @@ def bound_sockets(config: ServerConfig) -> Iterator[list[socket.socket]]:
                 sock.listen(config.backlog)  # a socket that listens already gets the backlog
         elif config.uds is not None:
             sockets = [_bind_unix(config.uds, config.uds_mode, config.backlog)]
-            stack.callback(_remove_socket, config.uds, os.stat(config.uds).st_ino)
+            stack.callback(_remove_socket, config.uds, os.stat(config.uds).st_ino, os.getpid())
         else:
             sockets = _bind_tcp(config)
         for sock in sockets:
@@ -50,9 +50,12 @@ def bound_metrics(config: ServerConfig) -> contextlib.AbstractContextManager[lis
 
 def _bind_tcp(config: ServerConfig) -> list[socket.socket]:
     """Listen on every address of the host, all on one port."""
-    infos = socket.getaddrinfo(
-        config.host or None, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
+    try:
+        infos = socket.getaddrinfo(
+            config.host or None, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except UnicodeError as error:  # a label that is empty or too long
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known") from error
     sockets: list[socket.socket] = []
     port = config.port
     try:
@@ -122,10 +125,11 @@ def _alone_in(folder: str) -> Iterator[None]:
         yield
 
 
-def _remove_socket(path: str, inode: int) -> None:
-    """Remove our own socket file, but not one that another server has created at the same path."""
+def _remove_socket(path: str, inode: int, owner: int) -> None:
+    """Remove our own socket file, but not one that another server has created at the same path. A fork leaves
+    it to the process that has bound it."""
     with contextlib.suppress(OSError):
-        if os.stat(path).st_ino == inode:
+        if os.stat(path).st_ino == inode and os.getpid() == owner:
             os.unlink(path)
 
 
