@@ -28,7 +28,7 @@ FIND_PYTHON = for name in python3 python3.13 python3.12 python3.11 python3.14 py
 	done
 
 .PHONY: help setup run test test-all test-lowest test-newest test-browser test-frameworks test-servers test-proxies \
-	test-manifests test-distributed test-long audit fuzz soak lint format wheel docs release-check bench bench-scale clean
+	test-manifests test-distributed test-long audit fuzz soak lint format wheel docs release-check bench bench-scale bench-tls clean
 
 help:
 	@echo "make run        serve the example site on http://$(HOST):$(PORT)/"
@@ -53,6 +53,7 @@ help:
 	@echo "make release-check  prove a release: sdist and wheel, an empty environment on each Python, types, the README"
 	@echo "make bench      compare with other servers; ARGS='--against main': with our own at main"
 	@echo "make bench-scale  measure 100 to 20,000 connections, streams, WebSockets and routes, beside uvicorn"
+	@echo "make bench-tls  measure downloads, requests and handshakes over TLS, beside uvicorn, hypercorn, granian and nginx"
 	@echo "make setup      only create the environment in $(VENV)"
 	@echo "make clean      remove everything that these commands have created"
 
@@ -218,6 +219,9 @@ bench: $(READY)
 
 bench-scale: $(READY)
 	$(BIN)/python -m benchmarks.scale $(ARGS)
+
+bench-tls: $(READY)
+	$(BIN)/python -m benchmarks.tls $(ARGS)
 
 clean:
 	rm -rf $(VENV) .venvs dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .fuzz

@@ -89,7 +89,7 @@ class RunningServer:
             if self.process.poll() is not None:
                 raise ServerFailed(f"exited at the start: {self.last_log_line()}")
             try:
-                with wire.connect(self.port, timeout=5.0) as connection:
+                with wire.connect(self.port, timeout=5.0, tls=self.spec.tls) as connection:
                     connection.sendall(wire.get("/"))
                     status = wire.ResponseReader(connection).response().status
                     if status == 200:

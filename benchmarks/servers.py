@@ -1,5 +1,6 @@
 """The measured servers and how each is started. Every table has the same order."""
 
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -32,6 +33,7 @@ class ServerSpec:
         None  # the ASGI application that other servers serve, too; None for an app of its own
     )
     root: Path | None = None  # the source tree to run from; None for this checkout
+    tls: ssl.SSLContext | None = None  # by which a client connects; None for plain HTTP
 
     def with_workers(self, count: int) -> "ServerSpec":
         """The same with this many worker processes, on every core; only for our own rows."""
@@ -46,7 +48,7 @@ class ServerSpec:
         return self.key == "bare-h11" or (self.key.endswith("-uvloop") and self.only is None)
 
 
-def _uvicorn(app: str, http: str, websocket: str = "none") -> Callable[[int], list[str]]:
+def uvicorn(app: str, http: str, websocket: str = "none") -> Callable[[int], list[str]]:
     def arguments(port: int) -> list[str]:
         words = (
             f"-m uvicorn {app} --host 127.0.0.1 --port {port} --loop uvloop --http {http} --ws {websocket}"
@@ -56,7 +58,7 @@ def _uvicorn(app: str, http: str, websocket: str = "none") -> Callable[[int], li
     return arguments
 
 
-def _hypercorn(app: str) -> Callable[[int], list[str]]:
+def hypercorn(app: str) -> Callable[[int], list[str]]:
     def arguments(port: int) -> list[str]:
         words = f"-m hypercorn {app} --config python:benchmarks.apps.hypercorn_config"
         return f"{words} --bind 127.0.0.1:{port}".split()
@@ -64,7 +66,7 @@ def _hypercorn(app: str) -> Callable[[int], list[str]]:
     return arguments
 
 
-def _granian(app: str) -> Callable[[int], list[str]]:
+def granian(app: str) -> Callable[[int], list[str]]:
     def arguments(port: int) -> list[str]:
         words = f"-m granian {app} --interface asgi --http 1 --no-ws --loop uvloop --workers 1"
         return f"{words} --host 127.0.0.1 --port {port} --backlog 2048 --log-level warning".split()
@@ -72,7 +74,7 @@ def _granian(app: str) -> Callable[[int], list[str]]:
     return arguments
 
 
-def _run(target: str, *options: str) -> Callable[[int], list[str]]:
+def run(target: str, *options: str) -> Callable[[int], list[str]]:
     def arguments(port: int) -> list[str]:
         words = f"-m streamcompat run {target} --host 127.0.0.1 --port {port} --backlog 2048"
         return [*words.split(), *options]
@@ -95,7 +97,7 @@ PEERS = [
         "uvicorn-h11",
         "uvicorn {version}, h11, uvloop",
         Family.PEER,
-        _uvicorn(ASGI, "h11"),
+        uvicorn(ASGI, "h11"),
         "uvicorn",
         shared="asgi",
     ),
@@ -103,7 +105,7 @@ PEERS = [
         "uvicorn-httptools",
         "uvicorn {version}, httptools, uvloop",
         Family.PEER,
-        _uvicorn(ASGI, "httptools"),
+        uvicorn(ASGI, "httptools"),
         "uvicorn",
         shared="asgi",
     ),
@@ -111,7 +113,7 @@ PEERS = [
         "starlette",
         "Starlette {version} on uvicorn, httptools",
         Family.PEER,
-        _uvicorn(STARLETTE, "httptools"),
+        uvicorn(STARLETTE, "httptools"),
         "starlette",
         shared="starlette",
     ),
@@ -119,7 +121,7 @@ PEERS = [
         "hypercorn",
         "hypercorn {version}, h11, uvloop",
         Family.PEER,
-        _hypercorn(ASGI),
+        hypercorn(ASGI),
         "hypercorn",
         shared="asgi",
     ),
@@ -139,7 +141,7 @@ PEERS = [
         "granian",
         "granian {version} (Rust), uvloop",
         Family.PEER,
-        _granian(ASGI),
+        granian(ASGI),
         "granian",
         shared="asgi",
     ),
@@ -151,14 +153,14 @@ ASGI_ROWS = [
         "ours-asgi-uvloop",
         "streamcompat, bare ASGI app, uvloop",
         Family.OURS,
-        _run(ASGI, "--no-access-log"),
+        run(ASGI, "--no-access-log"),
         shared="asgi",
     ),
     ServerSpec(
         "ours-starlette-uvloop",
         "streamcompat, Starlette, uvloop",
         Family.OURS,
-        _run(STARLETTE, "--no-access-log"),
+        run(STARLETTE, "--no-access-log"),
         shared="starlette",
     ),
     *(
@@ -172,9 +174,9 @@ ASGI_ROWS = [
             shared="starlette",
         )
         for key, words, arguments in (
-            ("h11", "uvicorn, h11", _uvicorn(STARLETTE, "h11")),
-            ("hypercorn", "hypercorn", _hypercorn(STARLETTE)),
-            ("granian", "granian", _granian(STARLETTE)),
+            ("h11", "uvicorn, h11", uvicorn(STARLETTE, "h11")),
+            ("hypercorn", "hypercorn", hypercorn(STARLETTE)),
+            ("granian", "granian", granian(STARLETTE)),
         )
     ),
 ]
@@ -282,7 +284,7 @@ OBSERVED = [
         f"observed-{part}",
         f"streamcompat, Sanic API, uvloop, {words}",
         Family.OURS,
-        _run("benchmarks/apps/sanic_flavour.py:app", *options),
+        run("benchmarks/apps/sanic_flavour.py:app", *options),
         by_default=False,
         only=frozenset({"get", "down-100", "echo-100"}),
     )
@@ -335,19 +337,19 @@ CROWDS = "benchmarks.apps.crowds"
 # The rows of ``benchmarks.scale``.
 SCALE = [
     ServerSpec(
-        "scale-sanic", "streamcompat, Sanic API", Family.OURS, _run(f"{CROWDS}:sanic_0", "--no-access-log")
+        "scale-sanic", "streamcompat, Sanic API", Family.OURS, run(f"{CROWDS}:sanic_0", "--no-access-log")
     ),
     ServerSpec(
         "scale-starlette",
         "streamcompat, Starlette",
         Family.OURS,
-        _run(f"{CROWDS}:starlette_0", "--no-access-log"),
+        run(f"{CROWDS}:starlette_0", "--no-access-log"),
     ),
     ServerSpec(
         "scale-uvicorn",
         "uvicorn {version}, Starlette",
         Family.PEER,
-        _uvicorn(f"{CROWDS}:starlette_0", "httptools", "auto"),
+        uvicorn(f"{CROWDS}:starlette_0", "httptools", "auto"),
         "uvicorn",
     ),
 ]

@@ -5,6 +5,7 @@ All sizes are bytes. Nothing here is fast; the timed loops are in the other modu
 
 import select
 import socket
+import ssl
 from dataclasses import dataclass, field
 
 LAST_CHUNK = b"0\r\n\r\n"
@@ -132,8 +133,8 @@ def new_epoll() -> "select.epoll":
     return select.epoll()
 
 
-def connect(port: int, timeout: float = 20.0) -> socket.socket:
+def connect(port: int, timeout: float = 20.0, tls: ssl.SSLContext | None = None) -> socket.socket:
     """A blocking connection to the server on loopback. ``timeout`` (seconds) holds for every call on it."""
     connection = socket.create_connection(("127.0.0.1", port), timeout=timeout)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connection
+    return connection if tls is None else tls.wrap_socket(connection)

@@ -46,6 +46,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     environ = environment()
     environ["PYTHONPATH"] = os.pathsep.join([str(folder), environ["PYTHONPATH"], *sys.path])
     environ |= {"RAY_AUTH_MODE": "disabled", "RAY_DISABLE_IMPORT_WARNING": "1", "PYTHONWARNINGS": "ignore"}
+    # Ray gives its proxy 5 s, three times; on a busy machine it takes longer to start.
+    environ |= {f"RAY_SERVE_PROXY_{name}_CHECK_TIMEOUT_S": "60" for name in ("READY", "HEALTH")}
     process = subprocess.Popen(
         [sys.executable, "-c", "from ray.serve.scripts import cli; cli()", "run", "shop_ray:app"],
         cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

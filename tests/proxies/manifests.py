@@ -242,3 +242,33 @@ def test_a_command_of_the_page_serves(folder: Path, line: str) -> None:
         assert ("https://" if "--cert" in words else "http://") in command.said
         if "--cert" not in words:
             assert answers(int(command.url.rpartition(":")[2]))
+
+
+def test_every_other_command_is_run_elsewhere() -> None:
+    """The three servers and the proxies by `make test-proxies`, Ray by `make test-distributed`."""
+    shown = [line for block in blocks(PAGE, "") for line in block.splitlines()]
+    rest = [line for line in shown if line not in SERVING and "--ready-path" not in line]
+    assert rest == ["serve run shop_ray:app"]
+
+
+def test_uvicorn_serves_the_app_as_the_page_says(folder: Path) -> None:
+    assert "`uvicorn shop.web:app`, with `streamcompat.aliases.install()` before its imports" in PAGE
+    web = folder / "shop" / "web.py"
+    web.write_text(
+        web.read_text().replace(
+            "\nimport ", "\nfrom streamcompat import aliases\n\naliases.install()\nimport ", 1
+        )
+    )
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "shop.web:app", "--fd", str(sock.fileno())],
+            cwd=folder, env=environment(), pass_fds=[sock.fileno()],
+        )  # fmt: skip
+        try:
+            # Its socket listens already, so this waits until it accepts.
+            assert answer(sock.getsockname()[1]) == (200, b"1")
+            process.terminate()
+            process.wait(PATIENCE)
+        finally:
+            process.kill()
+            process.wait()
