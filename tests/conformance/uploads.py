@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.util
 import os
 import shutil
 import socket
@@ -122,8 +123,11 @@ def _run(command: list[str]) -> str:
 @functools.cache
 def _script(name: str, python: str) -> list[str] | None:
     library = name.partition(".")[0].partition(",")[0]
-    found = subprocess.run([python, "-c", f"import {library}"], capture_output=True, check=False)
-    return [python, "-c", _GIVEN + _BODY + PYTHON[name]] if not found.returncode else None
+    if python == sys.executable:
+        is_there = importlib.util.find_spec(library) is not None
+    else:
+        is_there = not subprocess.run([python, "-c", f"import {library}"], capture_output=True).returncode
+    return [python, "-c", _GIVEN + _BODY + PYTHON[name]] if is_there else None
 
 
 CLIENTS = [*PYTHON, "Node", "curl", "curl, chunked", "Java, HttpURLConnection", "Java, HttpClient"]
