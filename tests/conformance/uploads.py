@@ -112,6 +112,9 @@ public class Upload {
 }
 """
 
+QUICK_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""What makes a program that runs once start in half the processor time."""
+
 
 def _run(command: list[str]) -> str:
     """The last line that a client prints: a status, or its error."""
@@ -150,7 +153,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
         for kind in ("HttpURLConnection", "HttpClient"):
             option = "URL" if "URL" in kind else "Client"
             found[f"Java, {kind}"] = [
-                "/bin/sh", "-c", f'exec "$0" {source} "$1" "$2" "$3" {option}', java
+                "/bin/sh", "-c", f'exec "$0" {QUICK_JAVA} {source} "$1" "$2" "$3" {option}', java
             ]  # fmt: skip
     return found
 
