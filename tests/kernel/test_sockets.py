@@ -1,13 +1,9 @@
-"""Both flavours on real connections, over every driver: what goes wrong, and who waits for whom."""
+"""Both flavours on real connections, over every driver; back-pressure is in `tests/parity`."""
 
 from __future__ import annotations
 
-import csv
-import select
 import threading
-from contextlib import closing
 
-import anyio
 import httpx
 import pytest
 
@@ -20,8 +16,6 @@ from streamcompat_engine import ClientDisconnected
 from tests.support.clients import answers_to, connect_to
 from tests.support.commands import PATIENCE
 from tests.support.servers import serve_app
-
-MEGABYTE = 1024 * 1024
 
 
 class Told:
@@ -229,156 +223,6 @@ class TestClientsThatLeave:
             connection.close()
             assert told.wait() == [ClientDisconnected.__name__]
         assert [record for record in caplog.records if record.levelname == "ERROR"] == []
-
-
-class Meter:
-    """Counts what a handler has written; a test sees it stand still."""
-
-    def __init__(self):
-        self.written = 0
-
-    def until_it_stands(self) -> int:
-        """What is written when three looks in a row, each after a request that was answered, agree."""
-        seen = [-1, -2, -3]
-        while len(set(seen[-3:])) > 1:
-            self.look()
-            seen.append(self.written)
-        return self.written
-
-    def look(self):
-        raise NotImplementedError
-
-
-TOTAL = 64 * MEGABYTE
-PIECE = b"0123456789abcdef" * 1024
-
-
-def awaited(meter):
-    async def write(response):
-        for _ in range(TOTAL // len(PIECE)):
-            await response.write(PIECE)
-            meter.written += len(PIECE)
-
-    return sanic_response.stream(write)
-
-
-def dropped(meter):
-    async def write(response):
-        for _ in range(TOTAL // len(PIECE)):
-            response.write(PIECE)
-            meter.written += len(PIECE)
-
-    return sanic_response.stream(write)
-
-
-def by_csv(meter):
-    async def write(response):
-        rows = csv.writer(response)
-        for _ in range(TOTAL // (len(PIECE) + 2)):
-            rows.writerow([PIECE.decode()])
-            meter.written += len(PIECE) + 2
-
-    return sanic_response.stream(write)
-
-
-def sent(meter):
-    async def send(channel):
-        for _ in range(TOTAL // len(PIECE)):
-            await channel.send(PIECE)
-            meter.written += len(PIECE)
-
-    return mach9_response.stream(send)
-
-
-@pytest.mark.parametrize("produce", [awaited, dropped, by_csv, sent])
-def test_a_client_that_stops_reading_stops_the_handler_and_no_other(produce, driver):
-    app = Mach9("slow", load_env=False) if produce is sent else Sanic("slow", load_env=False)
-    meter = Meter()
-    app.get("/slow")(lambda request: produce(meter))
-    app.get("/")(lambda request: sanic_response.text("x"))
-    with (
-        serve_app(app, driver) as url,
-        httpx.Client(base_url=url) as client,
-        closing(connect_to(url)) as connection,
-    ):
-        meter.look = lambda: client.get("/").raise_for_status()
-        connection.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        connection.recv(1)
-        standing = meter.until_it_stands()
-        assert 0 < standing < TOTAL / 2
-        received = 1
-        while data := connection.recv(MEGABYTE):
-            received += len(data)
-            last = data
-        assert received > meter.written > TOTAL - MEGABYTE
-        assert last.endswith(b"0\r\n\r\n")
-
-
-def test_an_echo_without_an_await_is_bounded(driver):
-    app = Sanic("echo", load_env=False)
-    meter = Meter()
-
-    @app.stream("/")
-    async def echo(request):
-        async def write(response):
-            while (body := await request.stream.get()) is not None:
-                response.write(body)
-                meter.written += len(body)
-
-        return sanic_response.stream(write)
-
-    app.get("/")(lambda request: sanic_response.text("x"))
-
-    def feed(connection):
-        connection.sendall(
-            b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % TOTAL
-        )
-        for _ in range(TOTAL // len(PIECE)):
-            connection.sendall(PIECE)
-
-    with (
-        serve_app(app, driver) as url,
-        httpx.Client(base_url=url) as client,
-        closing(connect_to(url)) as connection,
-    ):
-        meter.look = lambda: client.get("/").raise_for_status()
-        feeder = threading.Thread(target=feed, args=(connection,))
-        feeder.start()
-        connection.recv(1)
-        assert 0 < meter.until_it_stands() < TOTAL / 2
-        received = 1
-        while data := connection.recv(MEGABYTE):
-            received += len(data)
-        feeder.join(PATIENCE)
-        assert meter.written == TOTAL
-        assert received > TOTAL
-
-
-def test_a_handler_that_stops_reading_stops_the_client(driver):
-    app = Sanic("lazy", load_env=False)
-    go_on = threading.Event()
-
-    @app.stream("/")
-    async def lazy(request):
-        assert await request.stream.get()
-        await anyio.to_thread.run_sync(go_on.wait)
-        size = 0
-        async for piece in request.stream:
-            size += len(piece)
-        return sanic_response.text(str(size))
-
-    with serve_app(app, driver) as url, connect_to(url) as connection:
-        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % TOTAL)
-        sent = 0
-        block = memoryview(PIECE * 64)
-        # Writable no more: the server has not read for a while.
-        while select.select([], [connection], [], 0.5)[1] and sent < TOTAL:
-            sent += connection.send(block[: TOTAL - sent])
-        assert sent < TOTAL / 2
-        go_on.set()
-        while sent < TOTAL:
-            sent += connection.send(block[: TOTAL - sent])
-        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
 def test_two_flavours_in_one_server(driver):

@@ -108,6 +108,7 @@ def _alone(wires: list[bytes]) -> None:
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
 @pytest.mark.parametrize("frames", [2, 3, 10, 1000])
 def test_fragments_cost_at_most_twice_what_they_cost_wsproto(opcode: int, size: int, frames: int) -> None:
+    frames = min(frames, MIB // max(size, 1))  # more of them cost the same each
     message = frame(opcode, b"x" * size, fin=False)
     message += frame(CONTINUATION, b"x" * size, fin=False) * (frames - 2) + frame(CONTINUATION)
     wire = message * max(8192 // len(message), 1)
