@@ -28,7 +28,7 @@ from .proxy_protocol import client_of
 from .service import Service
 from .session import Session
 from .timers import Timer, Timers
-from .transport import HALF_CLOSED, RESET, was_reset
+from .transport import HALF_CLOSED, RESET, unacknowledged, was_reset
 
 _READ: Final = 64 * 1024
 """The most bytes of one read."""
@@ -194,6 +194,10 @@ class AnyioTransport:
 
     def untaken(self) -> int:
         return self._unsent
+
+    def unacknowledged(self) -> int:
+        sock = self._stream.extra(anyio.abc.SocketAttribute.raw_socket, None)
+        return 0 if sock is None else unacknowledged(sock)
 
     def transmit(self, data: list[bytes]) -> None:
         piece = memoryview(data[0] if len(data) == 1 else b"".join(data))

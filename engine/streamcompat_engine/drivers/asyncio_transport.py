@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 from ..exchange.flow import Wakeup
 from .service import Service
 from .session import Session
-from .transport import ENDED, LOST, RESET, was_reset
+from .transport import ENDED, LOST, RESET, unacknowledged, was_reset
 
 _LARGE: Final = 32 * 1024
 """Bytes from which pieces are written without joining them; below this, joining costs less."""
@@ -120,6 +120,10 @@ class AsyncioTransport(asyncio.Protocol):
 
     def untaken(self) -> int:
         return self.exposed.get_write_buffer_size()
+
+    def unacknowledged(self) -> int:
+        sock = self.exposed.get_extra_info("socket")
+        return 0 if sock is None else unacknowledged(sock)
 
     def transmit(self, data: list[bytes]) -> None:
         transport = self.exposed

@@ -52,10 +52,11 @@ class Backlog:
         session = self._session
         connection = session.connection
         unsent = session.unsent()
-        taken = session.handed - session.transport.untaken()
+        transport = session.transport
+        taken = session.handed - transport.untaken() - transport.unacknowledged()
         received = 0 if connection.inbound is None else connection.inbound.received
         # A peer that still sends its request is alive, even if it reads nothing yet.
-        if not unsent or taken > self._taken or received != self._received:
+        if not unsent or taken != self._taken or received != self._received:
             connection.deadlines.stalled(now, False)
         self._taken, self._received = taken, received
         if unsent:

@@ -94,6 +94,10 @@ class MemoryTransport:
         """Bytes that the network has not taken yet."""
         return max(self.client.waiting - self._window, 0)
 
+    def unacknowledged(self) -> int:
+        """Bytes that the network has taken and the peer has not."""
+        return min(self.client.waiting, self._window)
+
     def transmit(self, data: list[bytes]) -> None:
         self.client.take(b"".join(data))
         if self.untaken() > self._service.limits.outbound_high:

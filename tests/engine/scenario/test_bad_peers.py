@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import collections
+import sys
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -296,6 +298,31 @@ def test_a_peer_that_takes_nothing(driver: str) -> None:
         assert ended.wait(PATIENCE)
         served.until_empty()
         assert not client.response_or_cut().complete
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell what it holds")
+@every_driver
+def test_a_peer_that_takes_little_is_not_left(driver: str) -> None:
+    """What the system holds leaves for longer than a peer may take nothing, without a sign to the driver."""
+    size = 3 * 2**20
+
+    async def app(exchange: Exchange) -> None:
+        exchange.respond(200, (), bytes(size))
+
+    with (
+        serve(app, driver, timeouts=Timeouts(write_stall=5)) as served,
+        served.connect(receive_buffer=4096) as client,
+    ):
+        client.send(get())
+        read = 0
+        while read < size // 4:  # at some 60 KB a second
+            time.sleep(0.03)
+            read += len(client.socket.recv(2048))
+        while read < size:
+            piece = client.socket.recv(2**20)
+            assert piece, f"cut after {read} bytes"
+            read += len(piece)
 
 
 @every_driver

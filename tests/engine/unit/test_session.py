@@ -124,6 +124,22 @@ async def test_a_peer_that_takes_something_now_and_then_is_not_left() -> None:
         assert not transport.client.at_eof
 
 
+async def test_a_peer_that_takes_what_the_system_holds_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system takes no more bytes before a large part of what it holds has left."""
+    async with connected(large, Timeouts(write_stall=10, keep_alive=None)) as (transport, clock):
+        await transport.client.send(get())
+        await settle()
+        inside = transport.untaken()
+        monkeypatch.setattr(transport, "untaken", lambda: inside)
+        monkeypatch.setattr(transport, "unacknowledged", lambda: transport.client.waiting - inside)
+        for _ in range(20):
+            clock.advance(9)
+            assert await transport.client.receive(1000)
+        assert not transport.client.at_eof
+        clock.advance(12)
+        assert transport.client.at_eof
+
+
 async def test_a_peer_that_takes_no_more_is_left() -> None:
     async with connected(large, Timeouts(write_stall=10, keep_alive=None)) as (transport, clock):
         await transport.client.send(get())
