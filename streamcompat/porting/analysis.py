@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+from collections.abc import Iterator
+
 import libcst as cst
 
 from streamcompat.porting.deep import DEPTH, apart, deepest
@@ -28,7 +32,20 @@ def analyse(path: str, data: bytes, seeds: Seeds) -> FileFacts:
     if not is_of_interest(data, seeds):
         return outline(path, data)
     depth, line = deepest(data)
-    return apart(path, data, seeds, line) if depth > DEPTH else examine(path, data, seeds)
+    with _uncollected():
+        return apart(path, data, seeds, line) if depth > DEPTH else examine(path, data, seeds)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection: nothing of a file is garbage before all of it is."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def examine(path: str, data: bytes, seeds: Seeds) -> FileFacts:

@@ -13,7 +13,7 @@ import libcst as cst
 
 from streamcompat.porting.model import FILE
 from streamcompat.porting.names import is_extension
-from streamcompat.porting.roles import OBJECT_ROLES, OBJECTS
+from streamcompat.porting.roles import OBJECT_ROLES, OBJECTS, ROUTES
 from streamcompat.porting.scan import Scan
 from streamcompat.porting.tree import literal
 
@@ -87,7 +87,7 @@ def _subclasses(scan: Scan) -> None:
 
 
 def _decorators(scan: Scan) -> None:
-    """Report decorators of extensions, and `stream` decorators of unknown apps."""
+    """Report decorators of extensions, and routes of unknown apps."""
     tree = scan.tree
     for function in tree.all(cst.FunctionDef):
         for decorator in function.decorators:
@@ -106,22 +106,25 @@ def _decorators(scan: Scan) -> None:
                 )
             elif _is_blind_route(scan, node) and owner in scan.facts.units:
                 unit = scan.facts.units[owner]
-                unit.streams = unit.reads = True
+                if tree.code(func).endswith(".stream"):
+                    unit.streams = unit.reads = True
                 unit.handlers = unit.handlers or 1
                 scan.say(
                     function,
                     "unknown",
-                    f"cannot tell what `{tree.code(func)[: -len('.stream')]}` is",
+                    f"cannot tell what `{tree.code(func).rpartition('.')[0]}` is",
                     "port the file together with the one that makes the app",
                     owner,
                 )
 
 
 def _is_blind_route(scan: Scan, node: cst.BaseExpression) -> bool:
-    """Whether the decorator is `@x.stream("/...")` for an `x` that is not a known app."""
+    """Whether the decorator is `@x.get("/...")` or the like for an `x` that is not a known app, in a file of
+    Sanic's; `@x.stream("/...")` in any file."""
     if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute) or not node.args:
         return False
-    if node.func.attr.value != "stream" or scan.roles.objects(node.func.value):
+    name = node.func.attr.value
+    if name not in ROUTES or (name != "stream" and not scan.is_sanics) or scan.roles.objects(node.func.value):
         return False
     try:
         value = literal(node.args[0].value)

@@ -27,8 +27,8 @@ HELPERS = {
 }
 """The functions and classes that edits use, by their preferred name in the file."""
 
-_WITH_TARGET = (cst.AssignTarget, cst.AnnAssign, cst.AugAssign, cst.NamedExpr, cst.For, cst.CompFor)
-_NAMING = (cst.Param, cst.FunctionDef, cst.ClassDef, cst.AsName, cst.ImportAlias, cst.NameItem)
+_WITH_TARGET = {cst.AssignTarget, cst.AnnAssign, cst.AugAssign, cst.NamedExpr, cst.For, cst.CompFor}
+_NAMING = {cst.Param, cst.FunctionDef, cst.ClassDef, cst.AsName, cst.ImportAlias, cst.NameItem}
 
 
 class Scan:
@@ -242,13 +242,14 @@ class Scan:
     def is_load(self, node: cst.CSTNode) -> bool:
         """Whether a name or an attribute is read, and not bound or a part of a longer name."""
         above = self.tree.parent(node)
-        if isinstance(above, cst.Attribute) and above.attr is node:
-            return False
-        if isinstance(above, _WITH_TARGET):
+        kind = type(above)  # asking each class by `isinstance` takes long: they are abstract base classes
+        if kind in _WITH_TARGET:
             return getattr(above, "target", None) is not node
-        if isinstance(above, cst.Arg):
-            return above.keyword is not node
-        return not isinstance(above, _NAMING)
+        if kind in _NAMING:
+            return False
+        if isinstance(above, cst.Attribute):
+            return above.attr is not node
+        return not isinstance(above, cst.Arg) or above.keyword is not node
 
     def is_generator(self, function: cst.FunctionDef) -> bool:
         return any(

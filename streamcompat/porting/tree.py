@@ -19,8 +19,8 @@ from libcst.metadata import (
     Assignment,
     ByteSpanPositionProvider,
     ClassScope,
+    ExpressionContextProvider,
     ImportAssignment,
-    MetadataWrapper,
     QualifiedName,
     QualifiedNameSource,
     ScopeProvider,
@@ -30,6 +30,45 @@ Variable: TypeAlias = tuple[int, str]
 """The scope and the name of a variable; for an attribute of a class or its instances, the class's scope."""
 
 FunctionOrClass: TypeAlias = cst.FunctionDef | cst.ClassDef
+
+
+# A `MetadataWrapper` walks the whole module once more for each group of providers, although these do all
+# their work at the module itself. So they are called by themselves.
+
+
+class _Spans(ByteSpanPositionProvider):
+    def of(self, module: cst.Module) -> dict[cst.CSTNode, object]:
+        """The place of each node, in bytes."""
+        self._gen_impl(module)
+        return dict(self._computed)
+
+
+class _Contexts(ExpressionContextProvider):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[cst.CSTNode, object] = {}
+
+    def set_metadata(self, node: cst.CSTNode, value: object) -> None:
+        self.found[node] = value
+
+
+class _Scopes(ScopeProvider):
+    def __init__(self, contexts: dict[cst.CSTNode, object]) -> None:
+        super().__init__()
+        self.metadata = {ExpressionContextProvider: contexts}
+        self.found: dict[cst.CSTNode, object] = {}
+
+    def set_metadata(self, node: cst.CSTNode, value: object) -> None:
+        self.found[node] = value
+
+
+def _scopes(module: cst.Module) -> dict[cst.CSTNode, object]:
+    """The scope of each node."""
+    contexts = _Contexts()
+    contexts.visit_Module(module)
+    scopes = _Scopes(contexts.found)
+    scopes.visit_Module(module)
+    return scopes.found
 
 
 class Tree:
@@ -43,10 +82,8 @@ class Tree:
         module = cst.parse_module(text)
         self.source: bytes = text.encode()
         self.module = module
-        wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
-        found = wrapper.resolve_many([ByteSpanPositionProvider, ScopeProvider])
-        self._spans: Any = found[ByteSpanPositionProvider]
-        self._scopes: Any = found[ScopeProvider]
+        self._spans: Any = _Spans().of(module)
+        self._scopes: Any = _scopes(module)
         self._qualified: dict[cst.CSTNode, Collection[QualifiedName]] = {}
         # Every node in the order of the text, so that a node's descendants follow it directly.
         self._nodes: list[cst.CSTNode] = []

@@ -19,6 +19,11 @@ _SELVES = {"self", "cls"}
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 
+def may_gain(before: str, after: str) -> bool:
+    """Whether the new text may have a function that was not async."""
+    return after.count("async def") > before.count("async def")
+
+
 def newly_async(before: ast.Module, after: ast.Module) -> set[ast.AST]:
     """The functions of the new text that were not async in the old one."""
     old, new = _definitions(before), _definitions(after)

@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from streamcompat.porting.audit.awaits import unawaited
+from streamcompat.porting.audit.awaits import may_gain, unawaited
 from streamcompat.porting.audit.bodies import MACH9, Bodies
 from streamcompat.porting.audit.channels import STREAMS, Channels, Doubt
 from streamcompat.porting.audit.identities import split_identities
@@ -50,7 +50,8 @@ def unexplained(before: Mapping[str, str], after: Mapping[str, str], resolve: Re
     for source in sources.files.values():
         found += _dynamic(source)
     olds = {path: Source(path, text) for path, text in before.items() if text != after[path]}
-    found += unawaited(sources, {path: old.tree for path, old in olds.items()})
+    gained = {path: old.tree for path, old in olds.items() if may_gain(old.text, after[path])}
+    found += unawaited(sources, gained)
     told = [Unexplained(one.source.path, _line(one, before), one.reason) for one in found]
     for path, old in olds.items():
         told += _lost_names(sources, old, sources.files[path])

@@ -11,7 +11,7 @@ import builtins
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from streamcompat.porting.audit.awaits import newly_async, unawaited
+from streamcompat.porting.audit.awaits import may_gain, newly_async, unawaited
 from streamcompat.porting.audit.sources import Sources
 from streamcompat.porting.roles import ROUTES
 from streamcompat.porting.to_sanic.names import APP, GONE, STATUSES
@@ -51,8 +51,9 @@ def rest_of(before: Mapping[str, str], after: Mapping[str, str], resolve: Resolv
             )
             if reason is not None:
                 found.append(Rest(path, getattr(node, "lineno", 1), reason))
-    if any(newly_async(old, trees[path]) for path, old in olds.items()):
-        for doubt in unawaited(Sources(after, resolve), olds):
+    gained = {path: old for path, old in olds.items() if may_gain(before[path], after[path])}
+    if any(newly_async(old, trees[path]) for path, old in gained.items()):
+        for doubt in unawaited(Sources(after, resolve), gained):
             found.append(Rest(doubt.source.path, getattr(doubt.node, "lineno", 1), doubt.reason))
     return sorted(set(found))
 
