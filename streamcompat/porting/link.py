@@ -416,10 +416,11 @@ class Linker:
             told = any(one.owner == unit.key and one.kind != "note" for one in self.decisions.findings[path])
             if unit.handlers and not told:
                 kind, where = self._causes.get(reference, ("left", f"{path}:{unit.line}"))
+                place = f" at {where}" if where else ""
                 self._say(
                     reference,
                     "left",
-                    f"`{unit.title}` shares an app or a function with code that stays at {where}",
+                    f"`{unit.title}` shares an app or a function with code that stays{place}",
                     "port that code first",
                 )
         self._told = {

@@ -26,6 +26,24 @@ def given_name(call: cst.Call) -> str | None:
     return None
 
 
+def is_repeated(scan: Scan, call: cst.Call) -> bool:
+    """Whether a loop makes the route several times under one name, on an app from outside of the loop."""
+    tree, function = scan.tree, scan.tree.function(call)
+    name = next((one.value for one in call.args if one.keyword and one.keyword.value == "name"), None)
+    if name is not None and not isinstance(name, cst.SimpleString):
+        return False
+    owner = call.func.value if isinstance(call.func, cst.Attribute) else call.func
+    given = tree.assignments(owner) if isinstance(owner, cst.Name) else []
+    bound = [getattr(one, "node", None) for one in given]
+    for above in tree.above(call):
+        if above is function:
+            return False
+        if isinstance(above, cst.For | cst.While | cst.CompFor | cst.BaseComp):
+            inside = set(tree.below(above))
+            return not any(one in inside for one in bound)
+    return False
+
+
 def route_name(scan: Scan, call: cst.Call, kind: str) -> tuple[str, bool]:
     """The name of a route, and whether today's Sanic finds the same."""
     given = given_name(call)

@@ -14,7 +14,7 @@ from streamcompat.porting.model import FILE, Edit
 from streamcompat.porting.roles import REQUEST, ROUTES, STREAM
 from streamcompat.porting.scan import Scan
 from streamcompat.porting.to_sanic.edits import add_argument
-from streamcompat.porting.to_sanic.route_names import given_name, make_unique, route_name
+from streamcompat.porting.to_sanic.route_names import given_name, is_repeated, make_unique, route_name
 from streamcompat.porting.tree import FunctionOrClass, argument, literal, parameters
 
 PARAMETER = re.compile(r"<([^<>:]*)(?::([^<>]*))?>")
@@ -46,6 +46,9 @@ def scan_routes(scan: Scan) -> None:
             _path(scan, call, place)
             if kind == "add_route":
                 _bound_method(scan, call)
+            if is_repeated(scan, call):
+                reason = "the route is made in a loop, and today's Sanic takes each name once"
+                scan.say(call, "left", reason, "give each a `name=` of its own")
             name, is_certain = route_name(scan, call, kind)
             doubtful |= set() if is_certain else {call}
             for reference in objects:

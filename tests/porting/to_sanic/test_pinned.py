@@ -82,6 +82,14 @@ PROJECTS = {
         "class Bare(Page):\n    head = lambda self, response: None\n"
         + WRITES.format(body="Bare().head(response)")
     },
+    "a route that a loop makes again": {
+        "app.py": f"{APP}for verb in ('GET', 'POST'):\n    async def h(request):\n        return text('h')\n"
+        "    app.add_route(h, '/h', methods=[verb])\n"
+    },
+    "a route of a view that a loop makes again": {
+        "app.py": f"{APP}async def h(request):\n    return text('h')\n"
+        "[app.add_route(h, '/h', methods=[verb], name='h') for verb in ('GET', 'POST')]\n"
+    },
     "an app that arrives by a star": {
         "core.py": APP,
         "app.py": f"from core import *\n{WRITES.format(body='response.write(1)')}",
