@@ -119,15 +119,32 @@ def _decorators(scan: Scan) -> None:
 
 
 def _is_blind_route(scan: Scan, node: cst.BaseExpression) -> bool:
-    """Whether the decorator is `@x.get("/...")` or the like for an `x` that is not a known app, in a file of
-    Sanic's; `@x.stream("/...")` in any file."""
+    """Whether the decorator is `@x.stream("/...")` for an `x` that is not a known app, or another route of an
+    app that is made under a name for Sanic's class."""
     if not isinstance(node, cst.Call) or not isinstance(node.func, cst.Attribute) or not node.args:
         return False
     name = node.func.attr.value
-    if name not in ROUTES or (name != "stream" and not scan.is_sanics) or scan.roles.objects(node.func.value):
+    if name not in ROUTES or scan.roles.objects(node.func.value):
+        return False
+    if name != "stream" and not _is_of_alias(scan, node.func.value):
         return False
     try:
         value = literal(node.args[0].value)
     except ValueError:
         return False
     return isinstance(value, str) and value.startswith("/")
+
+
+def _is_of_alias(scan: Scan, node: cst.BaseExpression) -> bool:
+    """Whether the app is made by `Made(...)`, where `Made` is assigned the class of Sanic's."""
+    makers = [one.func for one in _given_to(scan, node) if isinstance(one, cst.Call)]
+    return any(scan.roles.home(one) in OBJECTS for maker in makers for one in _given_to(scan, maker))
+
+
+def _given_to(scan: Scan, node: cst.BaseExpression) -> list[cst.BaseExpression]:
+    variable = scan.tree.variable(node) if isinstance(node, cst.Name) else None
+    return [
+        value
+        for target, value in scan.roles.assigned
+        if variable is not None and scan.tree.variable(target) == variable
+    ]
