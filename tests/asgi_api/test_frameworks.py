@@ -172,6 +172,39 @@ def test_sse_starlette_ends_with_its_client(driver: str) -> None:
         assert told.next() == "/events"
 
 
+@every_driver
+@pytest.mark.parametrize(
+    "transports", [["websocket"], ["polling", "websocket"]], ids=["websocket", "upgrade"]
+)
+def test_socket_io_by_its_own_client(driver: str, transports: list[str]) -> None:
+    socketio = pytest.importorskip("socketio", reason="python-socketio is not installed")
+    pytest.importorskip("websocket", reason="websocket-client is not installed")
+    if driver == "trio":
+        pytest.skip("socket.io needs asyncio")
+    server = socketio.AsyncServer(async_mode="asgi")
+    left, got = Told(), Told()
+
+    @server.event
+    async def echo(sid: str, data: Any) -> int:
+        await server.emit("told", data, to=sid)
+        return len(data)
+
+    @server.event
+    async def disconnect(sid: str, reason: str) -> None:
+        left.tell(reason)
+
+    with serving(socketio.ASGIApp(server), driver) as url:
+        client = socketio.Client(reconnection=False)
+        client.on("told", got.tell)
+        client.connect(url, transports=transports, wait_timeout=PATIENCE)
+        for data in ("é", [1, "b"], bytes(100_000)):
+            assert client.call("echo", data, timeout=PATIENCE) == len(data)
+            assert got.next() == data
+        assert client.transport() == "websocket"
+        client.disconnect()
+        assert left.next() in ("client disconnect", "transport close")
+
+
 # ---- WSGI ----
 
 
