@@ -124,7 +124,7 @@ test-newest:
 
 # The frameworks are installed outside of the environment, where `import sanic` must find nothing. Their own
 # warnings, of the newest Python for example, are no failures of ours.
-FRAMEWORKS := fastapi quart litestar django flask sse-starlette sanic 'python-socketio[client]'
+FRAMEWORKS := fastapi quart litestar django flask sse-starlette sanic 'python-socketio[client]' mcp
 test-frameworks: export PYTHONNODEBUGRANGES = 1
 test-frameworks: $(READY)
 	@$(PIP) install --upgrade --target $(VENV)/frameworks $(FRAMEWORKS) || { \

@@ -173,6 +173,32 @@ def test_sse_starlette_ends_with_its_client(driver: str) -> None:
 
 
 @every_driver
+def test_an_mcp_server_by_its_own_client(driver: str) -> None:
+    mcp = pytest.importorskip("mcp", reason="mcp is not installed")
+    servers = pytest.importorskip("mcp.server.mcpserver", reason="mcp is not installed")
+    sse = pytest.importorskip("mcp.client.sse", reason="mcp is not installed")
+    server = servers.MCPServer("sums")
+
+    @server.tool()
+    def add(a: int, b: int) -> int:
+        """Adds."""
+        return a + b
+
+    async def over_http(url: str) -> str:
+        async with mcp.Client(f"{url}/mcp") as client:
+            return str((await client.call_tool("add", {"a": 2, "b": 3})).content[0].text)
+
+    async def over_events(url: str) -> str:
+        async with sse.sse_client(f"{url}/sse") as ends, mcp.ClientSession(*ends) as session:
+            await session.initialize()
+            return str((await session.call_tool("add", {"a": 2, "b": 3})).content[0].text)
+
+    for make, ask in ((server.streamable_http_app, over_http), (server.sse_app, over_events)):
+        with serving(make(), driver) as url:
+            assert anyio.run(ask, url) == "5"
+
+
+@every_driver
 @pytest.mark.parametrize(
     "transports", [["websocket"], ["polling", "websocket"]], ids=["websocket", "upgrade"]
 )
