@@ -78,7 +78,9 @@ class Headers(dict[str, Any]):
         """The first value, or `default`."""
         return super().get(self._spelling(name), default)
 
-    getone = __getitem__
+    def getone(self, name: str, default: Any = _MISSING) -> Any:
+        """The first value, or `default`; KeyError without one."""
+        return self[name] if default is _MISSING else self.get(name, default)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and super().__contains__(self._spelling(name))

@@ -93,8 +93,6 @@ def judge(files: Sequence[FileScan], version: tuple[int, int] = sys.version_info
 _EXTENSIONS: Final = {
     "sanic_ext": "stands on Sanic's own server, and does not run here",
     "sanic_plugin_toolkit": "stands on how Sanic 21 keeps blueprints, and does not run here",
-    "sanic_testing": "stands on Sanic's own ASGI classes, and does not run here: use `app.test_client` and "
-    "`app.asgi_client`",
     "sanic_restplus": "was not compared with the original",
 }
 """Extensions that do not do here what they did beside the originals: docs/compatibility.md."""
@@ -222,7 +220,7 @@ def _concerns(use: Use, keywords: tuple[str, ...], text: str, alike: int) -> boo
         return not use.positional and not named & {*keywords, "**"} and "**" not in keywords
     if use.positional > alike:
         return True
-    return not text.endswith("only by its name") and bool(named & {*keywords} or "**" in keywords)
+    return not text.endswith("only by its name") and bool(named & {*keywords})
 
 
 def _missing(use: Use, assigned: set[str]) -> _Said | None:

@@ -40,6 +40,9 @@ class Dialect:
             registered on.
         unquote_path: routes are matched against the percent-decoded path.
         negative_numbers: `<n:int>` and `<n:number>` take them.
+        text_files_are_utf8: a static file's type says so, and an unknown type is that of any bytes.
+        by_segment: routes are read by the rules of `routes.segmented`.
+        typed_by_annotation: a parameter without a type has that of the handler's annotation.
         files_without_name: a part of a form whose file name is empty is a file, not a field.
         body_before_middleware: request middleware sees the body on a route that does not stream.
         first_name_wins: if several routes have one name, `url_for` builds the first, not the last.
@@ -66,6 +69,9 @@ class Dialect:
     self_handlers: bool
     unquote_path: bool
     negative_numbers: bool
+    text_files_are_utf8: bool
+    by_segment: bool
+    typed_by_annotation: bool
     files_without_name: bool
     body_before_middleware: bool
     first_name_wins: bool

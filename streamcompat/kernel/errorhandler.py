@@ -78,7 +78,7 @@ class ErrorHandler:
 
     def response(self, request: BaseRequest, exception: BaseException) -> object:
         """The response to an exception, or an awaitable of it."""
-        handler = self.lookup(exception)
+        handler = self._handler_of(request, exception)
         response = None
         try:
             if handler is not None:
@@ -88,6 +88,9 @@ class ErrorHandler:
         except Exception as error:
             return self.failed(request, error, handler)
         return response
+
+    def _handler_of(self, request: BaseRequest, exception: BaseException) -> Handler | None:
+        return self.lookup(exception)
 
     def call(self, handler: Handler, request: BaseRequest, exception: BaseException) -> object:
         """Calls a registered handler."""

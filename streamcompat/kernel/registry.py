@@ -50,14 +50,14 @@ class Registry(Registration, WebSocketSwitch):
     ) -> None:
         if getattr(handler, "is_websocket", False):
             self.websocket_enabled: bool = True
-        self.router.add(
+        self.router.register(
             uri if uri.startswith("/") else "/" + uri,
             methods,
             handler,
             options.host,
             self.strict_slashes if options.strict_slashes is None else options.strict_slashes,
             options.version,
-            options=replace(options, owner=options.owner or self),
+            replace(options, owner=options.owner or self),
         )
 
     def register_middleware(self, middleware: H, attach_to: str = "request") -> H:

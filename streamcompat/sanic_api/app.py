@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from enum import Enum
 from typing import Any, ClassVar, Self, overload
 
 from streamcompat.application import Application
+from streamcompat.asgi.app import ASGI
 from streamcompat.asgi.scope import Receive, Scope, Send
 from streamcompat.kernel.config import Config as KernelConfig
 from streamcompat.kernel.dialect import Dialect, told_apart
@@ -31,6 +33,7 @@ from streamcompat.serving.options import OF_PROCESS, RunOptions
 from streamcompat.serving.protocol import with_protocol
 from streamcompat.serving.running import RunningServer
 from streamcompat.serving.test_client import SocketTestClient
+from streamcompat_engine import Lifespan
 
 __all__ = ["Sanic", "compat"]
 
@@ -93,6 +96,7 @@ class Sanic(Hooked, TakesNamed, Registered, Application):
         if dumps is not None:
             encode_json_with(dumps)
         self._is_request_stream = is_request_stream
+        self._asgi = ASGI(self)
         self.go_fast: Callable[..., None] = self.run
         # ASGI servers ask whether this is a coroutine function; Python itself calls that of the class.
         vars(self)["__call__"] = self.asgi.__call__
@@ -127,6 +131,9 @@ class Sanic(Hooked, TakesNamed, Registered, Application):
             "method": request.method,
             "transport": request.transport,
         }
+
+    def _release(self) -> tuple[int, int]:
+        return self.dialect.release
 
     def use_dialect(self, dialect: Dialect) -> None:
         super().use_dialect(dialect)
@@ -192,9 +199,48 @@ class Sanic(Hooked, TakesNamed, Registered, Application):
         return self.asgi(*arguments) if arguments else self
 
     @property
+    def asgi(self) -> ASGI:
+        """The app for an ASGI 3 server, and for nothing else: `uvicorn module:app.asgi`. What is assigned to
+        it is ignored: in Sanic it told how the app is served."""
+        return self._asgi
+
+    @asgi.setter
+    def asgi(self, value: object) -> None:
+        pass
+
+    _listens_by_hand = False
+
+    def lifespan(self, access_log: bool | None = None) -> Lifespan:
+        return Lifespan() if self._listens_by_hand else super().lifespan(access_log)
+
+    async def _startup(self) -> None:
+        """Does nothing, for tests that call it before `_server_event`."""
+
+    async def _server_event(self, concern: str, action: str, loop: Any = None) -> None:
+        """Runs the listeners of one event, `init` or `shutdown`, `before` or `after`, for tests. A server
+        that is started between the first and the last of these events runs none."""
+        lifespan = super().lifespan()
+        self._listens_by_hand = (concern, action) != ("shutdown", "after")
+        events = {
+            ("init", "before"): lifespan.before_start,
+            ("init", "after"): lifespan.after_start,
+            ("shutdown", "before"): lifespan.before_stop,
+            ("shutdown", "after"): lifespan.after_stop,
+        }
+        await events[concern, action](loop or asyncio.get_running_loop())
+
+    @property
+    def test_client(self) -> SocketTestClient:
+        """A client for tests: `request, response = app.test_client.get("/")`; that of sanic_testing's
+        `TestManager(app)`, where there is one."""
+        return super().test_client if self._test_manager is None else self._test_manager.test_client
+
+    @property
     def asgi_client(self) -> SanicASGITestClient:
-        """A client for tests, whose methods are awaited."""
-        return SanicASGITestClient(self)
+        """A client for tests, whose methods are awaited; as `test_client`."""
+        return SanicASGITestClient(self) if self._test_manager is None else self._test_manager.asgi_client
+
+    _test_manager: Any = None
 
     @property
     def loop(self) -> Any:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from enum import Enum
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from streamcompat.kernel.dialect import Dialect
 from streamcompat.kernel.routes import blueprints as kernel
 from streamcompat.kernel.routes.blueprints import Blueprints
 from streamcompat.kernel.routes.endpoints import Host
-from streamcompat.kernel.routes.registration import Decorator, H, Registration
+from streamcompat.kernel.routes.registration import Decorator, ExceptionClasses, H, Registration
 from streamcompat.kernel.routes.signatures import options_of, takes_options
 from streamcompat.kernel.routes.views import Handler
 from streamcompat.sanic_api.blueprint_group import BlueprintGroup
 from streamcompat.sanic_api.dialect import SANIC
 from streamcompat.sanic_api.exceptions import SanicException
+from streamcompat.sanic_api.handlers import ErrorHandler
 from streamcompat.sanic_api.named import TakesNamed
 from streamcompat.sanic_api.overridden import warn_of_overridden
 from streamcompat.sanic_api.streaming import ListensAndRoutes
@@ -30,6 +31,8 @@ __all__ = ["Blueprint", "BlueprintGroup"]
 
 MIDDLEWARE_OF_ITS_ROUTES = (19, 12)
 """The release since which a blueprint's middleware runs for its own routes only."""
+_STATIC_TOO: Final = (20, 9)
+"""The release since which files are among these."""
 
 
 class Blueprint(ListensAndRoutes, kernel.Blueprint):
@@ -140,9 +143,27 @@ class Blueprint(ListensAndRoutes, kernel.Blueprint):
         if not isinstance(app, TakesNamed) or app.dialect.release < MIDDLEWARE_OF_ITS_ROUTES:
             super()._register_middleware(app)
             return
-        names = [f"{app.name}.{self.name}.{_name(route.handler)}" for route in self.routes]
+        names = self._route_names(app)
         for middleware, attach_to in self.middlewares:
-            app.register_named_middleware(middleware, names, attach_to)
+            app._register_named(middleware, names, attach_to)
+
+    def _register_exceptions(self, app: Registry) -> None:
+        if not isinstance(app, TakesNamed) or not isinstance(app.error_handler, ErrorHandler):
+            super()._register_exceptions(app)
+            return
+        names = self._route_names(app)
+        for exceptions, handler in self.exceptions:
+            for exception in _flat(exceptions):
+                app.error_handler.add_for(exception, handler, names)
+
+    def _route_names(self, app: TakesNamed) -> list[str]:
+        """The names of its routes, as `request.name` has them."""
+        prefix = f"{self.name}."
+        return [
+            f"{app.name}.{prefix}{(route.options.name or _name(route.handler)).removeprefix(prefix)}"
+            for route in self.routes
+            if not route.options.static or app.dialect.release >= _STATIC_TOO
+        ]
 
     def _add_signal(
         self,
@@ -166,6 +187,14 @@ class Blueprint(ListensAndRoutes, kernel.Blueprint):
     def add_websocket_route(self, handler: H, uri: str, **options: object) -> H:
         """As `websocket`, for a function that is there."""
         return self.websocket(uri, **options)(handler)
+
+
+def _flat(exceptions: Iterable[ExceptionClasses]) -> Iterator[type[BaseException]]:
+    for one in exceptions:
+        if isinstance(one, (tuple, list)):
+            yield from _flat(one)
+        else:
+            yield one
 
 
 def _name(handler: Handler) -> str:

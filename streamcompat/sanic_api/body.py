@@ -37,7 +37,7 @@ class StreamQueue(RequestStream):
         await self._exchange.drain()
         return await self._receive()
 
-    # Sanic's name for it since 18.12.
+    # Sanic's name for it since 19.3.
     read = get
 
     if not TYPE_CHECKING:

@@ -28,6 +28,9 @@ SANIC = Dialect(
     self_handlers=False,
     unquote_path=True,
     negative_numbers=False,
+    text_files_are_utf8=False,
+    by_segment=False,
+    typed_by_annotation=False,
     files_without_name=False,
     body_before_middleware=True,
     first_name_wins=False,
@@ -93,6 +96,9 @@ def _dialect(release: tuple[int, int]) -> Dialect:
             negative_numbers=since_19,
             files_without_name=since_19,
             unquote_path=release < (21, 3),
+            text_files_are_utf8=release >= (21, 3),
+            by_segment=release >= (21, 3),
+            typed_by_annotation=release >= (21, 9),
         )
     return _BY_RELEASE[release]
 

@@ -79,8 +79,11 @@ class BaseRenderer:
 
     @property
     def headers(self) -> dict[str, object]:
-        """The header fields of the exception."""
-        return dict(self.exception.headers) if isinstance(self.exception, HTTPException) else {}
+        """The header fields of the exception, without a type, which is that of the page."""
+        if not isinstance(self.exception, HTTPException):
+            return {}
+        fields = self.exception.headers.items()
+        return {name: value for name, value in fields if name.lower() != "content-type"}
 
     @property
     def status(self) -> int:

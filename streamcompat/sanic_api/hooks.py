@@ -260,7 +260,7 @@ class Hooked(App):
             endpoint, values = router.resolve(request.path, request.method, host)
             return _Found(endpoint, endpoint.call, (), values)
         if _takes(router.get) > 1:
-            route, handler, values = router.get(request.path, request.method, request.host)
+            route, handler, values = router.get(request.path, request.method, request.headers.get("host"))
             arguments: tuple[Any, ...] = ()
             uri = str(getattr(route, "uri", request.path))
         else:

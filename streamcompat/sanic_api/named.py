@@ -19,6 +19,7 @@ from streamcompat.kernel.routes.views import Handler
 __all__ = ["NamedMiddleware", "TakesNamed"]
 
 EVENTS: Final = ("request", "response")
+_OF_APP_SINCE: Final = (21, 3)
 
 
 class NamedMiddleware:
@@ -85,13 +86,21 @@ class TakesNamed(App):
         self, middleware: H, route_names: Collection[str], attach_to: str = "request"
     ) -> H:
         """Middleware of the routes with these names, `app.blueprint.handler`; it runs behind that of all
-        routes. ValueError: `attach_to` is neither `request` nor `response`."""
+        routes. Before 21.3 the names are without that of the app.
+
+        Raises: ValueError: `attach_to` is neither `request` nor `response`.
+        """
+        if self.dialect.release < _OF_APP_SINCE:
+            route_names = [f"{self.name}.{name}" for name in route_names]
+        self._register_named(middleware, route_names, attach_to)
+        return middleware
+
+    def _register_named(self, middleware: Handler, route_names: Collection[str], attach_to: str) -> None:
         self._named.add(middleware, route_names, attach_to)
         functions = self.request_middleware if attach_to == "request" else self.response_middleware
         last = self._before_named if attach_to == "request" else self._after_named
         if last not in functions:
             functions.append(last)
-        return middleware
 
     def register_middleware(self, middleware: H, attach_to: str = "request") -> H:
         super().register_middleware(middleware, attach_to)

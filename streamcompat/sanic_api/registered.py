@@ -88,6 +88,23 @@ class Registered(ListensAndRoutes, App):
         """Whether the app's server was told to stop, or does not run."""
         return not self.is_running
 
+    def url_for(self, view_name: str, **values: Any) -> str:
+        """As in the kernel; a name may begin with that of the app, and `_host` is the host of an external
+        URL, as in 21.x."""
+        host = values.pop("_host", None)
+        if host is not None:
+            values |= {"_external": True, "_server": host}
+        own = view_name.removeprefix(f"{self.name}.")
+        if own != view_name and not self._has_route(view_name):
+            if self._has_route(own) or own == "static":
+                view_name = own
+            elif own in self.router.routes_static_files:
+                view_name, values["name"] = "static", own
+        return super().url_for(view_name, **values)
+
+    def _has_route(self, view_name: str) -> bool:
+        return self.router.find_route_by_view_name(view_name, view_name)[0] is not None
+
     # Signals and listeners
 
     def register_listener(self, listener: H, event: str) -> H:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, parse_qsl
 
 from streamcompat.datastructures import File, RequestParameters
@@ -41,6 +41,10 @@ __all__ = [
 ]
 
 
+_NAMED_BY_ROUTE: Final = (20, 12)
+_NAMED_BY_SERVER: Final = (20, 6)
+
+
 class MatchedRoute:
     """A request's route, as Sanic since 21.3 shows it.
 
@@ -54,7 +58,7 @@ class MatchedRoute:
     __slots__ = ("ctx", "handler", "name", "path", "uri")
 
     def __init__(self, app: str, endpoint: Endpoint) -> None:
-        self.name: str = f"{app}.{endpoint.name}"
+        self.name: str = f"{app}.{endpoint.route_name}"
         self.uri: str = endpoint.uri
         self.path: str = endpoint.uri.removeprefix("/")
         self.handler: Handler = endpoint.handler
@@ -104,8 +108,13 @@ class Request(kernel.BaseRequest):
     @property
     def endpoint(self) -> str | None:
         """The handler's name behind those of its app and its blueprint, `app.blueprint.handler`, as in Sanic
-        since 19.3; `None` while no route is chosen."""
-        return None if self._endpoint is None else f"{self.app.name}.{self._endpoint.name}"
+        since 19.3; since 20.12 the name that the route was given, if it was. `None` while no route is
+        chosen."""
+        endpoint = self._endpoint
+        if endpoint is None:
+            return None
+        name = endpoint.name if self._dialect.release < _NAMED_BY_ROUTE else endpoint.route_name
+        return f"{self.app.name}.{name}"
 
     @property
     def route(self) -> MatchedRoute | None:
@@ -113,7 +122,7 @@ class Request(kernel.BaseRequest):
         endpoint = self._endpoint
         if endpoint is None:
             try:
-                endpoint, _ = self.app.router.resolve(self.path, self.method, self.host)
+                endpoint, _ = self.app.router.resolve(self.path, self.method, super().host)
             except self._dialect.base:
                 return None
         return MatchedRoute(self.app.name, endpoint)
@@ -225,6 +234,20 @@ class Request(kernel.BaseRequest):
         return str(self.forwarded.get("for", "")) or super().remote_addr
 
     @property
+    def scheme(self) -> str:
+        """`http`, `https`, or of a WebSocket's opening request `ws` or `wss`; what a trusted proxy says, by
+        `forwarded`, comes first."""
+        return str(self.forwarded.get("proto") or super().scheme)
+
+    @property
+    def host(self) -> str:
+        """The Host field, with the port if it has one; what a trusted proxy says, by `forwarded`, comes
+        first, and since 20.6 the name in SERVER_NAME before it. Routes go by the field itself."""
+        if self._dialect.release >= _NAMED_BY_SERVER:
+            return self._effective_host()
+        return str(self.forwarded.get("host") or super().host)
+
+    @property
     def server_name(self) -> str:
         """The name in SERVER_NAME, else that which a trusted proxy or the Host field says; in lower case."""
         return parse_host(self._effective_host())[0] or ""
@@ -233,8 +256,7 @@ class Request(kernel.BaseRequest):
     def server_port(self) -> int:
         """The port that a trusted proxy, SERVER_NAME or the Host field says, else that of the scheme."""
         port = self.forwarded.get("port") or parse_host(self._effective_host())[1]
-        scheme = self.forwarded.get("proto") or self.scheme
-        return int(port or (80 if scheme in ("http", "ws") else 443))
+        return int(port or (80 if self.scheme in ("http", "ws") else 443))
 
     @property
     def server_path(self) -> str:
@@ -245,13 +267,13 @@ class Request(kernel.BaseRequest):
         named = str(self.app.config.get("SERVER_NAME") or "")
         if named:
             return named.partition("//")[2].partition("/")[0] if "//" in named else named.partition("/")[0]
-        return str(self.forwarded.get("host") or self.host)
+        return str(self.forwarded.get("host") or super().host)
 
     def url_for(self, view_name: str, **values: Any) -> str:
         """The external URL of a handler, see `app.url_for`, by the names that the client used."""
         if self.app.config.get("SERVER_NAME"):
             return self.app.url_for(view_name, _external=True, **values)
-        scheme = str(self.forwarded.get("proto") or self.scheme)
+        scheme = self.scheme
         host, port = self._effective_host(), self.forwarded.get("port")
         if port and ":" not in host and port != (443 if scheme in ("https", "wss") else 80):
             host = f"{host}:{port}"

@@ -109,6 +109,12 @@ class HTTPResponse(Sendable, kernel.HTTPResponse):
         super().__init_subclass__(**options)
         warn_of_overridden(cls, "HTTPResponse")
 
+    def hides_type(self) -> bool:
+        return super().hides_type() or not versions.before(21, 3)
+
+    def type_of_nothing(self) -> str | None:
+        return None if not versions.before(19, 12) else super().type_of_nothing()
+
     def output(
         self, version: str = "1.1", keep_alive: bool = False, keep_alive_timeout: int | None = None
     ) -> bytes:

@@ -1,25 +1,99 @@
 """Sanic's router."""
 
-from typing import Any
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from inspect import Parameter as Argument
+from inspect import signature
+from typing import Any, Final
 
 from streamcompat.kernel.routes import router as kernel
+from streamcompat.kernel.routes.endpoints import RouteOptions
 from streamcompat.kernel.routes.parameters import REGEX_TYPES, Parameter
 from streamcompat.kernel.routes.router import Route, RouteDoesNotExist, RouteExists
+from streamcompat.kernel.routes.views import Handler
 from streamcompat.sanic_api.dialect import SANIC
 from streamcompat.sanic_api.overridden import warn_of_overridden
 
 __all__ = ["REGEX_TYPES", "Parameter", "Route", "RouteDoesNotExist", "RouteExists", "Router"]
 
+_OF_21: Final = ("stream", "unquote", "static", "version_prefix", "error_format")
+
 
 class Router(kernel.Router):
-    """The routes of one application."""
+    """The routes of one application.
+
+    A subclass may override `add`, with the arguments of any release, and `get`.
+    """
 
     def __init__(self) -> None:
         super().__init__(SANIC)
+        self._registered: RouteOptions | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         warn_of_overridden(cls, "Router")
+
+    def reset(self) -> None:
+        """Does nothing, for tests that call it: routes can be registered at any time."""
+
+    def register(
+        self,
+        uri: str,
+        methods: Collection[str] | None,
+        handler: Handler,
+        host: str | Iterable[str] | None,
+        strict_slashes: bool,
+        version: object,
+        options: RouteOptions,
+    ) -> None:
+        if type(self).add is Router.add:
+            super().register(uri, methods, handler, host, strict_slashes, version, options)
+            return
+        given: dict[str, Any] = {
+            "host": host,
+            "strict_slashes": strict_slashes,
+            "version": version,
+            "name": options.name,
+        }
+        given |= {name: getattr(options, name) for name in _OF_21}
+        takes = signature(self.add).parameters
+        if not any(one.kind is Argument.VAR_KEYWORD for one in takes.values()):
+            given = {name: value for name, value in given.items() if name in takes}
+        self._registered = options
+        try:
+            self.add(uri, methods, handler, **given)
+        finally:
+            self._registered = None
+
+    def add(
+        self,
+        uri: str,
+        methods: Collection[str] | None,
+        handler: Handler,
+        host: str | Iterable[str] | None = None,
+        strict_slashes: bool = False,
+        version: object = None,
+        name: str | None = None,
+        *,
+        options: RouteOptions | None = None,
+        **of_21: Any,
+    ) -> None:
+        """As in the kernel.
+
+        Args:
+            options: all that a decorator was told; by default those of the decorator that this is called for.
+            of_21: `stream`, `unquote`, `static`, `version_prefix` and `error_format`, in their place;
+                `ignore_body` has no effect.
+        Raises: as in the kernel; TypeError: another argument.
+        """
+        of_21.pop("ignore_body", None)
+        if unknown := sorted(of_21.keys() - set(_OF_21)):
+            raise TypeError(f"add() got an unexpected keyword argument {unknown[0]!r}")
+        changed = {key: value for key, value in {"name": name, **of_21}.items() if value is not None}
+        chosen = options or self._registered or RouteOptions()
+        if changed:
+            chosen = replace(chosen, **changed)
+        super().add(uri, methods, handler, host, strict_slashes, version, options=chosen)
 
     def get(self, request: Any, method: str | None = None, host: str | None = None) -> tuple[Any, ...]:
         """What answers a request, as the chosen release gives it: (handler, [], parameters, path of the
@@ -31,7 +105,7 @@ class Router(kernel.Router):
         if isinstance(request, str):
             endpoint, parameters = self.resolve(request, method or "GET", host)
             return endpoint, endpoint.handler, parameters
-        endpoint, parameters = self.resolve(request.path, request.method, request.host)
+        endpoint, parameters = self.resolve(request.path, request.method, request.headers.get("host"))
         found: tuple[Any, ...] = (endpoint.handler, [], parameters, endpoint.uri)
         release = self.dialect.release
         if release < (19, 3):

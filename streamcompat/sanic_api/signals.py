@@ -115,6 +115,9 @@ class Signals:
         self.of_requests: bool = False
         self._waiting: list[tuple[tuple[str, str, str], asyncio.Future[None]]] = []
 
+    def reset(self) -> None:
+        """Does nothing, for tests that call it: handlers can be registered at any time."""
+
     def add(
         self,
         handler: Callable[..., Any],

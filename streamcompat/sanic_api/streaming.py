@@ -6,6 +6,7 @@ The rule: spellings of all releases; each ends in what the shared decorators do.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from enum import Enum
 from functools import partial
 from inspect import Parameter
@@ -14,6 +15,7 @@ from typing import Any, Final
 from streamcompat.kernel.routes.endpoints import OF_DECORATORS, RouteOptions
 from streamcompat.kernel.routes.registration import GET, Decorator, H, Registration, view_methods
 from streamcompat.kernel.routes.signatures import options_of, takes_options
+from streamcompat.sanic_api import errorforms
 from streamcompat.sanic_api.exceptions import SanicException
 
 __all__ = ["ListensAndRoutes", "StreamRoutes"]
@@ -70,10 +72,21 @@ class StreamRoutes(Registration):
         )
 
         def register(handler: H) -> H:
-            self._add_route(handler, uri, methods, route_options)
+            self._add_route(handler, uri, methods, self._with_error_form(handler, route_options))
             return handler
 
         return register
+
+    def _with_error_form(self, handler: Callable[..., Any], options: RouteOptions) -> RouteOptions:
+        """The options; where they tell no form of error pages, an app of 21.9 or later takes that of the
+        handler's answers."""
+        if options.error_format not in (None, "auto") or self._release() < errorforms.SINCE:
+            return options
+        return replace(options, error_format=errorforms.of_handler(handler) or options.error_format)
+
+    def _release(self) -> tuple[int, int]:
+        """That of the app; the oldest where there is no app yet, on a blueprint."""
+        return (0, 0)
 
     @takes_options(options_of(route), *_ADD_ORDER, refuses=False)
     def add_route(self, handler: H, uri: str, **options: Any) -> H:

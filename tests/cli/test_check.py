@@ -85,7 +85,7 @@ def found(source: str, *others: str, version: tuple[int, int] = NOW) -> list[tup
         ("import threading\nthreading.Thread().isAlive()", "option", "threading.Thread.isAlive"),
         # Packages.
         ("from sanic_plugin_toolkit import SanicPlugin", "differs", "sanic_plugin_toolkit"),
-        ("from sanic_testing import TestManager", "differs", "sanic_testing"),
+        ("from sanic_testing import TestManager", "install", "sanic_testing"),
         ("from sanic_cors import CORS", "install", "sanic_cors"),
         ("import no_such_package_here.part", "install", "no_such_package_here"),
         # What cannot be parsed.
@@ -110,6 +110,14 @@ def test_what_is_found(source: str, kind: str, name: str) -> None:
         # By position as in each release, whatever its name.
         APP + "@app.listener('before_server_start')\ndef f(app, loop): pass",
         APP + "@app.middleware('request')\ndef f(request): pass\n@app.middleware\ndef g(request): pass",
+        APP
+        + "from sanic import Blueprint\nb = Blueprint('b')\n@b.middleware('request')\ndef f(request): pass",
+        APP + "from sanic import Blueprint\nb = Blueprint('b')\n@b.middleware\ndef f(request): pass",
+        APP + "app.register_blueprint(b, url_prefix='/x')\napp.router.get(request)",
+        "from sanic.testing import SanicTestClient\nSanicTestClient(None).get('/', headers={})",
+        "from mach9 import Blueprint\nb = Blueprint('b')\nb.middleware('request')(f)",
+        # What a mapping holds cannot be told.
+        "from sanic import Sanic\nSanic('a', **options)",
         APP + "app.run('127.0.0.1', 8000)\napp.run('127.0.0.1', 8000, True, workers=2)",
         APP + "app.add_websocket_route(f, '/feed')\napp.websocket('/x', 'a.example')(f)",
         APP + "def h(request):\n    return request.get('a', 1)",

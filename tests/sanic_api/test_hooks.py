@@ -380,3 +380,46 @@ def test_signals_of_requests_are_registered_before_the_app_is_served():
     blueprint.signal("http.lifecycle.request")(print)
     app.blueprint(blueprint)
     assert "handle" in vars(app)
+
+
+class Prefixed:
+    """Overrides of `Router.add` with the arguments of each time; each puts `/p` before the path."""
+
+    class Of05(Router):
+        def add(self, uri, methods, handler, host=None, strict_slashes=False):
+            super().add("/p" + uri, methods, handler, host, strict_slashes)
+
+    class Of08(Router):
+        def add(self, uri, methods, handler, host=None, strict_slashes=False, version=None, name=None):
+            return super().add("/p" + uri, methods, handler, host, strict_slashes, version, name)
+
+    class Of21(Router):
+        def add(self, uri, methods, handler, host=None, strict_slashes=False, stream=False, **rest):
+            return super().add(
+                "/p" + uri, methods, handler, host=host, strict_slashes=strict_slashes, stream=stream, **rest
+            )
+
+    class Any(Router):
+        def add(self, uri, *args, **kwargs):
+            super().add("/p" + uri, *args, **kwargs)
+
+
+@pytest.mark.parametrize("router", [Prefixed.Of05, Prefixed.Of08, Prefixed.Of21, Prefixed.Any])
+async def test_a_router_that_adds_in_its_own_way(router, caplog):
+    app = Sanic("app", router=router())
+    app.get("/a", name="given")(lambda request: text("a"))
+    app.post("/b", stream=True, body_limit=2)(lambda request: text(str(request.stream is not None)))
+    blueprint = Blueprint("blueprint", url_prefix="/in")
+    blueprint.get("/c", name="c")(lambda request: text("c"))
+    app.blueprint(blueprint)
+    assert (await ask(app, "GET", "/p/a")).text == "a"
+    assert (await ask(app, "POST", "/p/b", b"x")).text == "True"
+    assert (await ask(app, "GET", "/p/in/c")).text == "c"
+    assert (await ask(app, "GET", "/a")).status == 404
+    assert (app.url_for("given"), app.url_for("blueprint.c")) == ("/p/a", "/p/in/c")
+    assert not caplog.records
+
+
+def test_a_router_is_told_of_an_argument_that_there_is_not():
+    with pytest.raises(TypeError, match="unknown"):
+        Router().add("/", None, lambda request: text(""), unknown=1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 from streamcompat.datastructures import Headers, pairs
@@ -19,6 +19,7 @@ from streamcompat_engine import Exchange
 Fields = Sequence[tuple[bytes, bytes]]
 GivenHeaders = Mapping[str, object] | Iterable[tuple[str, object]] | None
 
+_BODILESS = frozenset({204, 304})
 # The engine sets the framing and keep-alive; these fields could contradict it.
 _ENGINE_FIELDS = frozenset({b"transfer-encoding", b"keep-alive"})
 
@@ -42,6 +43,10 @@ def _field(name: str, value: str) -> tuple[bytes, bytes]:
 @lru_cache(maxsize=256)
 def _content_type_only(content_type: str) -> Fields:
     return (_field("Content-Type", content_type),)
+
+
+UNTOLD: Final = str(b"text/plain", "ascii")
+"""The type of a response that was told none; another object than any text that an app may give."""
 
 
 class BaseHTTPResponse:
@@ -94,7 +99,7 @@ class BaseHTTPResponse:
         """The header fields for the engine, which adds the framing."""
         given = self._headers
         if not given:
-            if self.content_type is None or self.status == 304:
+            if self.content_type is None or (self.status in _BODILESS and self.hides_type()):
                 return ()
             return _content_type_only(self.content_type)
         fields = []
@@ -110,10 +115,15 @@ class BaseHTTPResponse:
             elif lower in _ENGINE_FIELDS or (lower == b"connection" and field[1].lower() == b"keep-alive"):
                 continue
             fields.append(field)
-        # RFC 9110 §15.4.5: a 304 describes no content of its own.
-        if not has_type and self.content_type is not None and self.status != 304:
-            fields.append(_field("Content-Type", self.content_type))
+        if has_type or self.content_type is None or (self.status in _BODILESS and self.hides_type()):
+            return fields
+        fields.append(_field("Content-Type", self.content_type))
         return fields
+
+    def hides_type(self) -> bool:
+        """Whether a response of this status, 204 or 304, goes without the type that it was not told by a
+        field."""
+        return self.status == 304  # RFC 9110 §15.4.5: it describes no content of its own
 
     def head_text(
         self,
@@ -156,7 +166,7 @@ class HTTPResponse(BaseHTTPResponse):
         body: object = None,
         status: int = 200,
         headers: GivenHeaders = None,
-        content_type: str | None = "text/plain",
+        content_type: str | None = UNTOLD,
         body_bytes: object = b"",
     ) -> None:
         # No call of super(), for speed: this runs for every response.
@@ -166,10 +176,16 @@ class HTTPResponse(BaseHTTPResponse):
         self._cookies = None
         if body is None:
             self.body: Any = body_bytes
+            if content_type is UNTOLD and not body_bytes:
+                self.content_type = self.type_of_nothing()
         elif body.__class__ is str:
             self.body = body.encode()
         else:
             self.body = to_bytes(body)
+
+    def type_of_nothing(self) -> str | None:
+        """The content type of a response that was told neither a body nor a type."""
+        return UNTOLD
 
 
 def redirect_headers(to: str, headers: GivenHeaders, safe: str | None) -> Mapping[str, object]:

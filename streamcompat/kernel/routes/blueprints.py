@@ -114,8 +114,7 @@ class Blueprint(Registration):
                 self._completed(route_options, options),
             )
         self._register_middleware(app)
-        for exceptions, handler in self.exceptions:
-            app.register_exception(exceptions, self._called_as_here(handler, app))
+        self._register_exceptions(app)
         for event, listeners in self.listeners.items():
             for listener in listeners:
                 app.register_listener(listener, event)
@@ -123,6 +122,10 @@ class Blueprint(Registration):
     def _register_middleware(self, app: Registry) -> None:
         for middleware, attach_to in self.middlewares:
             app.register_middleware(middleware, attach_to)
+
+    def _register_exceptions(self, app: Registry) -> None:
+        for exceptions, handler in self.exceptions:
+            app.register_exception(exceptions, self._called_as_here(handler, app))
 
     def _called_as_here(self, handler: Handler, app: Registry) -> Handler:
         """An exception handler that an app of the other flavour calls as this flavour does."""

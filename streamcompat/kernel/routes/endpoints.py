@@ -79,6 +79,7 @@ class Endpoint:
 
     Attributes:
         name: the handler's own, behind the name of its blueprint: `blueprint.handler`.
+        route_name: the same with the name that the route was given, if it was.
         request_stream: makes `request.stream`, with the API of the app's or blueprint's flavour.
         context, error_format: as the route's options.
     """
@@ -96,6 +97,7 @@ class Endpoint:
         "stream",
         "has_options",
         "name",
+        "route_name",
         "uri",
     )
 
@@ -109,7 +111,9 @@ class Endpoint:
         self.call: Handler = call
         self.uri: str = uri
         name = getattr(handler, "__name__", type(handler).__name__)
-        self.name: str = f"{options.prefix}.{name}" if options.prefix else name
+        prefix = f"{options.prefix}." if options.prefix else ""
+        self.name: str = prefix + name
+        self.route_name: str = prefix + (options.name or name).removeprefix(prefix)
         self.stream: bool = stream
         self.context: Mapping[str, object] | None = options.context
         self.error_format: str | None = options.error_format

@@ -13,7 +13,8 @@ from datetime import date
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-PARAMETER: Final = re.compile(r"<(.+?)>")
+PARAMETER: Final = re.compile(r"<((?:\(\?P<\w+>|(?!\(\?P<).)+?)>")
+"""A parameter; its expression may have named groups, `<ext:file\\.(?P<ext>txt|csv)>`."""
 
 TEXT = r"[^/]+"
 TEXT_OR_NOTHING = r"[^/]*"

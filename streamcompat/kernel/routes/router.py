@@ -29,6 +29,7 @@ from streamcompat.kernel.routes.parameters import (
     after_unquoting,
     parse_parameter_string,
 )
+from streamcompat.kernel.routes.segmented import as_sent, rank, typed, without_last
 from streamcompat.kernel.routes.views import CompositionView, Handler, marked_stream
 
 
@@ -50,6 +51,8 @@ class Route:
         implied: it differs from a registered route only in the slash at the end; a registered route of the
             same path replaces it.
         endpoints: by method; the key `None` stands for all other methods.
+        rank: routes with a lower one are tried first, and those with the same in their order.
+        literal: the path of a route without parameters.
 
     Args:
         unquotes: the values of parameters are percent-decoded, where the path is not.
@@ -61,6 +64,8 @@ class Route:
     # Group numbers are looked up, because a parameter's pattern may contain groups.
     fields: list[tuple[str, Callable[[str], object], int]]
     segments: list[Segment]
+    rank: tuple[object, ...]
+    literal: str
 
     def __init__(
         self,
@@ -84,6 +89,11 @@ class Route:
     def compile(self, dialect: Dialect) -> None:
         """Makes what matches paths, by the rules of a release."""
         uri = self.uri
+        if dialect.typed_by_annotation:
+            uri = typed(uri, self.handler)
+        if dialect.by_segment:
+            uri = as_sent(uri)
+        self.literal = uri
         self.parameters, self.patterns = [], []
         expression = ""
         end = 0
@@ -98,10 +108,21 @@ class Route:
             self.patterns.append(pattern)
             end = found.end()
         self.pattern = re.compile(expression + re.escape(uri[end:]))
+        groups = [self.pattern.groupindex[f"p{index}"] for index in range(len(self.parameters))]
+        if dialect.by_segment:
+            # The one group of an expression is the value.
+            groups = [
+                group + (re.compile(pattern).groups == 1)
+                for group, pattern in zip(groups, self.patterns, strict=True)
+            ]
         self.fields = [
-            (name, cast, self.pattern.groupindex[f"p{index}"])
-            for index, (name, cast) in enumerate(self.parameters)
+            (name, cast, group) for (name, cast), group in zip(self.parameters, groups, strict=True)
         ]
+        # As in the originals before 21.3, routes without a slash in any parameter's pattern are tried before
+        # the others, which include those with "[^/]".
+        self.rank = rank(uri) if dialect.by_segment else ("/" in "".join(self.patterns),)
+        last = without_last(uri) if dialect.by_segment else None
+        self._without_last = None if last is None else Route(last, None, self.handler, self.methods, dialect)
         self.segments = _segments(uri, self.patterns)
         self._longest_for_pattern, self._linear = linear_pattern(PARAMETER.split(uri)[::2], self.patterns)
 
@@ -111,17 +132,24 @@ class Route:
             if self._linear is not None and len(path) > self._longest_for_pattern:
                 texts = self._linear.fullmatch(path)
                 if texts is None:
-                    return None
+                    return self._match_without_last(path)
                 return {name: cast(text) for (name, cast), text in zip(self.parameters, texts, strict=True)}
             found = self.pattern.fullmatch(path)
             if found is None:
-                return None
+                return self._match_without_last(path)
             return {
                 name: found[group] if cast is str else cast(found[group]) for name, cast, group in self.fields
             }
         except ValueError:
             # "1.2.3" matches the pattern of a number but is not one.
             return None
+
+    def _match_without_last(self, path: str) -> dict[str, object] | None:
+        """The values where the last parameter is empty, for a release in which it may be."""
+        if self._without_last is None or not path.endswith("/"):
+            return None
+        values = self._without_last.match(path)
+        return None if values is None else {**values, self.parameters[-1].name: ""}
 
 
 Match = tuple[Endpoint, dict[str, object]]
@@ -133,16 +161,14 @@ class _Table:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.static: dict[str, dict[str | None, Endpoint]] = {}
-        # As in the originals, routes without a slash in any parameter's pattern are tried before the others,
-        # which include those with "[^/]".
-        early: list[Route] = []
-        late: list[Route] = []
+        ranked: list[Route] = []
         for route in routes:
             if not route.fields:
-                self.static[route.uri] = route.endpoints
+                self.static[route.literal] = route.endpoints
             else:
-                (late if "/" in "".join(route.patterns) else early).append(route)
-        self._index = Index((route, route.segments) for route in early + late)
+                ranked.append(route)
+        ranked.sort(key=lambda route: route.rank)
+        self._index = Index((route, route.segments) for route in ranked)
 
     def find(self, path: str, method: str) -> Match | None:
         """The first dynamic route that matches and has the method."""
@@ -236,6 +262,7 @@ class Router:
         host: str | Iterable[str] | None = None,
         strict_slashes: bool = False,
         version: object = None,
+        *,
         options: RouteOptions = RouteOptions(),
     ) -> None:
         """Adds a handler.
@@ -266,6 +293,19 @@ class Router:
                 self._add(_other_slash(uri), wanted, handler, one, options, implied=True)
         self._tables = None
 
+    def register(
+        self,
+        uri: str,
+        methods: Collection[str] | None,
+        handler: Handler,
+        host: str | Iterable[str] | None,
+        strict_slashes: bool,
+        version: object,
+        options: RouteOptions,
+    ) -> None:
+        """What an app calls: `add`, which a subclass may override."""
+        self.add(uri, methods, handler, host, strict_slashes, version, options=options)
+
     def _add(
         self,
         uri: str,
@@ -275,6 +315,8 @@ class Router:
         options: RouteOptions,
         implied: bool,
     ) -> None:
+        if self.dialect.typed_by_annotation:
+            uri = typed(uri, handler)
         new = Route(uri, host, handler, methods, self.dialect, options.unquote)
         new.implied = implied
         name = options.name or getattr(handler, "__name__", None)
@@ -424,13 +466,13 @@ class Router:
 
     def get(self, request: BaseRequest) -> tuple[Handler, list[object], dict[str, object], str]:
         """(handler, [], parameters, path of the route) for a request; raises as `resolve`."""
-        endpoint, parameters = self.resolve(request.path, request.method, request.host)
+        endpoint, parameters = self.resolve(request.path, request.method, request.headers.get("host"))
         return endpoint.handler, [], parameters, endpoint.uri
 
     def is_stream_handler(self, request: BaseRequest) -> bool:
         """Whether the request's route streams; False if no route matches."""
         try:
-            return self.resolve(request.path, request.method, request.host)[0].stream
+            return self.resolve(request.path, request.method, request.headers.get("host"))[0].stream
         except self.dialect.base:
             return False
 

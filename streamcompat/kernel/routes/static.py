@@ -17,7 +17,7 @@ from urllib.parse import unquote
 import anyio
 
 from streamcompat.kernel.dialect import Dialect
-from streamcompat.kernel.request.request import BaseRequest
+from streamcompat.kernel.request.request import DEFAULT_CONTENT_TYPE, BaseRequest
 from streamcompat.kernel.response.files import (
     ContentRange,
     FileResponse,
@@ -64,7 +64,7 @@ def file_handler(
             if since == headers["Last-Modified"] and "If-None-Match" not in request.headers:
                 file.close()
                 return dialect.response(status=304, headers=headers)
-        kind = content_type or guess_type(relative or root)[0] or "text/plain"
+        kind = _type_of(content_type or guess_type(relative or root)[0], dialect)
         segments: list[bytes | Range] = []
         status = 200
         if file.size is not None:
@@ -86,6 +86,16 @@ def file_handler(
         return dialect.response(status=status, headers=headers, content_type=kind, body_bytes=body)
 
     return static
+
+
+def _type_of(kind: str | None, dialect: Dialect) -> str:
+    """The content type that is sent for a type that was told or guessed."""
+    if not dialect.text_files_are_utf8:
+        return kind or "text/plain"
+    if kind is None:
+        return DEFAULT_CONTENT_TYPE
+    is_text = kind.startswith("text/") or kind == "application/javascript"
+    return f"{kind}; charset=utf-8" if is_text and "charset=" not in kind else kind
 
 
 def _asked_for(
