@@ -27,7 +27,7 @@ FIND_PYTHON = for name in python3 python3.13 python3.12 python3.11 python3.14 py
 	"$$name" $(IS_NEW_ENOUGH) 2>/dev/null && { echo "$$name"; break; }; \
 	done
 
-.PHONY: help setup run test test-all test-lowest test-newest test-browser test-frameworks test-servers test-proxies \
+.PHONY: help setup run test test-all test-lowest test-newest test-browser test-frameworks test-extensions test-servers test-proxies \
 	test-manifests test-distributed test-long audit fuzz soak lint format wheel docs release-check bench bench-scale bench-tls clean
 
 help:
@@ -38,6 +38,7 @@ help:
 	@echo "make test-lowest  run it with the lowest versions that pyproject.toml allows"
 	@echo "make test-newest  run it with the newest versions that there are"
 	@echo "make test-frameworks  test and serve applications of the frameworks that speak ASGI"
+	@echo "make test-extensions  run an app of old with the sanic-cors of its time"
 	@echo "make test-proxies  stream through HAProxy and nginx, and restart servers behind HAProxy; REQUESTS=100000 for more"
 	@echo "make test-manifests  check what the page on deployment has for Kubernetes and systemd"
 	@echo "make test-servers  run our apps behind uvicorn, hypercorn, granian and gunicorn: about ten minutes"
@@ -132,6 +133,13 @@ test-frameworks: $(READY)
 	PYTHONPATH=$(VENV)/frameworks $(BIN)/python -m pytest tests/testing/test_applications.py \
 		tests/testing/test_frameworks.py tests/testing/test_schemas.py tests/asgi_api/test_frameworks.py \
 		tests/asgi_api/test_starlette.py tests/porting/test_beside.py $(ARGS)
+
+# What these apps need, by its name of old; their own requirements would bring the original's release of Sanic.
+EXTENSIONS := sanic-cors==0.10.0.post3 sanic-plugins-framework==0.9.5
+test-extensions: $(READY)
+	@$(PIP) install --upgrade --no-deps --target $(VENV)/extensions $(EXTENSIONS) || { \
+		echo "cannot install the extensions: nothing was tested" >&2; exit 1; }
+	PYTHONPATH=$(VENV)/extensions $(BIN)/python -m pytest -rs tests/apps_of_old -k its_extension $(ARGS)
 
 # The programs are the system's. The ports are those of the page on deployment, so one run at a time.
 REQUESTS ?= 2000

@@ -9,12 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.apps_of_old.early import EARLY
-from tests.apps_of_old.oldapp import APPS_FOLDER, JSON, SANIC, OldApp, conversation
+from tests.apps_of_old.oldapp import APPS_FOLDER, JSON, SANIC, OldApp, conversation, preflight, put
 from tests.parity.originals import answers, record
 from tests.parity.originals.surface.cases import Case, chunked, form, get, multipart, post, request
 
 RECORDS = Path(__file__).with_name("records.json")
-
 
 APPS = [
     *EARLY,
@@ -252,7 +251,69 @@ APPS += [
         ),
         compat="21.12",
     ),
+    OldApp(
+        "team_21.py",
+        ("sanic-21.3.4",),
+        conversation(
+            get("/v1/api/people/1"),
+            get("/v1/api/people/called/Ann"),
+            get("/v1/api/people/called/Zoe"),
+            get("/v1/api/people/7"),
+            get("/v1/api/people/-7"),
+            request("DELETE", "/v1/api/people/1"),
+            get("/v1/api/people/born/2021-03-04"),
+            get("/api/teams/"),
+            get("/api/teams"),
+            get("/api/teams/red/cook"),
+            get("/api/teams/red/lead"),
+            get("/desk"),
+            get("/desk/window"),
+            put("/desk", b""),
+            get("/caf%C3%A9/cr%C3%A8me"),
+            get("/decoded/cr%C3%A8me"),
+            get("/files/a/b%20c"),
+            get("/files/"),
+            get("/where"),
+            get(
+                "/where", x_forwarded_for="192.0.2.7", x_forwarded_proto="https", x_forwarded_host="t.example"
+            ),
+            get("/away"),
+            get("/broken"),
+            get("/page"),
+            get("/started"),
+            get("/rows"),
+            chunked("/import", b"ab", b"cde"),
+            post("/import", b"x" * 70_000),
+        ),
+        compat="21.3",
+    ),
 ]
+
+OF_EXTENSIONS = [
+    OldApp(
+        "cors_20.py",
+        ("sanic-20.12.7",),
+        conversation(
+            get("/api/posts/"),
+            get("/api/posts/", origin="https://a.example"),
+            get("/api/posts/", origin="https://c.example"),
+            preflight("/api/posts/", "https://b.example", "GET"),
+            preflight("/api/posts/1", "https://b.example", "PUT", "x-token, content-type"),
+            preflight("/api/posts/1", "https://c.example", "PUT"),
+            request("DELETE", "/api/posts/1", origin="https://b.example"),
+            get("/api/posts/2", origin="https://a.example"),
+            get("/api/none", origin="https://a.example"),
+            get("/api/broken", origin="https://a.example"),
+            get("/open", origin="https://any.example"),
+            preflight("/open", "https://any.example", "POST"),
+            post("/open", b"x", origin="https://any.example"),
+            get("/closed", origin="https://a.example"),
+        ),
+        compat="20.12",
+        needs=("sanic-cors==0.10.0.post3", "sanic-plugins-framework==0.9.5"),
+    ),
+]
+"""Applications that need an extension."""
 
 OF_OLD_PYTHON = [
     OldApp(
@@ -289,9 +350,9 @@ def talk(
 def main() -> None:
     """Records what the originals answer."""
     kept = {}
-    for app in [*APPS, *OF_OLD_PYTHON]:
+    for app in [*APPS, *OF_OLD_PYTHON, *OF_EXTENSIONS]:
         for release in app.releases:
-            with record.original(release, str(APPS_FOLDER / app.path)) as address:
+            with record.original(release, str(APPS_FOLDER / app.path), app.needs) as address:
                 found = talk(address, app.said, record.PATIENCE, record.QUIET)
             kept[f"{app.path} {release}"] = dict(zip((one.name for one in app.said), found, strict=True))
     record.write(RECORDS, kept)

@@ -25,6 +25,7 @@ class OldApp(NamedTuple):
         said: the requests, in order.
         asyncio: it uses asyncio itself, so that it cannot run on trio.
         compat: the release that decides, where it is not 0.8.
+        needs: packages beside the original, as requirements.
     """
 
     path: str
@@ -32,10 +33,17 @@ class OldApp(NamedTuple):
     said: list[Case]
     asyncio: bool = False
     compat: str = "0.8"
+    needs: tuple[str, ...] = ()
 
 
 def conversation(*said: bytes) -> list[Case]:
     return [case(str(number), sent) for number, sent in enumerate(said)]
+
+
+def preflight(target: str, origin: str, method: str, fields: str | None = None) -> bytes:
+    """What a browser asks before it sends a request from another origin."""
+    asked = {} if fields is None else {"access_control_request_headers": fields}
+    return request("OPTIONS", target, origin=origin, access_control_request_method=method, **asked)
 
 
 def put(target: str, body: bytes, **headers: str) -> bytes:

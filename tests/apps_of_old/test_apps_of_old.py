@@ -7,11 +7,13 @@ driver.
 from __future__ import annotations
 
 import json
+import os
 import re
 import runpy
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,7 +22,15 @@ import pytest
 
 from streamcompat import aliases
 from streamcompat.sanic_api import compat
-from tests.apps_of_old.conversations import APPS, APPS_FOLDER, OF_OLD_PYTHON, RECORDS, OldApp, talk
+from tests.apps_of_old.conversations import (
+    APPS,
+    APPS_FOLDER,
+    OF_EXTENSIONS,
+    OF_OLD_PYTHON,
+    RECORDS,
+    OldApp,
+    talk,
+)
 from tests.support.commands import PATIENCE, serve_command
 from tests.support.servers import serve_app
 
@@ -77,6 +87,24 @@ def test_it_answers_as_the_original_did(old: OldApp, driver: str) -> None:
     for release in old.releases:
         recorded = RECORDED[f"{old.path} {release}"]
         assert timeless(found) == timeless(recorded), release
+
+
+@pytest.mark.parametrize("old", OF_EXTENSIONS, ids=[old.path for old in OF_EXTENSIONS])
+def test_it_answers_as_the_original_did_with_its_extension(old: OldApp) -> None:
+    for needed in old.needs:
+        name, _, version = needed.partition("==")
+        try:
+            found = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            pytest.skip(f"{name} is not installed: make test-extensions")
+        assert found == version
+    options = ("--alias", "--old-python", "--compat", old.compat)
+    env = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with serve_command(old.path, *options, cwd=APPS_FOLDER, env=env) as command:
+        said = talk(address(command.url), old.said, PATIENCE)
+    found_here = dict(zip((one.name for one in old.said), said, strict=True))
+    for release in old.releases:
+        assert found_here == RECORDED[f"{old.path} {release}"], release
 
 
 @pytest.mark.parametrize("old", OF_OLD_PYTHON, ids=[old.path for old in OF_OLD_PYTHON])

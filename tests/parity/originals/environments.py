@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from benchmarks.environments import Environment, original
@@ -17,18 +18,25 @@ LATER: Final = {
     ),
     "sanic-19.12.5": ("3.7", ["websockets==8.1", "multidict==5.0.0", "MarkupSafe<2"]),
     "sanic-20.12.7": ("3.8", ["websockets==9.1"]),
+    "sanic-21.3.4": ("3.8", ["websockets==8.1", "sanic-routing==0.6.2"]),
     "sanic-21.12.2": ("3.9", ["websockets==10.1"]),
 }
 """The Python of each later release, and packages that came with it; all with the ujson of 2016, so that JSON
 is compared with one encoder."""
 
 
-def environment(release: str) -> Environment:
-    """The environment of a release such as `sanic-0.5.4`; NoEnvironment where there is no Python for it."""
+def environment(release: str, needs: Sequence[str] = ()) -> Environment:
+    """The environment of a release such as `sanic-0.5.4`; NoEnvironment where there is no Python for it.
+
+    Args:
+        needs: requirements beside it, of one of `LATER`; the environment is another one then.
+    """
     name, _, version = release.partition("-")
     if release in LATER:
         python, beside = LATER[release]
-        return original(release, [f"{name}=={version}", "gunicorn<20.2", "ujson==1.35", *beside], python)
+        place = "-".join([release, *(one.partition("=")[0] for one in needs)])
+        wanted = [f"{name}=={version}", "gunicorn<20.2", "ujson==1.35", *beside, *needs]
+        return original(place, wanted, python)
     # Sanic's module for gunicorn cannot be imported without it.
     beside = ["gunicorn"] if name == "sanic" else []
     # What came before Sanic 0.7 makes a WebSocket in a way that ended with websockets 4.

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,9 +58,13 @@ def ask_all(address: tuple[str, int], cases: list[Case | Conversation]) -> list[
 
 
 @contextmanager
-def original(release: str, served: str) -> Iterator[tuple[str, int]]:
-    """An original that serves an application of `surface`, or a script; gives its address."""
-    made = environment(release)
+def original(release: str, served: str, needs: Sequence[str] = ()) -> Iterator[tuple[str, int]]:
+    """An original that serves an application of `surface`, or a script; gives its address.
+
+    Args:
+        needs: requirements of the script.
+    """
+    made = environment(release, needs)
     variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     variables |= {
         "PYTHONHASHSEED": "0",
