@@ -180,12 +180,10 @@ def alike(given: list[str], ours: Any, kind: str) -> int:
     every = {parameter.name for parameter in parameters}
     names = [argument.strip("*=") for argument in given]
     for index, (argument, name) in enumerate(zip(given, names, strict=True)):
-        if any_number and (argument.startswith("*") or index >= len(in_order)):
-            return len(given)
-        if argument.startswith("*") and not argument.startswith("**"):
-            return max(index, len(in_order))  # the original names no places from here on
-        if argument.startswith("**") or index >= len(in_order):
-            return index
+        if argument == "*args" and index == 0 and not any_number:
+            return len(in_order)  # the original names no places at all
+        if argument.startswith("*") or index >= len(in_order):
+            return len(given) if any_number else index
         here = in_order[index]
         if here != name and (name in every or here in names):
             return index

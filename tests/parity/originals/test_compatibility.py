@@ -100,6 +100,8 @@ def test_the_names_are_those_of_every_release(found: list[Name]) -> None:
         (["a", "d="], 2),
         (["a", "b=", "d="], 2),
         (["a", "*rest"], 1),
+        (["*args", "**kwargs"], 2),
+        (["**kwargs"], 0),
     ],
 )
 def test_arguments_by_position_are_counted(given: list[str], count: int) -> None:
