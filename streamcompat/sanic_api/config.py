@@ -75,11 +75,11 @@ class Config(kernel.Config):
         vars(self)["_converters"].append(converter)
 
     def load_environment_vars(self, prefix: str | None = None) -> None:
-        """Takes the environment's variables that begin with `prefix`; since 19.12 words such as `yes` and
+        """Takes the environment's variables that begin with `prefix`; since 19.3 words such as `yes` and
         `off` are truth values."""
         super().load_environment_vars(prefix)
         converters = list(vars(self)["_converters"])
-        if versions.chosen() >= (19, 12):
+        if versions.chosen() >= (19, 3):
             converters.insert(0, str_to_bool)
         prefix = prefix or SANIC_PREFIX
         for variable, text in os.environ.items():

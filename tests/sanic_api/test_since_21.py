@@ -366,3 +366,12 @@ async def test_static_files_say_that_text_is_utf8(tmp_path):
     assert await types() == wanted
     assert await types(content_type="text/x; charset=latin-1") == ["text/x; charset=latin-1"] * 4
     assert await types(content_type="text/x") == [f"text/x{utf8}"] * 4
+
+
+@pytest.mark.parametrize(
+    ("release", "value"), [("0.8", "yes"), ("18.12", "yes"), ("19.3", True), ("21.12", True)]
+)
+def test_words_in_the_environment_are_truth_values_since_19_3(release, value, monkeypatch):
+    monkeypatch.setenv("SANIC_WORD", "yes")
+    compat(release)
+    assert Sanic("app").config.WORD == value
