@@ -39,6 +39,11 @@ _IDLE: Final = frozenset({("threading", "wait"), ("thread", "_worker"), ("_threa
 """Modules and functions in which a thread waits: for a lock, or for a job in a pool of Python's or trio's."""
 
 
+def _threads() -> dict[int | None, threading.Thread]:
+    """The threads that Python started, by their numbers."""
+    return {thread.ident: thread for thread in threading.enumerate()}
+
+
 class Jumps:
     """The state of a clock that jumps.
 
@@ -54,7 +59,8 @@ class Jumps:
         self.callers: int = callers
         self.jobs = 0
         self.limiter: anyio.CapacityLimiter | None = None
-        self._known = frozenset(current_frames())
+        named = _threads()
+        self._known = {ident: named.get(ident) for ident in current_frames()}
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
@@ -67,9 +73,13 @@ class Jumps:
 
     def threads(self) -> list[tuple[str, str]]:
         """The module and the function that each thread executes, for the threads that were started since."""
-        ours = {threading.get_ident(), *self._known}
-        frames = current_frames().items()
-        codes = [frame.f_code for ident, frame in frames if ident not in ours]
+        ours, now, missing = threading.get_ident(), _threads(), object()
+        codes = [
+            frame.f_code
+            for ident, frame in current_frames().items()
+            # The system gives a new thread the number of one that has ended.
+            if ident != ours and self._known.get(ident, missing) is not now.get(ident)
+        ]
         return [(Path(code.co_filename).stem, code.co_name) for code in codes]
 
     def working(self, threads: list[tuple[str, str]]) -> bool:

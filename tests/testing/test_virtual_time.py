@@ -17,7 +17,7 @@ import anyio.to_thread
 import pytest
 
 from streamcompat.testing.assertions import run
-from streamcompat.testing.virtual_time import BlockingLoop
+from streamcompat.testing.virtual_time import BlockingLoop, Jumps
 
 BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 LONG = 3600.0
@@ -141,3 +141,28 @@ def test_time_stands_between_two_calls(backend: str) -> None:
         assert done == []
         loop.call(anyio.sleep, LONG + 1)
         assert done == ["later"]
+
+
+def test_a_thread_with_the_number_of_one_that_has_ended_is_another_one() -> None:
+    """The system gives numbers again: what it does must not pass for what was there before."""
+
+    def started() -> tuple[threading.Thread, threading.Event]:
+        over = threading.Event()
+        thread = threading.Thread(target=over.wait)
+        thread.start()
+        return thread, over
+
+    for _ in range(100):
+        first, over = started()
+        jumps = Jumps()
+        assert jumps.threads() == []
+        over.set()
+        first.join()
+        second, over = started()
+        found = jumps.threads()
+        over.set()
+        second.join()
+        assert len(found) == 1
+        if second.ident == first.ident:
+            return
+    pytest.skip("the system gave no number again")
