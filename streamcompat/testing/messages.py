@@ -17,6 +17,7 @@ _MOST: Final = 1024 * 1024
 _KEPT: Final = 1024 * 1024
 """Bytes of a request's body that are kept."""
 _END: Final = re.compile(rb"\r?\n\r?\n")
+_METHOD: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]*(?: |\Z)")
 _NO_BODY: Final = (204, 304)
 
 
@@ -106,6 +107,9 @@ class Messages:
                 self._request = None
 
     def _head(self) -> Part | None:
+        if not self._may_be_head():
+            self._reads = self._raw
+            return self._raw()
         found = _END.search(self._buffer)
         if found is None:
             return None
@@ -119,6 +123,13 @@ class Messages:
         else:
             self._after_request(first, fields, chunked)
         return Part("head", data, self._reads == self._size)
+
+    def _may_be_head(self) -> bool:
+        """Whether a head begins here. A peer of another protocol would wait for what is held back."""
+        line, end, _ = self._buffer.lstrip(b"\r\n").partition(b"\n")
+        if self._responses:
+            return line.startswith(b"HTTP/"[: len(line)])
+        return b" HTTP/" in line if end else _METHOD.match(line) is not None
 
     def _after_request(self, first: list[str], fields: dict[str, str], chunked: bool) -> None:
         method = first[0].upper() if first else ""

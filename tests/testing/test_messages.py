@@ -64,6 +64,24 @@ def test_responses(offsets: set[int]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("responses", "data"),
+    [
+        (True, b"SSH-2.0-OpenSSH_9.2\r\n"),
+        (True, b"220 mail.example ESMTP\r\n"),
+        (True, b"\x16\x03\x03\x00"),
+        (False, b"\x16\x03\x01\x02"),
+        (False, b"EHLO there\r\n"),
+        (False, b"GET /\r\n"),
+        (False, b'{"id": 1}\n'),
+    ],
+)
+def test_nothing_of_another_protocol_is_held_back(responses: bool, data: bytes) -> None:
+    messages = Messages(deque(), responses)
+    assert list(messages.feed(data)) == [Part("raw", data)]
+    assert list(messages.feed(b"more")) == [Part("raw", b"more")]
+
+
+@pytest.mark.parametrize(
     "data", [b"x" * 2_000_000, b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nno\r\nsize"]
 )
 def test_what_is_no_http_is_handed_on(data: bytes) -> None:
