@@ -121,6 +121,7 @@ def _check(
 
     def check() -> Failure | None:
         with CutServer(response) as server, Client(fetch, server, backend, patience) as client:
+            _check_value(client, response)
             return search(client)
 
     try:
@@ -129,6 +130,14 @@ def _check(
         raise ValueError(f"cannot tell whether {question} for {response!r}: {why}") from None
     if failure is not None:
         raise AssertionError(str(failure))
+
+
+def _check_value(client: Client, response: CannedResponse) -> None:
+    """Raises: Unusable: it gives no value, whatever the response is."""
+    whole = client.made(response)
+    if whole.value is None and not whole.error and response.body:
+        if whole.same(client.made(response.shortened(0))):
+            raise Unusable("it returns None, also for an empty body, so there is nothing to compare")
 
 
 def _outside_of_loops(check: Callable[[], Failure | None]) -> Failure | None:

@@ -228,6 +228,7 @@ async def test_an_asynchronous_client(backend: str) -> None:
     ("fetch", "why"),
     [
         (lambda url: 1, "made no request"),
+        (lambda url: [*read(url)].clear(), "returns None, also for an empty body"),
         (lambda url: urllib.request.urlopen("http://127.0.0.1:1/"), "made no request .*refused"),
         (lambda url: [collected(url), time.monotonic_ns()], "another value each time"),
         (lambda url: collected(url) and 1 / 0, "fails without cuts: ZeroDivisionError"),
