@@ -313,6 +313,19 @@ def test_a_server_whose_plain_answers_are_errors_cannot_be_judged() -> None:
             check_server(client)
 
 
+def test_a_server_that_answers_the_same_in_turns_cannot_be_judged() -> None:
+    def serve_in_turns(connection: socket.socket) -> None:
+        data = b""
+        while not data.endswith(b"close\r\n\r\n") and (more := connection.recv(65536)):
+            data += more
+        for status in (200, 503):
+            connection.sendall(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status)
+
+    with listening(serve_in_turns) as url, SocketClient(url, patience=PATIENCE) as client:
+        with pytest.raises(Unusable, match="answered with 200, and with 503"):
+            check_server(client)
+
+
 def test_what_is_said_is_told(lenient: str) -> None:
     with SocketClient(lenient, patience=PATIENCE) as client:
         said = said_to(client, SITE.head() + SITE.last(), PATIENCE)

@@ -170,6 +170,11 @@ def learnt(client: SocketClient, site: Site) -> tuple[Base, float]:
                 f"{client.address.url}: {what} is answered with {status}: give a --route that works"
             )
         found.append((status, len(heard.statuses) > 1))
+        if heard.statuses[1:2] not in ((), (found[0][0],)):
+            raise Unusable(
+                f"{client.address.url}: the same GET is answered with {found[0][0]}, and with "
+                f"{heard.statuses[1]} on a connection that was kept, so nothing can be compared with it"
+            )
     (get, keeps), (post, keeps_post) = found
     wait = min(max(_LEAST_WAIT, _WAIT_FACTOR * longest), client.patience)
     return Base(get, post, (keeps, keeps_post)), wait
