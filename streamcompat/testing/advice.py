@@ -100,6 +100,10 @@ PATTERN: Final = (
     "The cut is inside a sequence that the handler looks for in each piece. Look for it in the end of\n"
     "the piece before and the new piece together."
 )
+SIZE: Final = (
+    "A piece may be as large as the network delivers at once, or as small. Take a large piece as several\n"
+    "small ones, and let no limit depend on its size: limit the body as a whole."
+)
 UNREAD: Final = (
     "The handler stopped reading before the end of the body: one read gives what the network delivered\n"
     "at once. Read until the end: `None` (Sanic), `more_content: False` (Mach9)."
@@ -129,6 +133,8 @@ async def advise(runner: Runs, request: Request, original: Request, whole: Outco
     """
     if known := _of_error(whole, cut):
         return known
+    if whole.failed and not cut.failed and len(request.body) > _MOST:
+        return SIZE
     if not cut.failed and _read(cut) < min(_read(whole), len(request.body)):
         return UNREAD
     return await _Experiment(runner, request, original, whole.unsteady).result()
@@ -259,10 +265,12 @@ def _of_text(text: bytes, changes: set[int]) -> str:
     words = {at for at in range(1, len(text)) if text[at - 1 : at + 1].isalnum()}
     if changes <= words | inside:
         return WORD
+    line_ends = {at for at in range(1, len(text)) if text[at - 1 : at] == b"\n"}
+    if changes <= line_ends:  # it looks at how a piece ends
+        return PIECES
     edges = {at for at in range(1, len(text)) if any(map(_is_space, text[at - 1 : at + 1]))}
     if changes <= edges | inside:
         return SPACE
-    line_ends = {at for at in range(1, len(text)) if text[at - 1 : at] == b"\n"}
     if not changes & line_ends and words <= changes:
         return LINE
     return PIECES

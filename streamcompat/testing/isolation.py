@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import logging
 import os
 import threading
 import time
@@ -22,7 +23,8 @@ import anyio.to_thread
 from streamcompat.testing.client import Client
 from streamcompat.testing.connection import Connection, Stream
 from streamcompat.testing.counterexample import Counterexample, answer
-from streamcompat.testing.outcome import GLANCE, Outcome, Runner, Runs, decoded, read
+from streamcompat.testing.frames import Conversation
+from streamcompat.testing.outcome import FIELDS, GLANCE, Outcome, Runner, Runs, decoded, eventually, read
 from streamcompat.testing.wire import Cutter, Request
 from streamcompat_engine import ClientDisconnected
 
@@ -31,10 +33,21 @@ _WAIT: Final = 1.0
 """Seconds for which the first client waits for the second one's response before it goes on."""
 _ROUND: Final = 12
 """Requests before it is first counted what they leave: a pool of workers is full by then."""
-_ROUNDS: Final = (_ROUND, _ROUND, 4 * _ROUND, 16 * _ROUND)
+_ROUNDS: Final = (_ROUND, _ROUND, 4 * _ROUND, 8 * _ROUND, 8 * _ROUND)
 """Requests after which it is counted what they have left. Each round must have left something for each of its
 requests, so that a pool of 128 threads, or a history of the latest 128 requests, is full before the last one
-ends."""
+begins."""
+_MORE: Final = (800, 200)
+"""The same where memory alone has grown, so that a history of the latest thousand requests is full too."""
+_LEAST: Final = 512
+"""Bytes that each request must leave to count: an object with a few attributes, such as a session."""
+_LEAST_TALKING: Final = 16 * 1024
+"""The same for conversations: each wait for silence leaves timers, which asyncio drops by the hundred."""
+_LEAVING: Final = (
+    "            with client.connect() as connection:",
+    "                connection.send(request.head() + request.framed()[:-1])",
+    "                connection.disconnect()",
+)
 _BODY: Final = 32 * 1024
 """Bytes of a body that is large enough to be noticed if it is kept."""
 
@@ -53,21 +66,26 @@ async def together(runner: Runner, first: Request, second: Request) -> Counterex
             [await runner.run(first, [half]) for _ in range(2)],
             [await runner.run(second, [] if whole else [other_half]) for _ in range(2)],
         ]
-        if any(one.differences(again) for one, again in alone):
+        # A field may well say how many others there are.
+        steady = [replace(one, unsteady=frozenset({FIELDS})) for one, _ in alone]
+        if any(one.differences(again) for one, (_, again) in zip(steady, alone, strict=True)):
             return "the response differs each time"
-        both = await _in_turns(runner, first, second, whole)
-        for request, (expected, _), got in zip((first, second), alone, both, strict=True):
+        both = await _in_turns(runner, first, second, whole, [one.endless for one in steady])
+        for request, expected, got in zip((first, second), steady, both, strict=True):
             if expected.failed or got.status in _REFUSALS or not expected.differences(got):
                 continue
             return _mixed(request, expected, got, whole)
     return None
 
 
-async def _in_turns(runner: Runner, first: Request, second: Request, whole: bool) -> list[Outcome]:
+async def _in_turns(
+    runner: Runner, first: Request, second: Request, whole: bool, endless: Sequence[bool]
+) -> list[Outcome]:
     """The outcomes of two requests: the second is sent while only half of the first has arrived.
 
     Args:
         whole: the second is sent at once; otherwise its second half comes after the first's.
+        endless: whether the response to each is an event stream that does not end.
     """
     client = runner.client
     runner.begin()
@@ -76,7 +94,8 @@ async def _in_turns(runner: Runner, first: Request, second: Request, whole: bool
         await one.send(first.head() + first.body[:half])
         await other.send(second.head() + (second.body if whole else second.body[:other_half]))
         async with anyio.create_task_group() as group:
-            responses = [_Receiving(runner, one, first), _Receiving(runner, other, second)]
+            pairs = zip((one, other), (first, second), endless, strict=True)
+            responses = [_Receiving(runner, *pair) for pair in pairs]
             for response in responses:
                 group.start_soon(response.receive)
             if whole:
@@ -103,15 +122,16 @@ async def _in_turns(runner: Runner, first: Request, second: Request, whole: bool
 class _Receiving:
     """The response to one of two requests, while it is received."""
 
-    def __init__(self, runner: Runner, connection: Connection, request: Request) -> None:
+    def __init__(self, runner: Runner, connection: Connection, request: Request, endless: bool) -> None:
         self._patience = runner.client.patience
+        self._glance = GLANCE if endless else self._patience
         self._stream = Stream(connection, request.method, Cutter(()), False)
         self.response = self._stream.received
         self.endless = False
         self.done = anyio.Event()
 
     async def receive(self) -> None:
-        self.endless = await read(self._stream, GLANCE, self._patience)
+        self.endless = await read(self._stream, self._glance, self._patience)
         self.done.set()
 
 
@@ -215,53 +235,124 @@ def _descriptors() -> int:
         return 0
 
 
+@contextlib.contextmanager
+def _without_logs() -> Iterator[None]:
+    """Log nothing: what a test runner keeps of the app's messages is not the handler's."""
+    before = logging.root.manager.disable
+    logging.disable()
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
 async def leftovers(runner: InMemory, request: Request) -> Counterexample | str | None:
-    """Check whether each request leaves something in the process: memory, descriptors or threads."""
+    """Check whether each request leaves something in the process: memory, descriptors or threads; and those
+    of clients that leave before the end of their body."""
     sent = await _large(runner, request)
+    least = _LEAST_TALKING if isinstance(request, Conversation) else _LEAST
     client, keep = runner.client, runner.client.keep
     client.keep = False
     traced = tracemalloc.is_tracing()
     if not traced:
         tracemalloc.start()
     try:
-        with client.without_access_log(), _only_new_objects():
+        with client.without_access_log(), _without_logs(), _only_new_objects():
             await _idle(0)  # this and the first round make what is made once, such as a pool or a cache
-            await _round(runner, sent, _ROUND)
-            for times in _ROUNDS:
-                found = await _left(runner, sent, times)
-                if not found:
-                    return None
+            found, times = await _piled_up(_Sending(runner, sent, leaves=False, least=least))
+            leaves = not found and not isinstance(request, Conversation)
+            if leaves:
+                found, times = await _piled_up(_Sending(runner, sent, leaves=True, least=least))
     finally:
         client.keep = keep
         if not traced:
             tracemalloc.stop()
+    if not found:
+        return None
+    who = "request whose client leaves before its end" if leaves else "request"
     return Counterexample(
-        f"Each request leaves something in the process: {', '.join(found)}.",
+        f"Each {who} leaves something in the process: {', '.join(found)}.",
         sent if len(sent.body) <= len(request.body) else request,
         (),
-        tuple(f"{one} after {_ROUNDS[-1]} requests" for one in found),
-        "    from streamcompat.testing import Request, TestClient\n\n"
-        f"    request = {request!r}\n"
-        "    with TestClient(app) as client:\n"
-        f"        for _ in range({_ROUNDS[-1]}):\n"
-        "            client.send(request)  # look at the descriptors, threads and memory of the process",
+        tuple(f"{one} after {times} requests" for one in found),
+        "\n".join(
+            [
+                "    from streamcompat.testing import Request, TestClient",
+                "",
+                f"    request = {request!r}",
+                "    with TestClient(app) as client:",
+                f"        for _ in range({times}):",
+                *(_LEAVING if leaves else ["            client.send(request)"]),
+                "        # look at the descriptors, threads and memory of the process",
+            ]
+        ),
         "Close in `finally`, or by `with`, what a handler opens; keep nothing of a request in the module or\n"
         "the app, or drop the oldest.",
     )
 
 
-async def _left(runner: InMemory, request: Request, times: int) -> list[str]:
+@dataclass(frozen=True)
+class _Sending:
+    """What is sent again and again.
+
+    Attributes:
+        leaves: the client leaves before the end of the body.
+        least: bytes that each one must leave to count.
+    """
+
+    runner: InMemory
+    request: Request
+    leaves: bool
+    least: int
+
+    async def round(self, times: int) -> None:
+        """Send so many requests, one after the other."""
+        for _ in range(times):
+            if self.leaves:
+                await self._leave()
+            else:
+                await self.runner.run(self.request)
+
+    async def _leave(self) -> None:
+        client, request = self.runner.client, self.request
+        async with client.connect() as connection:
+            with contextlib.suppress(ClientDisconnected, TimeoutError):
+                await connection.send(request.head() + request.framed()[:-1])
+            connection.disconnect()
+            await eventually(lambda: all(one.ended for one in connection.exchanges), _WAIT)
+
+
+async def _piled_up(sending: _Sending) -> tuple[list[str], int]:
+    """What goes on growing, and after how many requests; nothing is found if it does not."""
+    await sending.round(_ROUND)
+    found: list[str] = []
+    times = 0
+    for times in _ROUNDS:
+        found = await _left(sending, times)
+        if not found:
+            return [], times
+    if not any("memory" in one for one in found) or len(found) > 1:
+        return found, times
+    for times in _MORE:
+        found = await _left(sending, times)
+        if not found:
+            break
+    return found, times
+
+
+async def _left(sending: _Sending, times: int) -> list[str]:
     """What so many requests leave in the process, beyond what it takes meanwhile without them."""
+    runner = sending.runner
     before, start = await _held(runner), time.monotonic()
-    await _round(runner, request, times)
+    await sending.round(times)
     grown = await _held(runner) - before
-    found = _each(grown, times, len(request.body))
+    found = _each(grown, times, sending.least)
     if found:
         # Other threads of the process, such as those of the app or of a test runner, allocate too.
         before, lasted = await _held(runner), time.monotonic() - start
         await _idle(lasted)
         alone = await _held(runner) - before
-        found = _each(_without(grown, alone), times, len(request.body))
+        found = _each(_without(grown, alone), times, sending.least)
     return found
 
 
@@ -283,10 +374,10 @@ async def _idle(seconds: float) -> None:
     await anyio.to_thread.run_sync(time.sleep, seconds)
 
 
-def _each(grown: _Held, times: int, size: int) -> list[str]:
-    """What has grown by one for each request, or by half of its body."""
+def _each(grown: _Held, times: int, least: int) -> list[str]:
+    """What has grown by one for each request, or by a few bytes."""
     found: list[str] = []
-    if grown.memory > times * max(size, 2048) // 2:
+    if grown.memory > times * least:
         found.append(f"{grown.memory // 1024} KiB of memory")
     if grown.descriptors >= times:
         found.append(f"{grown.descriptors} descriptors")
@@ -301,8 +392,3 @@ async def _large(runner: InMemory, request: Request) -> Request:
         return request
     large = replace(request, chunks=None, body=request.body * max(_BODY // len(request.body), 1))
     return request if (await runner.run(large)).failed else large
-
-
-async def _round(runner: InMemory, request: Request, times: int) -> None:
-    for _ in range(times):
-        await runner.run(request)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
+import time
 import zlib
 from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,6 +36,11 @@ _EVENTS: Final = 256 * 1024
 GLANCE: Final = 1.0
 """Seconds of an endless response to read, once it is known to be one."""
 _LONGEST_POLL: Final = 1.0
+_LONGEST_JUMP: Final = 60.0
+_MINUTES: Final = 10 * 60.0
+"""Seconds that a task may take to end after its request, if the clock jumps."""
+_JUMPING: Final = 5.0
+"""Real seconds for that."""
 _ENDLESS: Final = frozenset(
     {
         "text/event-stream",
@@ -46,7 +53,15 @@ _ENDLESS: Final = frozenset(
 """Content types of responses that may last until the client leaves."""
 _WORKERS: Final = 4
 """How many requests may each start a task for the life of the app, such as a worker on the first use."""
-_NOT_COMPARED: Final = frozenset({"date"})
+_OF_THE_MESSAGE: Final = frozenset(
+    {"server", "connection", "keep-alive", "transfer-encoding", "trailer", "content-length",
+     "content-encoding", "vary", "age", "expires", "retry-after"}
+)  # fmt: skip
+"""Fields of a response that say how and when it is sent, rather than what it says."""
+_MEASURES: Final = re.compile("time|timing|took|duration|elapsed|latency")
+"""In the name of a field: it tells how long a request took, and more pieces take longer."""
+FIELDS: Final = "fields"
+"""Stands for all fields of a response, where none is compared."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +80,8 @@ class Outcome:
         endless: the response is an event stream that ends only when the client leaves. Its body is how it
             began.
         violations: broken rules that hold for every handler, whatever its response.
-        unsteady: which of `body` and `effects` vary without cuts, and so are not compared.
+        unsteady: which of `body`, `effects` and the fields vary without cuts, and so are not compared;
+            `FIELDS` for all fields.
         observed: what the handler read is known.
     """
 
@@ -102,7 +118,36 @@ class Outcome:
             found.append(f"body: {shown(self.body)} and {shown(other.body)}")
         if self.effects != other.effects and "effects" not in self.unsteady:
             found.append(f"side effects: {list(self.effects)!r} and {list(other.effects)!r}")
+        if self.status == other.status < 400 and (names := self.other_fields(other)):
+            one, two = self._fields(), other._fields()
+            found += [f"{name}: {one.get(name, 'none')} and {two.get(name, 'none')}" for name in names]
         return found
+
+    def other_fields(self, other: Outcome) -> list[str]:
+        """The names of the compared fields that have another value, or that only one of the two has."""
+        if FIELDS in self.unsteady or self.headers == other.headers:
+            return []
+        one, two = self._fields(), other._fields()
+        names = sorted(one.keys() | two.keys())
+        return [name for name in names if name not in self.unsteady and one.get(name) != two.get(name)]
+
+    def _fields(self) -> dict[str, str]:
+        """Those of the response that are compared: what they say does not follow from the network."""
+        fields: dict[str, str] = {}
+        for name, value in self.headers:
+            if name in _OF_THE_MESSAGE or _MEASURES.search(name):
+                continue
+            fields[name] = f"{fields[name]}, {value}" if name in fields else value
+        return fields
+
+    def varies(self, other: Outcome) -> frozenset[str]:
+        """What is not the same in another outcome of the same request, so that it cannot be compared."""
+        found = {*self.unsteady, *self.other_fields(other)}
+        if self._other_body(other):
+            found.add("body")
+        if self.effects != other.effects:
+            found.add("effects")
+        return frozenset(found)
 
     def _other_body(self, other: Outcome) -> bool:
         if not (self.endless and other.endless):
@@ -346,11 +391,26 @@ class Runner:
             found.append("the handler keeps running after its response")
         if seen.spins:
             found.append("the handler reads for ever after the end of the body")
-        elif not found and not await eventually(lambda: not self._left(), patience):
+        elif not found and not await self._all_end():
             left = self._left()
         if seen.late_writes:
             found.append("wrote after the end of its response")
         return found, left
+
+    async def _all_end(self) -> bool:
+        """Whether the tasks of a request end in time. One that removes what has expired may take minutes, for
+        which only a clock that jumps waits."""
+        if await eventually(lambda: not self._left(), self.client.patience):
+            return True
+        end, stops, pause = anyio.current_time() + _MINUTES, time.monotonic() + _JUMPING, _LONGEST_POLL
+        while anyio.current_time() < end and time.monotonic() < stops:
+            begun = time.monotonic()
+            await anyio.sleep(pause)
+            if not self._left():
+                return True
+            jumps = time.monotonic() - begun < pause / 2
+            pause = min(2 * pause, _LONGEST_JUMP) if jumps else _LONGEST_POLL
+        return False
 
     def _left(self) -> list[str]:
         """The running tasks that did not exist before the request."""
@@ -362,14 +422,11 @@ class Runner:
         )
 
     def _outcome(self, response: Response, seen: Observed, violations: list[str], endless: bool) -> Outcome:
-        headers = [
-            (name, value) for name, value in response.headers.multi_items() if name not in _NOT_COMPARED
-        ]
         return Outcome(
             response.status,
             decoded(response),
             response.complete,
-            tuple(sorted(headers)),
+            fields_of(response),
             tuple(self.effects or ()),
             tuple(seen.pieces),
             self.failures.take(),
@@ -377,6 +434,11 @@ class Runner:
             endless,
             tuple(violations),
         )
+
+
+def fields_of(response: Response) -> tuple[tuple[str, str], ...]:
+    """The fields of a response without Date, sorted."""
+    return tuple(sorted(one for one in response.headers.multi_items() if one[0] != "date"))
 
 
 def may_be_endless(response: Response) -> bool:

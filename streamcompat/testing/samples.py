@@ -51,7 +51,7 @@ class Sample:
 # One of each kind, the plainest first.
 _PLAIN: Final = {
     "text": "aé€😀 plain text".encode(),
-    "lines": "one\ntwo é\r\n\r\nthree\n".encode(),
+    "lines": "one\ntwo é\r\n\r\nthre\u0301e\n".encode(),
     "json": r'{"name": "é \"quoted\"\n", "values": [1, -2, true, null]}'.encode(),
     "jsonlines": '{"a": "é"}\n[1, 2]\n3\n'.encode(),
     "form": b"a=b&c=%C3%A9",
@@ -65,6 +65,7 @@ _PLAIN: Final = {
 _FORMATS: Final = {
     "events": ("text/event-stream", 'data: {"a":\r\ndata: "é"}\r\n\r\ndata: end\r\n\r\n'.encode()),
     "csv": ("text/csv", 'a,"b ""c"""\r\n1,"two\nlines"\r\n'.encode("utf-8-sig")),
+    "xml": ("text/xml", '<a b="é">x &amp; y</a>'.encode()),
     "utf-16": ("text/plain; charset=utf-16le", "a é😀\r\n".encode("utf-16-le")),
     "base64": ("text/plain", b64encode("base64 é".encode())),
     "gzip": ("application/gzip", gzip.compress(b"packed, packed, packed\n", mtime=0)),

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, Protocol, TypeVar
 
+from streamcompat.testing import cuts as cutting
 from streamcompat.testing import invariants
 from streamcompat.testing.counterexample import Counterexample
 from streamcompat.testing.outcome import Outcome, Runs
@@ -39,9 +40,18 @@ LEFTOVERS: Final = "leftovers"
 INVARIANTS: Final = (ENDS, CUTS, MEMORY, DISCONNECT, TRUNCATION, TOGETHER, LEFTOVERS)
 
 _WAYS: Final = 40
-"""Ways of cutting each body that is tried first."""
-_FEW: Final = 12
+"""Ways of cutting each of the plainest bodies, which are tried first."""
+_PLAINEST: Final = 2
+_FEWER: Final = 16
+"""Ways of cutting each of the other bodies: the sharpest, and into single bytes."""
+_FEW: Final = 6
 """Ways of cutting each generated body; the user chooses the number of bodies."""
+_LONG: Final = 16 * 1024
+"""Bytes of a body that is sent at once, and then in pieces of `_PIECE`: a handler may have room for pieces of
+some size only."""
+_PIECE: Final = 256
+_REFUSED: Final = frozenset({401, 403, 404, 405, 409, 423, 425, 429, 503})
+"""Statuses that do not depend on a body alone."""
 _OF_BODIES: Final = frozenset({CUTS, TRUNCATION, MEMORY, TOGETHER})
 """The invariants that say nothing of a request without a body."""
 
@@ -189,6 +199,7 @@ class Search(Generic[R]):
         self._end = end
         self._violation: Counterexample | None = None
         self._taken: list[Sample] = []
+        self._declined: list[Sample] = []
         self._without_body = "it has no body"
 
     def learn(self, given: Sequence[Sample]) -> None:
@@ -206,6 +217,8 @@ class Search(Generic[R]):
                 break
             if outcome.failed:
                 found.refuses[sample.kind] = outcome.status
+                if outcome.status not in _REFUSED:
+                    self._declined.append(sample)
             else:
                 self._taken.append(sample)
         if any(sample is not EMPTY for sample in self._taken):
@@ -277,13 +290,16 @@ class Search(Generic[R]):
     def _cuts(self) -> Verdict:
         why = ""
         best: Pair | Counterexample | None = None
-        for sample in self._taken:
-            found = self._difference(sample.request(self._route))
+        for number, sample in enumerate(self._taken):
+            most = _WAYS if number < _PLAINEST else _FEWER
+            found = self._difference(sample.request(self._route), most)
             if isinstance(found, str):
                 why = found
             elif found is not None:
                 best = found
                 break
+        if best is None:
+            best = self._of_pieces()
         if best is None:
             best = self._generated(
                 [one for one in self._taken if one.has_strategy or one.kind == DESCRIBED] or self._taken
@@ -294,9 +310,23 @@ class Search(Generic[R]):
             best = self._loop.call(invariants.reduced, self._runner, best)
         return Verdict(CUTS, False, counterexample=best)
 
-    def _difference(self, request: Request, most: int = _WAYS) -> Pair | Counterexample | str | None:
+    def _difference(
+        self, request: Request, most: int, ways: Sequence[Sequence[int]] | None = None
+    ) -> Pair | Counterexample | str | None:
         self._in_time()
-        return self._loop.call(invariants.difference, self._runner, request, None, most)
+        return self._loop.call(invariants.difference, self._runner, request, ways, most)
+
+    def _of_pieces(self) -> Pair | Counterexample | None:
+        """What a long body in small pieces shows, or one that is refused as a whole and taken in pieces."""
+        first = self._taken[0].request(self._route)
+        long = replace(first, body=first.body * (_LONG // max(len(first.body), 1)))
+        tried = [(long, _PIECE)] if first.body else []
+        tried += [(sample.request(self._route), 1) for sample in self._declined if sample.body]
+        for request, size in tried:
+            found = self._difference(request, 1, [cutting.pieces_of(len(request.body), size)])
+            if found is not None and not isinstance(found, str):
+                return found
+        return None
 
     def _drawn(self, samples: Sequence[Sample]) -> st.SearchStrategy[Request]:
         """Requests with generated bodies of the samples' kinds, or parts of samples without a strategy."""

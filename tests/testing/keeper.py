@@ -126,8 +126,11 @@ def _add_sanic(app: Sanic, one: Animal) -> None:
         return sanic.stream(produce, headers=dict(one.headers), content_type=one.content_type)
 
 
-def _answer(returned: str | tuple[str, int]) -> tuple[str, int]:
-    """The text and the status."""
+Answer = str | tuple[str, int] | tuple[str, int, dict[str, str]]
+"""What a handler that does not stream returns: the text, the status and the fields."""
+
+
+def _answer(returned: Answer) -> tuple[Any, ...]:
     return returned if isinstance(returned, tuple) else (returned, 200)
 
 

@@ -11,16 +11,20 @@ import base64
 import binascii
 import csv
 import hashlib
+import html
 import io
 import itertools
+import os
 import re
 import struct
+import unicodedata
 from collections import Counter
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from streamcompat import text
 from streamcompat_engine import ClientDisconnected
-from tests.testing.keeper import INSIDE, Read, Write, animal, pieces
+from tests.testing.keeper import INSIDE, Answer, Read, Write, animal, pieces
 
 _KEPT: list[Any] = []
 _MOST = 64 * 1024
@@ -187,6 +191,47 @@ async def answers_with_another_status(read: Read) -> str | tuple[str, int]:
     return f"{next(_numbers)}", 200 if number < 2 else 202
 
 
+@animal(finds="cuts", advice="PIECES")
+async def tells_its_pieces_in_a_field(read: Read) -> Answer:
+    digests = [hashlib.sha1(piece).hexdigest() async for piece in pieces(read)]
+    return "stored", 201, {"X-Parts": str(len(digests))}
+
+
+@animal(finds="cuts", advice="PATTERN")
+async def tells_the_type_by_the_first_piece(read: Read) -> Answer:
+    first, size = b"", 0
+    async for piece in pieces(read):
+        first, size = first or piece, size + len(piece)
+    return str(size), 200, {"X-Type": "json" if first.startswith(b'{"') else "other"}
+
+
+@animal(finds="cuts", advice="SIZE")
+async def has_room_for_small_pieces(read: Read) -> str | tuple[str, int]:
+    size = 0
+    async for piece in pieces(read):
+        if len(piece) > 1000:
+            return "the piece is too large", 413
+        size += len(piece)
+    return str(size)
+
+
+@animal(streams=True, finds="cuts", advice="PATTERN")
+async def composes_characters_of_each_piece(read: Read, write: Write) -> None:
+    async for part in text.text(pieces(read)):
+        await write(unicodedata.normalize("NFC", part).encode())
+
+
+@animal(streams=True, finds="cuts", advice="PATTERN")
+async def unescapes_entities_of_each_piece(read: Read, write: Write) -> None:
+    async for piece in pieces(read):
+        await write(html.unescape(piece.decode("latin-1")).encode())
+
+
+@animal(finds="cuts", advice="PIECES")
+async def looks_for_a_line_end_at_the_end_of_each_piece(read: Read) -> str:
+    return str(sum([piece.endswith(b"\n") async for piece in pieces(read)]))
+
+
 # ---- broken: clients that leave, cut bodies, what stays ----
 
 
@@ -215,6 +260,42 @@ async def answers_with_what_it_got(read: Read) -> str | tuple[str, int]:
 async def keeps_a_record_of_each_request(read: Read) -> str:
     size = sum([len(piece) async for piece in pieces(read)])
     _KEPT.append(bytearray(_MOST))
+    return str(size)
+
+
+@animal(finds="leftovers")
+async def keeps_a_small_session(read: Read) -> str:
+    size = sum([len(piece) async for piece in pieces(read)])
+    _KEPT.append({"size": size, "number": next(_numbers), "history": [bytes(60) for _ in range(10)]})
+    return str(size)
+
+
+@animal(finds="leftovers")
+async def ends_its_session_only_at_the_end(read: Read) -> str:
+    """Who leaves before that leaves it behind."""
+    session = {"pieces": [bytes(100) for _ in range(8)]}
+    INSIDE.append(session)
+    size = sum([len(piece) async for piece in pieces(read)])
+    INSIDE.remove(session)
+    return str(size)
+
+
+class _File:
+    """Closed with its last reference, without a warning."""
+
+    def __init__(self) -> None:
+        self._number = os.open(os.devnull, os.O_WRONLY)
+
+    def __del__(self) -> None:
+        os.close(self._number)
+
+
+@animal(finds="leftovers")
+async def closes_its_file_only_at_the_end(read: Read) -> str:
+    file = _File()
+    INSIDE.append(file)
+    size = sum([len(piece) async for piece in pieces(read)])
+    INSIDE.remove(file)
     return str(size)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections import deque
+
+import pytest
 
 from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api.response import text
-from streamcompat.testing import Request, assert_isolated
+from streamcompat.testing import Request, assert_isolated, isolation
 
 
 class Keeps(logging.Handler):
@@ -36,3 +40,33 @@ def test_what_is_kept_of_the_access_log_is_not_the_handlers() -> None:
     finally:
         app.access_log.removeHandler(keeps)
         app.access_log.setLevel(level)
+
+
+@pytest.mark.parametrize(
+    ("most", "leaves", "told"),
+    [
+        (None, "nobody", "Each request leaves something in the process: "),
+        (None, "only who leaves", "Each request whose client leaves before its end leaves something"),
+        (40, "nobody", ""),
+    ],
+)
+def test_small_objects_count_where_they_go_on_piling_up(
+    most: int | None, leaves: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With fewer requests than usual: a history of the latest forty is full before the last of them."""
+    monkeypatch.setattr(isolation, "_ROUNDS", (6, 6))
+    monkeypatch.setattr(isolation, "_MORE", (30, 10))
+    app = Sanic("keeps", load_env=False)
+    kept: deque[list[bytes]] = deque(maxlen=most)
+
+    @app.post("/", stream=True)
+    async def answer(request):
+        kept.append([bytes(100) for _ in range(8)])
+        while await request.stream.get() is not None:
+            pass
+        if leaves != "nobody":
+            kept.pop()
+        return text("ok")
+
+    with pytest.raises(AssertionError, match=told) if told else contextlib.nullcontext():
+        assert_isolated(app, Request("POST", "/", body=b"abc"))

@@ -283,6 +283,39 @@ def test_a_route_that_answers_nothing_is_not_checked(url: str) -> None:
     assert not found.takes and found.refuses == {"text": 0}
 
 
+def test_a_field_that_depends_on_the_cuts_is_found() -> None:
+    def tells_its_pieces(connection: socket.socket) -> None:
+        got = read_request(connection)
+        if got is not None:
+            head = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Pieces: %d\r\n" % len(got.pieces)
+            connection.sendall(head + b"Connection: close\r\n\r\n")
+
+    with listening(tells_its_pieces) as url:
+        found = verdicts(probed(url, "any"))[CUTS]
+    assert found.counterexample is not None
+    assert found.counterexample.differences == ("x-pieces: 1 and 2",)
+    assert "assert cut.headers.get('x-pieces') == whole.headers.get('x-pieces')" in str(found.counterexample)
+
+
+def test_a_server_that_stops_answering_is_found_with_a_program_that_runs() -> None:
+    def answers_get_alone(connection: socket.socket) -> None:
+        got = read_request(connection)
+        if got is not None and got.method == "GET":
+            connection.sendall(answer(200, b""))
+        else:
+            connection.recv(1)
+
+    with listening(answers_get_alone) as url, SocketClient(url, patience=0.3) as client:
+        (found,) = probe_server(client, routes=["POST /any"], samples=[TEXT], examples=1).routes
+        example = verdicts(found)[ENDS].counterexample
+        assert example is not None
+        program = example.as_test("it", "").replace("SocketClient(", "SocketClient(patience=0.3, url=")
+        names: dict[str, Callable[[], None]] = {}
+        exec(program, names)
+        with pytest.raises(AssertionError, match="answers nothing"):
+            names["test_it"]()
+
+
 def test_the_reports_are_those_of_apps(url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     body = tmp_path / "body.txt"
     body.write_bytes(b"ab")

@@ -86,6 +86,8 @@ QUICK = (
     "reads_frames_over_pieces",
     "prefetches_one_piece",
     "remembers_the_latest_hundred",
+    "names_each_request_in_a_field",
+    "removes_what_has_expired",
 )
 """The sound ones that `make test` looks at; the long test looks at all, and at length."""
 TELLING = (
@@ -95,6 +97,8 @@ TELLING = (
     "decodes_utf16_big_endian",
     "answers_with_another_status",
     "never_releases_its_lock",
+    "tells_its_pieces_in_a_field",
+    "closes_its_file_only_at_the_end",
 )
 """Broken ones that `make test` looks at beside the first of each kind: an experiment tells what they do."""
 DEAR = (
@@ -104,6 +108,9 @@ DEAR = (
     "waits_for_the_end_of_a_line",
     "takes_half_an_end_for_a_line_end",
     "gunzips_and_keeps_what_follows",
+    "keeps_a_record_of_each_request",
+    "keeps_a_small_session",
+    "ends_its_session_only_at_the_end",
 )
 """Broken ones that only the long test looks at."""
 

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from streamcompat import text
 from streamcompat_engine import ClientDisconnected
-from tests.testing import formats, habits, slips, strangers
+from tests.testing import formats, habits, records, slips, strangers
 from tests.testing.keeper import (
     FLAVOURS,
     INSIDE,
@@ -39,6 +39,7 @@ __all__ = [
     "formats",
     "habits",
     "mach9_zoo",
+    "records",
     "sanic_zoo",
     "slips",
     "strangers",

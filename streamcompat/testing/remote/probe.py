@@ -16,7 +16,7 @@ from urllib.parse import quote
 from streamcompat.testing import cuts as cutting
 from streamcompat.testing import invariants
 from streamcompat.testing.counterexample import Counterexample, reproduced
-from streamcompat.testing.outcome import Outcome, decoded
+from streamcompat.testing.outcome import FIELDS, Outcome, decoded, fields_of
 from streamcompat.testing.preparation import Step, prepared
 from streamcompat.testing.reduction import Pair
 from streamcompat.testing.remote.client import Answer, NoResponse, SocketClient, Unreachable
@@ -107,6 +107,7 @@ def outcome_of(answer: Answer) -> Outcome:
         response.status,
         decoded(response),
         response.complete,
+        fields_of(response),
         endless=answer.endless,
         violations=(answer.fault,) if hangs else (),
         error=answer.fault if answer.closed else "",
@@ -241,6 +242,11 @@ def _elsewhere(found: Counterexample, url: str) -> Counterexample:
 class _RemoteSearch(Search[RemoteRunner]):
     """The search on a route of a server."""
 
+    def _broken(self, request: Request, outcome: Outcome) -> Counterexample:
+        found = super()._broken(request, outcome)
+        program = _program(request, "answer = client.ask(request)", "assert not answer.fault, answer.fault")
+        return replace(found, reproduce=program)
+
     def _cuts(self) -> Verdict:
         verdict = super()._cuts()
         if verdict.holds:
@@ -303,8 +309,8 @@ async def _shows_again(runner: RemoteRunner, pair: Pair) -> bool:
 async def _steady(runner: RemoteRunner, request: Request, cuts: Sequence[int] = ()) -> Outcome | None:
     """The outcome of a request, without what varies by itself; `None` if its status does."""
     whole, again = await runner.run(request, cuts), await runner.run(request, cuts)
-    if whole.body != again.body:
-        whole = replace(whole, unsteady=frozenset({"body"}))
+    # A field may well say how many requests there were, or how many there are now.
+    whole = replace(whole, unsteady=whole.varies(again) | {FIELDS})
     return None if whole.differences(again) else whole
 
 
