@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import mmap
 import os
 import select
 import signal
@@ -94,10 +95,10 @@ def serve(command: CommandOptions, again: Again, config: ServerConfig, inherited
             importlib.import_module(name)
     stop: list[int] = []
     with contextlib.ExitStack() as stack:
-        watcher = stack.enter_context(_watching(folders, command))
+        served = _Served()
+        watcher = stack.enter_context(_watching(folders, command, served))
         sockets = stack.enter_context(bound_sockets(config))
         stack.enter_context(_handling(lambda number, frame: stop.append(number)))
-        served = _Served()
         stack.callback(served.stop)
         if not _supervise(served, watcher, stop):
             return 0
@@ -145,10 +146,24 @@ def _supervise(served: _Served, watcher: int, stop: Sequence[int]) -> bool:
 
 
 class _Served:
-    """The process that serves."""
+    """The process that serves. Its number is in memory that forks of this process share."""
 
     def __init__(self) -> None:
-        self._pid: int | None = None
+        self._shared = mmap.mmap(-1, 8)
+
+    @property
+    def _pid(self) -> int | None:
+        return int.from_bytes(self._shared[:8], "big") or None
+
+    @_pid.setter
+    def _pid(self, pid: int | None) -> None:
+        self._shared[:8] = (pid or 0).to_bytes(8, "big")
+
+    def end_orphan(self) -> None:
+        """Asks it to stop, from another process than its parent, which is dead."""
+        if (pid := self._pid) is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
 
     def start(self) -> bool:
         """Forks it; returns whether this is the fork."""
@@ -193,7 +208,7 @@ class _Served:
 
 
 @contextlib.contextmanager
-def _watching(folders: Sequence[str], command: CommandOptions) -> Iterator[int]:
+def _watching(folders: Sequence[str], command: CommandOptions, served: _Served) -> Iterator[int]:
     """A process that watches the folders; for each change the descriptor has a line, a JSON list of paths."""
     reads, writes = os.pipe()
     parent = os.getpid()
@@ -202,7 +217,7 @@ def _watching(folders: Sequence[str], command: CommandOptions) -> Iterator[int]:
         os.close(reads)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: it is our parent that ends us
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        _watch(folders, command, writes, parent)
+        _watch(folders, command, served, writes, parent)
     os.close(writes)
     try:
         yield reads
@@ -213,7 +228,9 @@ def _watching(folders: Sequence[str], command: CommandOptions) -> Iterator[int]:
             os.waitpid(pid, 0)
 
 
-def _watch(folders: Sequence[str], command: CommandOptions, writes: int, parent: int) -> Never:
+def _watch(
+    folders: Sequence[str], command: CommandOptions, served: _Served, writes: int, parent: int
+) -> Never:
     try:
         from watchfiles import DefaultFilter, watch
 
@@ -230,6 +247,7 @@ def _watch(folders: Sequence[str], command: CommandOptions, writes: int, parent:
             raise_interrupt=False,
         ):
             if os.getppid() != parent:
+                served.end_orphan()
                 break
             if changes or not began:
                 began = True

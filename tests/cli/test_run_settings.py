@@ -227,6 +227,25 @@ def test_what_is_read_again_when_files_change(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+@needs_watchfiles
+def test_nobody_serves_once_the_parent_was_killed(tmp_path: Path) -> None:
+    """As an editor stops what it has started."""
+    (tmp_path / "app.py").write_text(APP)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamcompat", "run", "app.py", "--port", "0", "--reload"],
+        cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        assert "listening on" in process.stdout.readline()
+        process.kill()
+        # The end of the pipe: each process that has it is gone.
+        assert process.communicate(timeout=PATIENCE)[0] == ""
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def processor_time(pid: int) -> float:
     """Seconds that a process, its children and those before them have used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

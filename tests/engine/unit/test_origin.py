@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamcompat_engine import Limits, Origins, Timeouts
+from streamcompat_engine import Limits, Origins, Timeouts, checked_prefix
 from streamcompat_engine.events import RequestHead, RequestReceived
 from tests.support.wire import connect
 
@@ -142,6 +142,14 @@ def test_the_prefix_and_the_client_are_told_with_the_head():
     assert (star.prefix, star.raw_path) == (b"", b"*")
     with pytest.raises(ValueError, match="'shop' is not a prefix of paths"):
         Origins(root_path="shop")
+
+
+@pytest.mark.parametrize("segment", [".", "..", "%2e", "%2E%2e", ".%2E", "%2e."])
+def test_a_prefix_has_no_segment_by_which_a_client_goes_up(segment):
+    for prefix in (f"/{segment}", f"/a/{segment}/b", f"/{segment}/b"):
+        with pytest.raises(ValueError, match="is not a prefix of paths"):
+            Origins(root_path=prefix)
+    assert checked_prefix(f"/a{segment}/{segment}b/...") == f"/a{segment}/{segment}b/..."
 
 
 def test_a_long_list_is_read_from_its_end_and_no_further():
