@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import subprocess
 import tomllib
 from pathlib import Path
@@ -16,6 +17,7 @@ from streamcompat.cli import settings
 from streamcompat.cli.command import main
 from streamcompat.cli.errors import CommandError
 from streamcompat.cli.settings import SETTINGS, Given, gathered, printed
+from streamcompat.serving import options as run_options
 from streamcompat.serving.options import RunOptions
 
 APP = """
@@ -398,3 +400,27 @@ def test_a_shell_completes_each_option(
         [shell, "-c", ASK[shell]], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=True
     )
     assert done.stdout.split() == ["asyncio", "anyio"]
+
+
+def test_what_cannot_be_listened_on_is_called_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "app.py").write_text(APP.replace(", workers=2", ""))
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*__import__("sys").path])
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+        port = str(taken.getsockname()[1])
+        for words, message in (
+            (("--uds", "dangling"), "cannot listen on dangling: the path is a file that is not a socket\n"),
+            (("--fd", str(datagrams.fileno())), f"cannot listen on descriptor {datagrams.fileno()}: "),
+            (
+                ("--port", "0", "--metrics-host", "[127.0.0.1]", "--metrics-port", port),
+                f":{port} for metrics: ",
+            ),
+            (("--port", port), f"127.0.0.1:{port} is in use: choose another port"),
+        ):
+            assert main(["run", "app.py", "--ignore-run", *words]) == 3
+            assert message in capsys.readouterr().err, words
+        run_options._socket_of(datagrams.detach()).close()
+        run_options._socket_of.cache_clear()
