@@ -219,8 +219,7 @@ def _run(arguments: argparse.Namespace) -> int:
     _prepare(app, options)
     config = _config(app, options)
     if arguments.check:
-        _release(config)
-        print(f"{_shown(command)} can be served")
+        _checked(config, _shown(command))
         return 0
     _run_here(app, config, options, command, arguments.inspect)
     return 0
@@ -248,16 +247,16 @@ def _inspect_url(arguments: argparse.Namespace, given: Given) -> None:
     _prepare(app, options)
     config = _config(app, options)
     if arguments.check:
-        _release(config)
-        print(f"{arguments.url} can be served")
+        _checked(config, arguments.url)
         return
     print(f"every request is handed on to {arguments.url}", flush=True)
     _run_here(app, config, options, command, arguments.inspect)
 
 
-def _release(config: ServerConfig) -> None:
+def _checked(config: ServerConfig, what: str) -> None:
     for sock in config.sockets:
         sock.close()
+    print(f"{what} can be served")
 
 
 def _run_here(
