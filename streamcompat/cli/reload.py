@@ -107,7 +107,9 @@ def serve(command: CommandOptions, again: Again, config: ServerConfig, inherited
     for name in again.of_file:
         os.environ.pop(name, None)
     try:
-        return again.carry_out(["run", *_before_dashes(again.argv, ["--no-reload", *numbers])])
+        # Nobody who saves a file waits for load balancers.
+        words = ["--drain=0", *_before_dashes(again.argv, ["--no-reload", *numbers])]
+        return again.carry_out(["run", *words])
     finally:
         parents.pop_all()
 
