@@ -287,6 +287,8 @@ def test_so_it_is_whatever_is_written(folder: Path, arguments: tuple[str, ...]) 
     assert ended.stderr.splitlines()[-1] == UNWRITABLE
 
 
+@pytest.mark.long
+@needs_full
 def test_an_unbuffered_output_that_cannot_be_written_is_told_too(folder: Path) -> None:
     with open("/dev/full", "w") as full:
         ended = subprocess.run(
@@ -301,8 +303,15 @@ def test_an_unbuffered_output_that_cannot_be_written_is_told_too(folder: Path) -
     assert (ended.returncode, ended.stderr.count("\n")) == (3, 1)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell of POSIX")
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize(
+    "closed",
+    [
+        pytest.param(">&-", marks=pytest.mark.long),
+        pytest.param("2>&-", marks=pytest.mark.long),
+        "<&- >&- 2>&-",
+    ],
+)
 def test_closed_standard_streams_are_not_taken_by_sockets(folder: Path, closed: str) -> None:
     """libuv ends a process in which one has such a number; and what is printed would go to a client."""
     (folder / "own.py").write_text(
@@ -320,7 +329,10 @@ def test_closed_standard_streams_are_not_taken_by_sockets(folder: Path, closed: 
 
 @pytest.mark.parametrize(
     ("option", "last"),
-    [((), "streamcompat: interrupted at slow.py:2"), (("--traceback",), "KeyboardInterrupt")],
+    [
+        ((), "streamcompat: interrupted at slow.py:2"),
+        pytest.param(("--traceback",), "KeyboardInterrupt", marks=pytest.mark.long),
+    ],
 )
 def test_ctrl_c_while_the_app_is_imported_is_one_line(
     folder: Path, option: tuple[str, ...], last: str
