@@ -271,8 +271,9 @@ def test_files_without_any_sanic_do_not_fail_the_check(
     ids=["elif", "and", "texts"],
 )
 def test_a_file_that_is_nested_deeply_stops_nobody(
-    tree: Path, capsys: pytest.CaptureFixture[str], source: str
+    tree: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
+    monkeypatch.setattr("streamcompat.porting.deep._PATIENCE", 250.0)  # of a machine under any load
     put(tree, deep=f"import sanic\n{source}", app=BEFORE)
     assert main(["port", ".", "--write"]) == 0
     assert (tree / "app.py").read_text() == AFTER
