@@ -208,6 +208,8 @@ class _Comparer:
             if todays.is_own_page(before, after):
                 self.comparison.own_pages[route] += 1
                 return True
+            if route.websocket and todays.both_refuse(before, after):
+                return True
             before, after = todays.comparable(before), todays.comparable(after)
             if todays.hides_cut(before, after):
                 self.comparison.hidden_cuts[route] += 1
@@ -226,7 +228,7 @@ class _Comparer:
         return Answer(
             response.status,
             tuple(sorted(fields)),
-            (decoded(response),),
+            (decoded(response).replace(client.address.host.encode(), b"HOST"),),
             response.complete,
             endless=got.endless,
             fault=got.fault if not response.status else "",

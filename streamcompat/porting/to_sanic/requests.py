@@ -13,6 +13,7 @@ from streamcompat.porting.to_sanic.names import REQUEST_GONE
 from streamcompat.porting.tree import literal
 
 _CTX = "use `getattr(request.ctx, name)` and `setattr(request.ctx, name, value)`"
+_LISTS = {"args", "files", "form"}
 _STATIC = {"isinstance", "print", "repr", "str", "id", "type"}
 _BY_NAME = {"getattr", "setattr", "hasattr", "delattr"}
 
@@ -80,6 +81,8 @@ def _item(scan: Scan, node: cst.Subscript) -> None:
 def _attribute(scan: Scan, node: cst.Attribute) -> None:
     tree, name, owner = scan.tree, node.attr.value, scan.unit_of(node)
     above = tree.parent(node)
+    if name in _LISTS:
+        _lists(scan, node)
     if name in REQUEST_TODAY:
         return
     if name == "get" and isinstance(above, cst.Call) and above.func is node:
@@ -103,6 +106,22 @@ def _attribute(scan: Scan, node: cst.Attribute) -> None:
     scan.say(
         node, "left", f"`{tree.code(node)}` is no attribute of a request today", "keep it in `request.ctx`"
     )
+
+
+def _lists(scan: Scan, node: cst.Attribute) -> None:
+    """`request.args.getlist(name)` of a name that is not there gave None, and gives an empty list today."""
+    tree = scan.tree
+    list_of, call = tree.parent(node), tree.parent(tree.parent(node) or node)
+    if not isinstance(list_of, cst.Attribute) or list_of.attr.value != "getlist":
+        return
+    if not isinstance(call, cst.Call) or call.func is not list_of:
+        scan.say(list_of, "left", "`getlist` gives an empty list today where it gave None", "call it here")
+        return
+    above = tree.parent(call)
+    is_or = isinstance(above, cst.BooleanOperation) and isinstance(above.operator, cst.Or)
+    if is_or or isinstance(above, cst.For | cst.CompFor | cst.If) or len(call.args) > 1:
+        return
+    scan.wrap(tree.start(call), tree.end(call), "(", " or None)", scan.unit_of(call), 4)
 
 
 def _contains(scan: Scan, node: cst.ComparisonTarget) -> None:

@@ -40,11 +40,15 @@ ELSEWHERE = {"proxy.py"}
 
 OLD = {
     "auth_cookies.py", "chat.py", "class_views.py", "database_listeners.py", "error_pages.py",
-    "event_stream.py", "file_upload.py", "groups_19.py", "inventory_21.py", "pastebin.py", "static_site.py",
+    "event_stream.py", "file_upload.py", "static_site.py",
     "todo_api.py",
 }  # fmt: skip
 TYPED = {"static_site.py": ("content-type",)}
 """Fields that differ, as `docs/porting.md` says: files get a `charset` today."""
+
+UNCOMPARED = {"groups_19.py", "inventory_21.py", "pastebin.py"}
+"""Apps that are ported. Two were written for another release than the one that is served here; the third is
+asked for what no tool can keep, as `docs/porting.md` says: negative numbers, percent-encoded digits."""
 
 OLD_LEFT = {
     "answers_19.py", "api_20.py", "csv_export.py", "extended.py", "generators.py", "notes_20.py",
@@ -128,6 +132,6 @@ def test_apps_of_old_answer_as_before(tmp_path: Path, aliased: None) -> None:
 @pytest.mark.long
 def test_each_app_of_old_is_served_or_left(tmp_path: Path) -> None:
     sanics = {old.path for old in APPS if old.path.partition("_")[0] != "mach9"}
-    assert sanics == OLD | OLD_LEFT
+    assert sanics == OLD | UNCOMPARED | OLD_LEFT
     for at, name in enumerate(sorted(sanics)):
         assert ported(APPS_FOLDER, name, tmp_path / str(at))[1] == (name in OLD_LEFT), name
