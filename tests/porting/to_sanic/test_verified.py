@@ -15,10 +15,11 @@ from tests.porting.to_sanic.today import SANIC, needs_sanic
 
 pytestmark = [pytest.mark.long, needs_sanic]
 SHOW_CHUNKS = {
-    "chat.py": {"POST /say/<who>"},
+    "chat.py": {"POST /say/<who:alpha>"},
     "echo.py": {"POST /replace", "POST /each"},
     "factory/app.py": {"POST /reverse"},
     "newer.py": {"POST /sum"},
+    "tokens.py": {"POST /generate"},
 }
 """Routes whose answers show where the chunks of a request's body begin: the two servers cut it elsewhere."""
 
