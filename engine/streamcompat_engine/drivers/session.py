@@ -203,7 +203,7 @@ class Session:
                 return wait(self.transport.checkpoint)
         else:
             self._schedule_flush()
-            if added and writer.outbound is not None:
+            if self.queued > added > 0 and writer.outbound is not None:  # a single chunk needs no credit
                 writer.outbound.grant(limits.flush_size - self.queued)
         return READY
 

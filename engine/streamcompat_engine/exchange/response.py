@@ -152,13 +152,16 @@ class Body(ABC):
         Returns: an awaitable that is done when the writer may continue; it may be dropped.
         Raises: TypeError; BodyLengthError; ResponseStateError; ClientDisconnected; WriteBufferFull.
         """
-        data = chunk_of(data)
+        if data.__class__ is not bytes:
+            data = chunk_of(data)
         added = self.settle()
-        self._check_open()
+        if self.error is not None or self.state is FINISHED:
+            self._check_open()
         size = len(data)
         if self._declared is not None and self._sent + size > self._declared:
             raise BodyLengthError(f"more bytes than the Content-Length of {self._declared}")
-        self.commit()
+        if self.state is STARTED:
+            self.commit()
         if size:
             self._sent += size
             self._chunks += 1
