@@ -6,22 +6,21 @@ import platform
 
 import pytest
 
+from streamcompat_engine.server import heap
 from tests.support.commands import run_python
 
 PROGRAM = """
-import resource, sys
-from streamcompat_engine.server.heap import keep_freed_pages
+import resource, runpy, sys
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for turn in range(100):
-        pieces = [bytearray(100 * 1024) for piece in range(8)]
+    for turn in range(10):
+        pieces = [bytearray(100 * 1024) for piece in range(30)]
         del pieces
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 without = faults()
-held = [bytearray(100) for small in range(100)]
-keep_freed_pages()
+runpy.run_path(sys.argv[1])["keep_freed_pages"]()
 faults()
 print(without, faults())
 """
@@ -29,7 +28,7 @@ print(without, faults())
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have other rules")
 def test_pages_that_were_freed_are_there_again() -> None:
-    done = run_python("-c", PROGRAM)
+    done = run_python("-c", PROGRAM, heap.__file__)
     without, kept = map(int, done.stdout.split())
-    assert without > 5000, done.stdout
+    assert without > 2000, done.stdout
     assert kept < 500, done.stdout
