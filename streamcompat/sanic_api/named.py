@@ -86,12 +86,13 @@ class TakesNamed(App):
         self, middleware: H, route_names: Collection[str], attach_to: str = "request"
     ) -> H:
         """Middleware of the routes with these names, `app.blueprint.handler`; it runs behind that of all
-        routes. Before 21.3 the names are without that of the app.
+        routes. Before 21.3 the names may be without that of the app.
 
         Raises: ValueError: `attach_to` is neither `request` nor `response`.
         """
         if self.dialect.release < _OF_APP_SINCE:
-            route_names = [f"{self.name}.{name}" for name in route_names]
+            own = f"{self.name}."
+            route_names = [name if name.startswith(own) else own + name for name in route_names]
         self._register_named(middleware, route_names, attach_to)
         return middleware
 

@@ -152,7 +152,12 @@ class TestNames:
             ]
 
     async def test_middleware_by_name(self):
-        for release, name in (("19.12", "given"), ("20.12", "blueprint.given"), ("21.12", "app.given")):
+        for release, name in (
+            ("19.12", "given"),
+            ("20.12", "blueprint.given"),
+            ("20.12", "app.given"),
+            ("21.12", "app.given"),
+        ):
             compat(release)
             app = self.app()
             app.register_named_middleware(lambda request: text("stopped"), [name])
