@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 SINCE: Final = (20, 3)
+FORMS_SINCE: Final = (20, 9)
+"""The release since which there are other forms than HTML."""
 AUTO_SINCE: Final = (21, 9)
 """The release since which the request tells the form, unless FALLBACK_ERROR_FORMAT does."""
 
@@ -150,6 +152,12 @@ class HTMLRenderer(BaseRenderer):
 
     def _page(self, body: str) -> str:
         title = _escaped(f"⚠️ {self.title}")
+        if self.request._dialect.release < FORMS_SINCE:
+            style = _STYLE_20 if body else "html { font-family: sans-serif }"
+            return (
+                f"<!DOCTYPE html><meta charset=UTF-8><title>{_escaped(self.title)}</title>"
+                f"<style>{style}</style>\n<h1>{title}</h1><p>{_escaped(self.text)}\n{body}"
+            )
         style = _STYLE_20 if self.request._dialect.release < AUTO_SINCE else _STYLE
         return (
             f"<!DOCTYPE html><html lang=en><meta charset=UTF-8><title>{title}</title>\n"
@@ -275,6 +283,8 @@ def exception_response(
 
 def _chosen(request: BaseRequest, form: str, base: type[BaseRenderer]) -> type[BaseRenderer]:
     """What makes the page by the setting, else by the request, in the order of RFC 9110 §12.5.1."""
+    if request._dialect.release < FORMS_SINCE:
+        return base
     if request._dialect.release < AUTO_SINCE:
         if form != "auto":
             return _BY_FORM.get(form, base)

@@ -380,3 +380,21 @@ def test_words_in_the_environment_are_truth_values_since_19_3(release, value, mo
     monkeypatch.setenv("SANIC_WORD", "yes")
     compat(release)
     assert Sanic("app").config.WORD == value
+
+
+async def test_error_pages_are_html_alone_until_20_6():
+    compat("20.6")
+    app = Sanic("app")
+    app.config.FALLBACK_ERROR_FORMAT = "json"
+    headers = {"content-type": "application/json"}
+    found = await ask(app, "GET", "/<b>", headers=headers)
+    assert (found.status, found.field("content-type")) == (404, "text/html; charset=utf-8")
+    assert found.text == (
+        "<!DOCTYPE html><meta charset=UTF-8><title>404 — Not Found</title>"
+        "<style>html { font-family: sans-serif }</style>\n"
+        "<h1>⚠️ 404 — Not Found</h1><p>Requested URL /&lt;b> not found\n"
+    )
+    compat("20.9")
+    app = Sanic("app")
+    app.config.FALLBACK_ERROR_FORMAT = "json"
+    assert (await ask(app, "GET", "/none")).field("content-type") == "application/json"
