@@ -50,10 +50,11 @@ def test_what_is_kept_of_the_access_log_is_not_the_handlers() -> None:
         (40, "nobody", ""),
     ],
 )
-def test_small_objects_count_where_they_go_on_piling_up(
+def test_what_goes_on_piling_up_counts(
     most: int | None, leaves: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With fewer requests than usual: a history of the latest forty is full before the last of them."""
+    """Fewer requests than usual, of which each leaves more. A history of the latest forty is full in time."""
+    monkeypatch.setattr(isolation, "_LEAST", 4096)
     monkeypatch.setattr(isolation, "_ROUNDS", (6, 6))
     monkeypatch.setattr(isolation, "_MORE", (30, 10))
     app = Sanic("keeps", load_env=False)
@@ -61,7 +62,7 @@ def test_small_objects_count_where_they_go_on_piling_up(
 
     @app.post("/", stream=True)
     async def answer(request):
-        kept.append([bytes(100) for _ in range(8)])
+        kept.append([bytes(1000) for _ in range(16)])
         while await request.stream.get() is not None:
             pass
         if leaves != "nobody":
