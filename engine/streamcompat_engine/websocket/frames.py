@@ -73,13 +73,18 @@ def is_shortest(header: Header, at: int) -> bool:
     return header.size <= _LARGEST if width == 0 else width == 2 and header.size > _LARGEST
 
 
+def is_reserved(first: int, compressed: bool) -> bool:
+    """Whether a reserved bit is set that nothing gives a meaning (RFC 6455 §5.2)."""
+    reserved = first & RESERVED
+    return bool(reserved) and not (compressed and reserved == RSV1)
+
+
 def is_data(header: Header, at: int, compressed: bool) -> bool:
     """Whether this is the frame of a message, with nothing wrong that the header shows."""
-    reserved = header.first & RESERVED
     return (
         header.first & 0x0F <= 2
         and header.size < ENDLESS >> 1  # RFC 6455 §5.2: the most significant bit is 0
-        and (not reserved or (compressed and reserved == RSV1))
+        and not is_reserved(header.first, compressed)
         and is_shortest(header, at)
     )
 

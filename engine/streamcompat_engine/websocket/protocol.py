@@ -37,6 +37,7 @@ from .codes import (
 from .frames import (
     BINARY,
     CONTROL,
+    ENDLESS,
     FIN,
     PING,
     PONG,
@@ -46,6 +47,7 @@ from .frames import (
     Header,
     frame,
     is_data,
+    is_reserved,
     is_shortest,
     read_header,
     unmasked,
@@ -188,7 +190,9 @@ class WebSocket(ReceivedMessages):
             if not self._owed:
                 header = read_header(data, at)
                 if header is None:
-                    break
+                    if len(data) - at < 2 or not is_reserved(data[at], self._deflate is not None):
+                        break
+                    header = Header(data[at], at + 2, ENDLESS)
                 self._left -= 1
                 end = header.start + header.size
                 self._dropping = self.closing and is_data(header, at, self._deflate is not None)

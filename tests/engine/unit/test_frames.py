@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, TextMessage
@@ -118,6 +118,7 @@ _frames = st.one_of(
 
 
 @given(st.lists(_frames, max_size=8), st.integers(0, 20), st.lists(st.integers(0, 9000), max_size=6))
+@example([frame(TEXT, b"a", rsv=4)], 2, [])
 def test_the_same_as_wsproto_alone(sent: list[bytes], short: int, positions: list[int]) -> None:
     """Whole, cut in some places, and, where it is short, byte by byte; the last frame may lack its end."""
     wire = b"".join(sent)
