@@ -51,7 +51,7 @@ UNCOMPARED = {"groups_19.py", "inventory_21.py", "pastebin.py"}
 asked for what no tool can keep, as `docs/porting.md` says: negative numbers, percent-encoded digits."""
 
 OLD_LEFT = {
-    "answers_19.py", "api_20.py", "csv_export.py", "extended.py", "generators.py", "notes_20.py",
+    "answers_19.py", "api_20.py", "csv_export.py", "extended.py", "notes_20.py",
     "shop/main.py", "signals_21.py", "stream_transform.py", "timed_19.py", "typed_18.py",
 }  # fmt: skip
 
