@@ -18,6 +18,7 @@ from streamcompat.asgi_api.bodyfile import PIECE, declared_length, opened
 from streamcompat.asgi_api.errors import ClientGone, UnexpectedMessage, gone, is_of_the_client
 from streamcompat.asgi_api.messages import Message, checked_status, response_fields
 from streamcompat_engine import (
+    NO_BODY,
     READY,
     BodyTooLarge,
     ClientDisconnected,
@@ -238,7 +239,7 @@ class HTTPCycle:
                     self._fields = (*self._fields, (b"Content-Length", b"%d" % left))
             exchange.start(self._status, self._fields)
             self._stage = STREAMED
-            if exchange.head.method != "HEAD" and self._status not in (204, 304):
+            if exchange.head.method != "HEAD" and self._status not in NO_BODY:
                 # What was added to the file since its length was declared is not sent.
                 while left and (piece := await to_thread.run_sync(file.read, min(left, PIECE))):
                     left -= len(piece)

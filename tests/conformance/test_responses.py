@@ -55,23 +55,25 @@ def _answers(streams: bool, status: int, *fields: tuple[bytes, bytes]) -> Iterat
 
 @pytest.mark.parametrize("streams", [False, True])
 def test_no_body_and_no_framing_where_there_is_none(streams: bool) -> None:
-    """RFC 9110 §6.4.1, §8.6, RFC 9112 §6.1: no body with HEAD, 204 and 304, no framing with the last two,
-    nor a coding with HEAD."""
+    """RFC 9110 §6.4.1, §8.6, §15.3.6, RFC 9112 §6.1: no body with HEAD, 204, 205 and 304, no framing with 204
+    and 304, a length of none with 205, and no coding with HEAD."""
     for status in FINAL:
         for wire, out, _ in _answers(streams, status):
             method = wire.split()[0].decode()
             head, _, body = out.partition(b"\r\n\r\n")
-            if method == "HEAD" or status in (204, 304):
+            has_no_body = method == "HEAD" or status in (204, 205, 304)
+            if has_no_body:
                 assert body == b""
+                assert b"transfer-encoding" not in head.lower()
             else:
                 assert b"hello" in body
-            if method == "HEAD" or status in (204, 304):
-                assert b"transfer-encoding" not in head.lower()
+            if status == 205:
+                assert b"\r\ncontent-length: 0\r\n" in head.lower() + b"\r\n"
             if status in (204, 304):
                 assert b"content-length" not in head.lower()
             (answer,) = responses(out, [method])
             assert answer.complete
-            assert answer.body == (b"" if method == "HEAD" or status in (204, 304) else b"hello")
+            assert answer.body == (b"" if has_no_body else b"hello")
 
 
 def test_every_response_has_a_date() -> None:
