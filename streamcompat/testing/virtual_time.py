@@ -8,6 +8,7 @@ only real time brings their results. Then the loop waits like any other.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures.thread as pools
 import contextlib
 import math
 import selectors
@@ -86,6 +87,8 @@ class Jumps:
         """Whether a thread does something that may change what the app waits for."""
         # A thread that was just given a job, or whose job waits for a lock, looks idle.
         given = self.jobs > 0 or (self.limiter is not None and self.limiter.borrowed_tokens > 0)
+        # Nor has an idle thread of a pool begun with a job that was put into its queue.
+        given = given or not all(queue.empty() for queue in list(pools._threads_queues.values()))
         return given or not _IDLE.issuperset(threads)
 
 
