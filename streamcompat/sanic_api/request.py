@@ -28,6 +28,7 @@ from streamcompat.sanic_api.overridden import warn_of_overridden
 from streamcompat.sanic_api.response import BaseHTTPResponse, HTTPResponse
 
 if TYPE_CHECKING:
+    from streamcompat.kernel.app import App
     from streamcompat.kernel.routes.endpoints import Endpoint
     from streamcompat.kernel.routes.views import Handler
 
@@ -223,7 +224,10 @@ class Request(kernel.BaseRequest):
         try:
             return self._forwarded
         except AttributeError:
-            config = self.app.config
+            app: App | None = self.app  # one that was made by hand has none
+            if app is None:
+                return {}
+            config = app.config
             found = parse_forwarded(self.headers, config) or parse_xforwarded(self.headers, config)
             self._forwarded = found or {}
             return self._forwarded
@@ -243,7 +247,8 @@ class Request(kernel.BaseRequest):
     def host(self) -> str:
         """The Host field, with the port if it has one; what a trusted proxy says, by `forwarded`, comes
         first, and since 20.6 the name in SERVER_NAME before it. Routes go by the field itself."""
-        if self._dialect.release >= _NAMED_BY_SERVER:
+        app: App | None = self.app
+        if app is not None and self._dialect.release >= _NAMED_BY_SERVER:
             return self._effective_host()
         return str(self.forwarded.get("host") or super().host)
 
