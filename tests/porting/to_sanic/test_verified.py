@@ -15,7 +15,7 @@ from tests.porting.to_sanic.today import SANIC, needs_sanic
 
 pytestmark = [pytest.mark.long, needs_sanic]
 SHOW_CHUNKS = {
-    "chat.py": {"POST /say/<who:alpha>"},
+    "chat.py": {"POST /say/<who:alpha>", "GET /listen"},
     "echo.py": {"POST /replace", "POST /each"},
     "factory/app.py": {"POST /reverse"},
     "newer.py": {"POST /sum"},
