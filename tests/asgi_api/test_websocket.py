@@ -248,7 +248,8 @@ def test_messages_that_compress_well_do_not_hold_up_other_tasks(driver: str) -> 
             tasks.cancel_scope.cancel()
 
     with serving(without_lifespan(app), driver) as served, open_(served) as client:
-        assert client.recv(PATIENCE) == bytes(65536)
+        for _ in range(40):  # a client that leaves some unread waits in vain for the answer to its Close
+            assert client.recv(PATIENCE) == bytes(65536)
         assert told.next() >= 5
 
 
