@@ -448,7 +448,7 @@ class RunOptions(FrontOptions):
         return given
 
 
-_OPTIONS: Final = {
+_OPTIONS: Final[dict[str, str]] = {
     one[2:].replace("-", "_"): field.name
     for field in fields(RunOptions)
     if isinstance(flag := field.metadata.get("flag"), Flag)

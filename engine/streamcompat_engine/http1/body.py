@@ -127,7 +127,7 @@ class ChunkedBody:
         self._extensions = 0
         self._extended = 0  # chunks that had an extension
         self._trailer_gate: FieldGate | None = None
-        self.behind = b""
+        self.behind: bytes = b""
         self.trailers: Fields = ()
 
     def feed(self, data: bytes, pieces: list[bytes]) -> bytes | None:
