@@ -108,7 +108,9 @@ def types() -> None:
     env = tools("pyright")
     with tempfile.TemporaryDirectory() as folder:
         python = environment(sys.executable, Path(folder) / "venv")
-        pip(python, f"{wheel()}[fast,porting,testing]", "trio", "types-ujson", "types-greenlet")
+        # Some classes derive from those of optional packages.
+        extras = "fast,json,metrics,porting,proxy-protocol,reload,testing,tracing"
+        pip(python, f"{wheel()}[{extras}]", "trio", "types-ujson", "types-greenlet")
         env["PATH"] = f"{python.parent}:{env['PATH']}"
         for package in PACKAGES:
             asked = ("--pythonpath", python, "--verifytypes", package, "--ignoreexternal")

@@ -451,8 +451,8 @@ class RunOptions(FrontOptions):
 _OPTIONS: Final[dict[str, str]] = {
     one[2:].replace("-", "_"): field.name
     for field in fields(RunOptions)
-    if isinstance(flag := field.metadata.get("flag"), Flag)
-    for one in (flag.option(field), *flag.aliases)
+    if isinstance(_flag := field.metadata.get("flag"), Flag)
+    for one in (_flag.option(field), *_flag.aliases)
     if one.startswith("--")
 }
 """The names of options by what the command line calls them."""
