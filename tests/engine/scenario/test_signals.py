@@ -100,6 +100,8 @@ async def app(exchange):
     if hang == "thread":  # it runs once the thread does: before that it can be cancelled
         await anyio.to_thread.run_sync(block)
     say("running")
+    if hang == "idle":
+        threading.Thread(target=say_once_idle, args=["idle"], daemon=True).start()
     if hang.endswith("block"):
         time.sleep(600)
     while hang == "spin":
@@ -265,6 +267,17 @@ def test_a_third_signal_ends_the_process_at_once(tmp_path: Path) -> None:
                 until(script, line)
         rest(script)
         assert script.process.wait(PATIENCE) == 128 + signal.SIGINT
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_an_interrupt_says_what_it_waits_for(driver: str, tmp_path: Path) -> None:
+    """Also where SIGINT is left to Python."""
+    with serve_program(tmp_path, APP, driver, "idle", "0.2", "not") as script, ask(script):
+        until(script, "idle")
+        script.process.send_signal(signal.SIGINT)
+        lines = rest(script)
+        assert any(line.startswith("waiting for 1 by") for line in lines), lines
+        assert lines.index("cut GET /") < lines.index("after_stop")
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
