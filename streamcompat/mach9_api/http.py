@@ -54,11 +54,16 @@ class BodyChannel(RequestStream):
 
 
 class ReplyChannel:
-    """The channel on which a streaming function sends the response's body."""
+    """The channel on which a streaming function sends the response's body.
 
-    __slots__ = ("_write",)
+    Attributes:
+        exchange: the engine's.
+    """
+
+    __slots__ = ("_write", "exchange")
 
     def __init__(self, exchange: Exchange) -> None:
+        self.exchange: Exchange = exchange
         self._write = exchange.write
 
     def send(self, content: bytes) -> Awaitable[None]:

@@ -123,25 +123,13 @@ class ItemChannel(ItemWriter):
         return self.put(item)
 
 
-class ItemsHTTPResponse(StreamHTTPResponse):
-    """A response that streams items: of `sse`, `jsonlines` or `csv_rows`."""
-
-    __slots__ = ("items",)
-
-    def __init__(self, items: ItemResponse, status: int, headers: Headers, content_type: str) -> None:
-        super().__init__(_not_called, status, headers, content_type)
-        self.items: ItemResponse = items
-
-    def produce(self, exchange: Exchange) -> Any:
-        return self.items.produce(exchange)
-
-
-async def _not_called(channel: Any) -> None:
-    """In the place of a handler of the stream."""
+def _of_items(items: ItemResponse, status: int, headers: Headers, content_type: str) -> StreamHTTPResponse:
+    """A response that streams items: of `sse`, `jsonlines`, `csv_rows` or `download`."""
+    return StreamHTTPResponse(lambda channel: items.produce(channel.exchange), status, headers, content_type)
 
 
 # Not in `__all__`: the originals have none of them, and `import *` may not hide an app's own names.
-_item_makers = ItemMakers(ItemsHTTPResponse, ItemChannel)
+_item_makers = ItemMakers(_of_items, ItemChannel)
 sse: Final = _item_makers.sse
 jsonlines: Final = _item_makers.jsonlines
 csv_rows: Final = _item_makers.csv_rows

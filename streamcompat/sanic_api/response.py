@@ -242,26 +242,15 @@ class ItemsWriter(ItemWriter):
         return self.put(item)
 
 
-class ItemsHTTPResponse(StreamingHTTPResponse):
+def _of_items(items: ItemResponse, status: int, headers: Headers, content_type: str) -> StreamingHTTPResponse:
     """A response that streams items: of `sse`, `jsonlines`, `csv_rows` or `download`."""
-
-    __slots__ = ("items",)
-
-    def __init__(self, items: ItemResponse, status: int, headers: Headers, content_type: str) -> None:
-        super().__init__(_not_called, status, headers, content_type)
-        self.items: ItemResponse = items
-
-    def produce(self, exchange: Exchange) -> Any:
-        self.begun: Exchange | None = exchange
-        return self.items.produce(exchange)
-
-
-async def _not_called(response: Any) -> None:
-    """In the place of a streaming function."""
+    return StreamingHTTPResponse(
+        lambda response: items.produce(response.begun), status, headers, content_type
+    )
 
 
 # Not in `__all__`: the originals have none of them, and `import *` may not hide an app's own names.
-_item_makers = ItemMakers(ItemsHTTPResponse, ItemsWriter)
+_item_makers = ItemMakers(_of_items, ItemsWriter)
 sse: Final = _item_makers.sse
 jsonlines: Final = _item_makers.jsonlines
 csv_rows: Final = _item_makers.csv_rows
