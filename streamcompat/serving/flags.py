@@ -138,11 +138,19 @@ def mode(text: str) -> int:
     raise ValueError(f"{text!r} is not a valid mode, such as 660")
 
 
-def socket_path(text: str) -> str:
-    """Reads the path of a Unix socket, which may not exist yet."""
-    if text and "\0" not in text:
-        return text
-    raise ValueError(f"{text!r} is not the path of a socket, such as /run/app.sock")
+def file_path(what: str) -> Callable[[str], str]:
+    """A reader of a path, where there may be nothing yet; the error says that the text is not `what`."""
+
+    def read(text: str) -> str:
+        if text and "\0" not in text:
+            return text
+        raise ValueError(f"{text!r} is not {what}")
+
+    return read
+
+
+socket_path: Final = file_path("the path of a socket, such as /run/app.sock")
+file: Final = file_path("a path")
 
 
 def path(text: str) -> str:
@@ -150,13 +158,6 @@ def path(text: str) -> str:
     if text.startswith("/") and text.isascii() and text.isprintable() and not set(text) & set(" ?#"):
         return text
     raise ValueError(f"{text!r} is not a valid path, such as /ready")
-
-
-def file(text: str) -> str:
-    """Reads the path of a file or a folder."""
-    if text and "\0" not in text:
-        return text
-    raise ValueError(f"{text!r} is not a path")
 
 
 def prefix(text: str) -> str:

@@ -84,33 +84,13 @@ class RunningServer:
             raise
 
     def startup(self) -> asyncio.Future[None]:
-        """Nothing: the server has started. The result may be awaited or not, as of those below."""
-        return self._nothing()
-
-    def start_serving(self) -> asyncio.Future[None]:
-        """Nothing: the server serves."""
-        return self._nothing()
-
-    def before_start(self) -> asyncio.Future[None]:
-        """Nothing: the listeners of `before_server_start` have run."""
-        return self._nothing()
-
-    def after_start(self) -> asyncio.Future[None]:
-        """Nothing: the listeners of `after_server_start` run with the server."""
-        return self._nothing()
-
-    def before_stop(self) -> asyncio.Future[None]:
-        """Nothing: `close` runs the listeners of `before_server_stop`."""
-        return self._nothing()
-
-    def after_stop(self) -> asyncio.Future[None]:
-        """Nothing: `close` runs the listeners of `after_server_stop`."""
-        return self._nothing()
-
-    def _nothing(self) -> asyncio.Future[None]:
+        """Nothing: the server serves, and its listeners are called as it starts and as `close` stops it. The
+        result may be awaited or not."""
         done: asyncio.Future[None] = self.loop.create_future()
         done.set_result(None)
         return done
+
+    start_serving = before_start = after_start = before_stop = after_stop = startup
 
     async def __aenter__(self) -> Self:
         return self

@@ -17,6 +17,7 @@ import httpx
 import pytest
 import trustme
 
+from tests.cli.projects import run
 from tests.support.clients import Client, get
 from tests.support.commands import PATIENCE, Command, environment, serve_command
 from tests.support.servers import eventually
@@ -278,14 +279,6 @@ def test_what_new_code_costs(tmp_path: Path) -> None:
 @pytest.mark.skipif(HAS_WATCHFILES, reason="watchfiles is installed")
 def test_reload_says_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
-    ended = subprocess.run(
-        [sys.executable, "-m", "streamcompat", "run", "app.py", "--port", "0", "--reload"],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE * 3,
-        check=False,
-    )
+    ended = run("run", "app.py", "--port", "0", "--reload", cwd=tmp_path)
     assert (ended.returncode, ended.stderr.count("\n")) == (3, 1)
     assert "--reload needs watchfiles: pip install 'streamcompat[reload]'" in ended.stderr

@@ -20,6 +20,7 @@ from tests.servers.registry import (
     uploads,
 )
 from tests.servers.running import Running
+from tests.support.responses import Response
 
 # ---- answers ----
 
@@ -229,24 +230,24 @@ def an_echo_both_ways_at_once(server: Running) -> None:
         sender.join(PATIENCE)
 
 
-@uploads
-def an_early_answer_reaches_who_still_sends(server: Running) -> None:
-    with asked(server, "POST", "/early", length=4 * MIB) as link:
+def _refused(server: Running, target: str, length: int) -> Response:
+    """The answer to an upload whose sender goes on as long as it can."""
+    with asked(server, "POST", target, length=length) as link:
         with contextlib.suppress(OSError):
-            for _ in range(64):
+            for _ in range(0, length, 65536):
                 link.send(bytes(65536))
             link.end()
-        assert answer(link).status == 413
+        return answer(link)
+
+
+@uploads
+def an_early_answer_reaches_who_still_sends(server: Running) -> None:
+    assert _refused(server, "/early", 4 * MIB).status == 413
 
 
 @uploads
 def a_body_above_the_limit_is_a_413(server: Running) -> None:
-    with asked(server, "POST", "/whole", length=3 * MIB) as link:
-        with contextlib.suppress(OSError):
-            for _ in range(48):
-                link.send(bytes(65536))
-            link.end()
-        assert answer(link).status == 413
+    assert _refused(server, "/whole", 3 * MIB).status == 413
 
 
 # ---- downloads ----
