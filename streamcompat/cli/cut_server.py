@@ -18,7 +18,7 @@ from streamcompat.cli.errors import CommandError
 
 if TYPE_CHECKING:
     from streamcompat.testing.canned import CannedResponse, Delivery
-    from streamcompat.testing.client_invariants import Client
+    from streamcompat.testing.client_invariants import Fetcher
     from streamcompat.testing.client_report import Failure
 
 USAGE: Final = "streamcompat cut-server [OPTIONS] RESPONSE -- COMMAND [ARGUMENTS ...]"
@@ -98,7 +98,7 @@ class CommandFailed(Exception):
 def _cut_server(outer: argparse.Namespace) -> int:
     # What these import would slow down every other command.
     from streamcompat.testing.canned import parse
-    from streamcompat.testing.client_invariants import Client, Unusable
+    from streamcompat.testing.client_invariants import Fetcher, UnusableFetch
     from streamcompat.testing.cut_server import CutServer
 
     given: list[str] = outer.arguments
@@ -116,11 +116,11 @@ def _cut_server(outer: argparse.Namespace) -> int:
         raise CommandError(f"cannot read {options.response}: {error.strerror}") from error
     except ValueError as error:
         raise CommandError(f"{options.response}: {error}") from error
-    runs = Runs(command, options.output or options.loss, options.patience)
-    with CutServer(response) as server, Client(runs, server, "asyncio", options.patience) as client:
+    runs = CommandRuns(command, options.output or options.loss, options.patience)
+    with CutServer(response) as server, Fetcher(runs, server, "asyncio", options.patience) as client:
         try:
             failure = _search(options, client, response)
-        except Unusable as why:
+        except UnusableFetch as why:
             raise CommandError(f"cannot tell whether the cuts matter: {why}{runs.shown()}") from why
     if failure is None:
         print(f"the command succeeds each time ({runs.count} runs)")
@@ -137,7 +137,7 @@ def _option(delivery: Delivery) -> str:
     return f"{name}={','.join(map(str, ends))}"
 
 
-def _search(options: argparse.Namespace, client: Client, response: CannedResponse) -> Failure | None:
+def _search(options: argparse.Namespace, client: Fetcher, response: CannedResponse) -> Failure | None:
     from streamcompat.testing import client_invariants, deliveries
     from streamcompat.testing.canned import Delivery
 
@@ -149,7 +149,7 @@ def _search(options: argparse.Namespace, client: Client, response: CannedRespons
     return client_invariants.differs(client, response, Delivery(options.cuts or (), options.chunks), whole)
 
 
-class Runs:
+class CommandRuns:
     """Runs the command, as a client.
 
     Args:

@@ -72,5 +72,5 @@ def _check_protocol(options: argparse.Namespace) -> int:
         options.parser.error("--protocol has the reports text and json")
     try:
         return command.run(options)
-    except (search.NoSuchRule, search.Unusable) as error:
+    except (search.NoSuchRule, search.UnusableServer) as error:
         raise CommandError(str(error)) from error

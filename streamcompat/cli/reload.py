@@ -49,7 +49,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Rerun:
     """What the process that serves is to do.
 
     Attributes:
@@ -81,7 +81,7 @@ def checked(command: CommandOptions) -> list[str]:
     return folders
 
 
-def serve(command: CommandOptions, again: Again, config: ServerConfig, inherited: bool) -> int:
+def serve(command: CommandOptions, again: Rerun, config: ServerConfig, inherited: bool) -> int:
     """Serves until SIGINT or SIGTERM; returns the exit status.
 
     Args:

@@ -204,7 +204,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if command.reload:
         reload.checked(command)
     if command.reload and not arguments.check:
-        again = reload.Again(main, arguments.argv, given.of_file, options.driver)
+        again = reload.Rerun(main, arguments.argv, given.of_file, options.driver)
         return _reload(command, options, again)
     if options.is_supervised and not arguments.check:
         defaults.say(declared, given.of_run())
@@ -311,7 +311,7 @@ def _check_certificate(given: Mapping[str, Any], usage_error: Callable[[str], Ne
         usage_error(f"give --cert and --key together: {cert} {why}")
 
 
-def _reload(command: CommandOptions, options: RunOptions, again: reload.Again) -> int:
+def _reload(command: CommandOptions, options: RunOptions, again: reload.Rerun) -> int:
     try:
         config = ServerConfig(**options.of_parent())
         return reload.serve(command, again, config, options.fd is not None)

@@ -41,7 +41,7 @@ _TINY: Final = (
 """The smallest bodies that reveal the most common faults, the plainest first."""
 
 
-class Unusable(Exception):
+class UnusableFetch(Exception):
     """The function cannot be judged; its text says why."""
 
 
@@ -71,7 +71,7 @@ def assert_client_boundary_invariant(
     """
     __tracebackhide__ = True
 
-    def check(client: Client) -> Failure | None:
+    def check(client: Fetcher) -> Failure | None:
         return boundary(client, canned, most)
 
     canned = as_response(response)
@@ -102,7 +102,7 @@ def assert_client_detects_loss(
     if canned.framing == "close":
         raise ValueError("the loss of a body that ends with the connection cannot be detected (RFC 9112 §8)")
 
-    def check(client: Client) -> Failure | None:
+    def check(client: Fetcher) -> Failure | None:
         return loss(client, canned, most)
 
     _check(fetch, canned, check, "a loss is detected", backend, patience)
@@ -111,7 +111,7 @@ def assert_client_detects_loss(
 def _check(
     fetch: Fetch,
     response: CannedResponse,
-    search: Callable[[Client], Failure | None],
+    search: Callable[[Fetcher], Failure | None],
     question: str,
     backend: str,
     patience: float,
@@ -120,24 +120,24 @@ def _check(
     __tracebackhide__ = True
 
     def check() -> Failure | None:
-        with CutServer(response) as server, Client(fetch, server, backend, patience) as client:
+        with CutServer(response) as server, Fetcher(fetch, server, backend, patience) as client:
             _check_value(client, response)
             return search(client)
 
     try:
         failure = _outside_of_loops(check)
-    except Unusable as why:
+    except UnusableFetch as why:
         raise ValueError(f"cannot tell whether {question} for {response!r}: {why}") from None
     if failure is not None:
         raise AssertionError(str(failure))
 
 
-def _check_value(client: Client, response: CannedResponse) -> None:
-    """Raises: Unusable: it gives no value, whatever the response is."""
+def _check_value(client: Fetcher, response: CannedResponse) -> None:
+    """Raises: UnusableFetch: it gives no value, whatever the response is."""
     whole = client.made(response)
     if whole.value is None and not whole.error and response.body:
         if whole.same(client.made(response.shortened(0))):
-            raise Unusable("it returns None, also for an empty body, so there is nothing to compare")
+            raise UnusableFetch("it returns None, also for an empty body, so there is nothing to compare")
 
 
 def _outside_of_loops(check: Callable[[], Failure | None]) -> Failure | None:
@@ -151,7 +151,7 @@ def _outside_of_loops(check: Callable[[], Failure | None]) -> Failure | None:
         return thread.submit(check).result()
 
 
-class Client:
+class Fetcher:
     """Calls a `fetch` for one delivery after the other."""
 
     def __init__(self, fetch: Fetch, server: CutServer, backend: str, patience: float) -> None:
@@ -171,7 +171,7 @@ class Client:
     def made(self, response: CannedResponse, delivery: Delivery = Delivery()) -> Made:  # noqa: B008
         """What the client makes of the response.
 
-        Raises: Unusable: it makes no request.
+        Raises: UnusableFetch: it makes no request.
         """
         self._server.serve(response, delivery)
         self._server.requests.clear()
@@ -191,7 +191,7 @@ class Client:
         finally:
             timer.cancel()
         if not self._server.requests and not hung.is_set():
-            raise Unusable(
+            raise UnusableFetch(
                 f"the function made no request to the URL that it got{f' ({error})' if error else ''}"
             )
         if hung.is_set():
@@ -215,12 +215,12 @@ class Client:
         raise TimeoutError
 
 
-def boundary(client: Client, response: CannedResponse, most: int, reduces: bool = True) -> Failure | None:
+def boundary(client: Fetcher, response: CannedResponse, most: int, reduces: bool = True) -> Failure | None:
     """The failure of a client whose value depends on the cuts, if it does.
 
     Args:
         reduces: whether the body may be changed to find a smaller failure.
-    Raises: Unusable.
+    Raises: UnusableFetch.
     """
     whole = steady(client, response)
     failure = several = None
@@ -233,13 +233,13 @@ def boundary(client: Client, response: CannedResponse, most: int, reduces: bool 
     if failure is None:
         return None
     steady(client, response)
-    return Reduction(client, failure).result() if reduces else failure
+    return FailureReduction(client, failure).result() if reduces else failure
 
 
-def loss(client: Client, response: CannedResponse, most: int) -> Failure | None:
+def loss(client: Fetcher, response: CannedResponse, most: int) -> Failure | None:
     """The failure of a client that takes a lost response for a whole one, or hangs.
 
-    Raises: Unusable.
+    Raises: UnusableFetch.
     """
     whole = steady(client, response)
     for delivery in deliveries.lost(response, most):
@@ -249,7 +249,7 @@ def loss(client: Client, response: CannedResponse, most: int) -> Failure | None:
     return None
 
 
-def differs(client: Client, response: CannedResponse, delivery: Delivery, whole: Made) -> Failure | None:
+def differs(client: Fetcher, response: CannedResponse, delivery: Delivery, whole: Made) -> Failure | None:
     """The failure of a client that makes something else of this delivery, more than once."""
     cut = client.made(response, delivery)
     if whole.same(cut):
@@ -258,22 +258,22 @@ def differs(client: Client, response: CannedResponse, delivery: Delivery, whole:
     return Failure(response, delivery, whole, cut) if again else None
 
 
-def steady(client: Client, response: CannedResponse) -> Made:
+def steady(client: Fetcher, response: CannedResponse) -> Made:
     """What the client makes of the uncut response, twice.
 
-    Raises: Unusable: it fails, or gives another value each time.
+    Raises: UnusableFetch: it fails, or gives another value each time.
     """
     whole, again = client.made(response), client.made(response)
     if whole.error:
-        raise Unusable(f"it fails without cuts: {whole.error}")
+        raise UnusableFetch(f"it fails without cuts: {whole.error}")
     if not whole.same(again):
         values = client_report.shown(whole, again)
-        raise Unusable(f"without cuts it returns another value each time: {values[0]}, then {values[1]}")
+        raise UnusableFetch(f"without cuts it returns another value each time: {values[0]}, then {values[1]}")
     return whole
 
 
 def taken_for_whole(
-    client: Client, response: CannedResponse, delivery: Delivery, whole: Made
+    client: Fetcher, response: CannedResponse, delivery: Delivery, whole: Made
 ) -> Failure | None:
     """The failure of a client that takes a lost response for a whole one, or hangs."""
     got = client.made(response, delivery)
@@ -286,10 +286,10 @@ def taken_for_whole(
     return Failure(response, delivery, whole, got, size) if shorter.same(got) else None
 
 
-class Reduction:
+class FailureReduction:
     """Makes a failure smaller: the fewest bytes, and the plainest ones, in a bounded number of fetches."""
 
-    def __init__(self, client: Client, failure: Failure) -> None:
+    def __init__(self, client: Fetcher, failure: Failure) -> None:
         self._client = client
         self._best = failure
         self._left = _HANGS if failure.cut.hangs else _TRIES

@@ -17,7 +17,7 @@ from streamcompat.testing.protocol import RULES, ProtocolMachine, check_server, 
 from streamcompat.testing.protocol.command import conversation
 from streamcompat.testing.protocol.grammar import Site
 from streamcompat.testing.protocol.rules import Base, Rule
-from streamcompat.testing.protocol.search import NoSuchRule, Unusable, selected, smallest
+from streamcompat.testing.protocol.search import NoSuchRule, UnusableServer, selected, smallest
 from streamcompat.testing.protocol.smuggling import compare_servers, differ
 from streamcompat.testing.protocol.talk import Heard, said_to
 from streamcompat.testing.remote.client import NoResponse, Unreachable
@@ -309,7 +309,7 @@ def test_a_server_whose_plain_answers_are_errors_cannot_be_judged() -> None:
         connection.sendall(answer(500, b""))
 
     with listening(serve_error) as url, SocketClient(url, patience=PATIENCE) as client:
-        with pytest.raises(Unusable, match="answered with 500: give a --route"):
+        with pytest.raises(UnusableServer, match="answered with 500: give a --route"):
             check_server(client)
 
 
@@ -322,7 +322,7 @@ def test_a_server_that_answers_the_same_in_turns_cannot_be_judged() -> None:
             connection.sendall(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status)
 
     with listening(serve_in_turns) as url, SocketClient(url, patience=PATIENCE) as client:
-        with pytest.raises(Unusable, match="answered with 200, and with 503"):
+        with pytest.raises(UnusableServer, match="answered with 200, and with 503"):
             check_server(client)
 
 

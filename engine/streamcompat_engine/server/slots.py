@@ -33,7 +33,7 @@ class Worker:
         killed: the parent has killed it.
     """
 
-    def __init__(self, pid: int, number: int, channel: Channel, slot: Slot, grace: float) -> None:
+    def __init__(self, pid: int, number: int, channel: Channel, slot: WorkerSlot, grace: float) -> None:
         self.pid = pid
         self.number = number
         self.channel = channel
@@ -56,7 +56,7 @@ class Worker:
             os.kill(self.pid, number)
 
 
-class Slot:
+class WorkerSlot:
     """A place for one worker at a time, with listening sockets.
 
     Attributes:

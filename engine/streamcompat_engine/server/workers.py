@@ -24,7 +24,7 @@ from typing import Final
 from . import systemd
 from .config import ServerConfig
 from .link import ADOPT, INTERVAL, MARGIN, READY, RECYCLE, RELEASE, Channel, WorkerLink
-from .slots import UNRESPONSIVE, Slot, Worker
+from .slots import UNRESPONSIVE, Worker, WorkerSlot
 from .sockets import bound_metrics, bound_sockets, url
 
 logger: Final = logging.getLogger("streamcompat.engine")
@@ -77,9 +77,9 @@ class Workers:
         self._count = count
         self._serve = serve
         self._listening: Callable[[list[str]], None] | None = listening  # None once a worker was ready
-        self._slots: list[Slot] = []
+        self._slots: list[WorkerSlot] = []
         self._leaving: dict[int, Worker] = {}  # told to end, by process id
-        self._rolling: list[Slot] = []
+        self._rolling: list[WorkerSlot] = []
         self._stops = 0
         self._status = 0
         self._selector = selectors.DefaultSelector()
@@ -99,17 +99,17 @@ class Workers:
                 config, metrics_sockets=tuple(stack.enter_context(bound_metrics(config)))
             )
             self.addresses = [url(sock, config.ssl is not None) for sock in first]
-            self._slots = [Slot(first)]
+            self._slots = [WorkerSlot(first)]
             shared = config.uds is not None or config.sockets or not _BALANCES
             if shared or self._count == 1:
-                self._slots += [Slot(first) for _ in range(self._count - 1)]
+                self._slots += [WorkerSlot(first) for _ in range(self._count - 1)]
             else:
                 # They listen by now, which the sockets of another server would not have allowed.
                 for sock in first:
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
                 config = dataclasses.replace(config, port=first[0].getsockname()[1], reuse_port=True)
                 for _ in range(self._count - 1):
-                    self._slots.append(Slot(tuple(stack.enter_context(bound_sockets(config)))))
+                    self._slots.append(WorkerSlot(tuple(stack.enter_context(bound_sockets(config)))))
             yield self
 
     @property
@@ -167,7 +167,7 @@ class Workers:
 
     # ---- starting ----
 
-    def _start(self, slot: Slot) -> None:
+    def _start(self, slot: WorkerSlot) -> None:
         slot.start_at = slot.worker = None
         with contextlib.suppress(OSError, ValueError):  # nobody reads them any more
             sys.stdout.flush()
@@ -195,7 +195,7 @@ class Workers:
         slot.worker = Worker(pid, number, Channel(ours), slot, self._config.grace)
         self._selector.register(ours, selectors.EVENT_READ, slot.worker)
 
-    def _start_later(self, slot: Slot, error: OSError) -> None:
+    def _start_later(self, slot: WorkerSlot, error: OSError) -> None:
         """The system has no process or descriptor for a worker."""
         slot.start_at = time.monotonic() + INTERVAL
         logger.error("cannot start a worker: %s; trying again in %g s", error.strerror, INTERVAL)
@@ -206,7 +206,7 @@ class Workers:
         taken = {worker.number for worker in (*alive, *self._leaving.values()) if worker is not None}
         return min(set(range(len(taken) + 1)) - taken)
 
-    def _be_worker(self, slot: Slot, channel: socket.socket, number: int) -> None:
+    def _be_worker(self, slot: WorkerSlot, channel: socket.socket, number: int) -> None:
         """Run the worker in the forked process; does not return."""
         status = 1
         try:
@@ -392,7 +392,7 @@ class Workers:
         worker.patience = min(worker.patience, self._config.drain + worker.grace + MARGIN)
         worker.signal(number)
 
-    def _roll(self, slots: list[Slot]) -> None:
+    def _roll(self, slots: list[WorkerSlot]) -> None:
         """Replace the workers of these slots, one after another."""
         is_rolling = bool(self._rolling)
         for slot in slots:
@@ -411,7 +411,7 @@ class Workers:
             slot.retiring = slot.worker
             self._start(slot)
 
-    def _call_off(self, slot: Slot) -> None:
+    def _call_off(self, slot: WorkerSlot) -> None:
         """Give up a worker that is not ready yet: it may have loaded older code than there is now."""
         if slot.worker is None or not slot.worker.ready:
             if slot.worker is not None:
@@ -434,7 +434,7 @@ class Workers:
                 elif slot.retiring is not None and slot.retiring.pid == pid:
                     slot.retiring = None
 
-    def _on_end(self, slot: Slot, worker: Worker, status: int) -> None:
+    def _on_end(self, slot: WorkerSlot, worker: Worker, status: int) -> None:
         """A worker exited unexpectedly."""
         slot.worker = None
         now = time.monotonic()
@@ -451,7 +451,7 @@ class Workers:
             slot.start_at = now + delay
             logger.error("worker %d exited unexpectedly %s; restarting in %.1f s", worker.pid, how, delay)
 
-    def _roll_on(self, slot: Slot, worker: Worker, how: str) -> None:
+    def _roll_on(self, slot: WorkerSlot, worker: Worker, how: str) -> None:
         """A new worker ended before it was ready. If it hung, which may be by chance, the roll goes on and
         comes back to its slot once; else the new code is broken."""
         if not worker.killed:

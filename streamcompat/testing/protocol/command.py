@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
 
     Args:
         options: those of the command line.
-    Raises: BadAddress, NoResponse, NoSuchRoute, NoSuchRule, Unreachable, Unusable.
+    Raises: BadAddress, NoResponse, NoSuchRoute, NoSuchRule, Unreachable, UnusableServer.
     """
     get, post = _targets(options.route)
     names = [name for name in options.check if name != CONVERSATION]
@@ -97,15 +97,15 @@ def conversation(
 
     end = time.monotonic() + _TALKING
 
-    class Conversation(ProtocolMachine):
+    class CheckedMachine(ProtocolMachine):
         def __init__(self) -> None:
             super().__init__()
             if time.monotonic() > end:  # a server that is silent makes each conversation long
                 hypothesis.reject()
 
-    Conversation.client, Conversation.get, Conversation.post = client, get, post
-    Conversation.patience = min(client.patience, _SILENCE)
-    Conversation.failed = []
+    CheckedMachine.client, CheckedMachine.get, CheckedMachine.post = client, get, post
+    CheckedMachine.patience = min(client.patience, _SILENCE)
+    CheckedMachine.failed = []
     why = unchecked = ""
     chosen = settings(
         max_examples=runs,
@@ -120,10 +120,10 @@ def conversation(
     )
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # where Hypothesis prints what it finds by chance
-            run_state_machine_as_test(Conversation, settings=chosen)
+            run_state_machine_as_test(CheckedMachine, settings=chosen)
     except (Flaky, Unsatisfiable) as error:
         if time.monotonic() > end:  # what was found could not be made smaller
-            why = Conversation.failed[-1] if Conversation.failed else ""
+            why = CheckedMachine.failed[-1] if CheckedMachine.failed else ""
         else:
             unchecked = f"a difference did not show again: {_first(error)}"
     except AssertionError as error:

@@ -17,7 +17,7 @@ from streamcompat.testing.protocol import grammar
 from streamcompat.testing.protocol.grammar import Site
 from streamcompat.testing.protocol.rules import Base
 from streamcompat.testing.protocol.search import learnt, site_of
-from streamcompat.testing.protocol.talk import Listener
+from streamcompat.testing.protocol.talk import ResponseListener
 from streamcompat.testing.remote.client import SocketClient
 from streamcompat.testing.remote.transport import Transport
 from streamcompat.testing.wire import cut
@@ -110,7 +110,7 @@ class ProtocolMachine(RuleBasedStateMachine):
         """Send a head, wait for 100 or the answer, and then send the body (RFC 9110 §10.1.1)."""
         transport = self._transport = self._transport or self._client.connect()
         transport.send(self._site.posted(_HELLO, b"Expect: 100-continue", body=b""))
-        listener = Listener(transport, ["POST"])
+        listener = ResponseListener(transport, ["POST"])
         listener.until(1, self.patience, continues=True)
         if listener.heard.responses:  # a final status: the body may or may not be read
             self._close()
@@ -134,7 +134,7 @@ class ProtocolMachine(RuleBasedStateMachine):
         if self._transport is None or not self._open:
             return
         expected, self._open = self._open, []
-        listener = Listener(self._transport, [one.method for one in expected])
+        listener = ResponseListener(self._transport, [one.method for one in expected])
         heard = listener.until(len(expected), self.patience)
         self._check(not heard.garbage, heard.garbage)
         statuses = tuple(one.status for one in expected)
@@ -150,7 +150,7 @@ class ProtocolMachine(RuleBasedStateMachine):
         self._sent(wire + self._site.head(), expected)
         assert self._transport is not None
         expected_all, self._open = self._open, []
-        listener = Listener(self._transport, [one.method for one in expected_all])
+        listener = ResponseListener(self._transport, [one.method for one in expected_all])
         heard = listener.until(len(expected_all) + 1, self.patience)
         statuses = tuple(one.status for one in expected_all)
         self._check(not heard.garbage, heard.garbage)
@@ -179,7 +179,7 @@ class ProtocolMachine(RuleBasedStateMachine):
         assert self._transport is not None
         self._transport.half_close()
         expected, self._open = self._open, []
-        heard = Listener(self._transport, [one.method for one in expected]).until(99, self.patience)
+        heard = ResponseListener(self._transport, [one.method for one in expected]).until(99, self.patience)
         self._check(not heard.garbage, heard.garbage)
         self._check(heard.ended, "the connection of a client that has closed its side stays open")
         self._close()
@@ -188,7 +188,7 @@ class ProtocolMachine(RuleBasedStateMachine):
         """A new client is served."""
         with self._client.connect() as transport:
             transport.send(self._site.last())
-            heard = Listener(transport).until(1, self.patience)
+            heard = ResponseListener(transport).until(1, self.patience)
         self._check(heard.statuses == (self._base.get,), f"a new client gets {heard}")
 
     def _check(self, holds: bool, message: str) -> None:

@@ -42,7 +42,7 @@ class NoSuchRule(LookupError):
     """A rule that was asked for does not exist; the message lists the names."""
 
 
-class Unusable(Exception):
+class UnusableServer(Exception):
     """The server's answers to sound requests cannot serve to judge others; the text says why."""
 
 
@@ -121,7 +121,7 @@ def check_server(
         get, post: targets that answer a GET, and a POST with a body.
         examples: requests for each rule, before a finding is made smaller.
         budget: seconds after which no further rule is checked.
-    Raises: NoResponse, Unreachable: there is no HTTP server; Unusable.
+    Raises: NoResponse, Unreachable: there is no HTTP server; UnusableServer.
     """
     begun = time.monotonic()
     judge = _Judge(client, site_of(client, get, post))
@@ -152,7 +152,7 @@ def site_of(client: SocketClient, get: str, post: str) -> Site:
 def learnt(client: SocketClient, site: Site) -> tuple[Base, float]:
     """How a server answers sound requests, and how long to wait for one that is silent.
 
-    Raises: NoResponse, Unreachable, Unusable.
+    Raises: NoResponse, Unreachable, UnusableServer.
     """
     found: list[tuple[int, bool]] = []
     longest = 0.0
@@ -166,12 +166,12 @@ def learnt(client: SocketClient, site: Site) -> tuple[Base, float]:
         status = heard.statuses[0]
         if status in (400, 501, 505) or status >= 500:
             what = wire.partition(b"\r\n")[0].decode("latin-1")
-            raise Unusable(
+            raise UnusableServer(
                 f"{client.address.url}: {what} is answered with {status}: give a --route that works"
             )
         found.append((status, len(heard.statuses) > 1))
         if heard.statuses[1:2] not in ((), (found[0][0],)):
-            raise Unusable(
+            raise UnusableServer(
                 f"{client.address.url}: the same GET is answered with {found[0][0]}, and with "
                 f"{heard.statuses[1]} on a connection that was kept, so nothing can be compared with it"
             )

@@ -112,7 +112,7 @@ def compare_servers(
 
     Args:
         examples: requests of each kind, before a finding is made smaller.
-    Raises: NoResponse, Unreachable, Unusable.
+    Raises: NoResponse, Unreachable, UnusableServer.
     """
     sites = [site_of(client, get, post) for client in (one, other)]
     waits = [learnt(client, site)[1] for client, site in zip((one, other), sites, strict=True)]

@@ -57,7 +57,7 @@ class Heard:
         )
 
 
-class Listener:
+class ResponseListener:
     """Reads the responses on a connection.
 
     Args:
@@ -132,4 +132,4 @@ def said_to(
     """
     with client.connect() as transport:
         transport.send(wire)
-        return Listener(transport, methods).until(_MOST, wait, continues)
+        return ResponseListener(transport, methods).until(_MOST, wait, continues)
