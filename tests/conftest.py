@@ -44,7 +44,9 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_configure() -> None:
-    """A shell starts a background job with SIGINT ignored, and so would run what the tests start."""
+    """A shell starts a background job with SIGINT ignored, and so would run what the tests start. And without
+    a folder of certificates, `httpx.get` reads the certificates of all authorities each time, for 30 ms."""
+    os.environ.setdefault("SSL_CERT_DIR", os.path.dirname(__file__))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

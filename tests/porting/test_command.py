@@ -265,7 +265,7 @@ def test_files_without_any_sanic_do_not_fail_the_check(
     [
         "def name(code):\n    if code == 0:\n        return 0\n"
         + "".join(f"    elif code == {number}:\n        return {number}\n" for number in range(1, 300)),
-        "X = (" + "\n    and ".join(["a"] * 10_000) + ") if False else None\n",
+        "X = (" + "\n    and ".join(["a"] * 3000) + ") if False else None\n",
         "X = (" + "\n  ".join(["'a'"] * 3000) + ")\n",
     ],
     ids=["elif", "and", "texts"],

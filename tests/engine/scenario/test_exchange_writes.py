@@ -243,9 +243,12 @@ def test_a_task_that_drains_when_the_connection_is_closing_already(driver: str) 
             exchange.respond(200, (), b"other")
             return
         tasks.append(asyncio.create_task(drain()))
-        exchange.respond(200, (), bytes(16_000_000))
+        exchange.respond(200, (), bytes(2_000_000))
 
-    with serve(app, driver) as served, served.connect(64 * 1024) as client:
+    with (
+        serve(app, driver, send_buffer=64 * 1024) as served,
+        served.connect(64 * 1024) as client,
+    ):
         client.send(get("/", "Connection: close"))
         assert client.socket.recv(1) == b"H"
         gate.until_reached()
@@ -254,7 +257,7 @@ def test_a_task_that_drains_when_the_connection_is_closing_already(driver: str) 
             assert served.get("/other").body == b"other"
         assert not drained.is_set()
         client._held = b"H"
-        assert len(client.response().body) == 16_000_000
+        assert len(client.response().body) == 2_000_000
         assert drained.wait(PATIENCE)
 
 
