@@ -117,9 +117,9 @@ def _frames(data: bytes) -> list[Frame]:
 
 @functools.cache
 def bomb() -> bytes:
-    """256 MiB of zeros in 256 KiB."""
+    """64 MiB of zeros in 64 KiB."""
     compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
-    pieces = [compressor.compress(bytes(MIB)) for _ in range(256)]
+    pieces = [compressor.compress(bytes(MIB)) for _ in range(64)]
     return b"".join([*pieces, compressor.flush(zlib.Z_SYNC_FLUSH)])
 
 
