@@ -194,8 +194,8 @@ def _option(word: str, text: str) -> str | None:
 
 
 def _open_streams() -> None:
-    """Standard streams that are closed become the null device. Else the next socket would get the number of
-    one, and be written by whatever prints; libuv ends a process that has it so."""
+    """Open the null device for standard streams that are closed. Otherwise the next socket would get one of
+    their numbers, and get what is printed; libuv aborts in that case."""
     for number, name, how in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(number)

@@ -107,7 +107,7 @@ def serve(command: CommandOptions, again: Rerun, config: ServerConfig, inherited
     for name in again.of_file:
         os.environ.pop(name, None)
     try:
-        # Nobody who saves a file waits for load balancers.
+        # No load balancer has to learn of a restart after a save.
         words = ["--drain=0", *_before_dashes(again.argv, ["--no-reload", *numbers])]
         return again.carry_out(["run", *words])
     finally:

@@ -21,7 +21,7 @@ AROUND = 4
 MOST = 50
 """Frames that are shown of one exception: the first and the last ones of a recursion."""
 UNTOLD = "a text that cannot be made"
-"""Stands for the text of an exception that raises one itself where it is asked for it."""
+"""Stands for the text of an exception whose own `__str__` raises."""
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1f2328; --dim: #57606a; --paper: #fff; --raised: #f3f4f6;

@@ -93,7 +93,7 @@ class ErrorHandler(kernel.ErrorHandler):
             ]
         line = kind.__mro__
         for level in levels:
-            # An exception of the other flavour, which `answers_for` knows, is not in line.
+            # One of the other flavour, which `answers_for` matches too, has none of these classes as a base.
             fits = [
                 (line.index(known) if known in line else len(line), -place, handler)
                 for place, (known, handler, _) in enumerate(level)

@@ -35,7 +35,7 @@ MOST_TYPES: Final = 256
 """Media types of an Accept field; browsers send fewer than ten, and each takes some 3 µs."""
 
 _HOPS: Final = 64
-"""The last elements of Forwarded that are read; more proxies than that are in no row."""
+"""The last elements of Forwarded that are read; no chain of proxies is longer."""
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.\-]{1,253})(?::(\d{1,5}))?")
 _IPV6: Final = re.compile(r"(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}")
 _TOKEN: Final = r"[\w!#$%&'*+\-.^`|~]+"

@@ -81,7 +81,7 @@ class Flag:
         if (word := text.lower()) in self.choices:
             return word
         if near := get_close_matches(word, self.choices, 1, _LEAST_LIKENESS):
-            raise ValueError(f"{text!r} is no {key}: did you mean {near[0]!r}?")
+            raise ValueError(f"{text!r} is not a valid {key}: did you mean {near[0]!r}?")
         raise ValueError(f"invalid choice: {text!r} (choose from {', '.join(self.choices)})")
 
 

@@ -465,7 +465,7 @@ def _socket_of(number: int) -> socket.socket:
 
 
 def _on_terminal() -> bool:
-    """Whether somebody may be watching who does not want to wait for load balancers."""
+    """Whether it was started by hand; a person does not want to wait for load balancers."""
     streams = (sys.stdin, sys.stdout, sys.stderr)
     return any(stream is not None and not stream.closed and stream.isatty() for stream in streams)
 

@@ -164,7 +164,7 @@ VALID = [
 INVALID = [
     ("workers", 0, "'0' is not a valid number of processes"),
     ("workers", 2.5, "'2.5' is not a valid number"),
-    ("driver", "asynico", "'asynico' is no driver: did you mean 'asyncio'?"),
+    ("driver", "asynico", "'asynico' is not a valid driver: did you mean 'asyncio'?"),
     ("driver", 3, r"invalid choice: '3' \(choose from"),
     ("limit_concurrency", -1, "'-1' is not a valid number of requests"),
     ("max_requests", "five", "'five' is not a valid number"),
@@ -198,7 +198,7 @@ def test_a_value_in_code_is_refused_as_on_the_command_line(name, value, message)
 @pytest.mark.parametrize("kind", [Sanic, Mach9, Site, lambda _: ASGIApp(asgi)])
 async def test_an_app_of_each_kind_refuses_a_wrong_value_before_it_serves(kind):
     app = Site() if kind is Site else kind("wrong")
-    with pytest.raises(ValueError, match="^driver='asynico': 'asynico' is no driver"):
+    with pytest.raises(ValueError, match="^driver='asynico': 'asynico' is not a valid driver"):
         app.run(driver="asynico")
     with pytest.raises(ValueError, match="^backlog=0: '0' is not a valid number of connections"):
         await app.create_server(backlog=0)

@@ -229,7 +229,7 @@ class AnyioTransport:
         return cancels(error)
 
     def passes_on(self, error: BaseException) -> None:
-        """Whoever runs the task gets it."""
+        """Do nothing: it is raised where the task is run."""
 
     def pause_reading(self) -> None:
         self._readable = anyio.Event()

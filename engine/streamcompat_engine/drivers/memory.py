@@ -132,7 +132,7 @@ class MemoryTransport:
         return cancels(error)
 
     def passes_on(self, error: BaseException) -> None:
-        """Whoever runs the task gets it."""
+        """Do nothing: it is raised where the task is run."""
 
     def pause_reading(self) -> None:
         """The session does not read now."""

@@ -284,7 +284,7 @@ class Session:
             if websocket is not None:
                 websocket.go_on()
                 if self.transport.was_reset():
-                    websocket.connection_lost()  # what has come is not worth its work
+                    websocket.connection_lost()  # do not parse what a peer has sent that is gone
                 self.connection.resume_websocket(self.now())
             elif self.connection.behind:
                 self.connection.receive_data(b"", self.now())

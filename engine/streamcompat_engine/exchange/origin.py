@@ -23,7 +23,7 @@ UNIX: Final = "unix"
 """Stands for the peers of a Unix socket, which have no address."""
 _ANYBODY: Final = "*"
 _HOPS: Final = 64
-"""The most elements of a list that are read; more proxies than that are in no row."""
+"""The most elements of a list that are read; no chain of proxies is longer."""
 _FORWARDED: Final = b"forwarded"
 _NAMES: Final = {b"x-forwarded-" + name.encode(): name for name in PROXY_FIELDS[:-1]}
 _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
