@@ -18,8 +18,14 @@ from .service import Service
 
 BACK_OFF: Final = 1.0
 """Seconds of pause when the system has no descriptors or buffers left; as in asyncio."""
-_NO_TLS: Final = ("HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "WRONG_VERSION_NUMBER")
-"""What OpenSSL says of plain HTTP: the first for a GET and the like, the last for a DELETE."""
+_PLAIN: Final = "a client speaks plain HTTP to the port for TLS: it must use https://"
+_NO_TLS: Final = {
+    "HTTP_REQUEST": _PLAIN,
+    "HTTPS_PROXY_REQUEST": _PLAIN,
+    "WRONG_VERSION_NUMBER": "a client speaks no TLS to the port for TLS: if it speaks HTTP, it must use https://",
+}
+"""What is said where OpenSSL finds no TLS. It knows GET, HEAD, POST, PUT and CONNECT; all that it says of a
+DELETE it says of SSH, too."""
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 _QUEUED: Final = 4096
@@ -65,10 +71,10 @@ def accept_rest(sock: socket.socket, service: Service, now: float) -> Iterator[s
 
 
 def log_failed_handshake(service: Service, error: OSError, now: float) -> None:
-    """Log a client that speaks plain HTTP to a port for TLS; other failures are the peers' own affair.
+    """Log a client that speaks no TLS to a port for TLS; other failures are the peers' own affair.
 
     Args:
         now: seconds on the driver's clock.
     """
     if isinstance(error, tls.SSLError) and error.reason in _NO_TLS:
-        service.log("a client speaks plain HTTP to the port for TLS: it must use https://", now, logging.INFO)
+        service.log(_NO_TLS[error.reason], now, logging.INFO)

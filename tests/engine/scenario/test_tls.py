@@ -63,18 +63,35 @@ def test_requests_and_answers_and_both_ways_to_leave(driver: str) -> None:
 
 
 @every_driver
-@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "CONNECT"])
-def test_plain_http_on_a_port_for_tls_is_one_line(
-    driver: str, method: str, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("sent", "line"),
+    [
+        *[
+            (sent, "a client speaks plain HTTP to the port for TLS: it")
+            for sent in (
+                b"GET / HTTP/1.1\r\n\r\n",
+                b"POST / HTTP/1.1\r\n\r\n",
+                b"CONNECT a:1 HTTP/1.1\r\n\r\n",
+            )
+        ],
+        *[
+            (sent, "a client speaks no TLS to the port for TLS: if it speaks HTTP, it")
+            for sent in (b"DELETE / HTTP/1.1\r\nHost: a\r\n\r\n", b"SSH-2.0-OpenSSH_9.9\r\n", bytes(64))
+        ],
+    ],
+)
+def test_what_is_no_tls_on_a_port_for_tls_is_one_line(
+    driver: str, sent: bytes, line: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """It says that a client speaks HTTP where that is known, and of nothing else."""
     context, _ = certified()
     caplog.set_level(logging.INFO, "streamcompat.engine")
     with serve(hello, driver, ssl=context) as served, served.connect() as plain:
-        plain.send(f"{method} / HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        plain.send(sent)
         plain.until_closed()
         eventually(lambda: bool(caplog.records), "a line")
     said = [record.getMessage() for record in caplog.records if record.name == "streamcompat.engine"]
-    assert said == ["a client speaks plain HTTP to the port for TLS: it must use https://"]
+    assert said == [f"{line} must use https://"]
 
 
 @every_driver
