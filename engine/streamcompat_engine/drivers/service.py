@@ -185,6 +185,13 @@ def shown(exchange: Exchange) -> str:
     return printable(f"{exchange.head.method} {exchange.head.target.decode('latin-1')}", LINE // 2)
 
 
+def passes_on(error: BaseException, exchange: Exchange) -> bool:
+    """Whether the loop is to have what an application raised. The log says where a process is ended."""
+    if isinstance(error, SystemExit):
+        logger.warning("the application ends the process on %s", shown(exchange), exc_info=error)
+    return isinstance(error, (BaseExceptionGroup, GeneratorExit, KeyboardInterrupt, SystemExit))
+
+
 async def _plain_503(exchange: Exchange) -> None:
     """The default answer after an application was cancelled because it was late."""
     exchange.respond(503, _TEXT, b"503: no answer in time\n")

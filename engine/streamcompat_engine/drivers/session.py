@@ -27,7 +27,7 @@ from ..exchange.suspension import READY, stepped, wait
 from ..http1.connection import Connection
 from ..http1.states import Ending, Reader
 from .backlog import Backlog
-from .service import App, Service, shown
+from .service import App, Service, passes_on, shown
 from .slot import ConnectionSlot, proxied
 from .transport import ENDED, HALF_CLOSED, LOST, OPEN, Life, Transport
 
@@ -35,7 +35,6 @@ logger: Final = logging.getLogger("streamcompat.engine")
 
 _PLAIN_500: Final = b"500: the application failed\n"
 _TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
-_PASSED_ON: Final = (BaseExceptionGroup, GeneratorExit, KeyboardInterrupt, SystemExit)
 _SWITCHED, _CLOSED, _STAYS = Reader.SWITCHED, Reader.CLOSED, Ending.NONE
 _RUN: Final = 8  # flushes that a handler may cause without waiting before it must yield to the loop
 _NEW: Final = 0.25
@@ -382,7 +381,7 @@ class Session:
             self.log(f"{error} in the body of {shown(exchange)}")
             self._answer(exchange, error.status, f"{error}\n".encode())
         except BaseException as error:
-            if isinstance(error, _PASSED_ON):
+            if passes_on(error, exchange):
                 self.transport.passes_on(error)
                 raise
             if not isinstance(error, Exception) and self.transport.is_cancelled(error):

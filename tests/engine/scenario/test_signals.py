@@ -102,6 +102,8 @@ async def app(exchange):
     say("running")
     if hang == "idle":
         threading.Thread(target=say_once_idle, args=["idle"], daemon=True).start()
+    if hang == "exit":
+        sys.exit(3)
     if hang.endswith("block"):
         time.sleep(600)
     while hang == "spin":
@@ -339,3 +341,17 @@ def test_one_that_raises_in_a_handler_that_blocks_the_loop(driver: str, tmp_path
         assert rest(script) == ["before_stop", "after_stop", "interrupted"]
         script.process.wait(PATIENCE)
         assert "never retrieved" not in script.errors()
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_handler_that_ends_the_process(driver: str, tmp_path: Path) -> None:
+    """By SystemExit, as in the originals; the log says which request it was, and where."""
+    with (
+        serve_program(tmp_path, APP, driver, "exit", "600", "handled") as script,
+        ask(script, "/leave") as client,
+    ):
+        assert rest(script) == ["before_stop", "after_stop"]
+        assert script.process.wait(PATIENCE) == 3
+        client.until_closed()
+        assert script.errors().startswith("the application ends the process on GET /leave\nTraceback ")
+        assert "\nSystemExit: 3\n" in script.errors()
