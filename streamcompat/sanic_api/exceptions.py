@@ -82,9 +82,10 @@ class SanicException(kernel.HTTPException):
         extra: dict[str, Any] | None = None,
         **further: Any,
     ) -> None:
-        if message is _NOT_GIVEN or (message is None and not versions.before(21, 3)):
+        if message is _NOT_GIVEN or (message is None and not versions.before(21, 6)):
             status = arguments[0] if arguments else further.get("status_code")
-            message = self.message or STATUS_CODES.get(status or 0, b"").decode()
+            named = self.message or STATUS_CODES.get(status or 0, b"").decode()
+            message = named or (None if message is None else "")
         super().__init__(message, *arguments, **further)
         if quiet is not None:
             self.quiet: bool | None = quiet
