@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from streamcompat import __version__
-from streamcompat.cli.errors import ERRORS, FAILED, OutputError, interrupted, report
+from streamcompat.cli.errors import ERRORS, FAILED, OutputError, interrupted, report, say
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         _close_output()
         if cause.errno != errno.EPIPE:  # else the reader has enough, as in `| head`
-            print(f"streamcompat: cannot write to standard output: {cause.strerror}", file=sys.stderr)
+            say(f"cannot write to standard output: {cause.strerror}")
         return FAILED
 
 
@@ -162,13 +162,10 @@ class _Completion(argparse.Action):
         try:
             import shtab
         except ImportError:
-            print(
-                "streamcompat: --print-completion needs shtab: pip install 'streamcompat[completion]'",
-                file=sys.stderr,
-            )
+            say("--print-completion needs shtab: pip install 'streamcompat[completion]'")
             parser.exit(FAILED)
         if values not in shtab.SUPPORTED_SHELLS:
-            print(f"streamcompat: --print-completion {values} needs a newer shtab", file=sys.stderr)
+            say(f"--print-completion {values} needs a newer shtab")
             parser.exit(FAILED)
         print(shtab.complete(parser, str(values)))
         parser.exit(0)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from streamcompat.cli import errors
 from streamcompat.serving.accepted import SAME_AS, WITHOUT_EFFECT
 from streamcompat.serving.declared import DeclaredRun, declared_runs
 from streamcompat.serving.flags import Flag, given_in_code
@@ -101,7 +101,7 @@ def say(own: Sequence[OwnRun], given: Mapping[str, Any]) -> None:
     """Prints a line for each that there is something to say about."""
     for one in own:
         if (line := one.line(given)) is not None:
-            print(f"streamcompat: {line}", file=sys.stderr, flush=True)
+            errors.say(line)
 
 
 def _overridden(given: Mapping[str, Any]) -> set[str]:

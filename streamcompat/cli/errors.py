@@ -32,6 +32,12 @@ class OutputError(Exception):
         self.reason = reason
 
 
+def say(line: str) -> None:
+    """Prints a line about the command; where the standard error cannot be written, the command goes on."""
+    with contextlib.suppress(OSError):
+        print(f"streamcompat: {line}", file=sys.stderr, flush=True)
+
+
 ERRORS: Final = (AliasError, TargetError, CommandError)
 
 
@@ -47,8 +53,7 @@ def report(error: Exception, with_traceback: bool, can_force: bool = True) -> in
     if isinstance(error, AliasError) and error.installed is not None:
         how = "--force-alias" if can_force else "`streamcompat exec --force-alias -m streamcompat ...`"
         line = f"{error.installed}: uninstall it, or hide it with {how}"
-    with contextlib.suppress(OSError):  # the standard error cannot be written; the exit status tells
-        print(f"streamcompat: {line}", file=sys.stderr)
+    say(line)
     return FAILED
 
 
@@ -58,8 +63,8 @@ def interrupted(error: KeyboardInterrupt) -> int:
     from streamcompat.serving.targets import place_of  # too slow for a command that nobody interrupts
 
     place = place_of(error)
+    say(f"interrupted{'' if place is None else f' at {place}'}")
     with contextlib.suppress(OSError):
-        print(f"streamcompat: interrupted{'' if place is None else f' at {place}'}", file=sys.stderr)
         sys.stdout.flush()
     if sys.platform != "win32":
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -25,7 +25,7 @@ from types import FrameType
 from typing import Final, Never
 
 from streamcompat.cli.command_options import CommandOptions
-from streamcompat.cli.errors import CommandError
+from streamcompat.cli.errors import CommandError, say
 from streamcompat_engine import ServerConfig, bound_sockets
 
 _STEP: Final = 20
@@ -134,7 +134,7 @@ def _supervise(served: _Served, watcher: int, stop: Sequence[int]) -> bool:
             if (status := served.ended()) is not None:
                 if status == 0:
                     return False
-                _say("waiting for a file to be saved")
+                say("waiting for a file to be saved")
             continue
         if not (data := os.read(watcher, 65536)):
             raise CommandError("--reload: the process that watches the files has ended")
@@ -255,7 +255,7 @@ def _watch(
                 began = True
                 os.write(writes, json.dumps(sorted({path for _, path in changes})).encode() + b"\n")
     except Exception as error:  # such as a limit of the system on what may be watched
-        _say(f"cannot watch {', '.join(folders)}: {error}")
+        say(f"cannot watch {', '.join(folders)}: {error}")
     finally:
         os._exit(1)
 
@@ -290,12 +290,8 @@ def _compile(paths: set[str]) -> bool:
         except (SyntaxError, ValueError) as error:
             line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
             what = error.msg if isinstance(error, SyntaxError) else str(error)
-            _say(f"{path}{line}: {what}; the previous code goes on serving")
+            say(f"{path}{line}: {what}; the previous code goes on serving")
             return False
         except OSError:
             continue  # it was removed
     return True
-
-
-def _say(line: str) -> None:
-    print(f"streamcompat: {line}", file=sys.stderr, flush=True)

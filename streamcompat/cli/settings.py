@@ -11,7 +11,6 @@ import argparse
 import dataclasses
 import os
 import re
-import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from streamcompat.cli.command_options import CommandOptions
-from streamcompat.cli.errors import CommandError
+from streamcompat.cli.errors import CommandError, say
 from streamcompat.serving.flags import Flag
 from streamcompat.serving.front import FrontOptions
 from streamcompat.serving.options import RunOptions
@@ -202,11 +201,7 @@ def _warn_of_unknown(variables: Iterable[str]) -> None:
         if variable.startswith(PREFIX) and variable not in known and not _OF_KUBERNETES.match(variable):
             near = get_close_matches(variable.removeprefix(PREFIX), words, 1, _LEAST_LIKENESS)
             if near:
-                print(
-                    f"streamcompat: {variable} is not a setting: did you mean {PREFIX}{near[0]}?",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                say(f"{variable} is not a setting: did you mean {PREFIX}{near[0]}?")
 
 
 _OF_KUBERNETES: Final = re.compile(PREFIX + r"(SERVICE_(HOST|PORT)|PORT_\d+_)")

@@ -7,6 +7,7 @@ Everything else is `streamcompat run`.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 
@@ -33,7 +34,8 @@ def main(prog: str, argv: Sequence[str] | None = None) -> int:
     try:
         loaded = targets.load_module(_target(target, given.pop("factory", False)))
     except targets.TargetError as error:
-        print(f"{prog}: {error}", file=sys.stderr)  # noqa: T201
+        with contextlib.suppress(OSError):  # the exit status tells
+            print(f"{prog}: {error}", file=sys.stderr)  # noqa: T201
         return FAILED
     own = [run.options.given() for run in loaded.runs if run.app is loaded.app]
     loaded.app.run(**(own[-1] if own else {}) | given)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.cli.projects import MACH9, SANIC, refused, run
-from tests.support.commands import PATIENCE, environment, run_here, serve_command
+from tests.support.commands import PATIENCE, environment, run_here, run_python, serve_command
 
 
 @pytest.mark.parametrize(
@@ -301,6 +301,55 @@ def test_an_unbuffered_output_that_cannot_be_written_is_told_too(folder: Path) -
             check=False,
         )
     assert (ended.returncode, ended.stderr.count("\n")) == (3, 1)
+
+
+GUARDED = """
+from streamcompat.mach9_api import Mach9
+app = Mach9("guarded")
+if __name__ == "__main__":
+    app.run(debug=bool([]), port=1)
+"""
+
+
+@needs_full
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("--version",), 0),
+        (("run", "nosuch.py"), 3),
+        (("run", "one.py", "--prot", "1"), 2),
+        (("run", "guarded.py", "--check", "--port", "0"), 0),
+        (("exec", "-m", "sanic", "nosuch.app"), 3),
+        (("port", "nosuch.py"), 3),
+        *[
+            pytest.param(arguments, status, marks=pytest.mark.long)
+            for arguments, status in (
+                (("run", "guarded.py", "--print-config"), 0),
+                (("exec", "nosuch.py"), 3),
+                (("probe", "nosuch.py"), 3),
+                (("check", "nosuch"), 3),
+            )
+        ],
+    ],
+)
+def test_the_status_is_the_same_where_errors_cannot_be_written(
+    folder: Path, arguments: tuple[str, ...], status: int
+) -> None:
+    (folder / "guarded.py").write_text(GUARDED)
+    with open("/dev/full", "w") as full:
+        ended = run_python("-m", "streamcompat", *arguments, cwd=folder, stderr=full)
+    assert (ended.returncode, "Traceback" in ended.stdout) == (status, False)
+
+
+@needs_full
+def test_an_app_is_served_where_errors_cannot_be_written(folder: Path) -> None:
+    """Also where there is something to say about what it says itself."""
+    (folder / "guarded.py").write_text(GUARDED)
+    with (
+        open("/dev/full", "w") as full,
+        serve_command("guarded.py", cwd=folder, stderr=full) as served,
+    ):
+        assert httpx.get(served.url, timeout=PATIENCE).status_code == 404
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

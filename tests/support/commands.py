@@ -59,20 +59,21 @@ def environment() -> dict[str, str]:
 
 
 def run_python(
-    *arguments: str, cwd: Path = ROOT, env: dict[str, str] | None = None
+    *arguments: str, cwd: Path = ROOT, env: dict[str, str] | None = None, stderr: IO[str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run `python ARGUMENTS`, which must end by itself.
 
     Args:
         env: variables in addition to `environment()`.
+        stderr: where its standard error goes, if it is not kept.
     """
-    with _start(*arguments, cwd=cwd, env=env) as process:
+    with _start(*arguments, cwd=cwd, env=env, stderr=stderr) as process:
         watchdog = threading.Timer(PATIENCE * 3, process.kill)
         watchdog.start()
         try:
-            assert process.stdout is not None and process.stderr is not None
+            assert process.stdout is not None
             with ThreadPoolExecutor(1) as other:
-                errors = other.submit(process.stderr.read)
+                errors = other.submit(process.stderr.read if process.stderr is not None else str)
                 output = process.stdout.read()
             return subprocess.CompletedProcess(arguments, process.wait(PATIENCE), output, errors.result())
         finally:
@@ -132,6 +133,7 @@ def serve_command(
     env: dict[str, str] | None = None,
     verb: str = "run",
     most: float = PATIENCE * 3,
+    stderr: IO[str] | None = None,
 ) -> Iterator[Command]:
     """Run `python -m streamcompat run ARGUMENTS` as a child until the block ends; it must exit with status 0.
 
@@ -141,6 +143,7 @@ def serve_command(
         env: variables in addition to `environment()`.
         verb: the command, in place of `run`.
         most: seconds after which it is killed, since it hangs.
+        stderr: where its standard error goes, if it is not kept.
 
     Raises:
         AssertionError: it ended or hung before it listened, or its exit status was not 0.
@@ -148,7 +151,7 @@ def serve_command(
     line = ["-m", "streamcompat", verb, *arguments]
     if not {"--port", "--uds"} & set(arguments):
         line += ["--port", "0"]
-    process = _start(*line, cwd=cwd, env=env)
+    process = _start(*line, cwd=cwd, env=env, stderr=stderr)
     errors: list[str] = []
     # Both pipes are read all the time, so that a child with much output never blocks on them.
     error_reader = threading.Thread(target=lambda: errors.extend(process.stderr or ()))
