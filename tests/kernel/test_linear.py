@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from itertools import zip_longest
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import product, zip_longest
 from typing import Any
 
 import pytest
@@ -17,10 +20,7 @@ from streamcompat.kernel.routes.router import Route
 from streamcompat.sanic_api.dialect import SANIC, of_release
 
 UUID = "01234567-89ab-cdef-0123-456789abcdef"
-# A parameter that may be empty is alone in its segment, so its expression is linear.
-PATTERNS = {kind: pattern for kind, (_, pattern) in REGEX_TYPES.items() if kind != "strorempty"} | {
-    "file": "/?.+"
-}
+PATTERNS = {kind: pattern for kind, (_, pattern) in REGEX_TYPES.items()} | {"file": "/?.+"}
 PATTERNS |= {f"{kind}, signed": pattern for kind, (_, pattern) in WITH_SIGN.items()}
 
 
@@ -88,6 +88,8 @@ AMBIGUOUS = [
     "/<a:path>/s<f:/?.+>",
     "/<a:alpha><b:alpha>-<c:uuid>",
     "/<a:alpha>-<c:uuid>-<b>",
+    "/<a:path>/<b:strorempty>/<c:path>",
+    "/<b:strorempty>/<a:path>/<b:strorempty>/<c:path>/x",
 ]
 SIGNED = [
     "/<a:path>/<n:int>/<b:path>/x",
@@ -142,6 +144,53 @@ def test_a_long_path_costs_as_much_again_for_as_much_again(
         cost.append((len(passes), sum(passes)))
     assert cost[1][0] <= 3 * (len(PARAMETER.sub("", uri)) + 36 * uri.count("uuid") + uri.count("<"))
     assert cost[1][1] <= 2.01 * cost[0][1]
+
+
+JOINTS = [("/", "/", "/", ""), ("/", "/", "/", "/x"), ("/", "-", "/", ""), ("/", "/", "", "-x")]
+"""The texts before, between and after three parameters."""
+UNITS = ["1/", "a/", "1.0/", "-1/", "1", "/", "a", "-", ".", "//", "2020-01-01/", f"{UUID}/"]
+
+
+def triples(kinds: Sequence[str], dialect: Dialect) -> Iterator[Route]:
+    """All routes of three parameters of these types."""
+    for chosen in product(kinds, repeat=3):
+        parameters = [f"<p{number}:{kind}>" for number, kind in enumerate(chosen)]
+        for joints in JOINTS:
+            uri = "".join(a + b for a, b in zip_longest(joints, parameters, fillvalue=""))
+            with suppress(ValueError):  # one that may be empty is not alone in its segment
+                yield route(uri, dialect)
+
+
+def test_an_expression_is_asked_only_where_each_place_is_tried_once() -> None:
+    """One type of each kind: with slashes, of any length, perhaps empty, of a fixed length."""
+    several = 0
+    for one in triples(["path", "int", "strorempty", "uuid"], SANIC):
+        asked = one._linear is None
+        in_segments = [segment.replace(":uuid", "").count(":") for segment in one.literal.split("/")]
+        several += not asked
+        assert not asked or (one.literal.count(":path") <= 1 and max(in_segments) <= 1), one.literal
+    assert several > 50
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "dialect", [SANIC, of_release("19.3"), of_release("21.12")], ids=lambda one: one.name
+)
+def test_no_three_parameters_take_long_for_a_long_path(dialect: Dialect) -> None:
+    """What backtracks takes 30 ms and more for this length."""
+
+    def took(one: Route, path: str) -> float:
+        begin = time.thread_time()
+        one.match(path)
+        return time.thread_time() - begin
+
+    for one in triples(sorted(REGEX_TYPES), dialect):
+        for unit in UNITS:
+            path = "/" + (unit * 2500)[:2500] + "!"
+            assert took(one, path) < 0.006 or min(took(one, path) for _ in range(5)) < 0.006, (
+                one.literal,
+                unit,
+            )
 
 
 @pytest.mark.parametrize("uri", AMBIGUOUS)

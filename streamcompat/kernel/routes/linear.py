@@ -37,11 +37,13 @@ class Part(NamedTuple):
         first: the class of its first character.
         further: the class of each further character; `None` for a part of one character.
         lazy: it matches as little as possible, else as much as possible.
+        optional: it may be empty; not for a lazy one.
     """
 
     first: _Class
     further: _Class | None = None
     lazy: bool = False
+    optional: bool = False
 
 
 _ANY, _NO_SLASH, _DIGIT, _LETTER = _Class(r"."), _Class(r"[^/]"), _Class(r"\d"), _Class(r"[A-Za-z]")
@@ -54,6 +56,7 @@ def _literal(text: str) -> list[Part]:
 
 _PARTS: dict[str, list[Part]] = {
     r"[^/]+": [Part(_NO_SLASH, _NO_SLASH)],
+    r"[^/]*": [Part(_NO_SLASH, _NO_SLASH, optional=True)],
     r"\d+": [Part(_DIGIT, _DIGIT)],
     r"[0-9\\.]+": [Part(_NUMBER, _NUMBER)],
     r"[-\d]\d*": [Part(_Class(r"[-\d]"), _DIGIT)],
@@ -100,12 +103,13 @@ class LinearPattern:
             elif part.lazy:
                 place = (rest & ((1 << place) - 1)).bit_length() - 1
             else:
-                stops = ~part.further.places(path) & ((1 << place - 1) - 1)
+                begin = place if part.optional else place - 1
+                stops = ~part.further.places(path) & ((1 << begin) - 1)
                 least = stops.bit_length()
                 rest >>= least
                 place = least + (rest & -rest).bit_length() - 1
             ends.append(place)
-        return [path[size - ends[begin] : size - ends[end]] for begin, end in self._spans]
+        return [path[size - ends[first] : size - ends[last]] for first, last in self._spans]
 
     def _rests(self, path: str) -> list[int]:
         """For each part, and for the end: the places from which the rest of the route matches."""
@@ -117,7 +121,8 @@ class LinearPattern:
                 # The carry propagates from each place in `rest` through the run of `further` characters
                 # before it.
                 rest |= (further + (rest & further)) ^ further
-            rest = (part.first.places(path) & rest) << 1
+            begins = (part.first.places(path) & rest) << 1
+            rest = rests[-1] | begins if part.optional else begins
             rests.append(rest)
         return rests[::-1]
 
