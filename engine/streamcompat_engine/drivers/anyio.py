@@ -34,8 +34,6 @@ _READ: Final = 64 * 1024
 """The most bytes of one read."""
 _SLICE: Final = 64 * 1024
 """The most bytes handed to the stream at once, so that the progress of a slow peer can be seen."""
-_CLOSE_NOTIFY_TIMEOUT: Final = 1.0
-"""Seconds to wait for a TLS peer's close_notify."""
 _TURNS: Final = 8
 """Turns of the loop after which an accepted connection surely has its session, and has been read once."""
 
@@ -108,7 +106,8 @@ class AnyioTransport:
 
     async def _close_stream(self) -> None:
         """Close the stream; over TLS send close_notify and wait a short time for the peer's."""
-        seconds = 0.0 if self.session.connection.ending is Ending.ABORT else _CLOSE_NOTIFY_TIMEOUT
+        aborts = self.session.connection.ending is Ending.ABORT
+        seconds = 0.0 if aborts else self._service.close_notify_timeout()
         with (
             contextlib.suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError),
             anyio.move_on_after(seconds, shield=True),
@@ -426,6 +425,8 @@ class _Acceptor:
     async def accept(self, sock: socket.socket) -> None:
         """Accept connections. Only the wait can be cancelled, not the accept, so no connection is lost."""
         while True:
+            # On asyncio, a wait that is over in each turn of the loop would never be cancelled.
+            await anyio.lowlevel.checkpoint_if_cancelled()
             await anyio.wait_readable(sock)
             try:
                 connection = accept(sock, self._service, anyio.current_time())

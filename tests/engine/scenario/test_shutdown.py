@@ -12,9 +12,21 @@ import anyio.lowlevel
 import pytest
 
 from streamcompat_engine import Exchange, Timeouts
+from streamcompat_engine.drivers import anyio as portable
+from streamcompat_engine.drivers.accept import accept
+from streamcompat_engine.drivers.service import Service
 from tests.support.clients import get, post, request
 from tests.support.responses import Response
-from tests.support.servers import PATIENCE, Gate, echo, eventually, every_driver, hello, serve
+from tests.support.servers import (
+    PATIENCE,
+    Gate,
+    echo,
+    eventually,
+    every_driver,
+    hello,
+    needs,
+    serve,
+)
 
 
 @every_driver
@@ -168,6 +180,41 @@ def test_connections_that_wait_to_be_accepted_are_served(driver: str) -> None:
         for number, client in enumerate(waiting):
             assert client.response().body == b"/%d" % number
             client.until_closed()
+
+
+@pytest.mark.parametrize(
+    ("driver", "uvloop"),
+    [
+        ("anyio", False),
+        pytest.param("anyio", True, marks=needs("uvloop")),
+        pytest.param("trio", False, marks=needs("trio")),
+    ],
+)
+def test_clients_that_keep_coming_do_not_keep_it_from_stopping(
+    driver: str, uvloop: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the stop on there is another one whenever one is accepted."""
+    most, clients = 200, []
+
+    def flooded(sock: socket.socket, service: Service, now: float) -> socket.socket | None:
+        connection = accept(sock, service, now)
+        if connection is not None and 0 < len(clients) < most:
+            clients.append(socket.create_connection(sock.getsockname()))
+        return connection
+
+    monkeypatch.setattr(portable, "accept", flooded)
+
+    with serve(hello, driver, uvloop=uvloop) as served:
+
+        def stop() -> None:
+            clients.append(socket.create_connection(served.address[1]))
+            served.server.stop()
+
+        served.inside(stop)
+        served.until_ended()
+    assert len(clients) < most
+    for client in clients:
+        client.close()
 
 
 @every_driver
