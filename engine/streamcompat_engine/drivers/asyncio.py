@@ -102,7 +102,11 @@ class _Acceptor:
         service, client = self._service, None
         try:
             if service.proxy_protocol is not None:
-                client = await client_of(connection, service.proxy_protocol, service)
+                try:
+                    client = await client_of(connection, service.proxy_protocol, service)
+                except BaseException:  # the end of the server cancels it, and nobody else has the socket yet
+                    connection.close()
+                    raise
 
             def made() -> AsyncioTransport:
                 kind = AsyncioTransport if service.ssl is None else TlsTransport

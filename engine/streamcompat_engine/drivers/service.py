@@ -18,7 +18,7 @@ from ..exchange.flow import Wakeup
 from ..exchange.observer import Direction, Guarded, Observer
 from ..exchange.origin import Origins
 from ..exchange.spill import SpillRoom
-from ..limits import Limits, Timeouts
+from ..limits import HURRY, Limits, Timeouts
 from ..logs import LINE, LogBudget, printable
 from .departures import Departures
 
@@ -31,6 +31,8 @@ App = Callable[[Exchange], Awaitable[None]]
 """An application: called for each exchange, it finishes the response before it returns."""
 
 _TEXT: Final = ((b"Content-Type", b"text/plain; charset=utf-8"),)
+_CLOSE_NOTIFY_TIMEOUT: Final = 1.0
+"""Seconds to wait for a TLS peer's close_notify, as long as the server does not stop."""
 
 
 class Service:
@@ -106,6 +108,10 @@ class Service:
                 date = email.utils.formatdate(second, usegmt=True).encode()
                 self._standing = ((b"Date", date), *self._headers)
         return self._standing
+
+    def close_notify_timeout(self) -> float:
+        """Seconds to wait for a TLS peer's close_notify."""
+        return HURRY if self.stopping else _CLOSE_NOTIFY_TIMEOUT
 
     def tell_waits(self, exchange: Exchange | None, direction: Direction, on: bool) -> None:
         """Tell the observers that one side of an exchange waits for the other, or no more."""

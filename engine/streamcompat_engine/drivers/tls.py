@@ -18,8 +18,6 @@ _SLICE: Final = 64 * 1024
 _SLICES: Final = 4
 """The most slices in one turn of the loop: asyncio reports a failed write only in the next turn, and logs
 each write in between."""
-_CLOSE_NOTIFY_TIMEOUT: Final = 1.0
-"""Seconds to wait for a TLS peer's close_notify."""
 
 
 class TlsTransport(AsyncioTransport):
@@ -98,14 +96,20 @@ class TlsTransport(AsyncioTransport):
         self._closing = True
         if not self._waiting and not self._full and not self.exposed.is_closing():
             self.exposed.close()
-            self._close_timer = self._loop.call_later(_CLOSE_NOTIFY_TIMEOUT, self._abort_if_sent)
+            self._abort_later()
+
+    def _abort_later(self) -> None:
+        seconds = self._service.close_notify_timeout()
+        self._close_timer = self._loop.call_later(seconds, self._abort_if_sent)
 
     def _abort_if_sent(self) -> None:
-        """Close now if everything was sent: without this, asyncio waits half a minute for close_notify."""
-        if _is_writable(self.exposed.get_extra_info("socket")):
+        """Close now if everything was sent: without this, asyncio waits half a minute for close_notify. A
+        server that stops does not wait for a WebSocket's peer that reads nothing."""
+        is_left = self._service.stopping and self.session.connection.websocket is not None
+        if is_left or _is_writable(self.exposed.get_extra_info("socket")):
             self.exposed.abort()
         else:
-            self._close_timer = self._loop.call_later(_CLOSE_NOTIFY_TIMEOUT, self._abort_if_sent)
+            self._abort_later()
 
 
 def _is_writable(sock: Any) -> bool:
