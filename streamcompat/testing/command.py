@@ -169,4 +169,5 @@ class Bar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if not self._progress.disable:  # rich 14 would print an empty line
+            self._progress.stop()

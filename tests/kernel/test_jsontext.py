@@ -223,7 +223,11 @@ def outcome(dumps: Any, value: Any, options: dict[str, Any]) -> str | type[BaseE
 @given(VALUES, OPTIONS)
 def test_without_ujson_the_same_is_written(value: Any, options: dict[str, Any]) -> None:
     ujson = pytest.importorskip("ujson")
-    assert outcome(ujsontext.dumps, value, options) == outcome(ujson.dumps, value, options)
+    theirs, ours = outcome(ujson.dumps, value, options), outcome(ujsontext.dumps, value, options)
+    is_old = outcome(ujson.dumps, b"\xc0", {"reject_bytes": False}) is OverflowError
+    if is_old and ours in (UnicodeDecodeError, UnicodeEncodeError):
+        return  # before 6.1 it had other errors for text that is no UTF-8, and wrote half a surrogate pair
+    assert theirs == ours
 
 
 class Named(dict[str, int]):
