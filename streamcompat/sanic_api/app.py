@@ -16,12 +16,12 @@ from streamcompat.kernel.dialect import Dialect, told_apart
 from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.kernel.routes.blueprints import Blueprints
 from streamcompat.sanic_api import versions
+from streamcompat.sanic_api.applied import AppliesFutures
 from streamcompat.sanic_api.config import SANIC_PREFIX, Config
 from streamcompat.sanic_api.dialect import SANIC, chosen, of_release
 from streamcompat.sanic_api.exceptions import InvalidSignal, SanicException
 from streamcompat.sanic_api.handlers import ErrorHandler
 from streamcompat.sanic_api.hooks import Hooked
-from streamcompat.sanic_api.named import TakesNamed
 from streamcompat.sanic_api.overridden import warn_of_overridden
 from streamcompat.sanic_api.registered import Registered
 from streamcompat.sanic_api.request import Request
@@ -38,7 +38,7 @@ from streamcompat_engine import Lifespan
 __all__ = ["Sanic", "compat"]
 
 
-class Sanic(Hooked, TakesNamed, Registered, Application):
+class Sanic(Hooked, AppliesFutures, Registered, Application):
     """An application with Sanic's API.
 
     `is_request_stream` is accepted; whether a request is streamed depends on its route alone.
@@ -212,9 +212,6 @@ class Sanic(Hooked, TakesNamed, Registered, Application):
 
     def lifespan(self, access_log: bool | None = None) -> Lifespan:
         return Lifespan() if self._listens_by_hand else super().lifespan(access_log)
-
-    async def _startup(self) -> None:
-        """Does nothing, for tests that call it before `_server_event`."""
 
     async def _server_event(self, concern: str, action: str, loop: Any = None) -> None:
         """Runs the listeners of one event, `init` or `shutdown`, `before` or `after`, for tests. A server

@@ -46,6 +46,7 @@ class Blueprint(ListensAndRoutes, kernel.Blueprint):
     """
 
     dialect: ClassVar[Dialect | None] = SANIC
+    __fake_slots__: ClassVar[tuple[str, ...]] = ()  # extensions of 21.x add what they set
 
     def __init__(
         self,

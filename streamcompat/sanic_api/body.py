@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from streamcompat.kernel.request.streams import RequestStream
+from streamcompat.kernel.response.response import BaseHTTPResponse
 
 __all__ = ["StreamQueue"]
 
@@ -39,6 +40,10 @@ class StreamQueue(RequestStream):
 
     # Sanic's name for it since 19.3.
     read = get
+
+    def respond(self, response: BaseHTTPResponse) -> BaseHTTPResponse:
+        """The response itself: as in 21.x, for response middleware of an extension."""
+        return response
 
     if not TYPE_CHECKING:
 

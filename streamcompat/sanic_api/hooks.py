@@ -2,51 +2,32 @@
 
 The rule: they are called only where an app overrides one: `Sanic.handle_request`, `_run_request_middleware`,
 `_run_response_middleware`, in a subclass or on an app, and `Router.get`; or where it handles one of the
-signals that Sanic 21 sends for each request. Any other app goes the kernel's way, which asks nothing.
+signals that Sanic 21 sends for each request; `Sanic._startup` when the app starts. Any other app goes the
+kernel's way, which asks nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from inspect import Parameter, isawaitable, signature
-from types import MethodType
 from typing import Any, Final, NamedTuple, cast
 
 from streamcompat.kernel import middleware
 from streamcompat.kernel.app import App
 from streamcompat.kernel.dialect import answering
+from streamcompat.kernel.errorhandler import describe
 from streamcompat.kernel.request.request import BaseRequest
 from streamcompat.kernel.response.response import BaseHTTPResponse
 from streamcompat.kernel.routes.endpoints import Endpoint, RouteOptions
 from streamcompat.kernel.websocket.routes import WebSocketResponse
+from streamcompat.sanic_api.named import TakesNamed
 from streamcompat.sanic_api.router import Router
 from streamcompat.sanic_api.signals import Event, Signals
 from streamcompat_engine import ClientDisconnected, Exchange
 
 __all__ = ["Hooked"]
-
-
-class _Hook:
-    """A method whose replacement on an app is noticed."""
-
-    def __init__(self, method: Callable[..., Any]) -> None:
-        self._method = method
-        self._name = ""
-        self.__doc__ = method.__doc__
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, app: Hooked | None, owner: type | None = None) -> Callable[..., Any]:
-        if app is None:
-            return self._method
-        own: Callable[..., Any] | None = vars(app).get(self._name)
-        return MethodType(self._method, app) if own is None else own
-
-    def __set__(self, app: Hooked, replacement: Callable[..., Any]) -> None:
-        vars(app)[self._name] = replacement
-        app._call_hooks()
 
 
 class _Found(NamedTuple):
@@ -58,7 +39,7 @@ class _Found(NamedTuple):
     values: dict[str, Any]
 
 
-class Hooked(App):
+class Hooked(TakesNamed, App):
     """The methods that an app may override, and the signals of each request."""
 
     signal_router: Signals
@@ -68,8 +49,38 @@ class Hooked(App):
         methods = [getattr(type(self), name) for name in _METHODS]
         if methods != _OURS or type(self.router).get is not Router.get:
             self._call_hooks()
+        if type(self)._startup is not Hooked._startup:
+            self._replaced("_startup")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        super().__setattr__(name, value)
+        if name in _REPLACED:
+            self._replaced(name)
+
+    def _replaced(self, name: str) -> None:
+        """A method has another in its place, on this app."""
+        if name == "_startup" and self._run_startup not in self.listeners["before_server_start"]:
+            self.listeners["before_server_start"].insert(0, self._run_startup)
+        # A new `_startup` may replace the other methods once the server, which has asked for `handle`, runs.
+        self._call_hooks()
+
+    async def _startup(self) -> None:
+        """Does nothing; a method in its place is awaited before the first listener."""
+        self._has_started_up = True
+
+    _has_started_up = False
+
+    async def _run_startup(self, *_: object) -> None:
+        if not self._has_started_up:  # else a test has called it by hand
+            await self._startup()
+        self._has_started_up = False
 
     def _call_hooks(self) -> None:
+        if "handle" not in vars(self):
+            self._run_named_apart()
+        if self._after_named not in self.response_middleware:
+            # The kernel asks for response middleware only where the list has any.
+            self.response_middleware.append(self._after_named)
         vars(self)["handle"] = self._handle_by_hooks
         vars(self)["_answer"] = self._answer_by_hooks
         vars(self)["_sending_failed"] = self._sending_failed_by_hooks
@@ -143,7 +154,6 @@ class Hooked(App):
         except Exception:
             self.log.exception("A handler of http.lifecycle.exception failed")
 
-    @_Hook
     async def handle_request(
         self,
         request: Any,
@@ -179,13 +189,12 @@ class Hooked(App):
         else:
             write_callback(response)
 
-    @_Hook
     async def _run_request_middleware(self, request: Any, request_name: str | None = None) -> object:
         """Runs the request middleware; what it returns is the response, if it is true."""
         if not self.signal_router.of_requests:
-            return await middleware.before(self.request_middleware, request)
+            return await middleware.before(self._functions(request, "request"), request)
         told, attached = {"request": request, "response": None}, {"attach_to": "request"}
-        for function in self.request_middleware:
+        for function in self._functions(request, "request"):
             await self._tell(Event.HTTP_MIDDLEWARE_BEFORE, attached, **told)
             response = await _awaited(function(request))
             await self._tell(Event.HTTP_MIDDLEWARE_AFTER, attached, **told)
@@ -193,15 +202,22 @@ class Hooked(App):
                 return response
         return None
 
-    @_Hook
     async def _run_response_middleware(
         self, request: Any, response: Any, request_name: str | None = None
     ) -> Any:
         """Runs the response middleware; returns the response that is to be sent."""
+        functions = self._functions(request, "response")
         if not self.signal_router.of_requests:
-            return await App._run_response_middleware(self, request, response)
+            try:
+                replacement = await middleware.after(functions, request, response)
+            except Exception:
+                self.log.exception(_FAILED, describe(request))
+                return response
+            if isinstance(replacement, BaseHTTPResponse):
+                return replacement
+            raise self._not_a_response(request, replacement)
         attached = {"attach_to": "response"}
-        for function in self.response_middleware:
+        for function in functions:
             await self._tell(Event.HTTP_MIDDLEWARE_BEFORE, attached, request=request, response=response)
             replaced = await _awaited(function(request, response))
             told = replaced or response
@@ -243,12 +259,15 @@ class Hooked(App):
         return self._begun_or_refused(request, response)
 
     async def _after_hook(self, request: Any, response: BaseHTTPResponse) -> BaseHTTPResponse:
+        if request.stream is None:
+            # Methods that were written for 21.x give it a response, which it returns.
+            request.stream = self.dialect.request_stream(request._exchange)
         try:
             replaced = await _awaited(
                 self._run_response_middleware(request, response, *_name(self, request, 2))
             )
         except Exception:
-            self.log.exception("Exception occurred in one of response middleware handlers")
+            self.log.exception(_FAILED, describe(request))
             return response
         return replaced if isinstance(replaced, BaseHTTPResponse) else response
 
@@ -273,7 +292,9 @@ class Hooked(App):
         return _Found(endpoint, endpoint.call, tuple(arguments), values)
 
 
+_FAILED: Final = "Exception occurred in one of response middleware handlers of %s"
 _METHODS: Final = ("handle_request", "_run_request_middleware", "_run_response_middleware")
+_REPLACED: Final = frozenset({*_METHODS, "_startup"})
 _OURS: Final = [getattr(Hooked, name) for name in _METHODS]
 
 
@@ -283,7 +304,9 @@ async def _awaited(result: Any) -> Any:
 
 def _takes(function: Callable[..., Any]) -> int:
     """How many arguments a method takes by position; many where it takes any number."""
-    kinds = [parameter.kind for parameter in signature(function).parameters.values()]
+    # A partial that was given the name of what it wraps has fewer arguments than that.
+    wraps = not isinstance(function, partial)
+    kinds = [one.kind for one in signature(function, follow_wrapped=wraps).parameters.values()]
     if Parameter.VAR_POSITIONAL in kinds:
         return 99
     return sum(kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD) for kind in kinds)

@@ -69,8 +69,8 @@ class TakesNamed(App):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._named = NamedMiddleware()
-        self._before_named = self._named.before
-        self._after_named = self._named.after
+        self._before_named: Handler = self._named.before
+        self._after_named: Handler = self._named.after
 
     @property
     def named_request_middleware(self) -> dict[str, deque[Handler]]:
@@ -81,6 +81,26 @@ class TakesNamed(App):
     def named_response_middleware(self) -> dict[str, deque[Handler]]:
         """The middleware of responses by the name of its route."""
         return self._named.response
+
+    def _run_named_apart(self) -> None:
+        """From now on the app's lists do not run it: a method that stands in the place of the original's runs
+        the lists, and then what `named_request_middleware` has for the route."""
+        before, after = self.request_middleware, self.response_middleware
+        if self._before_named in before:
+            before[before.index(self._before_named)] = _before_nothing
+        if self._after_named in after:
+            after[after.index(self._after_named)] = _after_nothing
+        self._before_named = _before_nothing
+        self._after_named = _after_nothing
+
+    def _functions(self, request: Any, attach_to: str) -> list[Handler]:
+        """All middleware for a request, in order, where that of named routes runs apart."""
+        if attach_to == "request":
+            functions, named = self.request_middleware, self._named.request
+        else:
+            functions, named = self.response_middleware, self._named.response
+        of_all = [one for one in functions if one not in (_before_nothing, _after_nothing)]
+        return [*of_all, *named.get(request.name, ())] if named else of_all
 
     def register_named_middleware(
         self, middleware: H, route_names: Collection[str], attach_to: str = "request"
@@ -110,3 +130,11 @@ class TakesNamed(App):
             functions.remove(self._before_named)
             functions.append(self._before_named)
         return middleware
+
+
+async def _before_nothing(request: Any) -> None:
+    """Stands in the list of an app whose named middleware runs apart."""
+
+
+async def _after_nothing(request: Any, response: BaseHTTPResponse) -> None:
+    """As `_before_nothing`; a list with it is not empty, so that the method that runs it is called."""

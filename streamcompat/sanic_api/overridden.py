@@ -49,7 +49,6 @@ NEVER_CALLED: Final = {
         "_apply_route": "`add_route`",
         "_build_endpoint_name": "the route's option `name`",
         "_helper": "`run` and `create_server`",
-        "_startup": "a listener of before_server_start",
         "_websocket_handler": "the handler of the WebSocket",
         "converted_response_type": "response middleware",
         "finalize": "a listener of before_server_start",

@@ -78,12 +78,13 @@ def _identifier(text: str) -> uuid.UUID | str | int:
 class Request(kernel.BaseRequest):
     """One request. The server calls this constructor only if a subclass overrides it."""
 
-    __slots__ = ("_answered", "_conn_info", "_forwarded", "_id")
+    __slots__ = ("_answered", "_conn_info", "_forwarded", "_id", "_middleware_started")
 
     _answered: bool  # only set, by `hooks`
     _conn_info: ConnInfo
     _forwarded: Options
     _id: uuid.UUID | str | int
+    _middleware_started: bool
 
     def __init__(
         self,
@@ -133,6 +134,15 @@ class Request(kernel.BaseRequest):
         """The name of the route, `app.blueprint.handler`, also before it is chosen; see `route`."""
         route = self.route
         return None if route is None else route.name
+
+    @property
+    def request_middleware_started(self) -> bool:
+        """What an extension that runs the request middleware itself has set; false until then."""
+        return getattr(self, "_middleware_started", False)
+
+    @request_middleware_started.setter
+    def request_middleware_started(self, value: bool) -> None:
+        self._middleware_started = value
 
     # The head
 
