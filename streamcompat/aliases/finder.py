@@ -17,7 +17,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.abc import InspectLoader, Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder
 from pathlib import Path
 from pkgutil import iter_modules
 from types import CodeType, ModuleType
@@ -43,6 +43,8 @@ FACADES: Final = {"sanic": "streamcompat.sanic_api", "mach9": "streamcompat.mach
 RELEASE: Final = "STREAMCOMPAT_COMPAT"
 """The environment variable with the release of Sanic that decides in a program of `streamcompat exec`; it is
 the one of `streamcompat run --compat`."""
+
+_OF_PYTHON: Final = (BuiltinImporter, FrozenImporter, PathFinder)
 
 STAND_INS: Final = Path(__file__).parent / "stand_ins"
 """A folder for PYTHONPATH: importing one of the packages in it installs the aliases."""
@@ -88,7 +90,9 @@ def install(*, force: bool = False) -> None:
             raise AliasError(
                 f"{found}: uninstall it, or hide it with install(force=True)", name=alias, installed=found
             )
-    sys.meta_path.insert(0, _AliasFinder())
+    # Behind the finders that tools have put before Python's own: they call hooks for what we find.
+    own = [index for index, finder in enumerate(sys.meta_path) if finder in _OF_PYTHON]
+    sys.meta_path.insert(min(own, default=0), _AliasFinder())
 
 
 def stand_in(name: str) -> None:
@@ -153,12 +157,31 @@ class _AliasFinder(MetaPathFinder):
         return None
 
 
+class _Alias(ModuleType):
+    """What the import system makes for a name; instrumentation that waits for the name is given it once it is
+    loaded, and what it gets and sets are the facade's attributes."""
+
+    def __getattr__(self, name: str) -> object:
+        if name == "_facade" or name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._facade, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if "_facade" in vars(self):
+            setattr(self._facade, name, value)
+        else:
+            super().__setattr__(name, value)
+
+
 class _AliasLoader(Loader):
     """Puts the facade's module under the alias's name."""
 
     def __init__(self, finder: _AliasFinder, real: str) -> None:
         self.finder = finder
         self.real = real
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _Alias(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
         facade = importlib.import_module(self.real)
@@ -168,6 +191,17 @@ class _AliasLoader(Loader):
         # After this the import system returns the entry of sys.modules, not the module that it made.
         sys.modules[module.__name__] = facade
         self.finder.loaded.add(module.__name__)
+        if module.__name__ in FACADES:
+            self._import_what_is_loaded(module.__name__)
+        if isinstance(module, _Alias):
+            vars(module)["_facade"] = facade
+
+    def _import_what_is_loaded(self, alias: str) -> None:
+        """Imports the modules of the facade by their other names too, since to import the original loads
+        its modules: who waits for that is called."""
+        for name in [name for name in sys.modules if name.startswith(f"{self.real}.")]:
+            if not name.endswith(".__main__"):
+                importlib.import_module(alias + name.removeprefix(self.real))
 
     def get_code(self, fullname: str) -> CodeType | None:
         """The code of the facade's module, for `python -m`."""

@@ -195,6 +195,8 @@ class App(Registry, Tasks):
         try:
             response = None
             if self.request_middleware:
+                if self.dialect.route_before_middleware:
+                    self.router.resolve(request.path, request.method, exchange.head.host)
                 if self.dialect.body_before_middleware:
                     await self._read_early(request, exchange)
                 response = await middleware.before(self.request_middleware, request)

@@ -45,6 +45,7 @@ class Dialect:
         typed_by_annotation: a parameter without a type has that of the handler's annotation.
         files_without_name: a part of a form whose file name is empty is a file, not a field.
         body_before_middleware: request middleware sees the body on a route that does not stream.
+        route_before_middleware: where no route matches, request middleware does not run.
         first_name_wins: if several routes have one name, `url_for` builds the first, not the last.
         ip_has_port: `request.ip` is a tuple of the address and the port.
         request_timeout_for_answer: REQUEST_TIMEOUT is also the time of a handler, as there was no
@@ -74,6 +75,7 @@ class Dialect:
     typed_by_annotation: bool
     files_without_name: bool
     body_before_middleware: bool
+    route_before_middleware: bool
     first_name_wins: bool
     ip_has_port: bool
     request_timeout_for_answer: bool

@@ -46,6 +46,7 @@ MACH9 = Dialect(
     typed_by_annotation=False,
     files_without_name=False,
     body_before_middleware=False,
+    route_before_middleware=False,
     first_name_wins=True,
     ip_has_port=False,
     request_timeout_for_answer=True,

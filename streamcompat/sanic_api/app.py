@@ -89,6 +89,8 @@ class Sanic(Hooked, AppliesFutures, Registered, Application):
             ctx=ctx,
         )
         self.router.dialect = self.dialect
+        if isinstance(self.router, Router):
+            self.router.ctx.app = self
         if config is not None:
             self.config: Config = config
         if register is not False:

@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from inspect import Parameter, isawaitable, signature
+from operator import is_
 from typing import Any, Final, NamedTuple, cast
 
 from streamcompat.kernel import middleware
@@ -47,7 +48,8 @@ class Hooked(TakesNamed, App):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         methods = [getattr(type(self), name) for name in _METHODS]
-        if methods != _OURS or type(self.router).get is not Router.get:
+        # A wrapper of instrumentation is equal to what it wraps.
+        if not all(map(is_, methods, _OURS)) or _gets_itself(self.router):
             self._call_hooks()
         if type(self)._startup is not Hooked._startup:
             self._replaced("_startup")
@@ -228,6 +230,8 @@ class Hooked(TakesNamed, App):
 
     async def _respond(self, request: Any, exchange: Exchange) -> BaseHTTPResponse | None:
         """The response of middleware or of the handler; `None` where a WebSocket was served."""
+        if self.dialect.route_before_middleware:
+            self._found(request, exchange)
         if self.dialect.body_before_middleware:
             await self._read_early(request, exchange)
         response = await _awaited(self._run_request_middleware(request, *_name(self, request, 1)))
@@ -275,7 +279,7 @@ class Hooked(TakesNamed, App):
         """The route, by `router.get` where an app overrides it."""
         router = cast("Router", self.router)
         host = exchange.head.host if router.hosts else None
-        if type(router).get is Router.get:
+        if not _gets_itself(router):
             endpoint, values = router.resolve(request.path, request.method, host)
             return _Found(endpoint, endpoint.call, (), values)
         if _takes(router.get) > 1:
@@ -296,6 +300,11 @@ _FAILED: Final = "Exception occurred in one of response middleware handlers of %
 _METHODS: Final = ("handle_request", "_run_request_middleware", "_run_response_middleware")
 _REPLACED: Final = frozenset({*_METHODS, "_startup"})
 _OURS: Final = [getattr(Hooked, name) for name in _METHODS]
+
+
+def _gets_itself(router: Any) -> bool:
+    """Whether a router, or its class, has a `get` of the app's or of an extension's."""
+    return "get" in vars(router) or type(router).get is not Router.get
 
 
 async def _awaited(result: Any) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from inspect import Parameter as Argument
 from inspect import signature
+from types import SimpleNamespace
 from typing import Any, Final
 
 from streamcompat.kernel.routes import router as kernel
@@ -12,6 +13,7 @@ from streamcompat.kernel.routes.parameters import REGEX_TYPES, Parameter
 from streamcompat.kernel.routes.router import Route, RouteDoesNotExist, RouteExists
 from streamcompat.kernel.routes.views import Handler
 from streamcompat.sanic_api.dialect import SANIC
+from streamcompat.sanic_api.listed import ListedRoute, RouteGroup, groups_of
 from streamcompat.sanic_api.overridden import warn_of_overridden
 
 __all__ = ["REGEX_TYPES", "Parameter", "Route", "RouteDoesNotExist", "RouteExists", "Router"]
@@ -23,11 +25,15 @@ class Router(kernel.Router):
     """The routes of one application.
 
     A subclass may override `add`, with the arguments of any release, and `get`.
+
+    Attributes:
+        ctx: `app` is the app that it belongs to.
     """
 
     def __init__(self) -> None:
         super().__init__(SANIC)
         self._registered: RouteOptions | None = None
+        self.ctx: SimpleNamespace = SimpleNamespace()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -46,7 +52,7 @@ class Router(kernel.Router):
         version: object,
         options: RouteOptions,
     ) -> None:
-        if type(self).add is Router.add:
+        if "add" not in vars(self) and type(self).add is Router.add:
             super().register(uri, methods, handler, host, strict_slashes, version, options)
             return
         given: dict[str, Any] = {
@@ -94,6 +100,16 @@ class Router(kernel.Router):
         if changed:
             chosen = replace(chosen, **changed)
         super().add(uri, methods, handler, host, strict_slashes, version, options=chosen)
+
+    @property
+    def groups(self) -> dict[tuple[str, ...], RouteGroup]:
+        """The routes of each path, as Sanic 21 lists them."""
+        return groups_of(self, self.ctx.app.name)
+
+    @property
+    def routes(self) -> tuple[ListedRoute, ...]:
+        """All routes, as Sanic 21 lists them."""
+        return tuple(route for group in self.groups.values() for route in group)
 
     def get(self, request: Any, method: str | None = None, host: str | None = None) -> tuple[Any, ...]:
         """What answers a request, as the chosen release gives it: (handler, [], parameters, path of the

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -86,11 +87,81 @@ def test_every_form_of_the_import_statement_gives_the_same_objects() -> None:
 
 @pytest.mark.usefixtures("installed")
 def test_the_import_system_finds_an_alias_without_importing_it() -> None:
-    sys.modules.pop("sanic.response", None)
+    importlib.import_module("sanic")
+    sys.modules.pop("sanic.response")
     spec = importlib.util.find_spec("sanic.response")
     assert spec is not None
     assert spec.name == "sanic.response"
     assert "sanic.response" not in sys.modules
+
+
+class Instrumentation:
+    """A finder before all others, that calls a hook with a module once it is loaded, as wrapt's does."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+        self.given: list[ModuleType] = []
+        self._finding: set[str] = set()
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name not in self.names or name in self._finding:
+            return None
+        self._finding.add(name)
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self._finding.remove(name)
+        assert spec is not None
+        spec.loader = Chained(spec.loader, self.given)
+        return spec
+
+
+class Chained:
+    def __init__(self, loader: Any, given: list[ModuleType]) -> None:
+        self.loader = loader
+        self.given = given
+
+    def create_module(self, spec: Any) -> Any:
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self.loader.exec_module(module)
+        self.given.append(module)
+
+
+@pytest.fixture(params=["before", "after"])
+def instrumentation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Installed before the aliases are, or after them."""
+    finder = Instrumentation("sanic.app", "sanic.response", "mach9.app")
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    if request.param == "after":
+        aliases.install()
+    sys.meta_path.insert(0, finder)
+    aliases.install()
+    yield finder
+    aliases.uninstall()
+
+
+@pytest.mark.parametrize(
+    "statement", ["import sanic, mach9", "from sanic import Sanic; from mach9 import Mach9"]
+)
+def test_instrumentation_is_given_the_modules_that_it_waits_for(
+    instrumentation: Instrumentation, statement: str
+) -> None:
+    exec(statement)
+    given = {module.__name__: module for module in instrumentation.given}
+    assert sorted(given) == ["mach9.app", "sanic.app", "sanic.response"]
+    found: Any = given["sanic.app"]
+    assert found.Sanic is sanic_api.Sanic
+    assert not hasattr(found, "none")
+    found.own = "put there"
+    assert vars(sys.modules["sanic.app"]).pop("own") == "put there"
+
+
+@pytest.mark.usefixtures("installed")
+def test_what_the_original_loads_at_once_is_loaded_at_once() -> None:
+    importlib.import_module("sanic")
+    assert {"sanic.app", "sanic.response", "sanic.blueprints"} <= sys.modules.keys()
 
 
 @pytest.mark.usefixtures("installed")

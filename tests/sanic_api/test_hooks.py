@@ -208,6 +208,40 @@ async def test_an_overridden_router_is_asked():
     assert (await ask(with_routes(Sanic("app", router=Later())), "GET", "/other")).text == "plain"
 
 
+class Wrapper:
+    """As a wrapper of instrumentation: it is equal to what it wraps."""
+
+    def __init__(self, wrapped: Any, seen: list[str]) -> None:
+        self.wrapped = self.__wrapped__ = wrapped
+        self.seen = seen
+
+    def __get__(self, app: Any, owner: type | None = None) -> Wrapper:
+        return Wrapper(self.wrapped.__get__(app, owner), self.seen)
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self.wrapped == other)
+
+    def __hash__(self) -> int:
+        return hash(self.wrapped)
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        self.seen.append(getattr(self.wrapped, "__name__", ""))
+        return self.wrapped(*arguments, **options)
+
+
+async def test_what_instrumentation_puts_on_the_class_and_on_the_router_is_called(monkeypatch):
+    seen: list[str] = []
+    monkeypatch.setattr(Sanic, "handle_request", Wrapper(Sanic.handle_request, seen))
+    app = Sanic("app")
+    router: Any = app.router
+    router.add, router.get = Wrapper(router.add, seen), Wrapper(router.get, seen)
+    with_routes(app)
+    assert set(seen) == {"add"}
+    seen.clear()
+    assert (await ask(app, "GET", "/plain")).text == "plain"
+    assert seen == ["handle_request", "get"]
+
+
 async def test_error_handlers_are_asked():
     class Own(ErrorHandler):
         def default(self, request, exception):

@@ -405,3 +405,39 @@ async def test_a_file_that_nobody_chose(release, files):
     )
     found = await ask(app, "POST", "/", body, headers={"content-type": "multipart/form-data; boundary=x"})
     assert found.text == repr((files, [] if files else ["f"]))
+
+
+class Overrides(Sanic):
+    async def handle_request(self, request, write_callback, stream_callback):
+        await super().handle_request(request, write_callback, stream_callback)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", [Sanic, Overrides])
+@pytest.mark.parametrize(
+    ("release", "runs"),
+    [("0.8", True), ("19.9", True), ("19.12", False), ("20.12", False), ("21.3", True), ("21.12", True)],
+)
+async def test_request_middleware_where_no_route_matches(release, runs, kind):
+    compat(release)
+    app = kind("app")
+    seen = []
+
+    @app.middleware("request")
+    async def before(request):
+        seen.append(request.path)
+        return text("maintenance", 503) if request.path.startswith("/none") else None
+
+    @app.middleware("response")
+    async def after(request, response):
+        response.headers["X-After"] = "1"
+
+    @app.post("/one")
+    async def one(request):
+        return text(request.body.decode())
+
+    assert (await ask(app, "POST", "/one", b"bo", b"dy")).text == "body"
+    found = await ask(app, "GET", "/none")
+    assert (found.status, found.field("x-after")) == (503 if runs else 404, "1")
+    assert (await ask(app, "GET", "/one")).status == 405
+    assert seen == (["/one", "/none", "/one"] if runs else ["/one"])

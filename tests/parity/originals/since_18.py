@@ -23,7 +23,7 @@ DECLARED = record.HERE / "declared_since_18.json"
 EARLIER = record.HERE / "declared.json"
 
 TYPES = "content types since 19.12"
-NOT_FOUND = "middleware around a 404 since 19.12"
+NOT_FOUND = "middleware around a 404 since 21.3"
 WORDS = "the words of an error page"
 RULES: Final = (
     ("requests (args|long query).*", "`request.raw_args` (gone in 20.3)"),
