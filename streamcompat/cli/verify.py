@@ -52,7 +52,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="append",
         default=[],
         help="only this route, also one that no table lists; servers need at least one; parameters as "
-        "<name:int> or {name}; repeatable",
+        "<name:int> or {name}; the method WEBSOCKET for a WebSocket; repeatable",
     )
     parser.add_argument(
         "--ignore-header",

@@ -17,6 +17,7 @@ from streamcompat.testing import Client, Response
 from streamcompat.testing.outcome import may_be_endless
 from streamcompat.testing.response import ResponseReader
 from streamcompat.testing.wire import cut
+from streamcompat.verification.conversations import MOST, OPENED, Conversation, Heard, hold
 from streamcompat.verification.requests import Case
 from streamcompat_engine import ClientDisconnected
 
@@ -39,7 +40,9 @@ _VARYING: Final = frozenset({"date"})
 
 _OF_LEAVING: Final = frozenset({"handled", "unseen"})
 
-FIELDS: Final = ("status", "headers", "chunks", "complete", "handled", "unseen", "fault")
+FIELDS: Final = (
+    "status", "headers", "chunks", "complete", "messages", "closed", "handled", "unseen", "fault",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,14 @@ class Answer:
     Attributes:
         chunks: the body, in the chunks in which it was sent.
         complete: the body was received to its end.
+        messages: what was said on a WebSocket.
+        closed: the code with which the app closed it.
         handled: the handler has returned.
         unseen: bytes that the handler wrote, if the client left before it saw any of them.
         endless: the body did not end in time; only its first chunks are there.
         moving: it is endless, but chunks still arrived when the client stopped to wait.
         fault: the type of the error that kept the client from an answer, or an empty text.
+        took: seconds until it was over, at an address; it is not compared.
         error: the exception that the app logged, as `Type: message`; it is not compared.
     """
 
@@ -61,17 +67,20 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     chunks: tuple[bytes, ...] = ()
     complete: bool = False
+    messages: tuple[str | bytes, ...] = ()
+    closed: int | None = None
     handled: bool = True
     unseen: int = 0
     endless: bool = False
     moving: bool = field(default=False, compare=False)
     fault: str = ""
+    took: float = field(default=0.0, compare=False)
     error: str = field(default="", compare=False)
 
     @property
     def succeeded(self) -> bool:
-        """Whether the status is a 2xx."""
-        return 200 <= self.status < 300
+        """Whether the status is a 2xx, or the WebSocket was opened."""
+        return 200 <= self.status < 300 or self.status == OPENED
 
     def without(self, unsteady: Set[str]) -> Answer:
         """The answer without what varies by chance; see `differing`."""
@@ -106,6 +115,23 @@ def alike(before: Answer, after: Answer, case: Case) -> bool:
     return all(x == y for x, y in zip(before.chunks[:-1], after.chunks[:-1], strict=False))
 
 
+def as_far(before: Answer, after: Answer) -> tuple[Answer, Answer]:
+    """Two answers whose bodies are one chunk each: a body that did not end, and the other one as far as that
+    came; of two conversations that did not end, as many messages."""
+    if not (before.endless or after.endless):
+        return before, after
+    if before.endless and after.endless:
+        count = min(len(before.messages), len(after.messages))
+        before, after = (replace(one, messages=one.messages[:count]) for one in (before, after))
+    size = min(len(b"".join(one.chunks)) for one in (before, after) if one.endless)
+    return replace(before, chunks=_first(before, size)), replace(after, chunks=_first(after, size))
+
+
+def _first(answer: Answer, size: int) -> tuple[bytes, ...]:
+    body = b"".join(answer.chunks)[: size or None]
+    return (body,) if body else ()
+
+
 def cut_short(before: Answer, after: Answer) -> bool:
     """Whether one of the two was whole, and the other one still arrived when the client stopped to wait."""
     cut, whole = (before, after) if before.endless else (after, before)
@@ -117,6 +143,8 @@ def _begin_alike(before: Answer, after: Answer) -> bool:
     if (before.status, before.headers) != (after.status, after.headers):
         return False
     if any(x != y for x, y in zip(before.chunks, after.chunks, strict=False)):
+        return False
+    if before.messages != after.messages:
         return False
     if before.endless and after.endless:
         return bool(before.chunks) == bool(after.chunks)
@@ -146,6 +174,8 @@ async def answer(client: Client, case: Case, patience: CancelScope) -> Answer:
         patience: a scope that is cancelled when the client is to wait no longer.
     """
     try:
+        if isinstance(case.request, Conversation):
+            return told(await hold(client, case.request, patience))
         if case.leaves_after is not None:
             with patience:
                 return await _leaving(client, case)
@@ -165,6 +195,21 @@ async def answer(client: Client, case: Case, patience: CancelScope) -> Answer:
             return replace(_seen(response), endless=True, moving=time.monotonic() - last < _STILL)
     except (TimeoutError, ClientDisconnected, AssertionError) as error:
         return Answer(fault=type(error).__name__)
+
+
+def told(heard: Heard) -> Answer:
+    """What a client was told on a WebSocket."""
+    if not heard.status:
+        return Answer(fault=TimeoutError.__name__)
+    return Answer(
+        heard.status,
+        heard.headers,
+        (heard.body,),
+        complete=True,
+        messages=tuple(heard.messages[:MOST]),
+        closed=None if heard.goes_on else heard.closed,
+        endless=heard.goes_on,
+    )
 
 
 async def _leaving(client: Client, case: Case) -> Answer:
@@ -195,4 +240,4 @@ def _seen(response: Response, handled: bool = True, unseen: int = 0) -> Answer:
     )
     framed = "transfer-encoding" in response.headers
     chunks = tuple(response.chunks) if framed else (response.body,)
-    return Answer(response.status, headers, chunks, response.complete, handled, unseen)
+    return Answer(response.status, headers, chunks, response.complete, handled=handled, unseen=unseen)

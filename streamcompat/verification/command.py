@@ -96,28 +96,48 @@ def _verdict(comparison: Comparison, route: ComparedRoute) -> str:
         )
     if route in comparison.unfinished:
         why = "an earlier route ended the comparison" if comparison.blocked else "the budget was too small"
+        if comparison.silent[route]:
+            why = not_answered(comparison.silent[route])
         return f"{route}: not checked to the end: {why}"
-    sent, succeeded = comparison.sent[route], comparison.succeeded[route]
-    if comparison.endless[route] >= ENDLESS:
-        text = f"{route}: {ENDLESS} requests, whose answers do not end, began alike"
-    else:
-        text = f"{route}: {_count(range(sent), 'request')}, answered alike, {succeeded} of them with 2xx"
-        if comparison.left[route]:
-            text += f"; in {comparison.left[route]} the client left"
-    if comparison.cut_short[route]:
-        text += f"; {comparison.cut_short[route]} took too long, and were compared as far as they came"
+    text = f"{route}: {sent_alike(comparison, route)}"
     if unsteady := comparison.unsteady.get(route):
         text += (
             f"; not checked: {', '.join(sorted(unsteady))}, in which the app before differs from itself: by "
             "chance, by time or by files on disk"
         )
-    if route.websocket:
-        text += "; not checked: what the WebSocket sends after its handshake"
-    elif not succeeded:
-        text += "; warning: none was answered with a 2xx, so try --header or by hand"
+    if not comparison.succeeded[route]:
+        text += f"; warning: {unproved(route)}"
     if route in comparison.errors:
         text += f"; an exception before and after: {comparison.errors[route]}"
     return text
+
+
+def sent_alike(comparison: Comparison, route: ComparedRoute) -> str:
+    """How many requests were answered alike, and how many of them with success."""
+    sent, succeeded = comparison.sent[route], comparison.succeeded[route]
+    if comparison.endless[route] >= ENDLESS:
+        text = f"{ENDLESS} requests, whose answers do not end, began alike"
+    elif route.websocket:
+        what = _count(range(sent), "conversation")
+        text = f"{what}, answered alike, {succeeded} of them on an open WebSocket"
+    else:
+        text = f"{_count(range(sent), 'request')}, answered alike, {succeeded} of them with 2xx"
+    if comparison.left[route] and comparison.endless[route] < ENDLESS:
+        text += f"; in {comparison.left[route]} the client left"
+    if comparison.cut_short[route]:
+        text += f"; {comparison.cut_short[route]} took too long, and were compared as far as they came"
+    return text
+
+
+def not_answered(count: int) -> str:
+    """Why no further request was sent to a route."""
+    return f"{count} requests were not answered in the time that one may take, so no more were sent"
+
+
+def unproved(route: ComparedRoute) -> str:
+    """What is said of a route where nothing had success."""
+    what = "the WebSocket was never opened" if route.websocket else "none was answered with a 2xx"
+    return f"{what}, so try --header or by hand"
 
 
 def _count(items: Sized, name: str) -> str:

@@ -24,6 +24,7 @@ from streamcompat.testing import Client
 from streamcompat.testing.applications import AnyApp
 from streamcompat.testing.outcome import Failures, failures_of
 from streamcompat.verification.answers import FIELDS, LONGEST, Answer, alike, answer, cut_short, differing
+from streamcompat.verification.conversations import FAILED
 from streamcompat.verification.lines import PortedLines
 from streamcompat.verification.loop import AppLoop, Blocked
 from streamcompat.verification.requests import Case, ComparedRoute, cases, route_of, routes
@@ -32,6 +33,8 @@ BUDGET: Final = 600.0
 """Real seconds that a whole comparison may take; what was not compared then is said not to have been."""
 ENDLESS: Final = 3
 """Requests after which a route is left whose answers do not end."""
+SILENT: Final = 2
+"""Requests after which a route is left that took all the time that one may take."""
 _OF_CONNECTION: Final = frozenset({"connection", "keep-alive"})
 _AGAIN: Final = 3
 """How often a difference is checked again if it may be by chance."""
@@ -120,13 +123,15 @@ class Comparison:
         left: in how many of them the client left.
         succeeded: how many of the others were answered with a status of 2xx on both sides.
         endless: how many answers of each route did not end.
+        silent: how many requests to each route took all the time that one may take.
         cut_short: how many took one app too long, and were compared as far as they came.
         own_pages: how many were refused with a page of Sanic's own, of which only the status was compared.
         hidden_cuts: how many were cut before, and end as if they were whole on today's Sanic.
         unsteady: what the app before answers by chance, by time or by files on disk, and so is not compared;
             for each route, as by `answers.differing`.
         errors: an exception that the app before logged, for each route.
-        unfinished: routes for which the budget was too small.
+        unfinished: routes that were not checked to the end: the budget was too small, or `SILENT` requests
+            were not answered in time.
         blocked: the route whose handler held up the event loop, which ended the comparison.
     """
 
@@ -137,6 +142,7 @@ class Comparison:
     left: Counter[ComparedRoute] = field(default_factory=Counter)
     succeeded: Counter[ComparedRoute] = field(default_factory=Counter)
     endless: Counter[ComparedRoute] = field(default_factory=Counter)
+    silent: Counter[ComparedRoute] = field(default_factory=Counter)
     cut_short: Counter[ComparedRoute] = field(default_factory=Counter)
     own_pages: Counter[ComparedRoute] = field(default_factory=Counter)
     hidden_cuts: Counter[ComparedRoute] = field(default_factory=Counter)
@@ -144,6 +150,13 @@ class Comparison:
     errors: dict[ComparedRoute, str] = field(default_factory=dict)
     unfinished: set[ComparedRoute] = field(default_factory=set)
     blocked: ComparedRoute | None = None
+
+    def asks_no_more(self, route: ComparedRoute) -> bool:
+        """Whether so many requests to a route were not answered in time that no further one is sent."""
+        if self.silent[route] < SILENT:
+            return False
+        self.unfinished.add(route)
+        return True
 
 
 def assert_alike(
@@ -224,7 +237,8 @@ def _paired(before: AnyApp, after: AnyApp, only: Sequence[str]) -> Comparison:
         wanted = [route_of(one) for one in only]
         known = {one.shape: one for one in [*theirs, *ours]}
         return Comparison([known.get(one.shape, one) for one in wanted])
-    comparison = Comparison([route for route in ours if route in theirs])
+    said = {route: route.words for route in theirs}
+    comparison = Comparison([route.and_words(said[route]) for route in ours if route in said])
     alone = [route for route in ours if route not in theirs]
     others = sorted({*theirs} - {*ours}, key=str)
     if not (isinstance(before, ServedApp) and isinstance(after, ServedApp)):
@@ -275,6 +289,8 @@ class _Comparer:
             if time.monotonic() > self.until:
                 comparison.unfinished.add(route)
             elif comparison.blocked is None and comparison.endless[route] < ENDLESS:
+                if comparison.asks_no_more(route):
+                    return None
                 try:
                     return self._difference(route, case)
                 except Blocked:
@@ -284,8 +300,9 @@ class _Comparer:
         return smallest_difference(drawn, requests, check)
 
     def _difference(self, route: ComparedRoute, case: Case) -> Difference | None:
+        comparison, given_up = self.comparison, self.loop.given_up
         before, after, *again = [self._ask(client, case) for client in self.clients]
-        comparison = self.comparison
+        comparison.silent[route] += self.loop.given_up > given_up and bool(before.fault or after.fault)
         comparison.sent[route] += 1
         if case.leaves_after is not None:
             comparison.left[route] += 1  # whether it still got the answer is by chance
@@ -335,7 +352,8 @@ class _Comparer:
         self.failures.take()
         ask = self._watched if self.lines is not None and client is self.clients[1] else answer
         got = self.loop.call(ask, client, case).without(self.ignored)
-        return replace(got, error=self.failures.take()) if got.status >= 500 or got.fault else got
+        failed = got.status >= 500 or got.fault or got.closed == FAILED
+        return replace(got, error=self.failures.take()) if failed else got
 
     async def _watched(self, client: Client, case: Case, patience: anyio.CancelScope) -> Answer:
         assert self.lines is not None

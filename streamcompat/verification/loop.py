@@ -39,9 +39,14 @@ class NotStarted(Exception):
 
 
 class AppLoop:
-    """A loop in a daemon thread, so that an app which holds it up does not keep the process from ending."""
+    """A loop in a daemon thread, so that an app which holds it up does not keep the process from ending.
+
+    Attributes:
+        given_up: how many calls took longer than `PATIENCE`.
+    """
 
     def __init__(self) -> None:
+        self.given_up: int = 0
         self._jumps = Jumps()
         self._ready: Future[asyncio.AbstractEventLoop] = Future()
         self._thread = threading.Thread(target=self._run, name="compared apps", daemon=True)
@@ -114,6 +119,7 @@ class AppLoop:
         loop = self._ready.result()
         called = asyncio.run_coroutine_threadsafe(bounded(), loop)
         if not concurrent.futures.wait([called], PATIENCE).done:
+            self.given_up += 1
             for scope in scopes:
                 loop.call_soon_threadsafe(scope.cancel)
             if not concurrent.futures.wait([called], GRACE).done:

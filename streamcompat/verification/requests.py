@@ -6,9 +6,10 @@ The rule: they are made from what the app says of itself, its routes and the lit
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -19,7 +20,8 @@ from streamcompat.serving.served_app import ServedApp
 from streamcompat.testing import Request, strategies
 from streamcompat.testing.applications import own
 from streamcompat.testing.frameworks import Listed, Parameter, framework_of
-from streamcompat.testing.routes import is_websocket
+from streamcompat.testing.routes import WEBSOCKET, is_websocket
+from streamcompat.verification.conversations import Conversation
 
 _SAFE: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _VALUES: Final[dict[str, st.SearchStrategy[str]]] = {
@@ -45,6 +47,9 @@ _WORD: Final = st.text(_SAFE, min_size=1, max_size=5)
 _TYPE: Final = re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,40}")
 _CONTENT_TYPES: Final = ("application/json", "application/x-www-form-urlencoded", "text/plain")
 _CREDENTIALS: Final = ("Basic dXNlcjpwYXNzd29yZA==", "Bearer token")
+_CODES: Final = (1000, 1001, 3000)
+"""With which clients close (RFC 6455 §7.4)."""
+_TEXTS_SAID: Final = ("hello", "é", "", '{"a": 1}', "x" * 200)
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class ComparedRoute:
 
     Attributes:
         words: short string literals in its handlers, tried as names of query parameters.
-        websocket: it is a WebSocket, to which only plain requests are sent.
+        websocket: it is a WebSocket, on which conversations are held.
     """
 
     method: str
@@ -69,6 +74,10 @@ class ComparedRoute:
     def shape(self) -> tuple[str, str, str | None]:
         """The route without the names and kinds of its parameters, for another framework."""
         return self.method, PARAMETER.sub("<>", self.uri), self.host
+
+    def and_words(self, words: tuple[str, ...]) -> ComparedRoute:
+        """The route with the words of another handler, too."""
+        return replace(self, words=tuple(sorted({*self.words, *words})))
 
     @property
     def takes_text(self) -> bool:
@@ -136,20 +145,29 @@ def _spelled(one: Listed) -> str:
 
 
 def route_of(text: str) -> ComparedRoute:
-    """The route of a `METHOD /path`, whose parameters are spelled `<name:int>` or `{name}`.
+    """The route of a `METHOD /path`, whose parameters are spelled `<name:int>` or `{name}`; the method
+    `WEBSOCKET` stands for a WebSocket.
 
     Raises: ValueError.
     """
     method, _, path = text.partition(" ")
     if not method or not path.startswith("/"):
         raise ValueError(f"{text!r} is not of the form 'METHOD /path'")
-    return ComparedRoute(method.upper(), re.sub(r"\{(\w+)\}", r"<\1>", path))
+    websocket = method.upper() == WEBSOCKET
+    uri = re.sub(r"\{(\w+)\}", r"<\1>", path)
+    return ComparedRoute("GET" if websocket else method.upper(), uri, websocket=websocket)
+
+
+def _wrapped(handler: Any) -> Iterator[Any]:
+    """A handler, and those that its decorators have wrapped."""
+    while handler is not None:
+        yield handler if hasattr(handler, "__code__") else type(handler).__call__
+        handler = getattr(handler, "__wrapped__", None)
 
 
 def _words(handler: Any) -> Iterator[str]:
     """Short string literals in a handler, such as names that it looks for in the query."""
-    called = handler if hasattr(handler, "__code__") else type(handler).__call__
-    stack = [getattr(called, "__code__", None)]
+    stack = [getattr(one, "__code__", None) for one in _wrapped(handler)]
     while stack:
         code = stack.pop()
         for constant in getattr(code, "co_consts", ()):
@@ -180,6 +198,8 @@ def cases(
         target += "?" + "&".join(f"{name}={value}" for name, value in query)
     fields = ((("Host", route.host),) if route.host else ()) + headers
     fields += draw(_fields(route.words, frozenset(name.lower() for name, _ in headers)))
+    if route.websocket:
+        return Case(draw(_conversations(target, fields, route.words)))
     body = b""
     chunks = None
     if route.method not in ("GET", "HEAD", "OPTIONS", "DELETE") or draw(st.integers(0, 9)) == 9:
@@ -189,6 +209,18 @@ def cases(
     cuts = draw(strategies.segmentations(request.framed()))
     leaves = draw(st.none() | st.none() | st.none() | st.integers(1, 4))
     return Case(request, cuts, leaves)
+
+
+@st.composite
+def _conversations(
+    draw: st.DrawFn, target: str, fields: tuple[tuple[str, str], ...], words: tuple[str, ...]
+) -> Conversation:
+    """What a client says on a WebSocket; the handler's own words first, such as names of commands."""
+    messages = draw(st.lists(_messages(words), max_size=4))
+    ping = draw(st.none() | st.none() | st.binary(max_size=5))
+    code = draw(st.sampled_from(_CODES))
+    offered = draw(st.just(()) | st.just(()) | st.tuples(st.sampled_from(words or ("chat",))))
+    return Conversation("GET", target, fields, b"", None, tuple(messages), ping, code, offered)
 
 
 # These are kept: Hypothesis takes longer over a new strategy than over a draw.
@@ -206,6 +238,14 @@ def _fields(words: tuple[str, ...], given: frozenset[str]) -> st.SearchStrategy[
     choices = [("Content-Type", kind) for kind in kinds] + [("Authorization", one) for one in _CREDENTIALS]
     fields: list[tuple[tuple[str, str], ...]] = [(one,) for one in choices if one[0].lower() not in given]
     return st.just(()) | st.sampled_from(fields or [()])
+
+
+@functools.cache
+def _messages(words: tuple[str, ...]) -> st.SearchStrategy[str | bytes]:
+    texts = st.sampled_from(_TEXTS_SAID) | st.text(max_size=8) | st.integers(0, 99).map(str)
+    known = st.sampled_from(words) if words else st.nothing()
+    named = known.map(lambda word: json.dumps({word: word})) if words else st.nothing()
+    return known | texts | named | st.binary(max_size=8)
 
 
 def _kind(parameter: str) -> str:

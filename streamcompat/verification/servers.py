@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -19,9 +19,10 @@ from streamcompat.testing.outcome import decoded
 from streamcompat.testing.remote.client import SocketClient, Unreachable
 from streamcompat.testing.remote.probe import check_alive
 from streamcompat.verification import processes, todays
-from streamcompat.verification.answers import Answer, alike, differing
-from streamcompat.verification.command import load, silent
-from streamcompat.verification.comparison import Comparison, Difference, smallest_difference
+from streamcompat.verification.answers import Answer, alike, as_far, cut_short, differing, told
+from streamcompat.verification.command import load, not_answered, sent_alike, silent, unproved
+from streamcompat.verification.comparison import ENDLESS, Comparison, Difference, smallest_difference
+from streamcompat.verification.conversations import CAREFUL, GLANCE, Conversation, Heard, hold_at
 from streamcompat.verification.requests import Case, ComparedRoute, cases, route_of, routes
 
 DIFFERENT: Final = 1
@@ -31,8 +32,11 @@ _VARYING: Final = frozenset(
 )
 """Fields that belong to a server or a connection, and not to the answer of an app. A body that one server
 frames by its length and the other in chunks is the same body (RFC 9112 §6)."""
+PATIENCE: Final = 10.0
+"""Seconds that one answer of an app may take that is served here; its own sleeps take real time."""
 _PAUSES: Final = (0.0, 1.1)
-"""Seconds between the requests by which the server before is held against itself, for a clock to go on."""
+"""Seconds between the requests by which the server before is held against itself, for a clock to go on: the
+second time only for the first difference of a route."""
 
 
 class NoRoute(ValueError):
@@ -136,6 +140,8 @@ def compare_servers(
         raise NoRoute("servers do not say what routes they have: name them with --route 'METHOD /path'")
     for client in (before, after):
         check_alive(client)
+        if today:
+            client.patience = min(client.patience, PATIENCE)
     ignored = {name.lower() for name in ignore_headers}
     comparer = _Comparer(before, after, ignored, time.monotonic() + budget, today)
     comparer.comparison.routes = list(dict.fromkeys(wanted))
@@ -161,6 +167,7 @@ class _Comparer:
         self._ignored = ignored | _VARYING
         self._until = until
         self._today = today
+        self._held: set[ComparedRoute] = set()
 
     def compare(self, route: ComparedRoute, requests: int, headers: tuple[tuple[str, str], ...]) -> None:
         """Look for the smallest difference that so many requests show."""
@@ -182,18 +189,28 @@ class _Comparer:
         if self.gone or time.monotonic() > self._until:
             comparison.unfinished.add(route)
             return None
+        if comparison.endless[route] >= ENDLESS or comparison.asks_no_more(route):
+            return None
         try:
-            before, after = self._ask(self._before, case), self._ask(self._after, case)
+            before, after = self._both(case)
             comparison.sent[route] += 1
             comparison.succeeded[route] += before.succeeded and after.succeeded
+            late = self._count(route, before, after)
             if self._alike(route, before, after, case):
                 return None
-            for pause in _PAUSES:
+            held = route in self._held
+            if isinstance(case.request, Conversation) and not held:
+                before, after = self._both(case, CAREFUL)  # one of them may have been slow
+                self._count(route, before, after)
+                if self._alike(route, before, after, case):
+                    return None
+            for pause in _PAUSES[: 1 if late or held else None]:
                 time.sleep(pause)
-                again = self._ask(self._before, case)
-                self._ask(self._after, case)  # so that both carry the same state
-                if names := differing(before, again, case):
+                # Both, so that they carry the same state.
+                again, _ = self._both(case, GLANCE if held else CAREFUL)
+                if names := differing(*as_far(before, again), case):
                     comparison.unsteady.setdefault(route, set()).update(names)
+            self._held.add(route)
             if self._alike(route, before, after, case):
                 return None
         except Unreachable as gone:
@@ -202,37 +219,59 @@ class _Comparer:
             return None
         return Difference(route, case, before, after)
 
+    def _count(self, route: ComparedRoute, before: Answer, after: Answer) -> bool:
+        """Count what did not end. Returns whether one of them took all the time that it had."""
+        comparison = self.comparison
+        comparison.endless[route] += before.endless and after.endless
+        comparison.cut_short[route] += cut_short(before, after)
+        late = before.took >= self._before.patience or after.took >= self._after.patience
+        comparison.silent[route] += late and not (before.endless and after.endless)
+        return late
+
+    def _both(self, case: Case, quiet: float = GLANCE) -> tuple[Answer, Answer]:
+        """What each server answers; `quiet` as for `hold_at`. Raises: Unreachable."""
+        if not isinstance(case.request, Conversation):
+            return self._ask(self._before, case), self._ask(self._after, case)
+        first = hold_at(self._before, case.request, quiet=quiet)
+        second = hold_at(self._after, case.request, first.counts, quiet)
+        return self._heard(self._before, first), self._heard(self._after, second)
+
+    def _heard(self, client: SocketClient, heard: Heard) -> Answer:
+        heard.headers = self._fields(client, heard.headers)
+        return told(heard)
+
     def _alike(self, route: ComparedRoute, before: Answer, after: Answer, case: Case) -> bool:
         unsteady = self.comparison.unsteady.get(route, set())
         if self._today:
             if todays.is_own_page(before, after):
                 self.comparison.own_pages[route] += 1
                 return True
-            if route.websocket and todays.both_refuse(before, after):
-                return True
             before, after = todays.comparable(before), todays.comparable(after)
             if todays.hides_cut(before, after):
                 self.comparison.hidden_cuts[route] += 1
                 return True
-        return alike(before.without(unsteady), after.without(unsteady), case)
+        return alike(*as_far(before.without(unsteady), after.without(unsteady)), case)
 
     def _ask(self, client: SocketClient, case: Case) -> Answer:
         """What a client receives, without what names the server itself. Raises: Unreachable."""
-        got = client.ask(case.request, case.cuts)
+        got = client.ask(case.request, case.cuts, client.patience)
         response = got.response
-        fields = [
-            (name, value.replace(client.address.host, "HOST"))
-            for name, value in response.headers.multi_items()
-            if name not in self._ignored
-        ]
         return Answer(
             response.status,
-            tuple(sorted(fields)),
+            self._fields(client, response.headers.multi_items()),
             (decoded(response).replace(client.address.host.encode(), b"HOST"),),
             response.complete,
             endless=got.endless,
+            moving=got.endless,
             fault=got.fault if not response.status else "",
+            took=got.took,
         )
+
+    def _fields(self, client: SocketClient, fields: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """Header fields without those of a connection, and without what names the server itself."""
+        host = client.address.host
+        kept = ((name, value.replace(host, "HOST")) for name, value in fields if name not in self._ignored)
+        return tuple(sorted(kept))
 
 
 def report(comparison: Comparison, gone: str) -> Iterator[str]:
@@ -246,9 +285,11 @@ def report(comparison: Comparison, gone: str) -> Iterator[str]:
 
 def _verdict(comparison: Comparison, route: ComparedRoute, gone: str) -> str:
     if route in comparison.unfinished:
-        return f"{route}: not checked to the end: {gone or 'the budget was too small'}"
-    sent, succeeded = comparison.sent[route], comparison.succeeded[route]
-    text = f"{route}: {sent} requests, answered alike, {succeeded} of them with 2xx"
+        why = gone or "the budget was too small"
+        if not gone and comparison.silent[route]:
+            why = not_answered(comparison.silent[route])
+        return f"{route}: not checked to the end: {why}"
+    text = f"{route}: {sent_alike(comparison, route)}"
     if comparison.own_pages[route]:
         text += (
             f", {comparison.own_pages[route]} with Sanic's own error page, of which the status was compared"
@@ -259,8 +300,6 @@ def _verdict(comparison: Comparison, route: ComparedRoute, gone: str) -> str:
     if unsteady := comparison.unsteady.get(route):
         names = ", ".join(sorted("body" if name == "chunks" else name for name in unsteady))
         text += f"; not checked: {names}, in which the server before differs from itself"
-    if route.websocket:
-        text += "; not checked: what the WebSocket sends after its handshake"
-    elif not succeeded:
-        text += "; warning: none was answered with a 2xx, so try --header or by hand"
+    if not comparison.succeeded[route]:
+        text += f"; warning: {unproved(route)}"
     return text

@@ -22,11 +22,6 @@ def is_own_page(before: Answer, after: Answer) -> bool:
     return before.status == after.status >= 400 and _PAGE.match(b"".join(after.chunks)) is not None
 
 
-def both_refuse(before: Answer, after: Answer) -> bool:
-    """Whether both refuse a plain request to a WebSocket: with 400 the old one, with 426 today's Sanic."""
-    return before.status >= 400 and after.status >= 400
-
-
 def hides_cut(before: Answer, after: Answer) -> bool:
     """Whether a body that was cut after an exception ends, with the same bytes, as if it were whole."""
     return (

@@ -6,10 +6,11 @@ import itertools
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
 from streamcompat.mach9_api import Mach9
@@ -302,6 +303,22 @@ def test_percent_encoded_parameters_are_tried_apart() -> None:
     with pytest.raises(Difference):
         assert_alike(*apps, requests=10)
     assert compare(apps[1], apps[1], requests=1).encoded == []
+
+
+def test_a_route_that_does_not_answer_is_asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamcompat.verification.loop.PATIENCE", 0.1)
+    release = threading.Event()
+
+    def waits() -> Awaitable[bool]:
+        return anyio.to_thread.run_sync(release.wait, abandon_on_cancel=True)
+
+    try:
+        verdict = compare(*(answering(waits) for _ in range(2)), requests=50)
+        (route,) = verdict.routes
+        assert verdict.differences == [] and verdict.unfinished == {route}
+        assert verdict.silent[route] == 2 and verdict.sent[route] < 50
+    finally:
+        release.set()
 
 
 def test_a_handler_that_holds_up_the_loop_ends_the_comparison(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,22 +13,38 @@ from streamcompat.testing import Request
 from streamcompat.testing.remote.client import SocketClient, Unreachable
 from streamcompat.verification import todays
 from streamcompat.verification.answers import Answer
+from streamcompat.verification.comparison import ENDLESS, SILENT
 from streamcompat.verification.processes import served, served_today
+from streamcompat.verification.requests import route_of
+from streamcompat.verification.servers import compare_servers, report
 from tests.porting.to_sanic.today import SANIC, needs_sanic
 from tests.support.commands import ROOT
 
 GOLDEN = ROOT / "tests/porting/to_sanic/golden"
 APP = """
 from streamcompat.sanic_api import Sanic
-from streamcompat.sanic_api.response import text
+from streamcompat.sanic_api.response import stream, text
+import asyncio
 app = Sanic("app")
 @app.get("/double/<number:int>")
 async def double(request, number):
-    return text(str(number {} number))
+    return text(str(number {0} number))
 @app.websocket("/chat")
 async def chat(request, ws):
-    pass
+    await ws.send(str(2 {0} 1))
+    await ws.send(await ws.recv())
+@app.get("/hangs")
+async def hangs(request):
+    await asyncio.Event().wait()
+@app.get("/drips")
+async def drips(request):
+    async def writes(response):
+        while True:
+            response.write(".")
+            await asyncio.sleep(0.01)
+    return stream(writes, content_type=request.args.get("type", "text/event-stream"))
 """
+ROUTES = ["--route", "GET /double/<number:int>", "--route", "websocket /chat"]
 
 
 @pytest.fixture
@@ -50,13 +66,34 @@ def python(tmp_path: Path) -> str:
 
 def test_an_app_is_held_against_a_server(apps: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     with served(apps[0], alias=False) as url:
-        assert main(["verify", apps[0], url, "--requests", "3"]) == 0
+        assert main(["verify", apps[0], url, "--requests", "3", *ROUTES]) == 0
         double, chat, count = capsys.readouterr().out.splitlines()
         assert double == "GET /double/<number:int>: 3 requests, answered alike, 3 of them with 2xx"
-        assert "not checked: what the WebSocket sends after its handshake" in chat
+        assert chat == "GET /chat: 3 conversations, answered alike, 3 of them on an open WebSocket"
         assert count == "2 routes, 0 differences"
-        assert main(["verify", url, apps[1], "--requests", "20"]) == 1
-        assert "GET /double/<number:int>: answered differently" in capsys.readouterr().out
+        assert main(["verify", url, apps[1], "--requests", "20", *ROUTES]) == 1
+        out = capsys.readouterr().out
+        assert "GET /double/<number:int>: answered differently" in out
+        assert "  request: WEBSOCKET /chat: a Close with 1000\n  messages before: ('3',)" in out
+
+
+def test_a_comparison_at_addresses_ends(apps: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamcompat.verification.servers.PATIENCE", 0.2)
+    monkeypatch.setattr("streamcompat.testing.remote.client.GLANCE", 0.05)
+    wanted = [route_of(one) for one in ("GET /hangs", "GET /drips", "GET /drips?type=text/plain")]
+    with served(apps[0], alias=False) as url:
+        clients = SocketClient(url), SocketClient(url)
+        verdict, gone = compare_servers(*clients, wanted, requests=10, today=True)
+        hangs, *drips = wanted
+        assert verdict.differences == [] and gone == ""
+        assert hangs in verdict.unfinished and verdict.sent[hangs] == SILENT
+        said = (
+            "GET /hangs: not checked to the end: 2 requests were not answered in the time that one may take"
+        )
+        assert any(line.startswith(said) for line in report(verdict, gone))
+        for route in drips:  # on a slow machine, they may not have begun in time
+            assert verdict.endless[route] == ENDLESS or route in verdict.unfinished
+            assert verdict.sent[route] < ENDLESS + SILENT
 
 
 def test_an_app_that_does_not_start_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ the kernel tells that, and after a wait that was measured otherwise.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -47,7 +48,7 @@ class Answer:
     Attributes:
         response: as much as arrived.
         fault: why it is no whole response; empty if it is one, or an endless one.
-        endless: it is an event stream, of which only the beginning was read.
+        endless: it is an event stream, or it goes on for too long; only the beginning was read.
         closed: the server has closed the connection.
         took: seconds until it was over.
     """
@@ -118,8 +119,13 @@ class SocketClient:
             raise NoResponse(f"{self.address.url}: {answer.fault}")
         return answer.response
 
-    def ask(self, request: Request, cuts: Sequence[int] = ()) -> Answer:
-        """Send a request and return what came of it. Raises: Unreachable."""
+    def ask(self, request: Request, cuts: Sequence[int] = (), longest: float = math.inf) -> Answer:
+        """Send a request and return what came of it.
+
+        Args:
+            longest: seconds after which a response that still arrives counts as endless.
+        Raises: Unreachable.
+        """
         head = self.head(request)
         with self.connect() as transport:
             begun = time.monotonic()
@@ -136,7 +142,7 @@ class SocketClient:
                 transport.send(piece)
                 if transport.broken or transport.ended:
                     break
-            answer = self.read(transport, reader)
+            answer = self.read(transport, reader, longest)
             answer.took = time.monotonic() - begun
             if not cuts and not answer.fault and not answer.endless:
                 self._measured(answer.took)
@@ -208,8 +214,8 @@ class SocketClient:
             headers = (("Host", self.address.host), *headers)
         return Request(request.method, target, headers, request.body, request.chunks).head()
 
-    def read(self, transport: Transport, reader: ResponseReader) -> Answer:
-        """Read a response to its end, as far as it comes."""
+    def read(self, transport: Transport, reader: ResponseReader, longest: float = math.inf) -> Answer:
+        """Read a response to its end, as far as it comes; `longest` as for `ask`."""
         answer = Answer(reader.response)
         begun = first = time.monotonic()
         size = 0
@@ -223,7 +229,8 @@ class SocketClient:
                 if answer.response.status and first == begun:
                     first = time.monotonic()
                 may_last = may_be_endless(answer.response)
-                if size > _MOST or (may_last and time.monotonic() - first > GLANCE):
+                now = time.monotonic()
+                if size > _MOST or (may_last and now - first > GLANCE) or now - begun > longest:
                     answer.endless = True
                     break
                 data = transport.receive(GLANCE if may_last else self.patience)
