@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import warnings
 
 import httpx
 import pytest
@@ -479,3 +481,20 @@ def test_the_logging_configuration_of_old(flavour, tmp_path):
     assert f"({flavour})[INFO]: to the terminal" in ran.stderr
     assert (tmp_path / "access.log").read_text().endswith("(network)[INFO][h]: GET /  200 3\n")
     assert not (tmp_path / "error.log").exists()
+
+
+@pytest.mark.parametrize("turns", range(16))
+def test_a_program_that_leaves_while_its_server_stops_is_not_warned(app, turns):
+    """Whatever step of the stop it cuts off: a task that has not begun by then is no coroutine yet."""
+
+    async def leave():
+        server = await app.create_server(host="127.0.0.1", port=0, access_log=False)
+        server.close()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        asyncio.run(leave())
+        gc.collect()
+    assert [str(one.message) for one in warned if one.category is RuntimeWarning] == []

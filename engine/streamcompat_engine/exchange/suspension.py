@@ -46,8 +46,11 @@ Coroutine.register(Ready)
 READY: Final = Ready()
 
 
-class Wait:
-    """The result of a write whose caller should wait; the wait begins when it is awaited."""
+class Wait(Coroutine[Any, Any, None]):
+    """A coroutine that is made once it is awaited: nobody is warned of one that never is.
+
+    It is the result of a write whose caller should wait, and what a task runs that may end before it begins.
+    """
 
     __slots__ = ("_coroutine", "_make")
 
@@ -72,9 +75,6 @@ class Wait:
     def close(self) -> None:
         if self._coroutine is not None:
             self._coroutine.close()
-
-
-Coroutine.register(Wait)
 
 
 class Stepper(Protocol):

@@ -32,7 +32,7 @@ from .sampling import sample
 from .signals import RaisingHandlers, Signals, waking
 from .sockets import bound_metrics, bound_sockets, url
 from .standstill import watched
-from .stopping import Hook, ServingLoop, Stopping
+from .stopping import Hook, ServingLoop, Stopping, start_task
 
 logger: Final = logging.getLogger("streamcompat.engine")
 
@@ -280,10 +280,10 @@ class Server:
                     except Exception:
                         raise
                     except BaseException:
-                        group.start_soon(self._tell_waiting, stopping)
+                        start_task(group, self._tell_waiting, stopping)
                         await self._end(stopping, self._lifespan.before_stop)
                         raise
-                    group.start_soon(self._tell_waiting, stopping)
+                    start_task(group, self._tell_waiting, stopping)
                     await self._end(stopping, self._lifespan.before_stop)
             finally:
                 if link is not None:
@@ -453,8 +453,8 @@ class Server:
         """Wait until every connection has ended, at most `seconds`, and not after a second signal."""
         with anyio.move_on_after(seconds):
             async with anyio.create_task_group() as group:
-                group.start_soon(_cancel_after, stopping.forced.wait, group.cancel_scope)
-                group.start_soon(_cancel_after, self._service.until_empty, group.cancel_scope)
+                start_task(group, _cancel_after, stopping.forced.wait, group.cancel_scope)
+                start_task(group, _cancel_after, self._service.until_empty, group.cancel_scope)
 
 
 def _at_most(most: int, app: App) -> App:

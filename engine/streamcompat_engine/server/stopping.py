@@ -7,13 +7,17 @@ together. The second one waits for nothing.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import math
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 import anyio
+import anyio.abc
+
+from ..exchange.suspension import Wait
 
 AFTER_GRACE: Final = 5.0
 """Seconds between the end of the grace and the end of a process that was told to stop by a signal."""
@@ -167,6 +171,14 @@ class Stopping:
                 self._ends = None
         if scope.cancelled_caught:
             logger.error("%s did not return in time, and was cancelled", hook.__name__)
+
+
+def start_task(
+    group: anyio.abc.TaskGroup, function: Callable[..., Coroutine[Any, Any, None]], *args: Any
+) -> None:
+    """Start a task of the stop. A program that leaves its loop now cancels it before it has begun, and Python
+    would warn of a coroutine that was never awaited."""
+    group.start_soon(Wait, functools.partial(function, *args))
 
 
 def _asyncio_loop() -> Any:
