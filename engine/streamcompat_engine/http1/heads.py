@@ -32,6 +32,7 @@ _DECIDING: Final = frozenset(
         b"connection",
         b"expect",
         b"content-type",
+        b"upgrade",
         *_UNDERSCORED,
     )
 )
@@ -49,11 +50,16 @@ _CODING_LINES: Final = re.compile(rb"(?i:\r\nTransfer-Encoding:)[ \t]*([^\r]*)")
 _MAX_LENGTH_DIGITS: Final = 18  # below 2**63
 
 
-class _Meaning(NamedTuple):
-    """The meaning of a block of fields; see RequestHead for the parts."""
+class _Verdict(NamedTuple):
+    """What h11 says of the fields that decide something; see RequestHead for the other parts.
 
-    headers: Fields
-    raw_headers: Fields
+    Attributes:
+        fields: those fields as h11 has them.
+        is_same: they are as they were sent; h11 writes some values anew.
+    """
+
+    fields: Fields
+    is_same: bool
     host: str | None
     content_length: int | None
     chunked: bool
@@ -62,8 +68,11 @@ class _Meaning(NamedTuple):
     upgrades: bool
 
 
+_Meaning = tuple[Fields, Fields, _Verdict]
+"""What a block of fields means: the fields, the same with their names as sent, and the verdict."""
+
 _known: Final[dict[bytes, _Meaning]] = {}
-_decided: Final[dict[bytes, _Meaning]] = {}
+_decided: Final[dict[tuple[bytes, Fields], _Verdict]] = {}
 
 
 def parse_head(wire: bytes) -> RequestHead:
@@ -78,9 +87,10 @@ def parse_head(wire: bytes) -> RequestHead:
     meaning = _known.get(block)
     if meaning is None:
         meaning = _meaning_of(block, version)
-        if len(block) <= SIZE and len(meaning.headers) <= FIELDS:
+        if len(block) <= SIZE and len(meaning[0]) <= FIELDS:
             keep(_known, block, meaning)
-    raw_path, query, host = target, b"", meaning.host
+    headers, raw_headers, verdict = meaning
+    raw_path, query, host = target, b"", verdict.host
     if target[0] != 0x2F or b"#" in target:
         raw_path, query, host = _split_target(method, target, host)
     elif b"?" in target:
@@ -93,15 +103,15 @@ def parse_head(wire: bytes) -> RequestHead:
         raw_path,
         query,
         version.decode(),
-        meaning.headers,
-        meaning.raw_headers,
+        headers,
+        raw_headers,
         host,
-        meaning.content_length,
-        meaning.chunked,
-        meaning.keep_alive,
-        meaning.expect_continue,
+        verdict.content_length,
+        verdict.chunked,
+        verdict.keep_alive,
+        verdict.expect_continue,
         wire,
-        upgrades=meaning.upgrades,
+        upgrades=verdict.upgrades,
     )
 
 
@@ -118,33 +128,28 @@ def _meaning_of(block: bytes, version: bytes) -> _Meaning:
 
     Raises: ProtocolError.
     """
-    headers: list[tuple[bytes, bytes]] = []
-    raw_headers: list[tuple[bytes, bytes]] = []
-    asked, upgrades = [], False
-    for name, value in _fields_of(block):
-        value = value.rstrip(b" \t")
-        lower = name.lower()
-        if lower in _DECIDING:
-            asked.append((len(headers), b"%b:%b\r\n" % (name, value)))
-        elif lower == b"upgrade":
-            upgrades = True
-        headers.append((lower, value))
-        raw_headers.append((name, value))
-    wire = b"GET / HTTP/%b\r\n%b\r\n" % (version, b"".join([line for _, line in asked]))
-    verdict = _decided.get(wire)
+    sent = _fields_of(block)
+    if b" \r" in block or b"\t\r" in block:
+        sent = [(name, value.rstrip(b" \t")) for name, value in sent]
+    headers = [(name.lower(), value) for name, value in sent]
+    asked = tuple([field for field in headers if field[0] in _DECIDING])
+    verdict = _decided.get((version, asked))
     if verdict is None:
-        verdict = _ask_h11(wire, version)
-        if len(wire) <= SIZE and len(asked) <= FIELDS:
-            keep(_decided, wire, verdict)
-    for (place, _), field, raw_field in zip(asked, verdict.headers, verdict.raw_headers, strict=True):
-        headers[place], raw_headers[place] = field, raw_field  # h11 writes some values anew
-    return _Meaning(tuple(headers), tuple(raw_headers), *verdict[2:-1], upgrades)
+        verdict = _ask_h11(asked, version)
+        if sum([len(name) + len(value) for name, value in asked]) <= SIZE and len(asked) <= FIELDS:
+            keep(_decided, (version, asked), verdict)
+    if not verdict.is_same:
+        written = iter(verdict.fields)
+        headers = [next(written) if field[0] in _DECIDING else field for field in headers]
+        sent = [(name, value) for (name, _), (_, value) in zip(sent, headers, strict=True)]
+    return tuple(headers), tuple(sent), verdict
 
 
-def _ask_h11(wire: bytes, version: bytes) -> _Meaning:
+def _ask_h11(fields: Fields, version: bytes) -> _Verdict:
     if version not in (b"1.1", b"1.0"):
         raise ProtocolError(505, f"HTTP/{version.decode()} is not supported")  # RFC 9110 §15.6.6
     http11 = version == b"1.1"
+    wire = b"GET / HTTP/%b\r\n%b\r\n" % (version, b"".join([b"%b:%b\r\n" % field for field in fields]))
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=len(wire) + 1)
     try:
         connection.receive_data(wire)
@@ -155,12 +160,10 @@ def _ask_h11(wire: bytes, version: bytes) -> _Meaning:
         raise ProtocolError(error.error_status_hint, str(error)) from None
     if type(request) is not h11.Request:
         raise ProtocolError(400, "not a request head")
-    raw_headers: Fields = tuple(request.headers.raw_items())
     headers: Fields = tuple(request.headers)
     special: dict[bytes, list[bytes]] = {}
     for name, value in headers:
-        if name in _DECIDING:
-            special.setdefault(name, []).append(value)
+        special.setdefault(name, []).append(value)
     for name in _UNDERSCORED:
         if name in special:
             raise ProtocolError(400, "a framing field with an underscore")
@@ -170,16 +173,16 @@ def _ask_h11(wire: bytes, version: bytes) -> _Meaning:
     host = _host(special.get(b"host"), http11)
     length, chunked = _framing(special, http11, wire)
     options = _options(special.get(b"connection", ()))
-    return _Meaning(
+    return _Verdict(
         headers,
-        raw_headers,
+        headers == fields,
         host,
         length,
         chunked,
         # RFC 9112 §9.3: HTTP/1.1 connections persist by default, HTTP/1.0 ones only on request.
         keep_alive=b"close" not in options and (http11 or b"keep-alive" in options),
         expect_continue=_expects_continue(special.get(b"expect"), http11) and (chunked or bool(length)),
-        upgrades=False,
+        upgrades=b"upgrade" in special,
     )
 
 
