@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import random
 import signal
+import ssl
 import sys
 import threading
 from pathlib import Path
@@ -35,6 +36,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--upstream", metavar="URL", required=True, help="the server, such as http://127.0.0.1:8000"
     )
+    parser.add_argument("--cert", metavar="FILE", help="listen for TLS, with this certificate in PEM")
+    parser.add_argument("--key", metavar="FILE", help="its key, if the file of --cert has none")
+    parser.add_argument(
+        "--insecure",
+        action="store_true",
+        help="do not check the certificate of a server on another machine; those of this one are not checked",
+    )
     parser.add_argument("--seed", type=int, help="where to cut; by default a new seed, which is printed")
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="by default a free one")
@@ -58,7 +66,15 @@ def _relay(options: argparse.Namespace) -> int:
                     print(cut.line(), file=log, flush=True)
 
         try:
-            relay = Relay(options.upstream, seed, host=options.host, port=options.port, made=made)
+            relay = Relay(
+                options.upstream,
+                seed,
+                host=options.host,
+                port=options.port,
+                made=made,
+                tls=_context(options.cert, options.key),
+                insecure=options.insecure,
+            )
             stack.enter_context(relay)
         except (ValueError, OverflowError) as error:
             raise CommandError(str(error)) from error
@@ -73,6 +89,22 @@ def _relay(options: argparse.Namespace) -> int:
         while not stop.wait(0.5):  # in slices, because a wait without an end hears no signal on Windows
             pass
     return 0
+
+
+def _context(cert: str | None, key: str | None) -> ssl.SSLContext | None:
+    """For clients that speak TLS, if there is a certificate."""
+    from streamcompat.serving.tls import tls_context
+
+    if cert is None:
+        if key is not None:
+            raise CommandError("give --cert and --key together")
+        return None
+    try:
+        return tls_context({"cert": cert, "key": key})
+    except ValueError as error:
+        raise CommandError(f"{cert} has no key that can be used: give --key") from error
+    except OSError as error:
+        raise CommandError(f"--cert and --key cannot be used: {error.strerror or error}") from error
 
 
 def _opened(path: Path | None, stack: contextlib.ExitStack) -> TextIO | None:

@@ -88,6 +88,11 @@ class Messages:
             elif part.data or part.kind == "end":
                 yield part
 
+    @property
+    def between(self) -> bool:
+        """Whether the last message is complete, and no other one has begun."""
+        return self._reads == self._head and not self._buffer
+
     def rest(self) -> bytes:
         """The bytes of a head or a line that the end of the stream has cut."""
         rest, self._buffer = self._buffer, b""

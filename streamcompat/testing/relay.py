@@ -2,16 +2,19 @@
 
 The rule: where it cuts follows from the seed, the number of the connection, the direction and the bytes of
 the messages alone, and not from the pieces in which they come. Nothing is held back for longer than the
-pauses, but for a head or a line of the framing that is not complete.
+pauses, but for a head or a line of the framing that is not complete. What TLS hides is cut too: the relay is
+the server of the client, and the client of the server.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 import random
 import re
 import socket
+import ssl
 import struct
 import threading
 from collections import deque
@@ -24,12 +27,14 @@ from streamcompat.testing import segments
 from streamcompat.testing.canned import PAUSE
 from streamcompat.testing.listener import Listener
 from streamcompat.testing.messages import Messages, Part
+from streamcompat.testing.remote.transport import client_context
+from streamcompat.testing.tls_socket import TlsSocket
 
 _READ: Final = 65536
 _RESET: Final = struct.pack("ii", 1, 0)
 """The option with which closing a connection resets it."""
 _CONNECT: Final = 10.0
-"""Seconds that the server may take to accept a connection."""
+"""Seconds that the server may take to accept a connection, and each side for a step of TLS's handshake."""
 _DENSE: Final = 4096
 """Bytes of a message that are cut densely. Then cuts become rarer, so that a long message ends in time."""
 _RAREST: Final = 1 / 256
@@ -45,9 +50,11 @@ _CHANCES: Final = (
 )
 """What the two bytes beside a cut are, and how likely it is between them."""
 _LIKELIEST: Final = max(chance for _, _, chance in _CHANCES)
+_PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(rb"(?im)^(host:[ \t]*)[^\r\n]*")
 
 Direction = Literal["request", "response"]
+End = socket.socket | TlsSocket
 
 
 class Cut(NamedTuple):
@@ -154,11 +161,14 @@ class Relay:
     """A relay on an address of this machine. Use it in a `with` block.
 
     Args:
-        upstream: the address of the server, such as `http://127.0.0.1:8000`.
+        upstream: the address of the server, such as `http://127.0.0.1:8000` or `https://127.0.0.1:8443`.
         seed: decides where to cut. The same connections, in the same order, are cut alike.
         host, port: where to listen.
         pause: seconds between two segments, once the peer has read the first one.
         made: told each cut, from several threads.
+        tls: with a certificate, for clients that speak TLS; `None` for plain HTTP.
+        insecure: do not check the certificate of a server on another machine. Those of this machine's own
+            servers are never checked, as their users have made them.
     Raises: ValueError: `upstream` is no such address.
     """
 
@@ -171,27 +181,28 @@ class Relay:
         port: int = 0,
         pause: float = PAUSE,
         made: Callable[[Cut], None] = lambda cut: None,
+        tls: ssl.SSLContext | None = None,
+        insecure: bool = False,
     ) -> None:
         url = urlsplit(upstream)
-        if url.scheme == "https":
-            raise ValueError(
-                f"{upstream!r}: TLS is not spoken, as it hides what could be cut: give a plain address"
-            )
-        if url.scheme != "http" or not url.hostname or url.path not in ("", "/") or url.query:
+        if url.scheme not in _PORTS or not url.hostname or url.path not in ("", "/") or url.query:
             raise ValueError(f"{upstream!r} is not the address of a server, such as http://127.0.0.1:8000")
-        self._upstream = (url.hostname, url.port or 80)
+        self._upstream = (url.hostname, url.port or _PORTS[url.scheme])
+        self._upstream_tls = url.scheme == "https"
         self._authority = url.netloc.rpartition("@")[2].encode(
             "idna" if not url.netloc.isascii() else "ascii"
         )
         self._seed = seed
         self._pause = pause
         self._made = made
+        self._tls = tls
+        self._insecure = insecure
         self._listener = Listener(self._serve, host, port)
 
     @property
     def url(self) -> str:
         """The address for the client; empty before the `with` block."""
-        return self._listener.url
+        return self._listener.url if self._tls is None else self._listener.url.replace("http", "https", 1)
 
     def __enter__(self) -> Self:
         self._listener.__enter__()
@@ -202,21 +213,23 @@ class Relay:
     ) -> None:
         self._listener.__exit__(kind, error, trace)
 
-    def _serve(self, client: socket.socket, number: int) -> None:
+    def _serve(self, plain: socket.socket, number: int) -> None:
+        plain.settimeout(_CONNECT)
+        client: End = plain if self._tls is None else TlsSocket(plain, self._tls)
+        plain.settimeout(None)
         try:
-            server = socket.create_connection(self._upstream, _CONNECT)
+            connected = socket.create_connection(self._upstream, _CONNECT)
         except OSError as error:
-            why = f"{self._upstream[0]}:{self._upstream[1]}: {error.strerror or error}\n".encode()
-            client.sendall(
-                b"HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(why)
-            )
-            client.sendall(why)
-            client.shutdown(socket.SHUT_WR)
-            client.recv(_READ)  # the request: unread, it would reset the connection
+            self._fail(client, error)
             return
-        server.settimeout(None)
-        methods: deque[str] = deque()
-        with self._listener.kept(server):
+        with self._listener.kept(connected):
+            try:
+                server = self._spoken(connected)
+            except OSError as error:
+                self._fail(client, error)
+                return
+            connected.settimeout(None)
+            methods: deque[str] = deque()
             there = threading.Thread(
                 target=self._pump, args=(client, server, Messages(methods), number, "request"), daemon=True
             )
@@ -224,10 +237,32 @@ class Relay:
             self._pump(server, client, Messages(methods, responses=True), number, "response")
             there.join()
 
+    def _spoken(self, connected: socket.socket) -> End:
+        """The connection to the server, with TLS if it speaks that."""
+        if not self._upstream_tls:
+            return connected
+        local = ipaddress.ip_address(connected.getpeername()[0].partition("%")[0]).is_loopback
+        return TlsSocket(connected, client_context(not (local or self._insecure)), self._upstream[0])
+
+    def _fail(self, client: End, error: OSError) -> None:
+        """Tell the client why there is no connection to the server."""
+        what: str | None = error.strerror
+        if isinstance(error, ssl.SSLCertVerificationError):
+            what = f"its certificate is not trusted: {error.verify_message}"
+        elif isinstance(error, ssl.SSLError):
+            what = f"it does not speak TLS: {error.reason or 'the handshake failed'}"
+        why = f"{self._upstream[0]}:{self._upstream[1]}: {what or error}\n".encode()
+        client.sendall(
+            b"HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(why)
+        )
+        client.sendall(why)
+        client.shutdown(socket.SHUT_WR)
+        client.recv(_READ)  # the request: unread, it would reset the connection
+
     def _pump(
         self,
-        source: socket.socket,
-        sink: socket.socket,
+        source: End,
+        sink: End,
         messages: Messages,
         number: int,
         direction: Direction,
@@ -235,16 +270,32 @@ class Relay:
         """Hand on one direction until it ends. A connection that is reset is reset on the other side too: an
         end would let a client take a part of a response for the whole."""
         choices = Choices(self._seed, number, direction, self._made)
+        write = sink.sendall if isinstance(sink, TlsSocket) else None
         try:
-            while data := source.recv(_READ):
+            while data := _received(source, messages):
                 for part in messages.feed(data):
                     if part.kind == "head" and direction == "request":
                         part = part._replace(data=_HOST.sub(rb"\g<1>" + self._authority, part.data, count=1))
-                    segments.send(sink, choices.pieces(part), self._pause)
+                    segments.send(_plain(sink), choices.pieces(part), self._pause, write)
             sink.sendall(messages.rest())
             sink.shutdown(socket.SHUT_WR)
         except OSError:
-            for end in (source, sink):
+            for end in (_plain(source), _plain(sink)):
                 with contextlib.suppress(OSError):
                     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                     end.shutdown(socket.SHUT_RD)  # only wakes the other thread; closing resets it
+
+
+def _plain(end: End) -> socket.socket:
+    return end.plain if isinstance(end, TlsSocket) else end
+
+
+def _received(source: End, messages: Messages) -> bytes:
+    """What comes next. An end without a close of TLS counts as one only after a whole message, as it may be a
+    loss (RFC 9112 §9.8)."""
+    try:
+        return source.recv(_READ)
+    except ssl.SSLEOFError:
+        if not messages.between:
+            raise
+        return b""

@@ -11,7 +11,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 LIMIT: Final = 0.25
@@ -68,11 +68,17 @@ class PeerQueue:
             self._asked.close()
 
 
-def send(connection: socket.socket, pieces: Iterable[bytes], pause: float) -> None:
+def send(
+    connection: socket.socket,
+    pieces: Iterable[bytes],
+    pause: float,
+    write: Callable[[bytes], None] | None = None,
+) -> None:
     """Send each piece as a segment of its own.
 
     Args:
         pause: seconds between two pieces, once the peer has read the first one.
+        write: sends a piece over the connection in another form, such as TLS.
     Raises: OSError: the peer is gone.
     """
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -84,7 +90,10 @@ def send(connection: socket.socket, pieces: Iterable[bytes], pause: float) -> No
                 left -= _wait(queue, min(LIMIT, left))
                 time.sleep(pause)
             first = False
-            connection.sendall(piece)
+            if write is None:
+                connection.sendall(piece)
+            else:
+                write(piece)
 
 
 def _wait(queue: PeerQueue, limit: float) -> float:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from pathlib import Path
 
 import httpx
 import pytest
+import trustme
 
 from streamcompat.cli import main
 from streamcompat.testing import CannedResponse, CutServer
@@ -91,12 +93,27 @@ def test_wrong_command_lines(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
     assert main(["relay", "--upstream", "http://a", "--log", str(tmp_path / "no" / "log")]) == 3
     assert main(["relay", "--upstream", "http://a", "--host", "192.0.2.1"]) == 3
     assert "cannot listen on 192.0.2.1:0" in capfd.readouterr().err
+    assert main(["relay", "--upstream", "http://a", "--key", "key.pem"]) == 3
+    assert "give --cert and --key together" in capfd.readouterr().err
+    assert main(["relay", "--upstream", "http://a", "--cert", str(tmp_path / "none.pem")]) == 3
+    assert "none.pem has no key that can be used" in capfd.readouterr().err
+    (tmp_path / "key.pem").write_text("-----BEGIN PRIVATE KEY-----\n")
+    assert main(["relay", "--upstream", "http://a", "--cert", str(tmp_path / "key.pem")]) == 3
+    assert "not in PEM" in capfd.readouterr().err
 
 
-def test_relay(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tls", [False, True])
+def test_relay(tmp_path: Path, tls: bool) -> None:
     log = tmp_path / "log"
     with CutServer(CannedResponse("naïve\r\n".encode() * 50)) as server:
         line = ["relay", "--upstream", server.url, "--seed", "7", "--log", str(log)]
+        trusting = ssl.create_default_context()
+        if tls:
+            authority = trustme.CA()
+            authority.configure_trust(trusting)
+            issued = authority.issue_cert("127.0.0.1")
+            issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "cert.pem")
+            line += ["--cert", str(tmp_path / "cert.pem")]
         with subprocess.Popen(
             [sys.executable, "-m", "streamcompat", *line],
             stdout=subprocess.PIPE,
@@ -106,7 +123,8 @@ def test_relay(tmp_path: Path) -> None:
             assert process.stdout is not None
             said = process.stdout.readline()
             assert said.endswith(f" for {server.url}, seed 7\n")
-            assert httpx.get(said.split()[2]).text == "naïve\r\n" * 50
+            assert tls == said.startswith("listening on https://127.0.0.1:")
+            assert httpx.get(said.split()[2], verify=trusting).text == "naïve\r\n" * 50
             os.kill(process.pid, signal.SIGTERM)
             assert process.wait(20) == 0
     cuts = [json.loads(line) for line in log.read_text().splitlines()]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import ssl
 import struct
 import threading
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+import trustme
 
 from streamcompat.testing import CannedResponse, CutServer
+from streamcompat.testing import relay as relays
 from streamcompat.testing.messages import Part
 from streamcompat.testing.relay import Choices, Cut, Relay
 from streamcompat.testing.wire import cut
@@ -164,12 +169,140 @@ def test_it_relays_between_addresses_of_ipv6() -> None:
         assert made
 
 
-def test_tls_is_refused_with_the_reason() -> None:
-    with pytest.raises(ValueError, match="TLS is not spoken"):
-        Relay("https://127.0.0.1:8443")
+# ---- TLS ----
 
 
-@pytest.mark.parametrize("upstream", ["https://a", "127.0.0.1:80", "http://", "http://a/path", "http://a:x"])
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+@pytest.fixture(scope="module")
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+def test_tls_is_cut_on_both_sides(server_tls: ssl.SSLContext, trusting: ssl.SSLContext) -> None:
+    made: list[Cut] = []
+    canned = CannedResponse(BODY, framing="chunked")
+    with (
+        CutServer(canned) as server,
+        Relay(server.url, 1, tls=server_tls, pause=0) as speaks,
+        Relay(speaks.url, 2, tls=server_tls, made=made.append, pause=0) as relay,
+    ):
+        assert relay.url.startswith("https://127.0.0.1:") and speaks.url.startswith("https://")
+        with httpx.Client(base_url=relay.url, verify=trusting) as client:
+            assert client.post("/a", content=BODY).content == BODY
+            assert client.post("/b", content=iter(cut(BODY, (5, 500)))).content == BODY
+            with client.stream("GET", "/c") as answer:
+                pieces = list(answer.iter_raw())
+        assert [one.body for one in server.requests] == [BODY, BODY, b""]
+    assert b"".join(pieces) == BODY and len(pieces) > 5
+    assert {cut.direction for cut in made} == {"request", "response"}
+
+
+@contextlib.contextmanager
+def tls_server(
+    context: ssl.SSLContext, said: bytes, closes: bool
+) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The address of a server that answers one request, and what lets it end, with a close of TLS or not."""
+
+    def serve() -> None:
+        plain, _ = listening.accept()
+        with context.wrap_socket(plain, server_side=True) as connection:
+            request = b""
+            while not request.endswith(b"\r\n\r\n"):  # bytes that are not read would reset the connection
+                request += connection.recv(1000)
+            connection.sendall(said)
+            seen.wait(30)
+            if closes:
+                with contextlib.suppress(OSError):
+                    connection.unwrap()
+
+    seen = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield f"https://127.0.0.1:{listening.getsockname()[1]}", seen.set
+        finally:
+            seen.set()
+            thread.join(30)
+
+
+CLOSED = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nall of it"
+
+
+@pytest.mark.parametrize(
+    ("said", "closes", "is_reset"),
+    [
+        (CLOSED, True, False),
+        (CLOSED, False, True),  # it may be a part
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nall of it", False, False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nall of it", False, True),
+    ],
+)
+def test_an_end_without_a_close_of_tls_may_be_a_loss(
+    server_tls: ssl.SSLContext, said: bytes, closes: bool, is_reset: bool
+) -> None:
+    with tls_server(server_tls, said, closes) as (upstream, end), Relay(upstream) as relay:
+        address = ("127.0.0.1", int(relay.url.rstrip("/").rpartition(":")[2]))
+        with socket.create_connection(address, 30) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            received = b""
+            while not received.endswith(b"all of it"):
+                received += client.recv(1000)
+            end()
+            if is_reset:
+                with pytest.raises(ConnectionResetError):
+                    client.recv(1000)
+            else:
+                assert client.recv(1000) == b""
+
+
+def test_why_there_is_no_tls(server_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def refuses() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                connection.recv(1000)
+
+        threading.Thread(target=refuses, daemon=True).start()
+        with Relay(f"https://127.0.0.1:{listening.getsockname()[1]}") as relay:
+            answer = httpx.get(relay.url, timeout=30)
+        assert answer.status_code == 502 and "does not speak TLS" in answer.text
+    with CutServer(CannedResponse(b"a")) as server:
+        # As for a server on another machine.
+        monkeypatch.setattr(relays.ipaddress.IPv4Address, "is_loopback", False)
+        with Relay(server.url, tls=server_tls) as speaks:
+            with Relay(speaks.url) as relay:
+                answer = httpx.get(relay.url, timeout=30)
+            assert answer.status_code == 502 and "its certificate is not trusted" in answer.text
+            with Relay(speaks.url, insecure=True) as relay:
+                assert httpx.get(relay.url).text == "a"
+
+
+def test_a_client_that_does_not_speak_tls_is_dropped(server_tls: ssl.SSLContext) -> None:
+    with CutServer(CannedResponse(b"a")) as server, Relay(server.url, tls=server_tls) as relay:
+        with pytest.raises(httpx.TransportError):
+            httpx.get(relay.url.replace("https:", "http:"))
+        assert not server.requests
+
+
+@pytest.mark.parametrize(
+    "upstream", ["ftp://a", "https://a/path", "127.0.0.1:80", "http://", "http://a/path", "http://a:x"]
+)
 def test_what_is_no_server_is_an_error(upstream: str) -> None:
     with pytest.raises(ValueError):
         Relay(upstream)

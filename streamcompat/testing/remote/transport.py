@@ -56,8 +56,13 @@ class Pace:
 
 def tls_context(address: Address, insecure: bool) -> ssl.SSLContext:
     """Certificates of this machine's own servers are usually made by their users, and are not checked."""
+    return client_context(not (address.local or insecure))
+
+
+def client_context(checked: bool) -> ssl.SSLContext:
+    """For a client of HTTP/1.1 that checks the certificate of its server, or does not."""
     context = ssl.create_default_context()
-    if address.local or insecure:
+    if not checked:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["http/1.1"])
