@@ -108,6 +108,11 @@ UNREAD: Final = (
     "The handler stopped reading before the end of the body: one read gives what the network delivered\n"
     "at once. Read until the end: `None` (Sanic), `more_content: False` (Mach9)."
 )
+SILENCE: Final = (
+    "A silence of the network is not the end of the body. Read until you are told of it:\n"
+    "`None` (Sanic), `more_content: False` (Mach9). After a timeout answer with an error, such as 408,\n"
+    "so that nobody takes a part for the whole."
+)
 PIECES: Final = (
     "A piece is whatever the network delivered at once: its size, its number and its edges mean\n"
     "nothing. Put the pieces together, or keep what is incomplete for the next piece."

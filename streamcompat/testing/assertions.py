@@ -58,8 +58,9 @@ def assert_boundary_invariant(
 
     By default the cuts are: every possible way for a body of at most 8 bytes; otherwise one cut at each
     offset, pairs of cuts at the most error-prone offsets, and single bytes. For a chunked request, the
-    assertion varies the chunks too. Failed responses (4xx, 5xx, or truncated) only have to fail in the same
-    way. Of an event stream that does not end, the beginning is compared.
+    assertion varies the chunks too. It also lets two minutes pass on the app's clock within the body, and
+    before it. Failed responses (4xx, 5xx, or truncated) only have to fail in the same way. Of an event
+    stream that does not end, the beginning is compared.
 
     Args:
         effects: a list to which the app appends its side effects; cleared before each request.
@@ -75,7 +76,10 @@ def assert_boundary_invariant(
     __tracebackhide__ = True
 
     async def check(runner: Runner) -> Found:
-        return await invariants.boundary(runner, request, cuts, ways, allow_failure)
+        found = await invariants.boundary(runner, request, cuts, ways, allow_failure)
+        if found is None and cuts is None:
+            found = await departures.silence(runner, request)
+        return found
 
     _check(app, check, "the cuts matter", request, backend, patience, effects)
 

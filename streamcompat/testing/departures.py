@@ -1,22 +1,24 @@
-"""Clients that leave: in the middle of a body, or of a response.
+"""Clients that leave, in the middle of a body or of a response, or that fall silent for a while.
 
 The rule: whatever a client does, the handler ends, the next client gets the same answer as before, and a body
-that was cut is not answered as a whole one.
+that was cut, or is late, is not answered as a whole one.
 """
 
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import anyio
 
+from streamcompat.testing import advice
 from streamcompat.testing import cuts as cutting
 from streamcompat.testing.connection import Connection, Stream
 from streamcompat.testing.counterexample import Counterexample, asserted
-from streamcompat.testing.outcome import GLANCE, Outcome, Runner, decoded, fails, read, shown
+from streamcompat.testing.outcome import FIELDS, GLANCE, Outcome, Runner, decoded, fails, read, shown
 from streamcompat.testing.wire import Cutter, Request
 from streamcompat_engine import ClientDisconnected
 
@@ -26,6 +28,10 @@ _READS: Final = 64
 """How often a client reads after it has closed its sending side."""
 _MOST: Final = 64 * 1024
 """Bytes of a response to read before it counts as long, and is not compared."""
+_SILENCE: Final = 120.0
+"""Seconds between two pieces of a body, on a clock that jumps: longer than most timeouts."""
+_STEP: Final = 2.0
+"""Seconds after which it is looked for the first time whether the clock jumps, so that nobody waits long."""
 
 
 @dataclass(frozen=True)
@@ -182,18 +188,96 @@ async def _cut_body(runner: Runner, request: Request, data: bytes) -> Outcome:
     runner.begin()
     async with runner.client.connect() as connection:
         stream = Stream(connection, request.method, Cutter(()), False)
-        try:
+        with contextlib.suppress(ClientDisconnected):  # the server has answered and closed
             await connection.send(data)
             connection.half_close()
-        except ClientDisconnected:
-            pass  # the server has answered and closed
-        await read(stream, GLANCE, runner.client.patience, _MOST)
-        response, seen = stream.received, stream.seen
-        return Outcome(
-            response.status,
-            decoded(response),
-            response.complete,
-            pieces=tuple(seen.pieces),
-            error=runner.failures.take(),
-            told=seen.told,
-        )
+        return await _outcome(runner, stream)
+
+
+async def _outcome(runner: Runner, stream: Stream) -> Outcome:
+    await read(stream, GLANCE, runner.client.patience, _MOST)
+    response, seen = stream.received, stream.seen
+    return Outcome(
+        response.status,
+        decoded(response),
+        response.complete,
+        effects=tuple(runner.effects or ()),
+        pieces=tuple(seen.pieces),
+        error=runner.failures.take(),
+        told=seen.told,
+    )
+
+
+# ---- bodies that are late ----
+
+
+async def silence(runner: Runner, request: Request) -> Counterexample | None:
+    """Search for a pause in the body that the handler takes for its end, so that it answers a part as the
+    whole. One that gives up and says so, by an error, is sound."""
+    if not request.body:
+        return None
+    request = replace(request, chunks=None)
+    whole, again = await runner.run(request), await runner.run(request)
+    steady = replace(whole, unsteady=whole.varies(again) | {FIELDS})
+    if whole.failed or whole.endless or steady.differences(again):
+        return None
+    for offset in dict.fromkeys([len(request.body) // 2, 0]):
+        late = await _late(runner, request, offset)
+        if late is None or late.failed or not steady.differences(late):
+            continue
+        if sum(map(len, late.pieces)) < sum(map(len, whole.pieces)):
+            return _took_silence_for_the_end(request, offset, whole, late)
+    return None
+
+
+def _took_silence_for_the_end(request: Request, offset: int, whole: Outcome, late: Outcome) -> Counterexample:
+    pause = f"{_SILENCE:g}"
+    return Counterexample(
+        "The handler takes a silence of the network for the end of the body.",
+        request,
+        (("at once", (), whole), (f"nothing for {pause} s after {offset} bytes", (offset,), late)),
+        tuple(whole.differences(late)),
+        "\n".join(
+            [
+                "    from anyio import sleep",
+                "    from streamcompat.testing import Request, TestClient",
+                "",
+                f"    request = {request!r}",
+                "    with TestClient(app) as client:",
+                "        whole = client.send(request)",
+                "        fields = {**dict(request.headers), 'Content-Length': str(len(request.body))}",
+                "        with client.stream(request.method, request.target, headers=fields) as stream:",
+                f"            stream.send(request.body[:{offset}])",
+                f"            client.call(sleep, {pause})  # takes no time",
+                "            late = stream.response()",
+                "        assert late.status >= 400 or late.body == whole.body",
+            ]
+        ),
+        advice.SILENCE,
+    )
+
+
+async def _late(runner: Runner, request: Request, offset: int) -> Outcome | None:
+    """The outcome of a request whose body pauses there; `None` if the pause would take real time."""
+    runner.begin()
+    async with runner.client.connect() as connection:
+        stream = Stream(connection, request.method, Cutter(()), False)
+        with contextlib.suppress(ClientDisconnected):  # the server has answered and closed
+            await connection.send(request.head() + request.body[:offset])
+            if not await _passes(_SILENCE):
+                return None
+            await connection.send(request.body[offset:])
+        return await _outcome(runner, stream)
+
+
+async def _passes(seconds: float) -> bool:
+    """Let time pass on a clock that jumps; `False` as soon as it does not."""
+    end, step = anyio.current_time() + seconds, _STEP
+    while (left := end - anyio.current_time()) > 0:
+        step = min(step, left)
+        begun = time.monotonic()
+        await anyio.sleep(step)
+        if time.monotonic() - begun > max(step / 2, 1.0):
+            return False
+        step *= 2
+    return True

@@ -18,6 +18,7 @@ from streamcompat.testing.preparation import Step, prepared
 from streamcompat.testing.routes import NOTHING, Needs, chosen
 from streamcompat.testing.samples import Sample
 from streamcompat.testing.search import (
+    CUTS,
     DISCONNECT,
     ENDS,
     INVARIANTS,
@@ -127,6 +128,10 @@ def _verdict(report: Report, search: Search[Any], invariant: str, given: Sequenc
 
 class _AppSearch(Search[Runner]):
     """The search on a route of an app in this process."""
+
+    def _cuts(self) -> Verdict:
+        verdict = super()._cuts()
+        return self._first(CUTS, departures.silence, 2) if verdict.holds else verdict
 
     def _truncation(self) -> Verdict:
         return self._first(TRUNCATION, departures.truncation, 2)

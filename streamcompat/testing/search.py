@@ -6,8 +6,9 @@ route that accepts none of the sample bodies is not checked, never sound.
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -161,16 +162,51 @@ class Report:
 # ---- searching ----
 
 
-class _Enough(KeyboardInterrupt):
-    """Ends a search of Hypothesis early; a KeyboardInterrupt, because Hypothesis does not catch that."""
-
-
-class _Found(Exception):
-    """A counterexample was found."""
-
-
 class OverBudget(Exception):
     """The time for the probe is over."""
+
+
+Drawn = tuple[int, bytes, bool]
+"""The number of a sample, a generated body of its kind, and whether it is chunked."""
+
+
+def _drawn(
+    samples: tuple[Sample, ...], examples: int, seed: int, schema: Mapping[str, Any] | None
+) -> Sequence[Drawn]:
+    """Generated bodies of the samples' kinds, or parts of samples without a strategy; each of them once."""
+
+    def of(sample: Sample) -> st.SearchStrategy[bytes]:
+        if sample.has_strategy:
+            return bodies(sample.kind)
+        if sample.kind == DESCRIBED and schema:
+            return generated(schema)
+        size = max(len(sample.body), 1)
+        parts = st.tuples(st.just(0) | st.integers(0, size - 1), st.integers(1, size))
+        return parts.map(lambda part: sample.body[part[0] : part[0] + part[1]])
+
+    found: dict[Drawn, None] = {}
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=examples,
+        database=None,
+        deadline=None,
+        phases=[hypothesis.Phase.generate],
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(
+        st.one_of([st.tuples(st.just(at), of(one), st.booleans()) for at, one in enumerate(samples)])
+    )
+    def draw(one: Drawn) -> None:
+        found[one] = None
+
+    draw()
+    return list(found)
+
+
+_drawn_once = functools.lru_cache(maxsize=16)(_drawn)
+"""The routes of an app mostly take the same kinds of bodies, and to generate them costs as much as to send
+half of them."""
 
 
 class Search(Generic[R]):
@@ -328,51 +364,15 @@ class Search(Generic[R]):
                 return found
         return None
 
-    def _drawn(self, samples: Sequence[Sample]) -> st.SearchStrategy[Request]:
-        """Requests with generated bodies of the samples' kinds, or parts of samples without a strategy."""
-
-        def of(sample: Sample) -> st.SearchStrategy[bytes]:
-            if sample.has_strategy:
-                return bodies(sample.kind)
-            if sample.kind == DESCRIBED and self._route.described.schema:
-                return generated(self._route.described.schema)
-            size = max(len(sample.body), 1)
-            parts = st.tuples(st.just(0) | st.integers(0, size - 1), st.integers(1, size))
-            return parts.map(lambda part: sample.body[part[0] : part[0] + part[1]])
-
-        return st.one_of(
-            [st.builds(sample.request, st.just(self._route), of(sample), st.booleans()) for sample in samples]
-        )
-
     def _generated(self, samples: Sequence[Sample]) -> Pair | Counterexample | None:
         """What a number of generated bodies shows first."""
-        shown: Pair | Counterexample | None = None
-
-        @hypothesis.seed(self._seed)
-        @hypothesis.settings(
-            max_examples=self._examples,
-            database=None,
-            deadline=None,
-            phases=[hypothesis.Phase.generate],
-            suppress_health_check=list(hypothesis.HealthCheck),
-            report_multiple_bugs=False,
-        )
-        @hypothesis.given(self._drawn(samples))
-        def search(request: Request) -> None:
-            nonlocal shown
-            try:
-                found = self._difference(request, _FEW)
-            except OverBudget:
-                raise _Enough from None
+        schema = self._route.described.schema if any(one.kind == DESCRIBED for one in samples) else {}
+        drawn = _drawn if schema else _drawn_once
+        for number, body, chunked in drawn(tuple(samples), self._examples, self._seed, schema or None):
+            found = self._difference(samples[number].request(self._route, body, chunked), _FEW)
             if found is not None and not isinstance(found, str):
-                shown = found
-                raise _Enough
-
-        try:
-            search()
-        except _Enough:
-            self._in_time()
-        return shown
+                return found
+        return None
 
     def _truncation(self) -> Verdict:
         raise NotImplementedError

@@ -15,7 +15,7 @@ import zlib
 from collections import deque
 from functools import lru_cache
 
-from tests.testing.keeper import INSIDE, Read, Write, animal, pieces
+from tests.testing.keeper import INSIDE, Answer, Read, Write, animal, pieces
 
 _HISTORY: deque[bytearray] = deque(maxlen=100)
 _MOST = 64 * 1024
@@ -343,6 +343,35 @@ async def reads_in_another_task(read: Read) -> str:
 async def gives_up_after_a_minute(read: Read) -> str:
     async with asyncio.timeout(60):
         return str(sum([len(piece) async for piece in pieces(read)]))
+
+
+@animal()
+async def says_that_it_has_waited_too_long(read: Read) -> Answer:
+    size = 0
+    while True:
+        try:
+            piece = await asyncio.wait_for(read(), 5)
+        except TimeoutError:
+            return "too slow", 408
+        if piece is None:
+            return str(size)
+        size += len(piece)
+
+
+@animal(streams=True)
+async def beats_while_nothing_comes(read: Read, write: Write) -> None:
+    size = 0
+    while True:
+        reading = asyncio.ensure_future(read())
+        try:
+            while not (await asyncio.wait({reading}, timeout=5))[0]:
+                await write(b" ")
+        finally:
+            reading.cancel()
+        if (piece := reading.result()) is None:
+            break
+        size += len(piece)
+    await write(b"%d" % size)
 
 
 @animal()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import csv
 import hashlib
 import html
@@ -114,6 +115,31 @@ async def digests_normalized_line_ends(read: Read) -> str:
 async def crosses_out_a_word(read: Read, write: Write) -> None:
     async for piece in pieces(read):
         await write(piece.replace(b"plain", b"*****"))
+
+
+# ---- broken: time ----
+
+
+@animal(finds="cuts", advice="SILENCE")
+async def takes_silence_for_the_end(read: Read) -> str:
+    size = 0
+    while True:
+        try:
+            piece = await asyncio.wait_for(read(), 5)
+        except TimeoutError:
+            return str(size)
+        if piece is None:
+            return str(size)
+        size += len(piece)
+
+
+@animal(streams=True, finds="cuts", advice="SILENCE")
+async def collects_for_a_minute(read: Read, write: Write) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(60):
+            async for piece in pieces(read):
+                await write(piece)
+    await write(b".")
 
 
 # ---- broken: formats ----

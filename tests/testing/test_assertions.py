@@ -59,6 +59,23 @@ def test_a_decode_of_each_piece_is_told_whole(make: Any) -> None:
 
 
 @both_flavours
+@pytest.mark.parametrize("name", ["takes_silence_for_the_end", "collects_for_a_minute"])
+def test_a_silence_is_no_end(make: Any, name: str) -> None:
+    app = make(name)
+    message = message_of(assert_boundary_invariant, app, post(name, b"abcd"), ways=4)
+    assert message.startswith("The handler takes a silence of the network for the end of the body.")
+    assert re.search("at once +nothing for 120 s after 2 bytes", message)
+    assert "such as 408" in message
+    with pytest.raises(AssertionError):
+        exec(program_of(message), {"app": app})
+
+
+@pytest.mark.parametrize("name", ["says_that_it_has_waited_too_long", "beats_while_nothing_comes"])
+def test_who_says_that_the_body_is_late_is_not_accused(name: str) -> None:
+    assert_boundary_invariant(sanic_zoo(name), post(name, b"abcd"), ways=4)
+
+
+@both_flavours
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_sound_handler_passes(make: Any, backend: str) -> None:
     app, request = make("upper_incremental"), post("upper_incremental", "é\r\n€ 12".encode())
