@@ -7,9 +7,12 @@ every keyword of a schema: a value that the route refuses is one sample that it 
 
 from __future__ import annotations
 
+import datetime
+import functools
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -82,17 +85,62 @@ def _of_type(schema: Mapping[str, Any], document: Mapping[str, Any], level: int)
 
 
 def _text(schema: Mapping[str, Any]) -> str:
+    least, most = schema.get("minLength", 0), schema.get("maxLength")
+    if pattern := schema.get("pattern"):
+        matching = _matching(pattern, least, most)
+        if matching is not None:
+            return matching
     text = _FORMATS.get(schema.get("format", ""), _TEXT)
-    return text.ljust(schema.get("minLength", 0), "a")[: schema.get("maxLength")]
+    return text.ljust(least, "a")[:most]
+
+
+@functools.cache
+def _matching(pattern: str, least: int, most: int | None) -> str | None:
+    """The plainest text with a pattern; `None` for one that is not of Python's, or that no such text has."""
+    from hypothesis import errors, find, settings
+
+    try:
+        plain = settings(database=None, derandomize=True, deadline=None)
+        return find(_texts(pattern, least, most), lambda text: True, settings=plain)
+    except (re.error, errors.HypothesisException):
+        return None
+
+
+def _texts(pattern: str, least: int, most: int | None) -> SearchStrategy[str]:
+    from hypothesis import strategies as st
+
+    fits = st.from_regex(pattern)
+    return fits.filter(lambda text: least <= len(text) and (most is None or len(text) <= most))
+
+
+def _whole(to: Callable[[float], int], number: float) -> float:
+    return number if math.isinf(number) else to(number)
+
+
+def _bounds(schema: Mapping[str, Any]) -> tuple[float, float]:
+    """The least and the largest number, which are infinite where the schema has none."""
+    least, most = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
+    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+    # OpenAPI 3.0 says whether the other one is exclusive; JSON Schema has a number.
+    above = least if above is True else -math.inf if isinstance(above, bool) or above is None else above
+    below = most if below is True else math.inf if isinstance(below, bool) or below is None else below
+    if schema.get("type") == "integer":
+        # To the next whole numbers within.
+        return (
+            max(_whole(math.ceil, least), _whole(math.floor, above) + 1),
+            min(_whole(math.floor, most), _whole(math.ceil, below) - 1),
+        )
+    room = (min(most, below) - max(least, above)) / 4
+    gap = 1 if math.isinf(room) else room
+    return max(least, above + gap), min(most, below - gap)
 
 
 def _number(schema: Mapping[str, Any]) -> int | float:
-    number: int | float = schema.get("minimum", 1)
-    above = schema.get("exclusiveMinimum")
-    if isinstance(above, int | float) and not isinstance(above, bool):
-        number = max(number, above + 1)
-    most: int | float = schema.get("maximum", number)
-    return min(number, most)
+    least, most = _bounds(schema)
+    number = least if not math.isinf(least) else min(1, most)
+    if multiple := schema.get("multipleOf"):
+        number = math.ceil(number / multiple) * multiple
+    return int(number) if number == int(number) else number
 
 
 def _resolved(schema: object, document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -160,8 +208,8 @@ def generated(schema: Mapping[str, Any]) -> SearchStrategy[bytes]:
 
 
 def values(schema: object, document: Mapping[str, Any], level: int = 0) -> SearchStrategy[Any]:
-    """Values for a schema; of what is nested deeply, and of strings with a format or a pattern, the one of
-    `example` alone.
+    """Values for a schema; of what is nested deeply, and of strings with a format that Hypothesis does not
+    know, the one of `example` alone.
 
     Args:
         document: to which its references lead.
@@ -189,14 +237,46 @@ def values(schema: object, document: Mapping[str, Any], level: int = 0) -> Searc
         return st.lists(values(schema.get("items", {}), document, level + 1), min_size=least, max_size=most)
     if kind == "boolean":
         return st.booleans()
-    if kind == "integer" and "multipleOf" not in schema:
-        least = math.ceil(example({**schema, "type": "integer"}, document))
-        return st.integers(least, max(least, math.floor(schema.get("maximum", least + 1000))))
-    if kind == "string" and not schema.keys() & {"format", "pattern", "example", "examples"}:
-        least = schema.get("minLength", 0)
-        most = min(schema.get("maxLength", least + 8), least + 8)
-        return st.text('aé€😀 "\\\n', min_size=least, max_size=most)
+    if kind in ("integer", "number"):
+        return _numbers(schema)
+    if kind == "string" and not schema.keys() & {"example", "examples", "default"}:
+        return _strings(schema)
     return st.just(example(whole, document))
+
+
+def _numbers(schema: Mapping[str, Any]) -> SearchStrategy[Any]:
+    from hypothesis import strategies as st
+
+    least = _number(schema)
+    most = max(least, min(_bounds(schema)[1], least + 1000))
+    if multiple := schema.get("multipleOf"):
+        return st.integers(0, math.floor((most - least) / multiple)).map(lambda n: least + n * multiple)
+    if schema.get("type") == "integer":
+        return st.integers(int(least), math.floor(most))
+    return st.just(least) | st.floats(least, most)
+
+
+def _strings(schema: Mapping[str, Any]) -> SearchStrategy[str]:
+    from hypothesis import strategies as st
+
+    least, most = schema.get("minLength", 0), schema.get("maxLength")
+    if "pattern" in schema:
+        plainest = _matching(schema["pattern"], least, most)
+        return st.just(_text(schema)) if plainest is None else _texts(schema["pattern"], least, most)
+    formats: dict[str, SearchStrategy[str]] = {
+        "date": st.dates().map(str),
+        "date-time": st.datetimes(timezones=st.just(datetime.UTC)).map(datetime.datetime.isoformat),
+        "time": st.times(timezones=st.just(datetime.UTC)).map(datetime.time.isoformat),
+        "email": st.emails(),
+        "uuid": st.uuids().map(str),
+        "ipv4": st.ip_addresses(v=4).map(str),
+        "ipv6": st.ip_addresses(v=6).map(str),
+    }
+    if "format" in schema:
+        return formats.get(schema["format"], st.just(_text(schema)))
+    return st.text(
+        'aé€😀 "\\\n', min_size=least, max_size=least + 8 if most is None else min(most, least + 8)
+    )
 
 
 def _shown(value: Any) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import re
 from typing import Any
 
 import pytest
@@ -29,6 +31,16 @@ NODE = {
         ({"type": "integer", "exclusiveMinimum": 5}, 6),
         ({"type": "number", "minimum": -3, "maximum": -2}, -3),
         ({"type": "number", "maximum": 0.5}, 0.5),
+        ({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, 0.25),
+        ({"type": "number", "minimum": 0, "exclusiveMinimum": True}, 1),
+        ({"type": "integer", "maximum": 0, "exclusiveMaximum": True}, -1),
+        ({"type": "integer", "exclusiveMaximum": 0.5}, 0),
+        ({"type": "integer", "minimum": 7, "multipleOf": 5}, 10),
+        ({"type": "number", "exclusiveMinimum": False, "maximum": 3}, 1),
+        ({"type": "string", "pattern": "^[A-Z]{2}$"}, "AA"),
+        ({"type": "string", "pattern": "^b+$", "minLength": 2}, "bb"),
+        ({"type": "string", "pattern": r"^\p{Lu}"}, "aé"),  # not of Python's
+        ({"type": "string", "pattern": "^aaa$", "maxLength": 2}, "aé"),
         ({"type": "boolean"}, True),
         ({"type": "null"}, None),
         ({"type": ["integer", "null"]}, 1),
@@ -82,7 +94,11 @@ def test_a_form() -> None:
 def test_the_probe_sends_what_a_model_wants() -> None:
     fastapi = pytest.importorskip("fastapi", reason="fastapi is not installed")
     pydantic = pytest.importorskip("pydantic", reason="pydantic is not installed")
-    item = pydantic.create_model("Item", name=(str, ...), size=(int, pydantic.Field(gt=2)))
+    coded = (str, pydantic.Field(pattern="^[A-Z]{2}-[0-9]+$"))
+    part = (float, pydantic.Field(gt=0, lt=1))
+    item = pydantic.create_model(
+        "Item", name=(str, ...), size=(int, pydantic.Field(gt=2)), code=coded, part=part
+    )
     app = fastapi.FastAPI(openapi_url=None)
 
     async def add(n: int, item: Any, q: str) -> Any:
@@ -104,6 +120,9 @@ SCHEMA = {
         "size": {"type": "integer", "exclusiveMinimum": 2, "maximum": 9},
         "note": {"anyOf": [{"type": "string", "maxLength": 3}, {"type": "null"}]},
         "day": {"type": "string", "format": "date"},
+        "code": {"type": "string", "pattern": "^[A-Z]{2}-[0-9]+$", "maxLength": 8},
+        "part": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+        "step": {"type": "integer", "minimum": 7, "multipleOf": 5},
         "kind": {"enum": ["a", "b"]},
         "open": {"type": ["boolean", "null"]},
     },
@@ -122,7 +141,10 @@ def test_more_values_of_a_schema(body: bytes) -> None:
     assert 1 <= len(value["tags"]) <= 4
     assert all(isinstance(tag["name"], str) for tag in value["tags"])
     assert value.get("note") is None or len(value["note"]) <= 3
-    assert value.get("day", "2024-01-31") == "2024-01-31"
+    assert datetime.date.fromisoformat(value.get("day", "2024-01-31"))
+    assert re.search("^[A-Z]{2}-[0-9]+$", value.get("code", "AB-1")) and len(value.get("code", "")) <= 8
+    assert 0 < value.get("part", 0.5) < 1
+    assert value.get("step", 0) % 5 == 0 and value.get("step", 10) >= 7
     assert value.get("kind", "a") in ("a", "b")
     assert value.get("open") in (True, False, None)
 
