@@ -10,9 +10,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from streamcompat.cli.errors import CommandError
 
@@ -165,23 +166,25 @@ class CommandRuns:
 
     def __call__(self, url: str) -> bytes | None:
         self.count += 1
-        process = subprocess.Popen(
-            [word.replace("{url}", url) for word in self._command],
-            env=os.environ | {"STREAMCOMPAT_URL": url},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        try:
-            output, errors = process.communicate(timeout=self._patience + 1)
-        except BaseException:
-            _end(process)
-            raise
+        # Files, not pipes: the command is over when it has ended, and not when all that it has started has.
+        with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+            process = subprocess.Popen(
+                [word.replace("{url}", url) for word in self._command],
+                env=os.environ | {"STREAMCOMPAT_URL": url},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+            )
+            try:
+                process.wait(self._patience + 1)
+            finally:
+                _end(process)
+            said = [_all_of(file) for file in (output, errors)]
         if process.returncode:
-            self._failed = (output + errors).decode(errors="replace")
+            self._failed = b"".join(said).decode(errors="replace")
             raise CommandFailed(f"exit status {process.returncode}")
-        return output if self._outputs else None
+        return said[0] if self._outputs else None
 
     def shown(self) -> str:
         """The end of the output of the last run that failed, for people."""
@@ -189,11 +192,16 @@ class CommandRuns:
         return "".join(["\n\nIts output:\n", *(f"\n  {line}" for line in lines)]) if lines else ""
 
 
+def _all_of(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the command and what it has started."""
+    """Kill the command, if it runs still, and what it has started in its session."""
     with contextlib.suppress(OSError):
         if sys.platform == "win32":
             process.kill()
         else:
             os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    process.wait()

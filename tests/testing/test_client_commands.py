@@ -42,6 +42,16 @@ def test_a_command_that_succeeds_each_time(tmp_path: Path, capfd: pytest.Capture
     assert capfd.readouterr().out == "the command succeeds each time (6 runs)\n"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+def test_what_a_command_leaves_running_does_not_hold_it_up(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It has the command's output open, and would for longer than the patience."""
+    leaves = "import time\n" + SOUND + "\nif os.fork() == 0: time.sleep(600)"
+    assert main(cut_server(tmp_path, leaves, "--most=1", "--output", "--patience=60")) == 0
+    assert capfd.readouterr().out == "the command succeeds each time (3 runs)\n"
+
+
 def test_a_command_that_fails_for_a_cut(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     line = cut_server(tmp_path, FAULTY, "--framing=length", "--cuts=3")
     assert main(line) == 1
