@@ -54,7 +54,7 @@ from .logs import LINE, LogBudget, printable
 from .server.config import Driver, ServerConfig
 from .server.link import WorkerLink
 from .server.server import Lifespan, Server
-from .server.sockets import bound_sockets
+from .server.sockets import bound_metrics, bound_sockets
 from .server.systemd import activated_sockets
 from .server.threads import current_frames
 from .server.workers import HOPELESS, Workers
@@ -133,6 +133,7 @@ __all__ = [
     "WriteBufferFull",
     "accept",
     "activated_sockets",
+    "bound_metrics",
     "bound_sockets",
     "cancels",
     "check_close",

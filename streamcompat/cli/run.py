@@ -9,12 +9,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import errno
 import functools
 import importlib.util
 import os
 import signal
-import stat
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,14 +20,14 @@ from ssl import SSLContext
 from typing import Any, Final, Never
 
 from streamcompat import aliases
-from streamcompat.asgi_api import ASGIApp, hosted
+from streamcompat.asgi_api import hosted
 from streamcompat.cli import defaults, reload
 from streamcompat.cli.command import DESCRIPTION, main
 from streamcompat.cli.command_options import SETTINGS as OF_SETTINGS
 from streamcompat.cli.command_options import CommandOptions
 from streamcompat.cli.defaults import OwnRun
 from streamcompat.cli.errors import ERRORS, CommandError, OutputError, report
-from streamcompat.cli.listening import print_addresses
+from streamcompat.cli.listening import bind_failure, check_addresses, print_addresses
 from streamcompat.cli.settings import COMMAND, RUN, SETTINGS, Given, Setting, gathered, printed
 from streamcompat.inspector import Inspector, Recorder
 from streamcompat.sanic_api import compat
@@ -130,7 +128,8 @@ def _add_questions(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--check",
         action="store_true",
-        help="import the app and check the settings, and serve nothing; status 0, or 3 if something is wrong",
+        help="import the app, check the settings and the addresses, and serve nothing; status 0, or 3 if "
+        "something is wrong",
     )
 
 
@@ -219,7 +218,7 @@ def _run(arguments: argparse.Namespace) -> int:
     _prepare(app, options)
     config = _config(app, options)
     if arguments.check:
-        _checked(config, _shown(command))
+        _checked(config, options, _shown(command))
         return 0
     _run_here(app, config, options, command, arguments.inspect)
     return 0
@@ -243,19 +242,18 @@ def _inspect_url(arguments: argparse.Namespace, given: Given) -> None:
         return
     if options.is_supervised or command.reload:
         raise CommandError("inspect --url needs a single process, and has nothing to reload")
-    app = ASGIApp(passage(address))
+    app = passage(address)
     _prepare(app, options)
     config = _config(app, options)
     if arguments.check:
-        _checked(config, arguments.url)
+        _checked(config, options, arguments.url)
         return
     print(f"every request is handed on to {arguments.url}", flush=True)
     _run_here(app, config, options, command, arguments.inspect)
 
 
-def _checked(config: ServerConfig, what: str) -> None:
-    for sock in config.sockets:
-        sock.close()
+def _checked(config: ServerConfig, options: RunOptions, what: str) -> None:
+    check_addresses(config, options)
     print(f"{what} can be served")
 
 
@@ -316,7 +314,7 @@ def _reload(command: CommandOptions, options: RunOptions, again: reload.Rerun) -
         config = ServerConfig(**options.of_parent())
         return reload.serve(command, again, config, options.fd is not None)
     except OSError as error:
-        raise CommandError(_bind_failure(error, options)) from error
+        raise CommandError(bind_failure(error, options)) from error
 
 
 def _shown(command: CommandOptions) -> str:
@@ -413,7 +411,7 @@ def _run_workers(command: CommandOptions, options: RunOptions) -> None:
         with workers.bound():
             status = workers.run()
     except OSError as error:
-        raise CommandError(_bind_failure(error, options)) from error
+        raise CommandError(bind_failure(error, options)) from error
     if status:
         sys.exit(status)
 
@@ -463,34 +461,10 @@ def _serve(server: Server, lifespan: DelegatingLifespan, options: RunOptions) ->
         raise
     except OSError as error:
         if not lifespan.begun:
-            raise CommandError(_bind_failure(error, options)) from error
+            raise CommandError(bind_failure(error, options)) from error
         raise CommandError(_app_failure(error, lifespan)) from error
     except Exception as error:
         raise CommandError(_app_failure(error, lifespan)) from error
-
-
-def _bind_failure(error: OSError, options: RunOptions) -> str:
-    metrics = f"{options.metrics_host.strip('[]')}:{options.metrics_port}"
-    bare = options.host.strip("[]")
-    if error.filename == metrics != f"{bare}:{options.port}":
-        return f"cannot listen on {metrics} for metrics: {error.strerror or error}"
-    host = f"[{bare}]" if ":" in bare else bare
-    where = options.uds or f"{host}:{options.port}"
-    if (given := options.sockets()) is not None:
-        numbers = ", ".join(str(sock.fileno()) for sock in given)
-        return f"cannot listen on descriptor {numbers}: {error.strerror or error}"
-    if error.errno == errno.ENAMETOOLONG:
-        return (
-            f"cannot listen on {where}: this is too long for a Unix socket: choose a shorter path with --uds"
-        )
-    if error.errno != errno.EADDRINUSE:
-        return f"cannot listen on {where}: {error.strerror or error}"
-    if options.uds is None:
-        return f"{where} is in use: choose another port with --port, or any free one with --port 0"
-    with contextlib.suppress(FileNotFoundError):  # it was removed since
-        if not stat.S_ISSOCK(os.lstat(options.uds).st_mode):
-            return f"cannot listen on {where}: the path is a file that is not a socket"
-    return f"{where} is in use"
 
 
 def _app_failure(error: Exception, lifespan: DelegatingLifespan) -> str:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import tomllib
 from pathlib import Path
@@ -19,6 +20,7 @@ from streamcompat.cli.errors import CommandError
 from streamcompat.cli.settings import SETTINGS, Given, gathered, printed
 from streamcompat.serving import options as run_options
 from streamcompat.serving.options import RunOptions
+from tests.support.clients import PATIENCE
 
 APP = """
 from streamcompat.sanic_api import Sanic
@@ -340,6 +342,12 @@ def test_print_config_shows_each_value_and_where_it_came_from(
         (("app.py", "--log-config", "log.ini"), 0, "app.py can be served"),
         (("app.py", "--log-config", "bad.ini"), 3, "it has no section [formatters]"),
         (("app.py", "--log-level", "WARNING"), 0, "app.py can be served"),
+        (("app.py", "--host", "192.0.2.1"), 3, "cannot listen on 192.0.2.1:8000: "),
+        (("app.py", "--metrics-host", "192.0.2.1", "--metrics-port", "1"), 3, "for metrics: "),
+        (("app.py", "--uds", "none/socket"), 3, "cannot listen on none/socket: No such file"),
+        (("app.py", "--uds", "app.py"), 3, "the path is a file that is not a socket"),
+        (("app.py", "--uds", "x" * 200), 3, "too long for a Unix socket"),
+        (("app.py", "--uds", "socket"), 0, "app.py can be served"),
     ],
 )
 def test_check_serves_nothing_and_has_two_answers(
@@ -361,6 +369,32 @@ def test_check_serves_nothing_and_has_two_answers(
     assert main(["run", "--check", *words]) == status
     said = capsys.readouterr()
     assert message in (said.err if status else said.out)
+
+
+@pytest.mark.parametrize("option", ["--reuse-port", "--no-reuse-port"])
+def test_check_leaves_a_server_alone_that_listens_there(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*__import__("sys").path])
+    with socket.socket() as tcp, socket.socket(socket.AF_UNIX) as unix:
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        tcp.bind(("127.0.0.1", 0))
+        tcp.listen()
+        unix.bind("socket")
+        unix.listen()
+        port = str(tcp.getsockname()[1])
+        assert main(["run", "--check", "app.py", "--port", port, option]) == 0
+        assert main(["run", "--check", "app.py", "--uds", "socket"]) == 0
+        assert stat.S_ISSOCK(os.stat("socket").st_mode)
+        with (
+            socket.create_connection(("127.0.0.1", int(port)), PATIENCE),
+            socket.socket(socket.AF_UNIX) as other,
+        ):
+            other.connect("socket")
+            tcp.accept()[0].close()
+    assert "can be served" in capsys.readouterr().out
 
 
 def test_each_help_ends_with_the_default() -> None:
