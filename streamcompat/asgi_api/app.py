@@ -19,7 +19,15 @@ from streamcompat.kernel import accesslog, logs
 from streamcompat.kernel.standstills import ServerLog
 from streamcompat.serving.servable import Servable
 from streamcompat.serving.settings import ServerSettings
-from streamcompat_engine import Exchange, Fields, Lifespan, Observer, ProtocolError, RequestHead
+from streamcompat_engine import (
+    Exchange,
+    Fields,
+    Lifespan,
+    Observer,
+    ProtocolError,
+    RequestHead,
+    WebSocketSettings,
+)
 
 _LOG: Final = logging.getLogger("streamcompat.asgi_api")
 _ACCESS_LOG: Final = logging.getLogger("streamcompat.asgi_api.access")
@@ -37,6 +45,7 @@ class ASGIApp(Servable):
         state: of the lifespan; each request gets a copy.
         log, access_log: its loggers.
         logs_access: whether responses are logged.
+        websocket_settings: the limits and times of its WebSockets.
     """
 
     def __init__(self, application: Application, debug: Callable[[Any], object] | None = None) -> None:
@@ -48,6 +57,7 @@ class ASGIApp(Servable):
         self.log = _LOG
         self.access_log = _ACCESS_LOG
         self.logs_access: bool = False
+        self.websocket_settings: WebSocketSettings = WebSocketSettings()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.application!r}>"

@@ -20,7 +20,6 @@ from streamcompat_engine import (
     Fields,
     ResponseStateError,
     WebSocketCore,
-    WebSocketSettings,
     accept,
     chunk_of,
     read_handshake,
@@ -29,7 +28,6 @@ from streamcompat_engine import (
 if TYPE_CHECKING:
     from streamcompat.asgi_api.app import ASGIApp
 
-SETTINGS: Final = WebSocketSettings()
 _NORMAL: Final = 1000
 _GOING_AWAY: Final = 1001
 _ABNORMAL: Final = 1006
@@ -188,12 +186,13 @@ class WebSocketCycle:
         subprotocol = message.get("subprotocol")
         if subprotocol is not None and subprotocol not in self.handshake.subprotocols:
             raise ValueError(f"the client does not offer the subprotocol {subprotocol!r}")
-        accepted = accept(self.handshake, subprotocol, SETTINGS.deflate, SETTINGS.message_size)
+        settings = self.app.websocket_settings
+        accepted = accept(self.handshake, subprotocol, settings.deflate, settings.message_size)
         fields = response_fields(message.get("headers") or ())
         for name, _ in fields:
             if name.lower() in _OURS:
                 raise ValueError(f"only the server may set {name.decode('latin-1')}")
-        self._core = self._exchange.switch(accepted._replace(fields=(*accepted.fields, *fields)), SETTINGS)
+        self._core = self._exchange.switch(accepted._replace(fields=(*accepted.fields, *fields)), settings)
         self._stage = OPEN
         self._exchange.wake()  # a task of the application's may wait for the first message
         self._exchange.when_stopping(self._go_away)

@@ -1,6 +1,7 @@
 """Where the chunks of a body are cut: within a character, a line, or a JSON value.
 
-The rule: only text is judged, and of a body only its first bytes, since each byte costs time.
+The rule: only text is judged, and of a body only its first bytes, since each byte costs time. A chunk that
+ends with CR ends within a line, since its LF may follow.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ JUDGED: Final = 32 * 1024
 
 _strings: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+("?)', re.DOTALL)
 """A string, also one that does not end; so each byte is looked at once."""
-_OPENING: Final = b"[{"
-_WHITE: Final = b" \t\r\n"
+_OPENING: Final = "[{"
+_BLANK: Final = "\ufeff \t\r\n"
+"""What may stand before a value: also a byte order mark."""
 
 
 class Cuts:
@@ -40,14 +42,14 @@ class Cuts:
         if self._judged > JUDGED:
             return ["?"]
         try:
-            self._decoder.decode(chunk)
+            text = self._decoder.decode(chunk)
         except UnicodeDecodeError:
             self._is_text = False
             return []
         found = ["character"] if self._decoder.getstate()[0] else []
-        if chunk[-1:] not in b"\r\n":
+        if not chunk.endswith(b"\n"):
             found.append("line")
-        if self._is_json is None and (first := chunk.lstrip(_WHITE)[:1]):
+        if self._is_json is None and (first := text.lstrip(_BLANK)[:1]):
             self._is_json = first in _OPENING
         if self._is_json:
             self._follow(chunk)

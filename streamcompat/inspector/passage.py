@@ -7,14 +7,16 @@ what is no response is a 502 that says why.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import Any, Final
 
 import anyio
 import anyio.abc
 
+from streamcompat.asgi_api import ASGIApp
 from streamcompat.datastructures import Headers
-from streamcompat.inspector.websockets import PassedWebSocket
+from streamcompat.inspector.websockets import LARGEST, PassedWebSocket
 from streamcompat.testing.remote.address import Address
 from streamcompat.testing.remote.transport import tls_context
 from streamcompat.testing.response import InvalidResponse, ResponseReader
@@ -40,12 +42,14 @@ _HOP_BY_HOP: Final = frozenset(
     }
 )
 """Fields of one connection alone (RFC 9110 §7.6.1)."""
+_FRAMING: Final = b"content-length"
+"""A field that Connection may not name: without it the server would take the body for another request."""
 
 _Fields = list[tuple[bytes, bytes]]
 
 
-def passage(address: Address) -> Any:
-    """An ASGI application that hands each request on to a server, and each WebSocket."""
+def passage(address: Address) -> ASGIApp:
+    """An application that hands each request on to a server, and each WebSocket."""
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "lifespan":
@@ -55,7 +59,9 @@ def passage(address: Address) -> Any:
             await receive()
             await send({"type": f"lifespan.{kind}.complete"})
 
-    return application
+    app = ASGIApp(application)
+    app.websocket_settings = dataclasses.replace(app.websocket_settings, message_size=LARGEST)
+    return app
 
 
 async def _handed_on(address: Address, scope: Any, receive: Any, send: Any) -> None:
@@ -64,8 +70,9 @@ async def _handed_on(address: Address, scope: Any, receive: Any, send: Any) -> N
         with anyio.fail_after(_CONNECT):
             stream = await _connected(address)
     except (OSError, TimeoutError) as error:
-        why = str(error) or "it does not accept a connection in time"
-        await _answer(send, kind, 502, f"{address.url}: {why}\n".encode())
+        cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+        why = str(cause) or f"no connection within {_CONNECT:.0f} seconds"
+        await _answer(send, kind, 502, f"{address.url}: {why}\n".encode(errors="replace"))
         return
     fields = _end_to_end(scope["headers"])
     async with stream:
@@ -126,7 +133,7 @@ def _end_to_end(fields: Any) -> _Fields:
         for key, value in fields
         if key.lower() == b"connection"
         for name in value.split(b",")
-    }
+    } - {_FRAMING}
     return [
         (key, value)
         for key, value in fields

@@ -1,7 +1,8 @@
 """What the inspector has seen: an observer that keeps the last happenings of a server, for its page.
 
-The rule: memory is bounded by `KEPT` happenings of bounded size, whatever clients and applications do. The
-page reads from another thread, so each change is made under a lock.
+The rule: memory is bounded by `KEPT` happenings of bounded size, and the beginning of each running exchange,
+whatever clients and applications do. Each mark says how much there was up to it, so that a page which has not
+seen all of them counts right. The page reads from another thread, so each change is made under a lock.
 """
 
 from __future__ import annotations
@@ -58,11 +59,14 @@ _NAMES: Final = {Direction.IN: "in", Direction.OUT: "out"}
 class _Track:
     """One direction of one exchange."""
 
-    __slots__ = ("chunks", "cuts", "gathered", "leaves_out", "paused_at", "pauses")
+    __slots__ = (
+        "chunks", "cuts", "gathered", "leaves_out", "paused", "pauses", "shown_at", "size", "waits_since",
+    )  # fmt: skip
 
     def __init__(self) -> None:
-        self.chunks = self.pauses = 0
-        self.paused_at = 0.0
+        self.chunks = self.size = self.pauses = 0
+        self.paused = self.shown_at = 0.0  # seconds in all; when the last pause began that is kept
+        self.waits_since: float | None = None
         self.leaves_out = False  # the pause that lasts
         self.cuts = Cuts()
         self.gathered: Happening | None = None
@@ -71,11 +75,12 @@ class _Track:
 class _Seen:
     """What is known of a running exchange."""
 
-    __slots__ = ("first_byte", "number", "tracks")
+    __slots__ = ("begun", "begun_at", "number", "tracks")
 
     def __init__(self, number: int) -> None:
         self.number = number
-        self.first_byte: float | None = None
+        self.begun: Happening = {}
+        self.begun_at = 0  # the number of that happening
         self.tracks = {Direction.IN: _Track(), Direction.OUT: _Track()}
 
 
@@ -102,10 +107,10 @@ class Recorder(Observer):
     def since(self, last: int, most: int) -> tuple[list[Happening], int]:
         """The happenings after one of that number, in order, and the number of the last of them.
 
-        Those that are not kept any more are left out.
+        Those that are not kept any more are left out, but for the beginnings of what is running.
 
         Args:
-            most: how many are given at most.
+            most: how many are given at most, and how many of those beginnings before them.
         """
         with self._lock:
             first = self._last - len(self._kept)
@@ -113,7 +118,11 @@ class Recorder(Observer):
                 last = 0
             start = max(last - first, 0)
             found = list(itertools.islice(self._kept, start, start + most))
-            return found, first + start + len(found)
+            end = first + start + len(found)
+            if last < first:
+                running = [one.begun for one in self._running.values() if last < one.begun_at <= first]
+                found[:0] = running[-most:]
+            return found, end
 
     # ---- what the server tells ----
 
@@ -123,7 +132,7 @@ class Recorder(Observer):
         peer = exchange.peer
         with self._lock:
             seen = self._running[id(exchange)] = _Seen(next(self._numbers))
-            self._keep(
+            seen.begun = self._keep(
                 "begun",
                 seen,
                 method=_shown(head.method),
@@ -136,18 +145,20 @@ class Recorder(Observer):
                     if name.lower() in SHOWN
                 ][:FIELDS],
             )
+            seen.begun_at = self._last
 
     def sent(self, exchange: Exchange) -> None:
         with self._lock:
             if seen := self._running.get(id(exchange)):
-                seen.first_byte = self._keep("sent", seen, status=exchange.status)["t"]
+                self._keep("sent", seen, status=exchange.status)
 
     def waits(self, exchange: Exchange, direction: Direction, on: bool) -> None:
         with self._lock:
             seen = self._running.get(id(exchange))
-            if seen is not None and self._shows(seen.tracks[direction], on):
+            if seen is not None and self._shows(track := seen.tracks[direction], on):
                 unread, unsent = _levels(exchange)
-                self._keep("waits", seen, d=_NAMES[direction], on=on, unread=unread, unsent=unsent)
+                upto = {"n": track.pauses, "sum": round(track.paused, 6)}
+                self._keep("waits", seen, d=_NAMES[direction], on=on, unread=unread, unsent=unsent, **upto)
 
     def chunk(self, exchange: Exchange, direction: Direction, data: bytes) -> None:
         with self._lock:
@@ -157,6 +168,7 @@ class Recorder(Observer):
             track = seen.tracks[direction]
             size = len(data)
             track.chunks += 1
+            track.size += size
             if track.chunks > SINGLE:
                 self._gather(exchange, seen, direction, size)
                 return
@@ -172,6 +184,8 @@ class Recorder(Observer):
                 cuts=[] if exchange.status == SWITCHED else track.cuts.after(data),
                 unread=unread,
                 unsent=unsent,
+                n=track.chunks,
+                sum=track.size,
             )
 
     def rejected(self, peer: tuple[Any, ...] | None, status: int, reason: str) -> None:
@@ -184,9 +198,12 @@ class Recorder(Observer):
             seen = self._running.pop(id(exchange), None)
             if seen is None:
                 return
-            out = seen.tracks[Direction.OUT]
+            out, upto = seen.tracks[Direction.OUT], {}
             for direction, track in seen.tracks.items():
                 self._flush(seen, direction, track)
+                waits = track.waits_since is not None
+                self._end_pause(track)
+                upto[_NAMES[direction]] = [track.pauses, round(track.paused, 6), waits]
             self._keep(
                 "ended",
                 seen,
@@ -195,6 +212,8 @@ class Recorder(Observer):
                 sent=exchange.bytes_sent,
                 whole=not out.chunks and exchange.bytes_sent > 0,  # no chunks: one response in one piece
                 route=_route(exchange),
+                why=_why(exchange),
+                pauses=upto,
             )
 
     def stood_still(self, exchange: Exchange | None, seconds: float) -> None:
@@ -215,13 +234,21 @@ class Recorder(Observer):
 
     def _shows(self, track: _Track, on: bool) -> bool:
         """Whether the beginning or the end of a pause is kept: both, or neither."""
-        if on:
-            now = self._now()
-            track.pauses += 1
-            track.leaves_out = track.pauses > SINGLE and now - track.paused_at < GATHERED
-            if not track.leaves_out:
-                track.paused_at = now
+        if not on:
+            self._end_pause(track)
+            return not track.leaves_out
+        now = self._now()
+        track.pauses += 1
+        track.waits_since = now
+        track.leaves_out = track.pauses > SINGLE and now - track.shown_at < GATHERED
+        if not track.leaves_out:
+            track.shown_at = now
         return not track.leaves_out
+
+    def _end_pause(self, track: _Track) -> None:
+        if track.waits_since is not None:
+            track.paused += self._now() - track.waits_since
+            track.waits_since = None
 
     def _gather(self, exchange: Exchange, seen: _Seen, direction: Direction, size: int) -> None:
         track = seen.tracks[direction]
@@ -234,6 +261,7 @@ class Recorder(Observer):
         unread, unsent = _levels(exchange)
         mark["size"] += size
         mark["chunks"] += 1
+        mark["n"], mark["sum"] = track.chunks, track.size
         mark["unread"], mark["unsent"] = max(mark["unread"], unread), max(mark["unsent"], unsent)
 
     def _flush(self, seen: _Seen, direction: Direction, track: _Track) -> None:
@@ -246,6 +274,17 @@ class Recorder(Observer):
 def _levels(exchange: Exchange) -> tuple[int, int]:
     """The bytes that wait for the application, and those that wait for the client."""
     return (exchange.unread, exchange.unsent) if isinstance(exchange, HTTPExchange) else (0, 0)
+
+
+def _why(exchange: Exchange) -> str:
+    """How a WebSocket was closed, or what reading or writing has failed with; empty where nothing has."""
+    if not isinstance(exchange, HTTPExchange):
+        return ""
+    if (websocket := exchange.websocket) is not None:
+        code = websocket.code
+        return "" if code is None else _shown(f"closed with {code} {websocket.reason}".rstrip())
+    failure = exchange.failure
+    return "" if failure is None else _shown(str(failure))
 
 
 def _route(exchange: Exchange) -> str:

@@ -18,9 +18,11 @@ from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 from streamcompat.testing.websocket import WebSocketRejected
 
 LARGEST: Final = 16 * 1024 * 1024
-"""Bytes of a message of the server's; a larger one closes the WebSocket with 1009."""
+"""Bytes of a message, of either side; a larger one closes the WebSocket with 1009."""
 _CONTROL: Final = 64 * 1024
 """Bytes of Pongs that may wait for a server that reads nothing."""
+_EMPTY_CLOSE: Final = b"\x88\x80\0\0\0\0"
+"""A Close without a code; wsproto always sends one."""
 _NORMAL, _NO_STATUS, _LOST, _TOO_LARGE, _FAILED = 1000, 1005, 1006, 1009, 1011
 
 _Fields = list[tuple[bytes, bytes]]
@@ -107,11 +109,13 @@ class PassedWebSocket:
                 text = message.get("text")
                 event = events.BytesMessage(message["bytes"]) if text is None else events.TextMessage(text)
                 await self._send(self._protocol.send(event))
+            # A client that is gone without a Close sends none: the server's connection just ends, too.
             code = message.get("code", _NORMAL)
-            # These two are never sent (RFC 6455 section 7.4.1): a client that is gone has no code.
-            lost = code in (_NO_STATUS, _LOST)
-            close = events.CloseConnection(_NORMAL if lost else code, message.get("reason") or None)
-            await self._send(self._protocol.send(close))
+            if code == _NO_STATUS:
+                await self._send(_EMPTY_CLOSE)
+            elif code != _LOST:
+                close = events.CloseConnection(code, message.get("reason") or None)
+                await self._send(self._protocol.send(close))
             exchange.cancel()
         # A server that takes no more may have sent a Close before that: the other direction reads it.
 
@@ -127,10 +131,9 @@ class PassedWebSocket:
                 elif isinstance(event, events.CloseConnection):
                     if event.code == _LOST:
                         raise ConnectionError("the server closed the WebSocket without a Close")
-                    code = _NORMAL if event.code == _NO_STATUS else event.code
                     with contextlib.suppress(OSError, anyio.BrokenResourceError, LocalProtocolError):
                         await self._send(self._protocol.send(event.response()))
-                    await send({"type": "websocket.close", "code": code, "reason": event.reason or ""})
+                    await send({"type": "websocket.close", "code": event.code, "reason": event.reason or ""})
                     return
             data = await self._receive()
             self._protocol.receive_data(data or None)
@@ -142,7 +145,8 @@ class PassedWebSocket:
             self._texts.append(event.data)
         else:
             self._pieces.append(event.data)
-        self._size += len(event.data)
+        data = event.data
+        self._size += len(data if isinstance(data, bytes | bytearray) else data.encode())
         if self._size > LARGEST:
             close = events.CloseConnection(_TOO_LARGE, "the message is too large")
             with contextlib.suppress(LocalProtocolError):

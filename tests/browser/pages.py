@@ -21,6 +21,8 @@ pytest.importorskip("playwright", reason="playwright is missing: make test-brows
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from streamcompat.inspector import Inspector, Recorder
+from streamcompat_engine import Limits
 from tests.support.clients import PATIENCE
 from tests.support.commands import run_python, serve_command
 
@@ -256,6 +258,74 @@ def test_what_happens_while_it_is_frozen_comes_later(inspected: Inspected, page:
     expect(page.locator("article")).to_have_count(0)
     page.locator("#freeze").click()
     expect(page.locator("article .end")).to_have_text("complete")
+
+
+def test_a_frozen_page_stands_still_and_loses_nothing(inspected: Inspected, page: Page) -> None:
+    page.goto(inspected.inspector)
+    with inspected.ask(b"GET /download HTTP/1.1\r\nHost: a\r\n\r\n", 8192) as client:
+        box = page.locator("article")
+        expect(box.get_by_text("it still does")).to_be_visible()
+        page.locator("#freeze").click()
+        before = box.inner_text()
+        left = 200 * 20_000
+        while left > 0:
+            left -= len(client.recv(65536))
+    expect(page.locator("#state")).to_have_text(re.compile(r"frozen, [1-9]\d* happenings wait"))
+    page.set_viewport_size({"width": 900, "height": 900})  # draws it again
+    assert box.inner_text() == before
+    page.locator("#freeze").click()
+    expect(box.locator(".end")).to_have_text("complete")
+    expect(box.get_by_text("200 chunks, 3.8 MiB written")).to_be_visible()
+
+
+def test_what_runs_is_drawn_however_much_has_ended(inspected: Inspected, page: Page) -> None:
+    """Also on a page that is opened later."""
+    page.goto(inspected.inspector)
+    with inspected.ask(b"GET /download HTTP/1.1\r\nHost: a\r\n\r\n", 8192):
+        expect(page.locator("article .pause.peer")).not_to_have_count(0)
+        with inspected.ask(b"GET /none HTTP/1.1\r\nHost: a\r\n\r\n" * 120) as other:
+            received = b""
+            while received.count(b"HTTP/1.1 404") < 120:
+                received += other.recv(65536)
+        expect(page.locator("article h2").first).to_have_text("GET /none")
+        for _ in range(2):
+            expect(page.locator("article")).to_have_count(100)
+            expect(page.locator("article[data-number='1'] .end")).to_have_text("running")
+            page.reload()
+
+
+NASTY = "/</script><img/src=x/onerror=document.title=1>/<!--"
+
+
+def test_a_path_is_text_and_never_a_script(inspected: Inspected, page: Page, tmp_path: Path) -> None:
+    agent = "</script><script>document.title=2</script>"
+    with inspected.ask(f"GET {NASTY} HTTP/1.1\r\nHost: a\r\nUser-Agent: {agent}\r\n\r\n".encode()) as client:
+        assert client.recv(1000)
+    page.goto(inspected.inspector)
+    for _ in range(2):  # the page, and the saved one
+        expect(page.locator("article h2")).to_have_text(f"GET {NASTY}")
+        expect(page.locator("article")).to_contain_text(agent)
+        expect(page).to_have_title("Streams as they happen")
+        with page.expect_download() as download:
+            page.locator("#save").click()
+        download.value.save_as(tmp_path / "saved.html")
+        text = (tmp_path / "saved.html").read_text()
+        assert inspected.inspector.split("/")[3] not in text, "the token"
+        page.goto((tmp_path / "saved.html").as_uri())
+
+
+def test_a_server_that_was_started_again(browser: Browser) -> None:
+    """Its page has another address, which the old page cannot know."""
+    recorder = Recorder()
+    page = browser.new_page()
+    first = Inspector(recorder, 0, Limits())
+    with first.running():
+        page.goto(first.url)
+        expect(page.locator("#state")).to_contain_text("live")
+    expect(page.locator("#state")).to_contain_text("not connected: trying again")
+    with Inspector(Recorder(), int(first.url.split(":")[2].split("/")[0]), Limits()).running():
+        expect(page.locator("#state")).to_contain_text("the server was started again")
+    page.close()
 
 
 def test_the_example_site_by_keyboard(page: Page, browser: Browser, tmp_path: Path) -> None:

@@ -46,7 +46,9 @@ def test_wherever_a_json_value_is_cut(value: object, data: st.DataObject) -> Non
     ("chunks", "expected"),
     [
         ([b"a\n", b"b"], [[], ["line"]]),
-        ([b"a\r\n", b"b\r", b""], [[], [], []]),
+        ([b"a\r\n", b"b\r", b"", b"\n"], [[], ["line"], [], []]),
+        ([b"\xef\xbb\xbf[", b"]\n"], [["line", "JSON value"], []]),
+        ([b"\xef\xbb", b"\xbf[\n"], [["character", "line"], ["JSON value"]]),
         ([b"\xc3", b"\xa9\n"], [["character", "line"], []]),
         ([b"\xff\n", b"{"], [[], []]),
         ([b'  ["\\', b'"]', b'"]\n'], [["line", "JSON value"], ["line", "JSON value"], []]),

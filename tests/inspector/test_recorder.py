@@ -15,8 +15,8 @@ from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api.response import stream
 from streamcompat_engine import Direction, Exchange, Limits, MemoryTransport, Service, Timeouts, VirtualClock
 from tests.engine.unit.test_session import settle
-from tests.support.clients import get, post
-from tests.support.frames import handshake, text
+from tests.support.clients import get, post, request
+from tests.support.frames import CLOSE, TEXT, close, frame, handshake, text
 
 
 @pytest.fixture(scope="session")
@@ -173,6 +173,102 @@ async def test_pauses_beyond_many_are_left_out_in_pairs() -> None:
     waits = [one["on"] for one in kept.since(0, 10_000)[0] if one["k"] == "waits"]
     assert waits == [True, False] * (len(waits) // 2)
     assert 2 * (SINGLE + 9) <= len(waits) <= 2 * (SINGLE + 11)
+
+
+async def test_a_page_that_comes_late_knows_what_runs_and_counts_right(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recording, "KEPT", 20)
+    late: list[dict[str, Any]] = []
+    now = 0.0
+
+    async def app(exchange: Exchange) -> None:
+        nonlocal now
+        exchange.start(200, ())
+        kept.waits(exchange, Direction.OUT, True)
+        now = 2.0
+        kept.waits(exchange, Direction.OUT, False)
+        for _ in range(100):
+            await exchange.write(b"xyz")
+        found, last = kept.since(0, 1000)
+        late.extend(found)
+        assert len(found) == 21 and kept.since(last, 1000) == ([], last), "the beginning, and what is kept"
+        assert kept.since(last - 5, 1000) == (found[-5:], last), "a page that has seen the beginning"
+        kept.waits(exchange, Direction.OUT, True)
+        now = 3.0
+        exchange.finish()
+
+    kept = Recorder(lambda: now)
+    service = Service(app, Limits(), Timeouts(), observer=kept)
+    async with anyio.create_task_group() as tasks:
+        transport = MemoryTransport(service, VirtualClock(), tasks)
+        await transport.client.send(get("/long"))
+        await settle()
+        transport.client.disconnect()
+    begun, *marks = late
+    assert (begun["k"], begun["path"]) == ("begun", "/long")
+    assert {one["k"] for one in marks} <= {"chunk", "sent"}
+    mark = max(marks, key=lambda one: one["t"] and one.get("n", 0))
+    assert (marks[-1]["n"], marks[-1]["sum"], mark["size"]) == (100, 300, 3)
+    found, _ = kept.since(0, 1000)
+    assert found[0]["k"] != "begun", "what has ended needs none"
+    assert found[-1]["pauses"] == {"in": [0, 0.0, False], "out": [2, 3.0, True]}
+
+
+async def ends_as_asked(exchange: Exchange) -> None:
+    """Reads the request's body, and ends as its path says."""
+    if exchange.head.target == b"/large":
+        exchange.body_limit = 2
+    while await exchange.receive() is not None:
+        pass
+    exchange.start(200, ())
+    await exchange.write(b"x")
+    if exchange.head.target == b"/cut":
+        exchange.abort()
+    else:
+        exchange.finish()
+
+
+BAD_CHUNK = request("POST", "/", "Transfer-Encoding: chunked") + b"Z\r\n"
+ENDS = {
+    "whole": (post(b"12345"), "whole", ""),
+    "the application gives it up": (get("/cut"), "cut", "the response was cut"),
+    "the body is too large": (post(b"12345", target="/large"), "whole", "longer than 2 bytes"),
+    "the framing is broken": (BAD_CHUNK, "whole", "400: a malformed chunk size"),
+    "the client leaves": (post(b"12345")[:-1], "left", "the client is gone"),
+}
+
+
+@pytest.mark.parametrize("case", ENDS)
+async def test_how_it_ended_and_why(case: str) -> None:
+    sent, end, why = ENDS[case]
+    ended = (await recorded(ends_as_asked, sent))[-1]
+    assert (ended["k"], ended["end"]) == ("ended", end)
+    assert why in ended["why"] and bool(why) == bool(ended["why"])
+
+
+CLOSES = {
+    "the client, with a code": (close(4002, b"done"), "closed with 4002 done"),
+    "the client, without one": (frame(CLOSE), "closed with 1005"),
+    "the client vanishes": (b"", "closed with 1006"),
+    "the application, and the client vanishes": (text("close"), "closed with 1006"),
+    "the application, with an answer": (text("close") + close(4001, b""), "closed with 4001"),
+    "a message that is not valid": (frame(TEXT, b"\xff"), "closed with 1007"),
+}
+
+
+@pytest.mark.parametrize("case", CLOSES)
+async def test_how_a_websocket_was_closed(case: str) -> None:
+    app = Sanic("app", load_env=False)
+
+    @app.websocket("/ws")
+    async def serve(request: Any, ws: Any) -> None:
+        async for _ in ws:
+            await ws.close(4001)
+
+    frames, why = CLOSES[case]
+    ended = (await recorded(app.handle, handshake(target="/ws") + frames))[-1]
+    assert ended["why"].startswith(why)
 
 
 async def test_a_request_with_many_fields() -> None:

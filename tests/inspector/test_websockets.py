@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import dataclasses
 import hashlib
 import socket
 import threading
@@ -14,7 +15,6 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from streamcompat.asgi_api import ASGIApp
 from streamcompat.inspector import websockets
 from streamcompat.inspector.passage import passage
 from streamcompat.testing.remote.address import parse
@@ -42,19 +42,28 @@ async def upstream(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "websocket.send", "text": f"{path}?{scope['query_string'].decode()}"})
     if path == "/pre/close":
         await send({"type": "websocket.close", "code": 4001, "reason": "enough"})
+    elif path == "/pre/empty":
+        await send({"type": "websocket.close", "code": 1005})
     elif path == "/pre/large":
         await send({"type": "websocket.send", "bytes": bytes(websockets.LARGEST + 1)})
+    elif path == "/pre/large-text":  # fewer characters than bytes
+        await send({"type": "websocket.send", "text": "😀" * (websockets.LARGEST // 4 + 1)})
     elif path == "/pre/fail":
         raise RuntimeError("the upstream fails")
     while (message := await receive())["type"] == "websocket.receive":
-        await send({**message, "type": "websocket.send"})
+        if path == "/pre/take":
+            await send({"type": "websocket.send", "text": str(len(message["bytes"]))})
+        else:
+            await send({**message, "type": "websocket.send"})
     ended.append(message)
     closed.set()
 
 
 def between(driver: str = "asyncio") -> Iterator[str]:
-    with serve_app(without_lifespan(upstream)) as behind:
-        with serve_app(ASGIApp(passage(parse(f"{behind}/pre"))), driver) as url:
+    app = without_lifespan(upstream)
+    app.websocket_settings = dataclasses.replace(app.websocket_settings, message_size=None)
+    with serve_app(app) as behind:
+        with serve_app(passage(parse(f"{behind}/pre")), driver) as url:
             yield url.replace("http", "ws", 1)
 
 
@@ -110,13 +119,41 @@ def test_the_clients_close_arrives(url: str) -> None:
 
 
 def test_a_client_that_vanishes(url: str) -> None:
+    """The server is not told that it has closed."""
     with opened(url) as client:
         client.socket.shutdown(socket.SHUT_RDWR)
         assert closed.wait(PATIENCE)
+    assert ended[0]["code"] == 1006
 
 
-@pytest.mark.parametrize(("path", "code"), [("large", 1009), ("fail", 1011)])
-def test_a_server_that_sends_too_much_or_fails(url: str, path: str, code: int) -> None:
+def test_a_close_without_a_code_stays_one(url: str) -> None:
+    with opened(url) as client:
+        client.recv(PATIENCE)
+        client.socket.sendall(frames.close(None))
+        assert closed.wait(PATIENCE)
+    assert ended[0]["code"] == 1005
+    with opened(f"{url}/empty") as client:
+        client.recv(PATIENCE)
+        with pytest.raises(ConnectionClosed) as end:
+            client.recv(PATIENCE)
+        assert end.value.rcvd is not None and end.value.rcvd.code == 1005
+
+
+def test_the_client_may_send_as_much_as_the_server(url: str) -> None:
+    """More than an application gets without asking for it."""
+    assert passage(parse("http://127.0.0.1:1")).websocket_settings.message_size == websockets.LARGEST
+    size = 1024 * 1024 + 1
+    with opened(f"{url}/take", compression=None) as client:
+        client.recv(PATIENCE)
+        client.send(bytes(size))
+        assert client.recv(PATIENCE) == str(size)
+
+
+@pytest.mark.parametrize(("path", "code"), [("large", 1009), ("large-text", 1009), ("fail", 1011)])
+def test_a_server_that_sends_too_much_or_fails(
+    url: str, path: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websockets, "LARGEST", 100_000)
     with opened(f"{url}/{path}", max_size=None) as client:
         client.recv(PATIENCE)
         with pytest.raises(ConnectionClosed) as end:
@@ -145,7 +182,7 @@ def before(says: Any) -> Iterator[str]:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        with serve_app(ASGIApp(passage(parse(f"http://127.0.0.1:{listener.getsockname()[1]}")))) as url:
+        with serve_app(passage(parse(f"http://127.0.0.1:{listener.getsockname()[1]}"))) as url:
             yield url
         thread.join()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import anyio.lowlevel
 
-from ..errors import BodyTooLarge, ResponseStateError
+from ..errors import BodyTooLarge, EngineError, ResponseStateError
 from ..events import Fields, RequestHead
 from .contract import OnDisconnect, WebSocketCore
 from .flow import Flow, Wakeup
@@ -135,7 +135,8 @@ class HTTPExchange:
 
     __slots__ = (
         "_body", "_flow", "_inbound", "_on_disconnect", "_on_stop", "_readers", "_responded", "_slot",
-        "_told_the_end", "_watcher", "began", "context", "first_byte", "head", "status", "write",
+        "_told_the_end", "_watcher", "_websocket",
+        "began", "context", "first_byte", "head", "status", "write",
     )  # fmt: skip
 
     def __init__(self, slot: Slot) -> None:
@@ -211,6 +212,21 @@ class HTTPExchange:
     def unsent(self) -> int:
         """Bytes that wait for the client; see `Limits.outbound_high`."""
         return self._slot.unsent
+
+    @property
+    def failure(self) -> EngineError | None:
+        """What reading the request or writing the response has failed with, the reading first; `None` if
+        nothing has, and for a WebSocket."""
+        if self.status == 101:
+            return None
+        if self._inbound is not None and self._inbound.error is not None:
+            return self._inbound.error
+        return None if self._body is None else self._body.error
+
+    @property
+    def websocket(self) -> WebSocketCore | None:
+        """The WebSocket to which this exchange was switched."""
+        return self._websocket if self.status == 101 else None
 
     # ---- the request's body ----
 
@@ -387,6 +403,7 @@ class HTTPExchange:
         before, self.status = self.status, 101
         try:
             websocket, self._body = self._own_slot().switch(accepted, settings, self.wake)
+            self._websocket: WebSocketCore = websocket
         except BaseException:
             self.status = before
             raise
