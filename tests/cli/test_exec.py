@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.commands import PATIENCE, environment, run_here, run_python
+from tests.support.commands import PATIENCE, environment, run_here, run_python, start_python
 
 OLD = {
     "sanic": "from sanic import Sanic as App\nfrom sanic.response import text\n",
@@ -50,29 +50,20 @@ def execute(
 
 def answer(*arguments: str, cwd: Path) -> str:
     """What a program that serves itself answers, until a signal ends it."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streamcompat", "exec", *arguments],
-        cwd=cwd,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if (found := re.search(r"http://\S+", line)) is not None:
-                break
-        else:
-            raise AssertionError(f"it ended with {process.wait(PATIENCE)}")
-        said = httpx.get(f"{found[0]}/hello").text
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=PATIENCE)
-        assert process.returncode == 0
-        return said
-    finally:
-        process.kill()
-        process.communicate()
+    with start_python("-m", "streamcompat", "exec", *arguments, cwd=cwd) as process:
+        try:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if (found := re.search(r"http://\S+", line)) is not None:
+                    break
+            else:
+                raise AssertionError(f"it ended with {process.wait(PATIENCE)}")
+            said = httpx.get(f"{found[0]}/hello").text
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE) == 0
+            return said
+        finally:
+            process.kill()
 
 
 @every_flavour

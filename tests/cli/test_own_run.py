@@ -6,15 +6,13 @@ import contextlib
 import random
 import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
 import trustme
 
-from tests.support.commands import PATIENCE, environment, run_python, serve_command
+from tests.support.commands import PATIENCE, run_python, serve_command, start_python
 
 FLAVOURS = {
     flavour: f"from streamcompat.{flavour}_api import {name} as App\n"
@@ -99,24 +97,16 @@ def test_its_address_is_the_default(tmp_path: Path, flavour: str, guard: str, po
     write(tmp_path, flavour, f"{guard}app.run('localhost', {port})" + ("\nmain()" if "def" in guard else ""))
     with serve_command("f.py", "--uds", "ignored", "--port", "0", cwd=tmp_path):
         pass
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streamcompat", "run", "f.py"],
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        assert f"localhost:{port}" in (said := process.stdout.readline()) or f"127.0.0.1:{port}" in said
-        assert httpx.get(f"http://localhost:{port}/hello").text == "hello"
-        process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=PATIENCE)
-    finally:
-        process.kill()
-        process.communicate()
-    assert process.returncode == 0
+    with start_python("-m", "streamcompat", "run", "f.py", cwd=tmp_path) as process:
+        try:
+            assert process.stdout is not None and process.stderr is not None
+            assert f"localhost:{port}" in (said := process.stdout.readline()) or f"127.0.0.1:{port}" in said
+            assert httpx.get(f"http://localhost:{port}/hello").text == "hello"
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE) == 0
+            errors = process.stderr.read()
+        finally:
+            process.kill()
     assert f"gives the defaults host='localhost', port={port}" in errors
 
 

@@ -67,7 +67,7 @@ def run_python(
         env: variables in addition to `environment()`.
         stderr: where its standard error goes, if it is not kept.
     """
-    with _start(*arguments, cwd=cwd, env=env, stderr=stderr) as process:
+    with start_python(*arguments, cwd=cwd, env=env, stderr=stderr) as process:
         watchdog = threading.Timer(PATIENCE * 3, process.kill)
         watchdog.start()
         try:
@@ -80,7 +80,7 @@ def run_python(
             watchdog.cancel()
 
 
-def _start(
+def start_python(
     *arguments: str,
     cwd: Path,
     env: dict[str, str] | None = None,
@@ -151,7 +151,7 @@ def serve_command(
     line = ["-m", "streamcompat", verb, *arguments]
     if not {"--port", "--uds"} & set(arguments):
         line += ["--port", "0"]
-    process = _start(*line, cwd=cwd, env=env, stderr=stderr)
+    process = start_python(*line, cwd=cwd, env=env, stderr=stderr)
     errors: list[str] = []
     # Both pipes are read all the time, so that a child with much output never blocks on them.
     error_reader = threading.Thread(target=lambda: errors.extend(process.stderr or ()))
@@ -223,7 +223,7 @@ def serve_program(folder: Path, source: str, *arguments: str, forked: bool = Tru
     path.write_text(source)
     with (
         errors.open("w") as error_file,
-        _start(str(path), *arguments, cwd=ROOT, stderr=error_file, forked=forked) as process,
+        start_python(str(path), *arguments, cwd=ROOT, stderr=error_file, forked=forked) as process,
     ):
         # A read of its output has no timeout, so a watchdog kills a process that hangs.
         watchdog = threading.Timer(4 * PATIENCE, process.kill)
