@@ -95,8 +95,8 @@ class Registered(ListensAndRoutes, App):
         if host is not None:
             values |= {"_external": True, "_server": host}
         own = view_name.removeprefix(f"{self.name}.")
-        if own != view_name and not self._has_route(view_name):
-            if self._has_route(own) or own == "static":
+        if not self._has_route(view_name):
+            if own != view_name and (self._has_route(own) or own == "static"):
                 view_name = own
             elif own in self.router.routes_static_files:
                 view_name, values["name"] = "static", own

@@ -174,7 +174,8 @@ class TestNames:
         assert app.url_for("app.blueprint.given") == "/b"
         assert app.url_for("app.two", x="y") == "/view/y"
         assert app.url_for("app.static", filename="file") == "/files/file"
-        assert app.url_for("app.others", filename="file") == "/others/file"
+        for name in ("app.others", "others"):
+            assert app.url_for(name, filename="file") == "/others/file"
         assert app.url_for("given", _host="h.example", _scheme="https") == "https://h.example/a"
         for name in ("app.none", "none", "app."):
             with pytest.raises(URLBuildError, match=name):
