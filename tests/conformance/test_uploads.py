@@ -5,9 +5,11 @@ from __future__ import annotations
 import http.client
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from streamcompat.mach9_api import Mach9
 from streamcompat_engine import Exchange, ProtocolError
 from tests.conformance.uploads import CLIENTS, MIB, PROXIES, commands, proxies, refuse, told, told_through
 from tests.engine.scenario.test_tls import certified, over_tls
@@ -135,3 +137,28 @@ def test_with_the_apps_own_limit(flavour) -> None:  # type: ignore[no-untyped-de
         connection.request("POST", "/", os.urandom(16) * MIB)
         assert connection.getresponse().status == 413
         connection.close()
+
+
+def test_with_an_early_answer_of_the_apps_own(flavour) -> None:  # type: ignore[no-untyped-def]
+    """By its middleware, by a handler that reads nothing, and by one that has read a piece."""
+    app, responses, exceptions = flavour
+
+    @app.middleware("request")
+    def forbids(request: Any) -> Any:
+        return responses.text("no", 403) if request.path == "/403" else None
+
+    @app.post("/401", stream=True)
+    async def refuses(request: Any) -> Any:
+        return responses.text("who?", 401)
+
+    @app.post("/404", stream=True)
+    async def misses(request: Any) -> Any:
+        await (request.stream.receive if isinstance(app, Mach9) else request.stream.get)()
+        raise exceptions.NotFound("nothing")
+
+    with serve_app(app) as url:
+        for status in (401, 403, 404):
+            connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+            connection.request("POST", f"/{status}", bytes(8 * MIB))
+            assert connection.getresponse().status == status
+            connection.close()
