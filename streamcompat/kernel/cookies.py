@@ -69,7 +69,8 @@ class Cookie(dict[str, object]):
     """One cookie of a response: `value`, and its attributes as items (`cookie["max-age"] = 60`).
 
     Attributes that may be set: expires (a datetime or text), path, comment, domain, max-age (seconds),
-    secure, httponly, version, samesite. KeyError for any other, and for a cookie name that is not valid.
+    secure, httponly, version, samesite. KeyError for any other, and for a cookie name that is not valid;
+    ValueError for a semicolon in one, which would begin another attribute (RFC 6265 §4.1.1).
     """
 
     _attributes = {
@@ -97,6 +98,8 @@ class Cookie(dict[str, object]):
     def __setitem__(self, key: str, value: object) -> None:
         if key not in self._attributes:
             raise KeyError("Unknown cookie property")
+        if isinstance(value, str) and ";" in value:
+            raise ValueError(f"a semicolon in the {key} of a cookie: {value[:100]!r}")
         if value is not False:
             super().__setitem__(key, value)
         elif key in self._flags:

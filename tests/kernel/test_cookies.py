@@ -72,6 +72,13 @@ class TestCookie:
         with pytest.raises(KeyError, match="Unknown cookie property"):
             Cookie("a", "b")["colour"] = "red"
 
+    @pytest.mark.parametrize("key", ["path", "domain", "comment", "expires", "samesite"])
+    def test_an_attribute_cannot_begin_another_one(self, key):
+        cookie = Cookie("a", "b;c")
+        with pytest.raises(ValueError, match=f"a semicolon in the {key} of a cookie: 'x; Secure'"):
+            cookie[key] = "x; Secure"
+        assert str(cookie) == 'a="b\\073c"'
+
     def test_false_takes_a_flag_back_and_leaves_the_rest(self):
         cookie = Cookie("a", "b")
         cookie["path"], cookie["secure"] = "/p", True

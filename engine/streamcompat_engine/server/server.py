@@ -171,7 +171,7 @@ class Server:
         the loop alone would end where it stands."""
         loop = ServingLoop()
         if loop.asyncio is None:
-            await self.serve()
+            await loop.protected(self.serve)
             return
         tasks += filter(None, [asyncio.current_task()])
         loop.asyncio.stop = lambda: loop.call_soon(self.stop)

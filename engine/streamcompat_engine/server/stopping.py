@@ -35,6 +35,9 @@ Hook = Callable[[Any], Awaitable[None]]
 class ServingLoop:
     """The event loop that serves; make it within that loop.
 
+    On trio Ctrl-C may be raised between any two instructions, within those of anyio too, which would leave
+    its scopes in disorder. `protected` moves it to the next wait, and `run` does not.
+
     Attributes:
         asyncio: the loop of asyncio, or `None` on trio.
         now: its clock, in seconds. anyio's is for tasks only, and a request to stop comes by a callback.
@@ -52,6 +55,30 @@ class ServingLoop:
 
             self.now = trio.current_time
             self._call_soon = trio.lowlevel.current_trio_token().run_sync_soon
+
+    def protected(self, function: Callable[[], Awaitable[None]]) -> Awaitable[None]:
+        """Call a function of the server in the main task."""
+
+        async def call() -> None:
+            await function()
+
+        if self.asyncio is not None:
+            return call()
+        import trio
+
+        return trio.lowlevel.enable_ki_protection(call)()
+
+    def run(self, hook: Hook) -> Awaitable[None]:
+        """Call a hook, which may block the loop."""
+
+        async def call() -> None:
+            await hook(self.asyncio)
+
+        if self.asyncio is not None:
+            return hook(self.asyncio)
+        import trio
+
+        return trio.lowlevel.disable_ki_protection(call)()
 
     def call_soon(self, function: Callable[[], object]) -> None:
         """Call a function in the loop, from any thread and from the handler of a signal."""
@@ -150,7 +177,7 @@ class Stopping:
             if self.asked.is_set():
                 self._starts.cancel()
             try:
-                await hook(self.loop.asyncio)
+                await self.loop.run(hook)
             finally:
                 self._starts = None
 
@@ -166,7 +193,7 @@ class Stopping:
         with anyio.CancelScope(shield=True, deadline=due) as scope:
             self._ends = scope
             try:
-                await hook(self.loop.asyncio)
+                await self.loop.run(hook)
             finally:
                 self._ends = None
         if scope.cancelled_caught:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clients import PATIENCE, Client, connect, get, parse_address
-from tests.support.commands import Program, serve_program
+from tests.support.commands import Program, run_python, serve_program
 from tests.support.servers import DRIVERS
 
 APP = """
@@ -293,9 +293,62 @@ def test_an_interrupt_runs_both_hooks_of_the_stop(driver: str, step: str, tmp_pa
             until(script, step)
             script.process.send_signal(signal.SIGINT)
         lines = rest(script)
-        assert lines[-2:] == ["after_stop", "interrupted"]
+        assert lines[-2:] == ["after_stop", "interrupted"], script.errors()
         assert step == "before_stop" or lines[-3] == "before_stop"
         script.process.wait(PATIENCE)
+
+
+INTERRUPTED = """
+import os, signal, sys
+from streamcompat_engine import Lifespan, Server, ServerConfig
+
+place = said = None
+
+def trace(frame, event, argument):
+    global place
+    if event == "line" and frame.f_code.co_name in ("end", "__exit__", "__aexit__"):
+        place -= 1
+        if not place:
+            os.kill(os.getpid(), signal.SIGINT)
+    return trace
+
+class Says(Lifespan):
+    async def after_start(self, loop):
+        server.stop()
+    async def before_stop(self, loop):
+        said.append("before_stop")
+        sys.settrace(trace)
+        frame = sys._getframe()
+        while frame:
+            frame.f_trace, frame = trace, frame.f_back
+    async def after_stop(self, loop):
+        said.append("after_stop")
+
+config = ServerConfig(port=0, driver="trio", handle_signals=False)
+ends = []
+for first in range(1, 13):
+    place, said = first, []
+    server = Server(lambda exchange: None, config, lifespan=Says())
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        said.append("interrupted")
+    except Exception as error:
+        said.append(repr(error))
+    sys.settrace(None)
+    if said != ["before_stop", "after_stop", "interrupted"]:
+        print(first, said)
+print("done")
+"""
+
+
+@pytest.mark.parametrize("driver", DRIVERS[3:])
+def test_an_interrupt_within_the_loops_own_scopes_leaves_them_in_order(driver: str, tmp_path: Path) -> None:
+    """Trio raises Ctrl-C between any two instructions that it was not told to protect."""
+    path = tmp_path / "program.py"
+    path.write_text(INTERRUPTED)
+    done = run_python(str(path))
+    assert (done.stdout.splitlines(), done.stderr) == (["done"], "")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="takes the place of epoll")
