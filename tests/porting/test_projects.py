@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from streamcompat import aliases
 from streamcompat.porting.project import port
 from streamcompat.verification import compare, load
+from tests.porting.programs import indented
 
 SLOW = settings(deadline=None, suppress_health_check=list(HealthCheck))
 WAYS = (
@@ -44,6 +45,76 @@ WRITERS = (
         "await Own().run(response)",
     ),
     ("", "box = [response]; box[0].write('x')"),
+    ("", "write = response.write; write('x'); del write"),
+    ("", "out, times = response, 2; out.write('x' * times)"),
+    ("", "request['out'] = response; request['out'].write('x')"),
+    ("", "list(map(response.write, 'ab'))"),
+    ("", "[response.write(one) for one in 'ab']"),
+    ("", "(out := response).write('x')"),
+    ("", "getattr(response, 'write')('x')"),
+    ("import asyncio\n", "await asyncio.gather(response.write('a'), response.write('b'))"),
+    ("import asyncio\n", "await asyncio.ensure_future(response.write('a'))"),
+    ("def writer(out):\n    return out.write\n", "writer(response)('x')"),
+    ("OUT = []\ndef say(x):\n    OUT[-1].write(x)\n", "OUT.append(response); say('x')"),
+    (
+        "OUT = None\ndef say(x):\n    OUT.write(x)\ndef use(out):\n    global OUT\n    OUT = out\n",
+        "use(response); say('x')",
+    ),
+    (
+        "import contextvars\nHELD = contextvars.ContextVar('held')\ndef say():\n    HELD.get().write('x')\n",
+        "HELD.set(response); say()",
+    ),
+    (
+        "from contextlib import asynccontextmanager\n@asynccontextmanager\nasync def around(out):\n"
+        "    out.write('[')\n    yield out\n    out.write(']')\n",
+        "async with around(response) as out: out.write('x')",
+    ),
+    (
+        "from contextlib import contextmanager\n@contextmanager\ndef around(out):\n"
+        "    try:\n        yield out.write\n    finally:\n        out.write(']')\n",
+        "with around(response) as write: write('x')",
+    ),
+    (
+        "class Held:\n    def __init__(self, out):\n        self._out = out\n"
+        "    def __getattr__(self, name):\n        return getattr(self._out, name)\n",
+        "Held(response).write('x')",
+    ),
+    (
+        "class Held:\n    def __init__(self, out):\n        self._out = out\n"
+        "    @property\n    def out(self):\n        return self._out\n",
+        "Held(response).out.write('x')",
+    ),
+    (
+        "class Held:\n    def run(self, out):\n        self.out = out\n        self.one()\n"
+        "    def one(self):\n        self.out.write('x')\n",
+        "Held().run(response)",
+    ),
+    (
+        "class Job:\n    def __init__(self, on_row):\n        self.on_row = on_row\n"
+        "    def run(self):\n        self.on_row('x')\n",
+        "Job(response.write).run()",
+    ),
+    (
+        "def walk(depth, out):\n    out.write(str(depth))\n    if depth:\n        walk(depth - 1, out)\n",
+        "walk(2, response)",
+    ),
+    (
+        "def rows(out):\n    for row in range(2):\n        out.write('g')\n        yield row\n",
+        "for row in rows(response): response.write(str(row))",
+    ),
+    (
+        "from functools import singledispatch\n@singledispatch\ndef put(x, out):\n    out.write(str(x))\n"
+        "@put.register(list)\ndef _(x, out):\n    put(x[0], out)\n",
+        "put([1], response)",
+    ),
+    (
+        "def one(out):\n    out.write('1')\ndef two(out):\n    out.write('2')\n",
+        "(one if request.args else two)(response); {'a': one, 'b': two}['b'](response)",
+    ),
+    (
+        "import io\ndef put(out):\n    out.write('x')\nBUFFER = io.StringIO()\nput(BUFFER)\n",
+        "put(response)",
+    ),
 )
 DEFINED_TWICE = (
     ("if {}:\n    def log(out):\n        out.write('log')\nelse:\n    def log(out):\n        pass\n"),
@@ -62,7 +133,49 @@ READS = (
     "await getattr(request, 'stream').get()",
     "await read(request)",
     "await (lambda r: r.stream.get())(request)",
+    "await pulled(request.stream.get)",
+    "await asyncio.wait_for(request.stream.get(), 5)",
+    "[chunk async for chunk in Chunks(request)]",
+    "[chunk async for chunk in pieces(request)]",
+    "await Reading(request).read()",
 )
+READERS = """
+import asyncio
+async def pulled(get):
+    return await get()
+class Chunks:
+    def __init__(self, request):
+        self.stream = request.stream
+    def __aiter__(self):
+        return self
+    async def __anext__(self):
+        chunk = await self.stream.get()
+        if chunk is None:
+            raise StopAsyncIteration
+        return chunk
+async def pieces(request):
+    while (chunk := await request.stream.get()) is not None:
+        yield chunk
+class Reading:
+    def __init__(self, request):
+        self.request = request
+    async def read(self):
+        return await self.request.stream.get()
+"""
+REGISTERED = (
+    "@app.get('/w')\nasync def w(request):\n{}",
+    "async def w(request):\n{}app.add_route(w, '/w')\n",
+    "async def w(request):\n{}for uri, one in {{'/w': w}}.items():\n    app.add_route(one, uri)\n",
+    "import functools\nasync def w(request, kind):\n{}app.add_route(functools.partial(w, kind='x'), '/w')\n",
+    "class Page:\n    def __init_subclass__(cls, uri):\n        app.add_route(cls().w, uri)\n"
+    "class W(Page, uri='/w'):\n    async def w(self, request):\n{}",
+    "class Meta(type):\n    def __init__(cls, name, bases, body):\n        app.add_route(body['w'], '/w')\n"
+    "class W(metaclass=Meta):\n    async def w(request):\n{}",
+    "from sanic.views import HTTPMethodView\nclass W(HTTPMethodView):\n    async def get(self, request):\n{}"
+    "app.add_route(W.as_view(), '/w')\n",
+    "if app:\n    @app.get('/w')\n    async def w(request):\n{}",
+)
+"""How a handler is registered, around its body."""
 DECORATED = (
     "",
     "def framed(f):\n    async def inner(response):\n        response.write('<')\n        await f(response)\n"
@@ -130,24 +243,25 @@ def projects(draw: st.DrawFn) -> dict[str, str]:
         helper += draw(st.sampled_from(DEFINED_TWICE)).format(draw(st.sampled_from(["True", "None"])))
         write += "; log(response)"
     decorator = draw(st.sampled_from(DECORATED))
-    handler = (
-        "@app.get('/w')\nasync def w(request):\n"
-        + ("    @framed\n" if decorator else "")
-        + f"    async def writes(response):\n        {write}\n    return {stream}(writes)\n"
-    )
-    reader = (
+    body = (
+        "@framed\n" if decorator else ""
+    ) + f"async def writes(response):\n    {write}\nreturn {stream}(writes)\n"
+    way = draw(st.sampled_from(REGISTERED))
+    deep = way.rpartition("{}")[0].splitlines()[-1]
+    handler = way.format(indented(body, " " * (len(deep) - len(deep.lstrip()) + 4)))
+    reader = READERS + (
         "async def read(request):\n    return await request.stream.get()\n"
         "@app.post('/r', stream=True)\nasync def r(request):\n"
         f"    return text(repr({draw(st.sampled_from(reads))}))\n"
     )
     parts = draw(st.lists(st.sampled_from([handler, reader]), min_size=1, max_size=2, unique=True))
-    way = draw(st.sampled_from(WAYS))
+    comes = draw(st.sampled_from(WAYS))
     return {
         "core.py": "from sanic import Sanic\nfrom sanic.response import stream\n"
         "app = Sanic('core', load_env=False)\n",
         "middle.py": "from core import app, Sanic\n",
         **classes,
-        "main.py": imports + way + helper + decorator + "".join(parts),
+        "main.py": imports + comes + helper + decorator + "".join(parts),
     }
 
 
