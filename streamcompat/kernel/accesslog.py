@@ -16,7 +16,7 @@ import string
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final, Literal, Protocol, TextIO, runtime_checkable
 
@@ -63,6 +63,11 @@ _OF_RECORD: Final = frozenset(
 )
 _OF_LINE: Final = frozenset({"asctime", "levelname", "levelno", "name"})
 """What of that a line without a record has."""
+
+
+Waited = tuple[float, float]
+"""The seconds for which the application, and its client, had to wait."""
+Rare = Callable[[Exchange, End, float, Waited], Any]
 
 
 @runtime_checkable
@@ -125,10 +130,12 @@ class AccessFormatter(logging.Formatter):
             for name in sorted(names)
             if name.startswith(_HEADER)
         )
-        self.is_plain: bool = style == "%" and all(
+        self.is_plain: bool = style != "$" and all(
             name in FIELDS or name in _OF_LINE or name.startswith(_HEADER) for name in names
         )
-        self._plain = fmt
+        self._is_of_old = fmt == FORMAT
+        self._rare: list[tuple[str, Rare]] = [(name, get) for name, get in _RARE.items() if name in names]
+        self._format: Callable[[dict[str, Any]], str] = fmt.__mod__ if style == "%" else fmt.format_map
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         second = int(record.created)
@@ -143,14 +150,25 @@ class AccessFormatter(logging.Formatter):
         record.asctime = self.formatTime(record, self.datefmt)
         return self.formatMessage(record)
 
-    def line(self, values: dict[str, Any]) -> str:
-        """A line without a record, if `is_plain`; `values` get what is missing."""
+    def line(self, name: str, exchange: Exchange, end: End, now: float, waited: Waited) -> str:
+        """A line without a record, if `is_plain`: of the logger with this name."""
         second = int(time.time())
         if second != self._second:
             self._date = time.strftime(self.datefmt or DATE_FORMAT, time.localtime(second))
             self._second = second
+        if self._is_of_old:
+            host, request, _, _, _, status, sent, message = _usual(exchange, end)
+            return f"{self._date} - ({name})[INFO][{host}]: {request} {message} {status:d} {sent:d}"
+        values: dict[str, Any] = dict(zip(_USUAL, _usual(exchange, end), strict=True))
         values["asctime"] = self._date
-        return self._plain % values
+        values["name"] = name
+        values["levelname"] = "INFO"
+        values["levelno"] = logging.INFO
+        for field, get in self._rare:
+            values[field] = get(exchange, end, now, waited)
+        if self.header_fields:
+            _add_header_fields(values, exchange, self)
+        return self._format(values)
 
 
 class SteadyHandler(logging.StreamHandler[TextIO]):
@@ -171,21 +189,17 @@ class SteadyHandler(logging.StreamHandler[TextIO]):
 class AccessHandler(SteadyHandler):
     """The handler of an access log that nobody has configured."""
 
-    def write(self, formatter: AccessFormatter, name: str, values: dict[str, Any]) -> None:
+    def write(
+        self, formatter: AccessFormatter, name: str, exchange: Exchange, end: End, now: float, waited: Waited
+    ) -> None:
         """Write the line of a record that is never made, which costs less."""
         try:
-            values["name"] = name
-            values["levelname"] = "INFO"
-            values["levelno"] = logging.INFO
-            line = formatter.line(values) + self.terminator
-            self.acquire()
-            try:
+            line = formatter.line(name, exchange, end, now, waited) + self.terminator
+            with self.lock or contextlib.nullcontext():
                 self.stream.write(line)
                 self.stream.flush()
-            finally:
-                self.release()
         except Exception:
-            self.handleError(AccessRecord(name, values))
+            self.handleError(AccessRecord(name, _values(exchange, end, now, waited)))
 
 
 def checked_format(text: str) -> str:
@@ -292,7 +306,7 @@ class AccessLog(Observer):
         if on == (begun >= 0):
             waits[direction] = begun + (-time.monotonic() if on else time.monotonic())
 
-    def _waited(self, exchange: Exchange) -> tuple[float, float]:
+    def _waited(self, exchange: Exchange) -> Waited:
         """The seconds for which the application, and its client, had to wait; forgets them."""
         waits = self._waits.pop(exchange, None)
         if waits is None:
@@ -302,69 +316,89 @@ class AccessLog(Observer):
         return round(out if out >= 0 else out + now, 6), round(into if into >= 0 else into + now, 6)
 
     def ended(self, exchange: Exchange, end: End, now: float) -> None:
-        blocked, paused = self._waited(exchange) if self._waits else (0.0, 0.0)
+        waited = self._waited(exchange) if self._waits else _NEVER
         request = exchange.context
         app: Logging | None = self._fallback if request is None else request.app
         if app is None or not app.logs_access:
             return
         logger = app.access_log
-        values = _values(exchange, end, now)
-        values["blocked"], values["paused"] = blocked, paused
         handlers = logger.handlers
-        handler = handlers[0] if len(handlers) == 1 else None
-        if type(handler) is AccessHandler:
-            formatter = handler.formatter
-            if type(formatter) is AccessFormatter and formatter.is_plain:
-                if formatter.header_fields:
-                    _add_header_fields(values, exchange, formatter)
-                if not (logger.filters or logger.propagate or logger.disabled or handler.filters):
-                    handler.write(formatter, logger.name, values)
+        if len(handlers) == 1 and not (logger.filters or logger.propagate or logger.disabled):
+            handler = handlers[0]
+            if type(handler) is AccessHandler and not handler.filters:
+                formatter = handler.formatter
+                if type(formatter) is AccessFormatter and formatter.is_plain:
+                    handler.write(formatter, logger.name, exchange, end, now, waited)
                     return
+        values = _values(exchange, end, now, waited)
         for each in handlers:
             if isinstance(each.formatter, AccessFormatter):
                 _add_header_fields(values, exchange, each.formatter)
         logger.handle(AccessRecord(logger.name, values))
 
 
-def _values(exchange: Exchange, end: End, now: float) -> dict[str, Any]:
-    """What is logged of an exchange, but for the time that it has waited."""
-    head, peer, request, began = exchange.head, exchange.peer, exchange.context, exchange.began
-    first, status, sent, scheme = (
-        exchange.first_byte,
-        exchange.status or 0,
-        exchange.bytes_sent,
-        exchange.scheme,
-    )
+_NEVER: Final = (0.0, 0.0)
+_SLASH: Final = ord("/")
+
+
+def _values(exchange: Exchange, end: End, now: float, waited: Waited) -> dict[str, Any]:
+    """All of `FIELDS`."""
+    values: dict[str, Any] = dict(zip(_USUAL, _usual(exchange, end), strict=True))
+    for name, get in _RARE.items():
+        values[name] = get(exchange, end, now, waited)
+    return values
+
+
+_USUAL: Final = ("host", "request", "method", "target", "scheme", "status", "byte", "message")
+
+
+def _usual(exchange: Exchange, end: End) -> tuple[str, str, str, str, str, int, int, str]:
+    """What the format of old names, and what comes by the way: `_USUAL`."""
+    head, peer, status, scheme = exchange.head, exchange.peer, exchange.status or 0, exchange.scheme
     if status == 101:
         scheme = scheme.replace("http", "ws", 1)
     method, raw = head.method, head.target
     target = raw.decode() if raw.isascii() else printable(raw.decode("latin-1"), len(raw))
-    where = f"{scheme}://{head.host or ''}{target}" if target.startswith("/") else target
-    endpoint = None if request is None else request._endpoint
     message = ""
-    if end is End.LEFT:
-        status, message = CLIENT_LEFT, "left"
-    elif end is End.CUT:
-        message = "cut"
-    return {
-        "host": f"{peer[0]}:{peer[1]}" if peer else "UNKNOWN",
-        "request": f"{method} {where}",
-        "method": method,
-        "target": target,
-        "route": _NONE if endpoint is None else request.root_path + endpoint.uri,
-        "protocol": f"HTTP/{head.http_version}",
-        "scheme": scheme,
-        "status": status,
-        "byte": sent,
-        "bytes_out": sent,
-        "bytes_in": exchange.bytes_received,
-        "chunks_out": exchange.chunks_sent,
-        "chunks_in": exchange.chunks_received,
-        "first_byte": -1.0 if first is None else round(first - began, 6),
-        "duration": round(now - began, 6),
-        "end": message or "whole",
-        "message": message,
-    }
+    if end is not End.WHOLE:
+        status, message = (CLIENT_LEFT, "left") if end is End.LEFT else (status, "cut")
+    return (
+        f"{peer[0]}:{peer[1]}" if peer else "UNKNOWN",
+        f"{method} {scheme}://{head.host or ''}{target}" if raw[0] == _SLASH else f"{method} {target}",
+        method,
+        target,
+        scheme,
+        status,
+        exchange.bytes_sent,
+        message,
+    )
+
+
+def _route(exchange: Exchange, *_: object) -> str:
+    request = exchange.context
+    endpoint = None if request is None else request._endpoint
+    return _NONE if endpoint is None else request.root_path + endpoint.uri
+
+
+def _first_byte(exchange: Exchange, *_: object) -> float:
+    first = exchange.first_byte
+    return -1.0 if first is None else round(first - exchange.began, 6)
+
+
+_RARE: Final[dict[str, Rare]] = {
+    "route": _route,
+    "protocol": lambda exchange, *_: f"HTTP/{exchange.head.http_version}",
+    "bytes_out": lambda exchange, *_: exchange.bytes_sent,
+    "bytes_in": lambda exchange, *_: exchange.bytes_received,
+    "chunks_out": lambda exchange, *_: exchange.chunks_sent,
+    "chunks_in": lambda exchange, *_: exchange.chunks_received,
+    "first_byte": _first_byte,
+    "duration": lambda exchange, end, now, waited: round(now - exchange.began, 6),
+    "blocked": lambda exchange, end, now, waited: waited[0],
+    "paused": lambda exchange, end, now, waited: waited[1],
+    "end": lambda exchange, end, *_: end.name.lower(),
+}
+"""The other fields, each computed only for a format that names it."""
 
 
 def _add_header_fields(values: dict[str, Any], exchange: Exchange, formatter: AccessFormatter) -> None:

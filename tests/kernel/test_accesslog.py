@@ -166,18 +166,38 @@ async def test_objects_have_every_field_under_one_name(app: Sanic, lines: Kept) 
     assert (found["route"], found["status"], found["bytes_out"], found["end"]) == ("/x/<y>", 200, 3, "whole")
 
 
-async def test_without_a_record_the_line_is_the_same(app: Sanic, lines: Kept) -> None:
+RECORDLESS = {
+    "the format of old": accesslog.FORMAT,
+    "percent": "%(asctime)s %(name)s %(levelname)s %(levelno)d %(request)s %(status)s %(header_x_a)s",
+    "braces": "{asctime} {name} {levelname} {levelno} {request} {message} {status} {end} {bytes_in} {header_x_a}",
+}
+
+
+@pytest.mark.parametrize("fmt", RECORDLESS.values(), ids=RECORDLESS)
+async def test_without_a_record_the_line_is_the_same(app: Sanic, lines: Kept, fmt: str) -> None:
     """A filter needs records; then `logging` makes the line."""
     app.get("/")(lambda request: sanic_response.text("x"))
-    fmt = "%(asctime)s %(name)s %(levelname)s %(levelno)d %(request)s %(status)s %(header_x_a)s"
+
+    @app.get("/cut")
+    async def cut(request: Any) -> Any:
+        async def produce(response: Any) -> None:
+            await response.write("some")
+            raise ValueError("in the middle")
+
+        return sanic_response.stream(produce)
+
     lines.of(app, fmt)
     handler = app.access_log.handlers[0]
     async with Client(app) as client:
-        await client.get("/", headers={"X-A": "1"})
-        handler.addFilter(lambda record: True)
-        await client.get("/", headers={"X-A": "1"})
-    first, second = (line.split("] ", 1)[1] for line in lines.lines)
-    assert first == second == "sanic.access INFO 20 GET http://testserver/ 200 1"
+        for _ in range(2):
+            await client.get("/", headers={"X-A": "1"})
+            await client.get("/nothing%20here?a=b")
+            assert not (await client.get("/cut")).complete
+            handler.addFilter(lambda record: True)
+    written = [line.split("] ", 1)[1] for line in lines.lines]
+    assert len(written) == 6
+    assert written[:3] == written[3:]
+    assert "GET http://testserver/nothing%20here?a=b" in written[1]
 
 
 async def test_header_fields_cannot_forge_a_line(app: Sanic, lines: Kept) -> None:

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 from ..events import RequestHead
 from ..limits import Limits
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 SIZE: Final = 2048
@@ -23,7 +24,7 @@ COUNT: Final = 256
 heads: Final[dict[bytes, RequestHead]] = {}
 
 
-def keep(cache: dict[bytes, T], key: bytes, value: T) -> None:
+def keep(cache: dict[K, T], key: K, value: T) -> None:
     """Add an entry; of a full cache the others are dropped."""
     if len(cache) >= COUNT:
         cache.clear()

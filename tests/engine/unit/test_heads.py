@@ -170,6 +170,14 @@ UNSENT = {*range(9), *range(10, 32), 127}
 FIELD = st.tuples(DECIDING | TOKEN, SPACE, VALUE, SPACE).map(lambda parts: b"%b:%b%b%b\r\n" % parts)
 
 
+def _judged(judge: Any, *args: Any) -> Any:
+    """What it returns, or the status by which it refuses."""
+    try:
+        return judge(*args)
+    except ProtocolError as error:
+        return error.status
+
+
 @given(st.lists(FIELD, max_size=5), st.booleans(), st.sampled_from([b"1.1", b"1.0"]))
 def test_fields_that_decide_nothing_are_cut_as_h11_cuts_them(
     fields: list[bytes], host: bool, version: bytes
@@ -177,14 +185,12 @@ def test_fields_that_decide_nothing_are_cut_as_h11_cuts_them(
     """h11 is asked about some fields; of all of them it would say the same."""
     block = version + b"\r\n" + b"Host: h\r\n" * host + b"".join(fields) + b"\r\n"
     every = tuple([(name.lower(), value.rstrip(b" \t")) for name, value in heads._fields_of(block)])
-    try:
-        whole = heads._ask_h11(every, version)
-    except ProtocolError as refused:
-        with pytest.raises(ProtocolError) as error:
-            heads._meaning_of(block, version)
-        assert error.value.status == refused.status
+    whole = _judged(heads._ask_h11, every, version)
+    part = _judged(heads._meaning_of, block, version)
+    if isinstance(whole, int) or isinstance(part, int):
+        assert part == whole
         return
-    headers, raw_headers, verdict = heads._meaning_of(block, version)
+    headers, raw_headers, verdict = part
     connection = h11.Connection(h11.SERVER)
     connection.receive_data(b"GET / HTTP/" + block)
     request = connection.next_event()
