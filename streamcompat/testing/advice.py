@@ -24,6 +24,8 @@ TEXT: Final = "ab cd\r\nef gh\n\u00e9 ij\nk\n".encode()
 _MOST: Final = 64
 """Bytes of a body of which every cut is tried."""
 _MARK: Final = b"\xef\xbb\xbf"
+_OF_PARTS: Final = re.compile(rb"--|content-|form-data|name=", re.IGNORECASE)
+"""What a multipart body has and others do not."""
 _SEPARATORS: Final = (b"\n\n", b"\r\n\r\n", b"\n", b"&", b" ", b",", b";", b"\t", b"\0")
 
 DECODE: Final = (
@@ -174,6 +176,8 @@ class _Experiment:
             plain = await self._sound(text)
             if plain is None:  # the handler refuses plain text
                 return await self._of_its_own(takes_text=False)
+            if unit := _unit(plain, len(text)):
+                return GROUP.format(size=unit)
             if changes := {*range(1, len(text))} - plain:
                 return _of_text(text, changes)
         return await self._of_its_own(takes_text=True)
@@ -220,19 +224,18 @@ class _Experiment:
             body = request.body
             sound = await self._sound(body)
             changes = {*range(1, min(len(body), _MOST))} - (sound or frozenset())
-            if looks := _looks(request, changes, takes_text):
+            if looks := _looks(request, changes, takes_text, self._reduced.body):
                 return looks
             if _is_text(body) and changes and all(body[at] & 0xC0 == 0x80 for at in changes):
                 return DECODE if not takes_text or await self._decodes() else PATTERN
+        for separator in _SEPARATORS:
+            ends = _ends(body, separator)
+            if sound and ends and ends <= sound <= ends | {at - len(separator) for at in ends}:
+                return LINE if separator == b"\n" else ITEM.format(separator=shown(separator))
         if takes_text:
             return PIECES if await self._is_of_size(len(body), changes) else PATTERN
-        if sound:
-            for separator in _SEPARATORS:
-                ends = _ends(body, separator)
-                if ends and ends <= sound <= ends | {at - len(separator) for at in ends}:
-                    return LINE if separator == b"\n" else ITEM.format(separator=shown(separator))
-            if size := _unit(sound, min(len(body), _MOST)):
-                return GROUP.format(size=size)
+        if sound and (size := _unit(sound, min(len(body), _MOST))):
+            return GROUP.format(size=size)
         if not _is_text(body):
             return FRAME
         return PIECES
@@ -286,14 +289,18 @@ def _unit(sound: Sound, size: int) -> int:
     return next((unit for unit in range(2, 9) if size > 2 * unit and sound == {*range(unit, size, unit)}), 0)
 
 
-def _looks(request: Request, changes: set[int], takes_text: bool) -> str:
-    """What the body tells where the handler does nothing special with text."""
+def _looks(request: Request, changes: set[int], takes_text: bool, reduced: bytes) -> str:
+    """What the body tells where the handler does nothing special with text.
+
+    Args:
+        reduced: the smallest body that shows it, of which nothing can be left out.
+    """
     body = request.body
     if body.startswith(b"\x1f\x8b"):
         return PACKED
     if takes_text and body.startswith(_MARK) and changes <= {1, 2}:
         return MARK
-    if changes & _inside_parts(request):
+    if changes & _inside_parts(request) and _OF_PARTS.search(reduced):
         return PART
     if re.match(rb"(\A|\n)(data|event|id):", body):
         return EVENT

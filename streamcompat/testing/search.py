@@ -166,8 +166,9 @@ class OverBudget(Exception):
     """The time for the probe is over."""
 
 
-Drawn = tuple[int, bytes, bool]
-"""The number of a sample, a generated body of its kind, and whether it is chunked."""
+Drawn = tuple[int, bytes | tuple[int, int], bool]
+"""The number of a sample, a generated body of its kind or the place and size of a part of its own one, and
+whether it is chunked."""
 
 
 def _drawn(
@@ -175,14 +176,13 @@ def _drawn(
 ) -> Sequence[Drawn]:
     """Generated bodies of the samples' kinds, or parts of samples without a strategy; each of them once."""
 
-    def of(sample: Sample) -> st.SearchStrategy[bytes]:
+    def of(sample: Sample) -> st.SearchStrategy[bytes | tuple[int, int]]:
         if sample.has_strategy:
             return bodies(sample.kind)
         if sample.kind == DESCRIBED and schema:
             return generated(schema)
         size = max(len(sample.body), 1)
-        parts = st.tuples(st.just(0) | st.integers(0, size - 1), st.integers(1, size))
-        return parts.map(lambda part: sample.body[part[0] : part[0] + part[1]])
+        return st.tuples(st.just(0) | st.integers(0, size - 1), st.integers(1, size))
 
     found: dict[Drawn, None] = {}
 
@@ -369,7 +369,10 @@ class Search(Generic[R]):
         schema = self._route.described.schema if any(one.kind == DESCRIBED for one in samples) else {}
         drawn = _drawn if schema else _drawn_once
         for number, body, chunked in drawn(tuple(samples), self._examples, self._seed, schema or None):
-            found = self._difference(samples[number].request(self._route, body, chunked), _FEW)
+            sample = samples[number]
+            if isinstance(body, tuple):  # it may be a large file of the user's
+                body = sample.body[body[0] : sum(body)]
+            found = self._difference(sample.request(self._route, body, chunked), _FEW)
             if found is not None and not isinstance(found, str):
                 return found
         return None

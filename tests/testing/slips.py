@@ -21,7 +21,7 @@ import struct
 import unicodedata
 from collections import Counter
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from streamcompat import text
 from streamcompat_engine import ClientDisconnected
@@ -181,6 +181,24 @@ async def counts_what_base64_has(read: Read) -> str | tuple[str, int]:
 async def unquotes_each_piece(read: Read, write: Write) -> None:
     async for piece in pieces(read):
         await write(unquote_to_bytes(piece))
+
+
+@animal(finds="cuts", advice="GROUP")
+async def sums_numbers_of_two_bytes_of_each_piece(read: Read) -> str:
+    """What is left at the end of a piece is dropped."""
+    total = 0
+    async for piece in pieces(read):
+        total += sum(number for (number,) in struct.iter_unpack(">H", piece[: len(piece) // 2 * 2]))
+    return str(total)
+
+
+@animal(finds="cuts", advice="ITEM", also="memory")
+async def reads_a_form_of_each_piece(read: Read) -> str:
+    """A name without a value is dropped."""
+    fields: list[tuple[str, str]] = []
+    async for piece in pieces(read):
+        fields += parse_qsl(piece.decode("latin-1"))
+    return repr(fields)
 
 
 # ---- broken: pieces as such ----
