@@ -1,11 +1,14 @@
 """Streams of items for ASGI applications: `sse`, `jsonlines`, `csv_rows` and `download`, on any ASGI server.
 
 The rule: what they return is an ASGI application itself, so an endpoint of Starlette returns it, and a bare
-application calls it with its scope, `receive` and `send`.
+application calls it with its scope, `receive` and `send`. Where Starlette is imported it is one of Starlette's
+responses, too: FastAPI would make JSON of anything else.
 """
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
@@ -61,14 +64,21 @@ class _Response:
 
 
 class ItemStream:
-    """An ASGI application that answers one request with a stream of items."""
+    """An ASGI application that answers one request with a stream of items.
+
+    Attributes:
+        status_code, raw_headers: of the response; they may be changed before it begins.
+        background: called, and awaited, once the response has ended; FastAPI sets it.
+    """
 
     def __init__(self, items: ItemResponse, status: int, headers: Headers, content_type: str) -> None:
         self._items = items
         fields = [(str(name).lower().encode(), str(value).encode()) for name, value in pairs(headers)]
         if all(name != b"content-type" for name, _ in fields):
             fields.append((b"content-type", content_type.encode()))
-        self._start: Message = {"type": "http.response.start", "status": status, "headers": fields}
+        self.status_code = status
+        self.raw_headers = fields
+        self.background: Callable[[], Awaitable[None]] | None = None
 
     async def __call__(
         self,
@@ -95,12 +105,15 @@ class ItemStream:
             group.cancel_scope.cancel()
         if failure is not None:
             raise failure
+        if self.background is not None:
+            await self.background()
 
     async def _respond(
         self, scope: MutableMapping[str, Any], send: Callable[[Message], Awaitable[None]]
     ) -> None:
         items = self._items
-        response = _Response(send, dict(self._start))
+        start = {"type": "http.response.start", "status": self.status_code, "headers": list(self.raw_headers)}
+        response = _Response(send, start)
         if scope["method"] != "HEAD":
             if items.commits:
                 await response.write(b"")
@@ -111,7 +124,20 @@ class ItemStream:
         await response.write(b"", more=False)
 
 
-_makers = ItemMakers(ItemStream, Channel)
+@functools.cache
+def _that_is_also(response: type) -> type[ItemStream]:
+    made = type("ItemStream", (ItemStream, response), {"__doc__": ItemStream.__doc__})
+    assert issubclass(made, ItemStream)
+    return made
+
+
+def _item_stream(items: ItemResponse, status: int, headers: Headers, content_type: str) -> ItemStream:
+    starlette = sys.modules.get("starlette.responses")
+    kind = ItemStream if starlette is None else _that_is_also(starlette.Response)
+    return kind(items, status, headers, content_type)
+
+
+_makers = ItemMakers(_item_stream, Channel)
 sse: Final = _makers.sse
 jsonlines: Final = _makers.jsonlines
 csv_rows: Final = _makers.csv_rows

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from streamcompat.asgi_api import ASGIApp, WSGIApplication
+from streamcompat.asgi_api.response import sse
 from streamcompat.serving.lifespan import DelegatingLifespan
 from streamcompat.serving.site import Site
 from streamcompat_engine import Server
@@ -121,6 +122,22 @@ def test_fastapi_with_dependencies_and_streaming(driver: str) -> None:
     async def events() -> Any:
         return responses.StreamingResponse(ticks(), media_type="text/event-stream")
 
+    async def items() -> AsyncIterator[int]:
+        try:
+            number = 0
+            while True:
+                yield number
+                number += 1
+                await anyio.sleep(0.01)
+        finally:
+            told.tell("items closed")
+
+    async def ours(background: Any) -> Any:
+        background.add_task(told.tell, "in the background")
+        return sse(items())
+
+    ours.__annotations__["background"] = fastapi.BackgroundTasks
+
     async def fails() -> None:
         raise ValueError("on purpose")
 
@@ -130,6 +147,7 @@ def test_fastapi_with_dependencies_and_streaming(driver: str) -> None:
     app = fastapi.FastAPI(openapi_url=None)
     app.get("/dependent")(dependent)
     app.get("/events")(events)
+    app.get("/ours", response_model=None)(ours)
     app.get("/fails")(fails)
     with serving(watched(app, told), driver) as url:
         with httpx.Client(base_url=url, timeout=PATIENCE) as client:
@@ -143,6 +161,13 @@ def test_fastapi_with_dependencies_and_streaming(driver: str) -> None:
             assert client.receive()
         while told.next() != "/events":
             pass
+        with connect(*parse_address(url)) as client:
+            client.send(get("/ours"))
+            received = b""
+            while b"data: 1" not in received:
+                received += client.receive()
+            assert b"content-type: text/event-stream" in received
+        assert {told.next(), told.next(), told.next()} == {"items closed", "in the background", "/ours"}
 
 
 @every_driver

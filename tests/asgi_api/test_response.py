@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
 import httpx
 import pytest
+from starlette import responses
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -33,6 +35,42 @@ async def test_an_endpoint_of_starlette_returns_one() -> None:
         answer = await client.get("/")
     assert answer.text == "a,b\r\n1,2\r\n"
     assert answer.headers.get_list("content-type") == ["text/plain"]
+
+
+async def test_it_is_a_response_of_starlettes() -> None:
+    """FastAPI makes JSON of anything else, and would take the items for that."""
+    done: list[str] = []
+
+    async def background() -> None:
+        done.append("background")
+
+    async def endpoint(request: Any) -> Any:
+        answer = jsonlines([1])
+        assert isinstance(answer, responses.Response)
+        answer.status_code = 201
+        answer.headers["X-Mine"] = "1"
+        answer.set_cookie("a", "b")
+        answer.background = background
+        return answer
+
+    app = Starlette(routes=[Route("/", endpoint)])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        answer = await client.get("/")
+    assert (answer.status_code, answer.text, answer.headers["x-mine"]) == (201, "1\n", "1")
+    assert answer.headers["set-cookie"].startswith("a=b;") and done == ["background"]
+
+
+async def test_without_starlette_it_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "starlette.responses")
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    answer = jsonlines([1])
+    assert not isinstance(answer, responses.Response)
+    await answer(SCOPE, never, send)
+    assert (sent[0]["status"], b"".join(one.get("body", b"") for one in sent)) == (200, b"1\n")
 
 
 async def test_a_server_that_says_by_an_error_that_the_client_is_gone() -> None:
