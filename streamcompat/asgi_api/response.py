@@ -1,7 +1,7 @@
 """Streams of items for ASGI applications: `sse`, `jsonlines`, `csv_rows` and `download`, on any ASGI server.
 
 The rule: what they return is an ASGI application itself, so an endpoint of Starlette returns it, and a bare
-application calls it with its scope, `receive` and `send`. Where Starlette is imported it is one of Starlette's
+application calls it with its scope, `receive` and `send`. Where Starlette is imported it is one of its
 responses, too: FastAPI would make JSON of anything else.
 """
 

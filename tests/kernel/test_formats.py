@@ -63,6 +63,7 @@ def test_a_reader_dispatches_what_an_event_says(data: str, name: str, last: str,
         (0, b"data: 0\n\n"),
         ("é\n{".encode(), "data: é\ndata: {\n\n".encode()),
         (bytearray(b""), b"data: \n\n"),
+        (Event("x", event=b"tick", id=b"7"), b"event: tick\nid: 7\ndata: x\n\n"),
         (Event(id=7, retry=0), b"id: 7\nretry: 0\n\n"),
         (Event(id=""), b"id: \n\n"),
         (Event(comment="a\n\nb"), b": a\n: \n: b\n\n"),
@@ -90,6 +91,11 @@ def test_each_line_is_one_value(values: list[Any]) -> None:
     assert text.endswith("\n") or not values
     assert [json.loads(line) for line in text.split("\n")[:-1]] == values
     assert form.end() == b""
+
+
+def test_json_may_be_made_as_bytes() -> None:
+    form = JSONLines(lambda value: json.dumps(value, ensure_ascii=False).encode())
+    assert form.encode(["é"]) == '["é"]\n'.encode()
 
 
 def test_json_of_several_lines_is_no_line() -> None:

@@ -339,6 +339,14 @@ def test_a_coroutine_is_no_source(flavour: Flavour) -> None:
 
 
 @each_flavour
+@pytest.mark.parametrize("heartbeat", [0, -1.0, float("nan")])
+def test_a_heartbeat_that_cannot_be_waited_for(flavour: Flavour, heartbeat: float) -> None:
+    """Without a wait it would send heartbeats as fast as it can."""
+    with pytest.raises(ValueError, match=f"not after {heartbeat}$"):
+        flavour.helpers.sse([], heartbeat=heartbeat)
+
+
+@each_flavour
 def test_a_wrong_parameter_fails_when_the_response_is_made(flavour: Flavour) -> None:
     with pytest.raises(TypeError):
         flavour.helpers.csv_rows([], delimeter=";")

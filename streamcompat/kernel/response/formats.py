@@ -44,15 +44,15 @@ class Event:
     Attributes:
         data: text, which may have several lines, also as bytes in UTF-8; or any other value, which is sent as
             JSON. `None` for none: a browser takes the rest and dispatches nothing.
-        event: the event's name; a browser's default is `message`.
+        event: the event's name, also as bytes; a browser's default is `message`.
         id: what a browser sends as Last-Event-ID when it connects again; an empty one resets it.
         retry: milliseconds that a browser waits before it connects again.
         comment: text that every reader drops.
     """
 
     data: Any = None
-    event: str | None = None
-    id: str | int | None = None
+    event: str | bytes | None = None
+    id: str | int | bytes | None = None
     retry: int | None = None
     comment: str | None = None
 
@@ -64,18 +64,22 @@ class Event:
         """
         lines = [] if self.comment is None else [f": {line}" for line in _line_ends.split(self.comment)]
         if self.event is not None:
-            lines.append(f"event: {_one_line('event', self.event)}")
+            lines.append(f"event: {_one_line('event', _text(self.event))}")
         if self.id is not None:
-            lines.append(f"id: {_one_line('id', str(self.id))}")
+            lines.append(f"id: {_one_line('id', str(_text(self.id)))}")
         if self.retry is not None:
             if self.retry < 0:
                 raise ValueError(f"the retry of an event is milliseconds, not {self.retry}")
             lines.append(f"retry: {int(self.retry)}")
         if self.data is not None:
-            data = bytes(self.data).decode() if isinstance(self.data, _BYTES) else self.data
+            data = _text(self.data)
             text = data if isinstance(data, str) else json_dumps(data)
             lines += [f"data: {line}" for line in _line_ends.split(text)]
         return "".join(f"{line}\n" for line in [*lines, ""]).encode() if lines else b""
+
+
+def _text(value: Any) -> Any:
+    return bytes(value).decode() if isinstance(value, _BYTES) else value
 
 
 def _one_line(name: str, value: str) -> str:
@@ -98,14 +102,15 @@ class Events:
 class JSONLines:
     """JSON Lines: each item is a value, on a line of its own."""
 
-    def __init__(self, dumps: Callable[[Any], str] = json_dumps) -> None:
+    def __init__(self, dumps: Callable[[Any], str | bytes] = json_dumps) -> None:
         self._dumps = dumps
 
     def encode(self, item: Any, /) -> bytes:
         text = self._dumps(item)
-        if "\n" in text:
+        line = text.encode() if isinstance(text, str) else text
+        if b"\n" in line:
             raise ValueError("the JSON of one item has several lines")
-        return f"{text}\n".encode()
+        return line + b"\n"
 
     def end(self) -> bytes:
         return b""

@@ -67,7 +67,10 @@ class ItemMakers(Generic[R]):
             headers: by default `Cache-Control: no-store` and `X-Accel-Buffering: no` are among them.
             heartbeat: seconds of silence after which a comment is sent, so that no proxy takes the connection
                 for dead; `None` for never. 15 as the HTML standard advises; sent within twice that time.
+        Raises: ValueError: `heartbeat` is not above 0.
         """
+        if heartbeat is not None and not heartbeat > 0:
+            raise ValueError(f"a heartbeat comes after some seconds, or never (None), not after {heartbeat}")
         items = ItemResponse(checked_source(source), Events, self._writer, heartbeat, commits=True)
         return self._make(items, status, events_headers(headers), EVENTS_TYPE)
 
@@ -77,14 +80,14 @@ class ItemMakers(Generic[R]):
         status: int = 200,
         headers: GivenHeaders = None,
         content_type: str = JSON_LINES_TYPE,
-        dumps: Callable[[Any], str] = json_dumps,
+        dumps: Callable[[Any], str | bytes] = json_dumps,
     ) -> R:
         """A response that streams values as JSON Lines: the JSON of one value on each line.
 
         Args:
             source: an iterable or asynchronous iterable of values, or a function that gets a writer: it sends
                 them, or yields them.
-            dumps: makes one line of a value.
+            dumps: makes one line of a value, as text or as bytes in UTF-8.
         """
         form = functools.partial(JSONLines, dumps)
         items = ItemResponse(checked_source(source), form, self._writer)
