@@ -230,7 +230,8 @@ def test_by_keyboard_alone(inspected: Inspected, page: Page, tmp_path: Path) -> 
     page.keyboard.press("Enter")
     expect(box.get_by_text("ends within a line, within a JSON value")).to_be_visible()
     page.keyboard.press("Enter")
-    expect(box.get_by_text("ends within a line")).to_be_visible()
+    expect(box.get_by_text("chunk out, 2 bytes")).to_be_visible()
+    expect(box.get_by_text("ends within")).to_have_count(0)  # the whole body ends there
     page.locator("#route").fill("nothing has this")
     expect(box).to_be_hidden()
     page.locator("#route").fill("JSON")
@@ -366,3 +367,34 @@ def test_the_example_site_by_keyboard(page: Page, browser: Browser, tmp_path: Pa
         page.get_by_role("button", name="Listen").press("Space")
         page.goto("about:blank")
         inspector.close()
+
+
+def test_the_example_site_with_others_and_without_its_server(page: Page, browser: Browser) -> None:
+    """Two people chat, one closes the page in the middle of a table, and then the server goes."""
+    other = browser.new_page()
+    inspector = browser.new_page()
+    with serve_command("examples/side_by_side.py", "--inspect") as command:
+        inspector.goto(Inspected(command.url, command.said).inspector)
+        for one in (page, other):
+            one.goto(f"{command.url}/")
+            one.locator("#chat input").focus()
+        rooms = inspector.locator("article", has_text="GET /chat/room/page").locator("h2 + span")
+        expect(rooms).to_have_text(["101", "101"])
+        for sender, reader, text in ((page, other, "hello"), (other, page, "<b>hello</b>")):
+            sender.get_by_label("Message", exact=True).fill(text)
+            sender.keyboard.press("Enter")
+            expect(sender.locator("#chat-result li").last).to_have_text(f"me: {text}")
+            expect(reader.locator("#chat-result li").last).to_have_text(text)
+        other.locator("#table-start").press("Enter")
+        expect(other.locator("#table-result")).to_contain_text(" rows")
+        other.close()
+        table = inspector.locator("article", has_text="GET /streams/table.csv").locator(".end")
+        expect(table).to_contain_text("the client left")
+        inspector.close()
+    expect(page.locator("#chat-result li").last).to_contain_text("the connection ended")
+    page.evaluate("addEventListener('unhandledrejection', ({ reason }) => document.title = reason)")
+    page.get_by_role("button", name="Send").press("Enter")
+    expect(page.locator("#echo-result")).to_have_text("the connection failed")
+    page.get_by_role("button", name="Count down with ASGI").press("Enter")
+    expect(page.locator("[data-countdown=asgi] + output")).to_have_text("the connection failed")
+    expect(page).to_have_title("Streams to try")
