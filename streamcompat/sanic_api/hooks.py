@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from inspect import Parameter, isawaitable, signature
 from operator import is_
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 from streamcompat.kernel import middleware
 from streamcompat.kernel.app import App
@@ -43,6 +43,7 @@ class _Found(NamedTuple):
 class Hooked(TakesNamed, App):
     """The methods that an app may override, and the signals of each request."""
 
+    router: Router
     signal_router: Signals
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -277,7 +278,7 @@ class Hooked(TakesNamed, App):
 
     def _found(self, request: BaseRequest, exchange: Exchange) -> _Found:
         """The route, by `router.get` where an app overrides it."""
-        router = cast("Router", self.router)
+        router = self.router
         host = exchange.head.host if router.hosts else None
         if not _gets_itself(router):
             endpoint, values = router.resolve(request.path, request.method, host)
