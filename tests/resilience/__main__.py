@@ -14,7 +14,7 @@ from tests.resilience.loads import raise_descriptors
 from tests.resilience.processes import DRIVERS, PEERS
 from tests.resilience.scenarios import SCENARIOS, Options, median
 
-WITHOUT_PEERS = ("floods", "killed", "rolled", "leaving")
+WITHOUT_PEERS = ("floods", "held", "killed", "rolled", "leaving")
 
 
 def main() -> int:

@@ -109,6 +109,18 @@ def serve(driver: str, keep_alive: float = 5.0, send_buffer: int = 0) -> Iterato
 
 
 @contextlib.contextmanager
+def serve_held(driver: str, *tls: str) -> Iterator[Served]:
+    """What peers try to hold when it stops; see `held`."""
+    with _running(
+        [sys.executable, "-m", "tests.resilience.held", driver, *tls], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        assert url, "the server did not start"
+        yield Served(process, int(url.rpartition(":")[2]), ["/mach9", "/sanic"])
+
+
+@contextlib.contextmanager
 def serve_workers(driver: str, count: int) -> Iterator[Served]:
     """The site by the command line, with several workers; `asyncio` means uvloop as well, where it is."""
     line = [sys.executable, "-m", "streamcompat", "run", "tests/resilience/apps.py:site", "--port", "0"]

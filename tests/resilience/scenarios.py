@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
+import ssl
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
-from tests.resilience.processes import Load, Served, Watch, serve, serve_peer, serve_workers
+from tests.resilience.processes import Load, Served, Watch, serve, serve_held, serve_peer, serve_workers
+from tests.support.clients import Client
+from tests.support.holding import PEERS, bring
 
 MIB = 1024 * 1024
 TURN = 10.0
@@ -291,6 +296,24 @@ def floods(options: Options) -> Iterator[Figure]:
         yield Figure("processor time from their leaving to then, for each", cost / clients, "s", most=0.1)
 
 
+def held(options: Options) -> Iterator[Figure]:
+    """A stop while peers of every kind do nothing more, or read nothing."""
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+
+    def over_tls(client: Client) -> Client:
+        return Client(trusting.wrap_socket(client.socket))
+
+    for what, tls, wrap in (("TCP", (), None), ("TLS", ("tls",), over_tls)):
+        with serve_held(options.server, *tls) as served, contextlib.ExitStack() as stack:
+            for _ in range(options.clients(20)):
+                bring(PEERS, socket.AF_INET, ("127.0.0.1", served.port), stack, wrap)
+            begin = time.monotonic()
+            served.process.send_signal(signal.SIGTERM)
+            served.process.wait()
+            yield Figure(f"a stop that peers hold, over {what}", time.monotonic() - begin, "s", most=2.0)
+
+
 def killed(options: Options) -> Iterator[Figure]:
     """Workers that are killed while clients come."""
     with serve_workers(options.server, 2) as served, Load(served, "steady", fresh=8, kept=0) as load:
@@ -389,6 +412,7 @@ SCENARIOS: dict[str, Callable[[Options], Iterator[Figure]]] = {
     "pipelined": pipelined,
     "streams": streams,
     "floods": floods,
+    "held": held,
     "killed": killed,
     "rolled": rolled,
     "refused": refused,

@@ -20,7 +20,7 @@ from streamcompat.sanic_api import Sanic
 from streamcompat.sanic_api import response as sanic_response
 from streamcompat.site import Site
 from streamcompat_engine import Timeouts, WebSocketSettings
-from tests.support.clients import PATIENCE, Client, get, request
+from tests.support.clients import PATIENCE, Client, connect, get, request
 from tests.support.frames import PING, TEXT, frame, handshake
 
 LONG = 10 * PATIENCE
@@ -171,3 +171,16 @@ HANDSHAKES: dict[str, Peer] = {
     "a hello and no more": begins_tls(None),
 }
 """Over TCP, where TLS is spoken first."""
+Wrap = Callable[[Client], Client]
+_SMALL = 4096
+"""Bytes that the system holds for a peer that reads nothing."""
+
+
+def bring(
+    peers: dict[str, Peer], family: int, address: Any, stack: contextlib.ExitStack, wrap: Wrap | None = None
+) -> None:
+    """Let each peer do what it does, once to each flavour; the stack closes their connections."""
+    for peer in peers.values():
+        for prefix in ("/sanic", "/mach9"):
+            client = stack.enter_context(connect(family, address, _SMALL))
+            peer(stack.enter_context(wrap(client)) if wrap else client, prefix)

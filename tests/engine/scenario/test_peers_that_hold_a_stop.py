@@ -10,7 +10,6 @@ import contextlib
 import importlib.util
 import signal
 import ssl
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +17,21 @@ import pytest
 import trustme
 
 from streamcompat_engine.exchange.origin import Origins
-from tests.support.clients import PATIENCE, Client, connect, parse_address
+from tests.support.clients import PATIENCE, Client, parse_address
 from tests.support.commands import serve_program
-from tests.support.holding import HANDSHAKES, LONG, NEVER, PEERS, PREFACES, Peer, patient, site
+from tests.support.holding import (
+    HANDSHAKES,
+    LONG,
+    NEVER,
+    PEERS,
+    PREFACES,
+    Peer,
+    Wrap,
+    bring,
+    patient,
+    site,
+)
 from tests.support.servers import DRIVERS, every_driver, serve_app
-
-SMALL = 4096
-"""Bytes that the system holds for a peer that reads nothing."""
-Wrap = Callable[[Client], Client]
-
-
-def bring(
-    peers: dict[str, Peer], family: int, address: Any, stack: contextlib.ExitStack, wrap: Wrap | None = None
-) -> None:
-    """Let each peer do what it does, once to each flavour; the stack closes their connections."""
-    for peer in peers.values():
-        for prefix in ("/sanic", "/mach9"):
-            client = stack.enter_context(connect(family, address, SMALL))
-            peer(stack.enter_context(wrap(client)) if wrap else client, prefix)
 
 
 def held(driver: str, peers: dict[str, Peer], wrap: Wrap | None = None, **given: Any) -> None:
