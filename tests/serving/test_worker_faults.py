@@ -102,6 +102,8 @@ async def slow(request, number):
 if __name__ == "__main__":
     app.run(port=0, workers=2)
 """
+SPINS = pytest.mark.long
+"""On faults that take a processor for seconds until the worker is killed; a sleep blocks the loop as well."""
 START = 8
 """Seconds that a worker surely needs at most to start, also on a busy machine."""
 
@@ -305,7 +307,7 @@ def test_an_error_of_the_parent_leaves_no_worker_behind(tmp_path: Path) -> None:
 # ---- a worker that hangs ----
 
 
-@pytest.mark.parametrize("fault", ["stops", "blocks", "sleeps"])
+@pytest.mark.parametrize("fault", ["stops", pytest.param("blocks", marks=SPINS), "sleeps"])
 def test_a_worker_that_hangs_is_replaced_and_others_accept_meanwhile(folder: Path, fault: str) -> None:
     with serving(folder, "--worker-timeout", f"{START}") as command:
         old = both(command.url)
@@ -340,7 +342,9 @@ def test_without_a_timeout_a_worker_may_hang(folder: Path) -> None:
         assert "killed" not in "".join(command.errors)
 
 
-@pytest.mark.parametrize("fault", ["stops", "blocks", "sleeps", "end waits", "end blocks", "end stops"])
+@pytest.mark.parametrize(
+    "fault", ["stops", "blocks", "sleeps", "end waits", pytest.param("end blocks", marks=SPINS), "end stops"]
+)
 def test_a_worker_that_hangs_does_not_outlive_its_grace_by_more_than_seconds(
     folder: Path, fault: str
 ) -> None:
@@ -385,7 +389,10 @@ def test_a_signal_to_all_processes_stops_as_gracefully_as_one_to_the_parent(fold
 # ---- a roll ----
 
 
-@pytest.mark.parametrize("fault", ["import sleeps", "import blocks", "import stops", "waits", "sleeps"])
+@pytest.mark.parametrize(
+    "fault",
+    ["import sleeps", pytest.param("import blocks", marks=SPINS), "import stops", "waits", "sleeps"],
+)
 def test_a_start_that_hangs_does_not_block_the_next_roll(folder: Path, fault: str) -> None:
     with serving(folder, "--worker-timeout", "0", "--grace", "3") as command:
         old = both(command.url)
