@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,13 @@ PAGE = (ROOT / "docs" / "porting.md").read_text()
 
 
 COMMANDS = [line for block in blocks(PAGE, "console") for line in commands(block)]
+
+
+def compared(printed: str) -> str:
+    """The counts of requests are of the version of Hypothesis that is pinned; another one draws others."""
+    if f"hypothesis=={version('hypothesis')}" in (ROOT / "constraints.txt").read_text().splitlines():
+        return printed
+    return re.sub(r"\d+ (requests|of them|the client)", r"some \1", printed)
 
 
 def test_each_command_prints_what_the_page_shows(tmp_path: Path) -> None:
@@ -37,7 +46,7 @@ def test_each_command_prints_what_the_page_shows(tmp_path: Path) -> None:
             timeout=100,
             check=True,
         )
-        assert done.stdout == shown, command
+        assert compared(done.stdout) == compared(shown), command
 
 
 def test_the_app_of_the_page_is_served(tmp_path: Path) -> None:
