@@ -7,22 +7,26 @@ change any behaviour of an app.
 
 from __future__ import annotations
 
+import ast
 import re
 
 import libcst as cst
 
 from streamcompat.porting.model import FILE
 from streamcompat.porting.names import is_extension
-from streamcompat.porting.roles import OBJECT_ROLES, OBJECTS, ROUTES
+from streamcompat.porting.roles import OBJECT_ROLES, OBJECTS, REQUEST, RESPONSE, ROUTES, STREAM
 from streamcompat.porting.scan import Scan
 from streamcompat.porting.tree import literal
 
+_RUN = {"eval", "exec"}
+_BY_TEXT = _RUN | {"locals", "vars", "globals"}
 _LEAVE = re.compile(rb"#\s*streamcompat:\s*leave\b")
 
 
 def scan_patches(scan: Scan) -> None:
     """Report all of these."""
     scan_left(scan)
+    scan_texts_of_code(scan)
     _patches(scan)
     _subclasses(scan)
     _decorators(scan)
@@ -45,6 +49,38 @@ def scan_left(scan: Scan) -> None:
             for line in [*(a for a in above if a.lstrip().startswith(b"#")), *lines[first - 1 : until]]
         ):
             scan.say(one, "left", "a comment says to leave it", "take the comment out", scan.unit_of(one))
+
+
+def scan_texts_of_code(scan: Scan) -> None:
+    """Leave what reaches a request, a response or a stream by a text, as `eval` and `locals()` do."""
+    tree = scan.tree
+    for call in tree.all(cst.Call):
+        name, around = tree.builtin(call.func), tree.chain(call)
+        above = tree.parent(call)
+        is_given = isinstance(above, cst.Arg) and above.star == "**"
+        if not around or name not in _BY_TEXT or (name not in _RUN and (call.args or is_given)):
+            continue
+        names = {
+            one.value
+            for one in tree.below(around[0])
+            if isinstance(one, cst.Name)
+            and any(scan.roles.has(one, role) for role in (REQUEST, RESPONSE, STREAM))
+        }
+        if names and (name not in _RUN or _is_code_with(call, names)):
+            reason = f"`{name}` may reach a request or a response by a text, where no edit is made"
+            scan.say(call, "unknown", reason, "write it out, without a text of code", FILE, everywhere=True)
+
+
+def _is_code_with(call: cst.Call, names: set[str]) -> bool:
+    """Whether the code that a call evaluates may use one of the names."""
+    if len(call.args) != 1:
+        return False  # what it can reach is passed to it, and seen there
+    try:
+        code = literal(call.args[0].value)
+        found = {one.id for one in ast.walk(ast.parse(str(code).strip())) if isinstance(one, ast.Name)}
+    except (ValueError, SyntaxError):
+        return True
+    return bool(found & names)
 
 
 def _patches(scan: Scan) -> None:

@@ -183,17 +183,21 @@ class Writes:
 
     def _await(self, call: cst.Call, owner: str) -> bool:
         tree = self.tree
+        node: cst.CSTNode = call
         above = tree.parent(call)
+        is_tested = False
         while isinstance(above, cst.IfExp | cst.BooleanOperation):
-            above = tree.parent(above)
+            is_tested |= node is (above.test if isinstance(above, cst.IfExp) else above.left)
+            node, above = above, tree.parent(above)
         if isinstance(above, cst.Await):
             return True
         if isinstance(above, cst.Arg):
             around = tree.parent(above)
             if isinstance(around, cst.Call) and tree.qualified(around.func) in _WAITING:
                 return True
-        elif isinstance(above, cst.Expr | cst.Return) or (
-            isinstance(above, cst.Assign | cst.NamedExpr) and not self._is_used(above)
+        elif not is_tested and (
+            isinstance(above, cst.Expr | cst.Return)
+            or (isinstance(above, cst.Assign | cst.NamedExpr) and not self._is_used(above))
         ):
             self.scan.insert(tree.start(call), "await ", owner)
             return True

@@ -169,6 +169,18 @@ CASES: dict[str, dict[str, str]] = {
         "            await fn(r)\n            await r.write('|end')\n        response.streaming_fn = both\n"
         + WRITES
     },
+    **{
+        f"code in a text: {code}": {"app.py": HEAD + WRITE.format(code)}
+        for code in (
+            "eval(\"response.write('x')\")",
+            "exec(CODE)",
+            "locals()['response'].write('x')",
+            "vars().get('response').write('x')",
+        )
+    },
+    "code in a text of the handler's": {
+        "app.py": HEAD + READ.replace("repr(", "repr(eval(request.args['a']), ")
+    },
     "a class that is asked for by its name": {
         "app.py": HEAD + READ + "assert type(app).__name__ == 'Sanic'\n"
     },
@@ -194,3 +206,12 @@ def test_what_is_not_connected_is_ported_all_the_same() -> None:
     result = ported({**CASES["a lambda as a handler"], "other.py": APP})
     assert result.files[0].before == result.files[0].after
     assert b"Mach9" in result.files[1].after
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["str(eval('1 + 2'))", "str(eval(CODE, {'a': 1}))", "'{name}'.format(**locals())", "exec('a = 1')"],
+)
+def test_code_in_a_text_that_reaches_no_response_keeps_nothing(code: str) -> None:
+    (file,) = ported({"app.py": HEAD + WRITE.format(f"response.write({code})")}).files
+    assert b"channel.send" in file.after

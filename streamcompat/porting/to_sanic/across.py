@@ -26,6 +26,7 @@ def across(files: Files, group: list[str], linker: Linker) -> Found:
     yield from _taken(files, group, linker)
     yield from _replaced(files, group)
     yield from _cookies(files, group)
+    yield from _statuses(files, group)
 
 
 def _fakes(files: Files, group: list[str], linker: Linker) -> Found:
@@ -114,3 +115,13 @@ def _cookies(files: Files, group: list[str]) -> Found:
                 path,
                 Finding(line, "left", reason, "set each cookie once, in a handler or in middleware", ""),
             )
+
+
+def _statuses(files: Files, group: list[str]) -> Found:
+    """Calls of `abort` that raised a class which another file registers for the status."""
+    for path in group:
+        own: set[object] = set().union(*(files[one].own_statuses for one in group if one != path))
+        for status, line in sorted(files[path].aborts, key=str):
+            if own and (status is None or {status, None} & own):
+                reason = "`abort` raised a class that another file registers with `add_status_code`"
+                yield path, Finding(line, "left", reason, "raise the exception", "")

@@ -44,12 +44,12 @@ def scan_routes(scan: Scan) -> None:
         place = {"add_route": 1, "add_websocket_route": 1}.get(kind, 0)
         if kind in ROUTES or kind in ("websocket", "add_route", "add_websocket_route"):
             _path(scan, call, place)
-            if kind == "add_route":
-                _bound_method(scan, call)
             if is_repeated(scan, call):
                 reason = "the route is made in a loop, and today's Sanic takes each name once"
                 scan.say(call, "left", reason, "give each a `name=` of its own")
             name, is_certain = route_name(scan, call, kind)
+            if kind == "add_route" and _bound_method(scan, call):
+                is_certain = False
             doubtful |= set() if is_certain else {call}
             for reference in objects:
                 names[reference, name].append(call)
@@ -69,14 +69,32 @@ def scan_routes(scan: Scan) -> None:
             _view(scan, one)
 
 
-def _bound_method(scan: Scan, call: cst.Call) -> None:
-    """Today's Sanic sets an attribute on a handler that streams; a method of an object takes none."""
+def _bound_method(scan: Scan, call: cst.Call) -> bool:
+    """Make a `partial` of a method of an object: today's Sanic sets an attribute on a handler that streams,
+    and a method takes none. Returns whether the handler has no name any more."""
     handler = argument(call, 0, "handler")
-    streams = argument(call, 7, "stream")
-    if handler is not None and streams is not None and isinstance(handler.value, cst.Attribute):
-        if scan.tree.import_of(_root(handler.value)) is None:
-            reason = "today's Sanic cannot register a method of an object with `stream=True`"
-            scan.say(call, "left", reason, "register a function that calls the method")
+    if handler is None or argument(call, 7, "stream") is None or not isinstance(handler.value, cst.Attribute):
+        return False
+    if scan.tree.import_of(_root(handler.value)) is not None:
+        return False
+    local = _partial(scan)
+    scan.replace(handler.value, f"{local}({scan.tree.code(handler.value)})", scan.unit_of(call))
+    return True
+
+
+def _partial(scan: Scan) -> str:
+    """The local name of `functools.partial`; it is imported if need be."""
+    tree = scan.tree
+    for node in tree.module.body:
+        for one in node.body if isinstance(node, cst.SimpleStatementLine) else ():
+            named = one.names if isinstance(one, cst.ImportFrom | cst.Import) else ()
+            for alias in named if not isinstance(named, cst.ImportStar) else ():
+                bound = alias.evaluated_alias or alias.evaluated_name
+                if alias.evaluated_name == "partial" and tree.imported(one) == "functools":
+                    return bound
+    local = scan.free("partial")
+    scan.facts.helpers.add((f"functools.partial as {local}", FILE))
+    return local
 
 
 def _root(node: cst.BaseExpression) -> cst.Name:

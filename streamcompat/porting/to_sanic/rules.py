@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamcompat.porting.patches import scan_left
+from streamcompat.porting.patches import scan_left, scan_texts_of_code
 from streamcompat.porting.scan import Scan
 from streamcompat.porting.to_sanic.apps import scan_apps
 from streamcompat.porting.to_sanic.bodies import scan_bodies
@@ -26,6 +26,7 @@ def scan_for_sanic(scan: Scan) -> None:
     scan_requests(scan)
     scan_cookies(scan)
     scan_left(scan)
+    scan_texts_of_code(scan)
     compositions = find_compositions(scan)
     scan_uses(scan)
     scan_streams(scan)

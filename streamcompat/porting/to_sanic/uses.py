@@ -31,6 +31,7 @@ def scan_uses(scan: Scan) -> None:
     for node in tree.all(cst.Import, cst.ImportFrom):
         record_import(scan, node)
     _imports(scan)
+    _own_statuses(scan)
     for node in tree.all(cst.Name, cst.Attribute):
         symbol = tree.qualified(node)
         if symbol is None or is_in_import(scan, node):
@@ -83,6 +84,7 @@ def _use(scan: Scan, node: cst.BaseExpression, symbol: str) -> None:
     elif below == "exceptions.abort":
         is_raised = call is not None and _abort(scan, call)
         if not is_raised and isinstance(node, cst.Name) and not _own_statuses(scan):
+            scan.facts.aborts.add((None, tree.line(node)))
             scan.facts.helpers.add((f"{ABORT} as {node.value}", FILE))
         elif not is_raised:
             remedy = "raise the exception of the status: `raise NotFound(message)`"
@@ -129,8 +131,9 @@ def _abort(scan: Scan, call: cst.Call) -> bool:
         status = literal(given["status_code"].value)
     except ValueError:
         return False
-    if not isinstance(status, int) or status in _own_statuses(scan):
+    if not isinstance(status, int) or {status, None} & _own_statuses(scan):
         return False
+    scan.facts.aborts.add((status, tree.line(call)))
     message = moved(scan, given["message"].value) if "message" in given else ""
     if status in STATUSES:
         text = f"raise {exception(scan, STATUSES[status])}({message})"
@@ -143,14 +146,15 @@ def _abort(scan: Scan, call: cst.Call) -> bool:
 
 
 def _own_statuses(scan: Scan) -> set[object]:
-    """Statuses for which the file registers classes of its own, which `abort` raised."""
-    found: set[object] = set()
+    """Statuses for which the file registers classes of its own, which `abort` raised; None for one that
+    cannot be told."""
+    found = scan.facts.own_statuses
     for call in scan.tree.all(cst.Call):
         if scan.roles.home(call.func) == "exceptions.add_status_code" and call.args:
             try:
                 found.add(literal(call.args[0].value))
             except ValueError:
-                pass
+                found.add(None)
     return found
 
 

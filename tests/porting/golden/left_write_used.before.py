@@ -21,3 +21,12 @@ async def y(request):
         await asyncio.gather(*both)
 
     return stream(streaming)
+
+
+@app.get("/z")
+async def z(request):
+    async def streaming(response):
+        response.write("a") and response.write("b")
+        response.write("c") if request.args else response.write("d")
+
+    return stream(streaming)

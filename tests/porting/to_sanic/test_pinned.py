@@ -150,6 +150,30 @@ PROJECTS = {
         "a.py": f"{HEAD}from core import app\n@app.get('/a')\nasync def index(request):\n    pass\n",
         "b.py": f"{HEAD}from core import app\n@app.get('/b')\nasync def index(request):\n    pass\n",
     },
+    **{
+        f"`abort` of a status whose class another file registers: {name}": {
+            "errors.py": "from sanic.exceptions import SanicException, add_status_code\n"
+            f"STATUS = 418\n@add_status_code({status})\nclass Teapot(SanicException):\n    pass\n",
+            "app.py": f"{APP}import errors\nfrom sanic.exceptions import abort\n"
+            f"@app.get('/<status:int>')\nasync def fail(request, status):\n    {call}\n",
+        }
+        for name, status, call in (
+            ("known", "418", "abort(418, 'short and stout')"),
+            ("given", "418", "abort(status)"),
+            ("a value", "418", "fails = abort; fails(418)"),
+            ("not told", "STATUS", "abort(404)"),
+        )
+    },
+    "code in a text": {"app.py": APP + WRITES.format(body="eval(\"response.write('x')\")")},
+    "a response by its name in a text": {
+        "app.py": APP + WRITES.format(body="locals()['response'].write('x')")
+    },
+    "a write whose result is tested": {
+        "app.py": APP + WRITES.format(body="response.write('a') and response.write('b')")
+    },
+    "a write that decides between two": {
+        "app.py": APP + WRITES.format(body="response.write('b') if response.write('a') else None")
+    },
     "a comment": {
         "app.py": f"{APP}app.n = 1\n# streamcompat: leave\n@app.get('/c')\nasync def c(request):\n"
         "    return text('c')\n",
