@@ -11,6 +11,7 @@ import base64
 import binascii
 import contextlib
 import csv
+import functools
 import hashlib
 import html
 import io
@@ -311,6 +312,14 @@ async def keeps_a_record_of_each_request(read: Read) -> str:
 async def keeps_a_small_session(read: Read) -> str:
     size = sum([len(piece) async for piece in pieces(read)])
     _KEPT.append({"size": size, "number": next(_numbers), "history": [bytes(60) for _ in range(10)]})
+    return str(size)
+
+
+@animal(finds="leftovers")
+async def registers_a_callback_each_time(read: Read) -> str:
+    """Some 400 bytes."""
+    size = sum([len(piece) async for piece in pieces(read)])
+    _KEPT.append({"callback": functools.partial(print, size), "number": next(_numbers), "id": os.urandom(16)})
     return str(size)
 
 

@@ -110,6 +110,7 @@ DEAR = (
     "keeps_a_record_of_each_request",
     "has_room_for_small_pieces",
     "keeps_a_small_session",
+    "registers_a_callback_each_time",
     "ends_its_session_only_at_the_end",
 )
 """Broken ones that only the long test looks at."""
