@@ -40,8 +40,8 @@ begins."""
 _MORE: Final = (800, 200)
 """The same where memory alone has grown, so that a history of the latest thousand requests is full too."""
 _LEAST: Final = 256
-"""Bytes that each request must leave to count: a small dict, such as a session. A measurement is wrong by some
-5 KB, however many requests there were, so that it takes a round of two dozen to see so little."""
+"""Bytes that each request must leave to count, such as a small dict. A measurement is wrong by up to 5 KB,
+whatever the number of requests, so that it takes a round of two dozen to see so little."""
 _LEAST_TALKING: Final = 16 * 1024
 """The same for conversations: each wait for silence leaves timers, which asyncio drops by the hundred."""
 _LEAVING: Final = (

@@ -8,6 +8,7 @@ import logging
 import time
 import unicodedata
 import uuid
+import weakref
 from collections import deque
 
 from streamcompat import text
@@ -107,3 +108,53 @@ async def tells_its_progress_in_events(read: Read, write: Write) -> None:
     for number in range(5):
         await write(b"data: %d of %d\n\n" % (number, size))
         await asyncio.sleep(0.4)
+
+
+# ---- what a byte means depends on those before it ----
+
+
+@animal()
+async def measures_the_depth_of_brackets(read: Read) -> str:
+    depth = deepest = 0
+    async for piece in pieces(read):
+        for byte in piece:
+            depth += (byte in b"{[(") - (byte in b"}])")
+            deepest = max(deepest, depth)
+    return f"{depth} {deepest}"
+
+
+@animal()
+async def reads_numbers_of_any_length_over_pieces(read: Read) -> str:
+    """Seven bits in a byte, of which the eighth says whether there are more."""
+    numbers = number = shift = 0
+    async for piece in pieces(read):
+        for byte in piece:
+            number |= (byte & 127) << shift
+            shift = (shift + 7) % 28
+            if byte < 128:
+                numbers, number, shift = numbers ^ number, 0, 0
+    return str(numbers)
+
+
+@animal()
+async def answers_once_it_has_ten_bytes(read: Read) -> str:
+    start = b""
+    while len(start) < 10 and (piece := await read()) is not None:
+        start += piece
+    return start[:10].hex()
+
+
+@animal()
+async def knows_who_is_there(read: Read) -> str:
+    """By references that go with them."""
+
+    class Upload:
+        size = 0
+
+    if not INSIDE:
+        INSIDE.append(weakref.WeakSet())
+    upload = Upload()
+    INSIDE[0].add(upload)
+    async for piece in pieces(read):
+        upload.size += len(piece)
+    return str(upload.size)
