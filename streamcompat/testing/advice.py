@@ -23,6 +23,8 @@ TEXT: Final = "ab cd\r\nef gh\n\u00e9 ij\nk\n".encode()
 """A body with one of each place at which a handler of text may fail."""
 _MOST: Final = 64
 """Bytes of a body of which every cut is tried."""
+_NUMBERS: Final = (2, 4, 8)
+"""Bytes of a number in a binary format."""
 _MARK: Final = b"\xef\xbb\xbf"
 _OF_PARTS: Final = re.compile(rb"--|content-|form-data|name=", re.IGNORECASE)
 """What a multipart body has and others do not."""
@@ -176,7 +178,7 @@ class _Experiment:
             plain = await self._sound(text)
             if plain is None:  # the handler refuses plain text
                 return await self._of_its_own(takes_text=False)
-            if unit := _unit(plain, len(text)):
+            if (unit := _unit(plain, len(text))) in _NUMBERS:
                 return GROUP.format(size=unit)
             if changes := {*range(1, len(text))} - plain:
                 return _of_text(text, changes)
