@@ -369,10 +369,11 @@ def test_the_example_site_by_keyboard(page: Page, browser: Browser, tmp_path: Pa
         inspector.close()
 
 
-def test_the_example_site_with_others_and_without_its_server(page: Page, browser: Browser) -> None:
+def test_the_example_site_with_others_and_without_its_server(browser: Browser) -> None:
     """Two people chat, one closes the page in the middle of a table, and then the server goes."""
-    other = browser.new_page()
-    inspector = browser.new_page()
+    page, other, inspector = (browser.new_page() for _ in range(3))  # the console tells of a lost connection
+    for each in (page, other, inspector):
+        each.set_default_timeout(MILLISECONDS)
     with serve_command("examples/side_by_side.py", "--inspect") as command:
         inspector.goto(Inspected(command.url, command.said).inspector)
         for one in (page, other):
@@ -398,3 +399,4 @@ def test_the_example_site_with_others_and_without_its_server(page: Page, browser
     page.get_by_role("button", name="Count down with ASGI").press("Enter")
     expect(page.locator("[data-countdown=asgi] + output")).to_have_text("the connection failed")
     expect(page).to_have_title("Streams to try")
+    page.close()

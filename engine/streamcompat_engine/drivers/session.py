@@ -416,9 +416,9 @@ class Session:
         assert exchange is not None
         now, connection = self.now(), self.connection
         if self.service.observer is not None:
-            responded = connection.writer.response.state is FINISHED
-            whole = responded and connection.lost is None
-            end = End.WHOLE if whole else end_of(connection.lost, responded, connection.inbound)
+            lost, responded = connection.lost, connection.writer.response.state is FINISHED
+            whole = responded and lost is None
+            end = End.WHOLE if whole else end_of(lost, responded, connection.inbound, connection.at_eof)
             self.service.observer.ended(exchange, end, now)
         exchange.end()
         connection.exchange_done(now)

@@ -194,16 +194,18 @@ class Guarded(Observer):
         self._tell([one.stood_still for one in self._observers], exchange, seconds)
 
 
-def end_of(lost: EngineError | None, responded: bool, inbound: Inbound | None) -> End:
+def end_of(lost: EngineError | None, responded: bool, inbound: Inbound | None, at_eof: bool = False) -> End:
     """How an exchange has ended whose application has returned.
 
     Args:
         lost: why nothing can be sent any more.
         responded: the response is complete.
+        at_eof: the client has closed its sending side. As a rule it has left, and the application has heard
+            that, and given its response up.
     """
     if lost is not None:
         return End.CUT if isinstance(lost, WriteBufferFull) else End.LEFT
     if responded:
         return End.WHOLE
     gone = inbound is not None and isinstance(inbound.error, ClientDisconnected)
-    return End.LEFT if gone else End.CUT
+    return End.LEFT if gone or at_eof else End.CUT

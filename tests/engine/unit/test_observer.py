@@ -16,6 +16,7 @@ from streamcompat_engine import (
     Limits,
     MemoryTransport,
     Observer,
+    OnDisconnect,
     Service,
     Timeouts,
     VirtualClock,
@@ -130,6 +131,34 @@ async def test_a_response_that_is_cut_and_a_client_that_leaves() -> None:
 
     assert (await told(cuts, ask))[-1] == ("ended", End.CUT, 100.0, 200, 3)
     assert (await told(waits, leave))[-1] == ("ended", End.LEFT, 100.0, 200, 3)
+
+
+@pytest.mark.parametrize("policy", ["cancel", "raise"])
+async def test_a_client_that_closes_its_side_before_the_response_is_complete(policy: OnDisconnect) -> None:
+    """Most clients that leave do, and only later refuse what comes. The application gives its response up,
+    since it is cancelled, or since it hears of it."""
+
+    async def app(exchange: Exchange) -> None:
+        exchange.on_disconnect = policy
+        exchange.start(200, ())
+        await exchange.write(b"one")
+        while not exchange.disconnected:
+            await exchange.changed()
+        exchange.abort()
+
+    async def whole(exchange: Exchange) -> None:
+        while not exchange.disconnected:
+            await exchange.changed()
+        exchange.respond(200, (), b"one")
+
+    async def half_close(transport: MemoryTransport, clock: VirtualClock) -> None:
+        await transport.client.send(get())
+        await settle()
+        transport.client.send_eof()
+        await settle()
+
+    assert (await told(app, half_close))[-1] == ("ended", End.LEFT, 100.0, 200, 3)
+    assert (await told(whole, half_close))[-1] == ("ended", End.WHOLE, 100.0, 200, 3)
 
 
 async def test_who_waits_for_whom() -> None:
