@@ -130,6 +130,49 @@ def test_it_works(folder: Path, program: str) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
+ALONE = """
+import functools, importlib, os, pkgutil, socket, sys, traceback
+import anyio._backends._asyncio, asyncio, h11, httpx, logging.handlers, multiprocessing.context
+import ssl, subprocess, trio, ujson, wsproto
+fork, wait = os.fork, os.waitpid
+socket.socketpair = functools.partial(socket.socketpair, socket.AF_UNIX)  # of the system below
+for name in sys.argv[1:]:
+    if child := fork():
+        assert not wait(child, 0)[1], name
+        continue
+    module, _, attribute = name.partition(".")
+    if attribute:
+        vars(importlib.import_module(module)).pop(attribute, None)
+    else:
+        sys.modules[module] = None
+    try:
+        exec(program)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+"""
+
+
+@pytest.mark.long
+def test_each_name_may_be_missing_alone(folder: Path) -> None:
+    """A Python on another system than Linux and Windows may be without one of these."""
+    names = (
+        "socket.AF_UNIX socket.SO_REUSEPORT os.fork os.sendfile os.register_at_fork os.sched_getaffinity "
+        "os.posix_fadvise fcntl resource pwd grp termios uvloop"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", f"program = {IMPORTS + TESTING!r}\n{ALONE}", *names.split()],
+        cwd=folder,
+        env=environment() | {"PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE * 30,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
