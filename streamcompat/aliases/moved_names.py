@@ -30,7 +30,6 @@ INSTEAD: Final = {
     "reloader_helpers": "a tool that restarts the process, such as watchfiles",
     "response.MultiHeader": _HEADERS,
     "router.ROUTER_CACHE_SIZE": _ROUTER_CACHE,
-    "router.url_hash": _ROUTER_CACHE,
     "server.current_time": "`time.time()`",
     "server.serve": _SERVE,
     "server.serve_multiple": "`app.run(workers=N)`",

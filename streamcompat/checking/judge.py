@@ -92,8 +92,7 @@ def judge(files: Sequence[FileScan], version: tuple[int, int] = sys.version_info
 
 _EXTENSIONS: Final = {
     "sanic_ext": "stands on Sanic's own server, and does not run here",
-    "sanic_plugin_toolkit": "stands on how Sanic 21 keeps blueprints, and does not run here",
-    "sanic_restplus": "was not compared with the original",
+    "sanic_plugin_toolkit": "goes by the release, and needs --compat 21.3, 21.6 or 21.9",
 }
 """Extensions that do not do here what they did beside the originals: docs/compatibility.md."""
 
@@ -192,9 +191,18 @@ def _flavours(file: FileScan, assigned: set[str], there: set[str]) -> Iterator[_
         wrong = _missing(use, assigned)
         if wrong is not None:
             yield wrong
+        elif entry is not None and not entry[1]["there"] and _is_attribute(use.name):
+            continue  # a module there, and here the text of its name: `sanic.__version__`
         elif entry is not None and (said := _difference(use, *entry)) is not None:
             kind: Kind = "differs" if entry[1]["there"] else "missing"
             yield kind, entry[0], use.line, said
+
+
+def _is_attribute(name: str) -> bool:
+    """Whether a name such as `sanic.__version__.split` is of a text of the flavour's package itself."""
+    root, first, *rest = name.split(".")
+    text = vars(importlib.import_module(FACADES[root])).get(first)
+    return isinstance(text, str) and all(hasattr(text, one) for one in rest[:1])
 
 
 def _difference(use: Use, name: str, entry: _Entry) -> str | None:

@@ -187,7 +187,8 @@ class Blueprint(ListensAndRoutes, kernel.Blueprint):
     )
     def add_websocket_route(self, handler: H, uri: str, **options: object) -> H:
         """As `websocket`, for a function that is there."""
-        return self.websocket(uri, **options)(handler)
+        self.websocket(uri, **options)(handler)
+        return handler
 
 
 def _flat(exceptions: Iterable[ExceptionClasses]) -> Iterator[type[BaseException]]:

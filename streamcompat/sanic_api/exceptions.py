@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from streamcompat.kernel import exceptions as kernel
 from streamcompat.kernel.config import PyFileError
@@ -61,6 +61,16 @@ def add_status_code(code: int, quiet: bool | None = None) -> Callable[[kernel.E]
     return decorate
 
 
+class _ClassMessage:
+    """The message of a class that has none: empty since 21.9. Before, an exception has no such attribute:
+    apps ask `getattr(exception, "message", str(exception))`."""
+
+    def __get__(self, exception: object, owner: type | None = None) -> str:
+        if exception is not None and versions.before(21, 9):
+            raise AttributeError("message")
+        return ""
+
+
 class SanicException(kernel.HTTPException):
     """The base class of Sanic's exceptions; the status is 500 unless `status_code` sets another.
 
@@ -71,7 +81,10 @@ class SanicException(kernel.HTTPException):
         context, extra: the application's own values; error pages of 21.12 show `context`.
     """
 
-    message: str = ""
+    if TYPE_CHECKING:
+        message: str = ""
+    else:
+        message = _ClassMessage()
 
     def __init__(
         self,
@@ -84,7 +97,7 @@ class SanicException(kernel.HTTPException):
     ) -> None:
         if message is _NOT_GIVEN or (message is None and not versions.before(21, 6)):
             status = arguments[0] if arguments else further.get("status_code")
-            named = self.message or STATUS_CODES.get(status or 0, b"").decode()
+            named = getattr(self, "message", "") or STATUS_CODES.get(status or 0, b"").decode()
             message = named or (None if message is None else "")
         super().__init__(message, *arguments, **further)
         if quiet is not None:

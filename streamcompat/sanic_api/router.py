@@ -1,6 +1,7 @@
 """Sanic's router."""
 
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from inspect import Parameter as Argument
 from inspect import signature
@@ -16,9 +17,26 @@ from streamcompat.sanic_api.dialect import SANIC
 from streamcompat.sanic_api.listed import ListedRoute, RouteGroup, groups_of
 from streamcompat.sanic_api.overridden import warn_of_overridden
 
-__all__ = ["REGEX_TYPES", "Parameter", "Route", "RouteDoesNotExist", "RouteExists", "Router"]
+__all__ = [
+    "REGEX_TYPES",
+    "Parameter",
+    "Route",
+    "RouteDoesNotExist",
+    "RouteExists",
+    "Router",
+    "url_hash",
+]
 
 _OF_21: Final = ("stream", "unquote", "static", "version_prefix", "error_format")
+
+
+def url_hash(url: str) -> int:
+    """The number of slashes in a path, by which `routes_dynamic` has its lists."""
+    return url.count("/")
+
+
+def _open(patterns: Iterable[str]) -> Iterator[str]:
+    return (pattern for pattern in patterns if not pattern.startswith("[^/]"))
 
 
 class Router(kernel.Router):
@@ -110,6 +128,40 @@ class Router(kernel.Router):
     def routes(self) -> tuple[ListedRoute, ...]:
         """All routes, as Sanic 21 lists them."""
         return tuple(route for group in self.groups.values() for route in group)
+
+    @property
+    def routes_static(self) -> dict[Any, Any]:
+        """The routes without parameters: by path, or since 21.3 as in `groups`."""
+        if self._lists_groups:
+            return {key: group for key, group in self.groups.items() if not group.params}
+        return {uri: route for uri, route in self.routes_all.items() if not route.parameters}
+
+    @property
+    def routes_dynamic(self) -> dict[Any, Any]:
+        """The routes whose parameters hold no slash: lists by `url_hash`, or since 21.3 as in `groups`."""
+        if self._lists_groups:
+            return {key: group for key, group in self.groups.items() if group.params and not group.regex}
+        found: dict[int, list[Route]] = defaultdict(list)
+        for uri, route in self.routes_all.items():
+            if route.parameters and route not in self.routes_always_check:
+                found[url_hash(uri)].append(route)
+        return found
+
+    @property
+    def routes_regex(self) -> dict[Any, Any]:
+        """The routes with an expression, as in `groups`; of 21.x."""
+        return {key: group for key, group in self.groups.items() if group.regex}
+
+    @property
+    def routes_always_check(self) -> list[Route]:
+        """The routes with a parameter that may hold a slash; before 21.3."""
+        return [
+            route for route in self.routes_all.values() if any("/" in one for one in _open(route.patterns))
+        ]
+
+    @property
+    def _lists_groups(self) -> bool:
+        return self.dialect.release >= (21, 3)
 
     def get(self, request: Any, method: str | None = None, host: str | None = None) -> tuple[Any, ...]:
         """What answers a request, as the chosen release gives it: (handler, [], parameters, path of the

@@ -18,7 +18,7 @@ from streamcompat.kernel.routes.signatures import options_of, takes_options
 from streamcompat.sanic_api import errorforms
 from streamcompat.sanic_api.exceptions import SanicException
 
-__all__ = ["ListensAndRoutes", "StreamRoutes"]
+__all__ = ["ListensAndRoutes", "RoutesAndHandler", "StreamRoutes"]
 
 _SINCE_18: Final = (
     "version_prefix",
@@ -35,6 +35,26 @@ _OPTIONS: Final = OF_DECORATORS | {
 ERROR_FORMS: Final = ("auto", "html", "json", "text")
 _ROUTE_ORDER: Final = ("host", "strict_slashes", "stream", "version", "name", "ignore_body")
 _ADD_ORDER: Final = ("methods", "host", "strict_slashes", "version", "name", "stream")
+
+
+_LEFT: Final = (19, 12)
+_LEFT_NO_MORE: Final = (21, 3)
+
+
+class RoutesAndHandler(tuple[list[Any], Callable[..., Any]]):
+    """A handler behind a list of its routes, which is empty here; it is called as the handler, and has its
+    attributes."""
+
+    @property
+    def handler(self) -> Callable[..., Any]:
+        """The function that was decorated."""
+        return self[1]
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        return self[1](*arguments, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self[1], name)
 
 
 class StreamRoutes(Registration):
@@ -71,11 +91,17 @@ class StreamRoutes(Registration):
             error_format=form or None,
         )
 
-        def register(handler: H) -> H:
-            self._add_route(handler, uri, methods, self._with_error_form(handler, route_options))
-            return handler
+        def register(handler: Any) -> Any:
+            function = handler.handler if isinstance(handler, RoutesAndHandler) else handler
+            named = replace(route_options, prefix=getattr(function, "__blueprintname__", None))
+            self._add_route(function, uri, methods, self._with_error_form(function, named))
+            return self._decorated(function)
 
         return register
+
+    def _decorated(self, handler: Any) -> Any:
+        """The handler; from 19.12 to 20.12 what an app's decorators left, and extensions unpack."""
+        return RoutesAndHandler(([], handler)) if _LEFT <= self._release() < _LEFT_NO_MORE else handler
 
     def _with_error_form(self, handler: Callable[..., Any], options: RouteOptions) -> RouteOptions:
         """The options; where they tell no form of error pages, an app of 21.9 or later takes that of the
@@ -92,7 +118,8 @@ class StreamRoutes(Registration):
     def add_route(self, handler: H, uri: str, **options: Any) -> H:
         """Registers a handler, a class view's `as_view()` or a composed view; a view defines its methods."""
         methods = view_methods(handler, options.pop("methods", GET))
-        return self.route(uri, methods, **options)(handler)
+        self.route(uri, methods, **options)(handler)
+        return handler
 
     @takes_options(options_of(route, "methods", "stream"), "host", "strict_slashes", refuses=False)
     def stream(self, uri: str, methods: Collection[str] = ("POST",), **options: object) -> Decorator:

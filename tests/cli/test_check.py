@@ -84,6 +84,7 @@ def found(source: str, *others: str, version: tuple[int, int] = NOW) -> list[tup
         ("from typing.io import TextIO", "option", "typing.io"),
         ("import threading\nthreading.Thread().isAlive()", "option", "threading.Thread.isAlive"),
         # Packages.
+        ("from sanic.__version__ import __version__", "missing", "sanic.__version__"),
         ("from sanic_plugin_toolkit import SanicPlugin", "differs", "sanic_plugin_toolkit"),
         ("from sanic_testing import TestManager", "install", "sanic_testing"),
         ("from sanic_cors import CORS", "install", "sanic_cors"),
@@ -107,6 +108,8 @@ def test_what_is_found(source: str, kind: str, name: str) -> None:
         + "app.run(port=1)",
         "from mach9 import Mach9\napp = Mach9()\ndef h(request):\n    request.headers; request.app.config.X",
         "from sanic import Sanic\nSanic('a')",
+        "import sanic\nsanic.__version__.split('.')",
+        "from sanic import __version__",
         # By position as in each release, whatever its name.
         APP + "@app.listener('before_server_start')\ndef f(app, loop): pass",
         APP + "@app.middleware('request')\ndef f(request): pass\n@app.middleware\ndef g(request): pass",

@@ -9,7 +9,7 @@ import pytest
 
 from streamcompat.sanic_api import Blueprint, Sanic, compat
 from streamcompat.sanic_api.response import text
-from streamcompat.sanic_api.router import Router
+from streamcompat.sanic_api.router import Router, url_hash
 from streamcompat.sanic_api.views import HTTPMethodView
 
 
@@ -92,3 +92,21 @@ def test_a_router_that_a_program_makes_knows_its_app():
     app = Sanic("app", router=router)
     app.add_route(handler, "/x", name="x")
     assert [route.name for route in router.routes] == ["app.x"]
+
+
+@pytest.mark.parametrize(("release", "grouped"), [("0.8", False), ("20.12", False), ("21.3", True)])
+def test_the_routes_by_kind(release, grouped):
+    compat(release)
+    app = Sanic("app")
+    for uri in ("/s", "/d/<x>", "/n/<x:int>", "/r/<x:[a-z]/[a-z]>"):
+        app.add_route(handler, uri, strict_slashes=True, name=uri)
+    router = app.router
+    if grouped:
+        assert list(router.routes_static) == [("s",)]
+        assert list(router.routes_dynamic) == [("d", "<__dynamic__:str>"), ("n", "<__dynamic__:int>")]
+        assert list(router.routes_regex) == [("r", "<__dynamic__:[a-z]/[a-z]>")]
+        return
+    assert {uri: route.handler for uri, route in router.routes_static.items()} == {"/s": handler}
+    assert [route.uri for route in router.routes_dynamic[url_hash("/d/5")]] == ["/d/<x>", "/n/<x:int>"]
+    assert router.routes_dynamic[url_hash("/")] == []
+    assert [route.uri for route in router.routes_always_check] == ["/r/<x:[a-z]/[a-z]>"]

@@ -7,8 +7,8 @@ import logging
 import anyio
 import pytest
 
-from streamcompat.sanic_api import Sanic, compat, versions
-from streamcompat.sanic_api.exceptions import Unauthorized
+from streamcompat.sanic_api import Blueprint, Sanic, compat, versions
+from streamcompat.sanic_api.exceptions import SanicException, Unauthorized
 from streamcompat.sanic_api.handlers import ErrorHandler
 from streamcompat.sanic_api.request import Request
 from streamcompat.sanic_api.response import file, file_stream, text
@@ -441,3 +441,59 @@ async def test_request_middleware_where_no_route_matches(release, runs, kind):
     assert (found.status, found.field("x-after")) == (503 if runs else 404, "1")
     assert (await ask(app, "GET", "/one")).status == 405
     assert seen == (["/one", "/none", "/one"] if runs else ["/one"])
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("release", "pair"), [("0.8", False), ("19.12", True), ("20.12", True), ("21.3", False)]
+)
+async def test_what_a_decorator_leaves(release, pair):
+    compat(release)
+    app = Sanic("app")
+
+    @app.get("/a")
+    @app.route("/b")
+    async def handler(request, said="called"):
+        return text(said)
+
+    @app.websocket("/ws")
+    async def echo(request, ws):
+        pass
+
+    assert [isinstance(one, tuple) for one in (handler, echo)] == [pair, pair]
+    assert (handler.__name__, (await handler(None)).body) == ("handler", b"called")
+    if pair:
+        routes, function = handler
+        assert (routes, function.__name__) == ([], "handler")
+    app.add_route(handler, "/c")
+    assert [(await ask(app, "GET", path)).text for path in ("/a", "/b", "/c")] == ["called"] * 3
+    assert app.add_route(echo, "/d") is echo
+    assert not isinstance(Blueprint("bp").route("/e")(handler), tuple)
+
+
+def test_the_name_of_a_route_of_a_plugin():
+    app = Sanic("app")
+
+    def handler(request):
+        return text("")
+
+    vars(handler)["__blueprintname__"] = "plugin"
+    app.route("/x")(handler)
+    assert app.url_for("plugin.handler") == "/x"
+
+
+@pytest.mark.parametrize(("release", "fallback"), [("0.8", True), ("20.12", True), ("21.9", False)])
+def test_the_message_of_an_exception_whose_class_has_none(release, fallback):
+    compat(release)
+
+    class Own(SanicException):
+        message = "own"
+
+    class Sets(SanicException):
+        def __init__(self):
+            super().__init__("given")
+            self.message = "set"
+
+    assert getattr(SanicException("given"), "message", "fallback") == ("fallback" if fallback else "")
+    assert str(SanicException("given")) == "given"
+    assert (Own("given").message, Sets().message) == ("own", "set")

@@ -88,9 +88,13 @@ class Registration:
 
         def register(handler: H) -> H:
             self._add_route(handler, uri, methods, route_options)
-            return handler
+            return self._decorated(handler)
 
         return register
+
+    def _decorated(self, handler: H) -> H:
+        """What a decorator of a route leaves in the place of the handler."""
+        return handler
 
     @takes_options(options_of(route), "methods", "host", "strict_slashes", "version", "name", "stream")
     def add_route(self, handler: H, uri: str, **options: Any) -> H:
@@ -155,14 +159,15 @@ class Registration:
 
         def register(handler: H) -> H:
             self._add_route(upgrading(handler, subprotocols or ()), uri, ("GET",), route_options)
-            return handler
+            return self._decorated(handler)
 
         return register
 
     @takes_options(options_of(websocket), "host", "strict_slashes", "subprotocols", "name", "version")
     def add_websocket_route(self, handler: H, uri: str, **options: object) -> H:
         """As `websocket`, for a function that is there."""
-        return self.websocket(uri, **options)(handler)
+        self.websocket(uri, **options)(handler)
+        return handler
 
     def middleware(self, middleware_or_attach_to: Any, attach_to: str | None = None) -> Any:
         """`@app.middleware`, `@app.middleware("request")` or `@app.middleware("response")`."""
