@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import functools
 import io
 import tokenize
 import warnings
@@ -29,8 +30,9 @@ def encode(text: str, encoding: str, original: bytes) -> bytes:
     return codecs.BOM_UTF8 + data if original.startswith(codecs.BOM_UTF8) else data
 
 
+@functools.lru_cache(maxsize=256)
 def fault(data: bytes) -> tuple[int, str] | None:
-    """Line and reason if a file is not valid Python, else None."""
+    """Line and reason if a file is not valid Python, else None. It is asked of each text several times."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from streamcompat.porting.audit.awaits import may_gain, newly_async, unawaited
@@ -21,6 +21,8 @@ _QUEUE = {"get", "get_nowait", "qsize", "task_done", "put", "put_nowait", "empty
 _WORDS = {"streaming_fn", "raw_args", "body_bytes", "from_pyfile", "from_object", "from_envvar"}
 _HIDDEN = {"stream", "write", "streaming_fn", "get", "respond", "send"}
 _BY_NAME = {"getattr", "setattr", "hasattr", "attrgetter", "methodcaller", "__getattribute__"}
+Nodes = Sequence[ast.AST]
+"""All nodes of a file, which is walked once."""
 Resolve = Callable[[str, str], tuple[str, str] | None]
 
 
@@ -37,17 +39,18 @@ def rest_of(before: Mapping[str, str], after: Mapping[str, str], resolve: Resolv
     found: list[Rest] = []
     olds = {path: ast.parse(text) for path, text in before.items()}
     trees = {path: ast.parse(text) for path, text in after.items()}
-    lost = {
-        path: _imported(old) - _imported(trees[path]) - _defined(trees[path]) for path, old in olds.items()
-    }
+    gone, bound, nodes = {}, {}, {}
     for path, tree in trees.items():
-        found += [
-            Rest(path, 1, f"`{name}` is used and not bound") for name in _unbound(tree) - _unbound(olds[path])
-        ]
-        file, symbols = _File(tree), _symbols(tree)
-        for node in ast.walk(tree):
+        old, new = list(ast.walk(olds[path])), list(ast.walk(tree))
+        gone[path] = _imported(old) - _imported(new) - _defined(tree)
+        bound[path] = _unbound(new) - _unbound(old)
+        nodes[path] = new
+    for path, new in nodes.items():
+        found += [Rest(path, 1, f"`{name}` is used and not bound") for name in bound[path]]
+        file, symbols = _File(new), _symbols(new)
+        for node in new:
             reason = (
-                file.explains(node) or _unported_route(node) or _taken(path, node, symbols, lost, resolve)
+                file.explains(node) or _unported_route(node) or _taken(path, node, symbols, gone, resolve)
             )
             if reason is not None:
                 found.append(Rest(path, getattr(node, "lineno", 1), reason))
@@ -58,11 +61,11 @@ def rest_of(before: Mapping[str, str], after: Mapping[str, str], resolve: Resolv
     return sorted(set(found))
 
 
-def _imported(tree: ast.Module) -> set[str]:
+def _imported(nodes: Nodes) -> set[str]:
     """The names that a module's imports bind."""
     return {
         one.asname or one.name.partition(".")[0]
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Import | ast.ImportFrom)
         for one in node.names
     }
@@ -77,11 +80,11 @@ def _defined(tree: ast.Module) -> set[str]:
     }
 
 
-def _unbound(tree: ast.Module) -> set[str]:
+def _unbound(nodes: Nodes) -> set[str]:
     """The names that the file uses and binds nowhere."""
     used: set[str] = set()
     bound = set(dir(builtins)) | {"__file__", "__path__"}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Name):
             (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -92,7 +95,7 @@ def _unbound(tree: ast.Module) -> set[str]:
             bound.add(node.name)
         elif isinstance(node, ast.MatchMapping) and node.rest:
             bound.add(node.rest)
-    return used - bound - _imported(tree)
+    return used - bound - _imported(nodes)
 
 
 def _taken(
@@ -120,10 +123,10 @@ def _taken(
     return None
 
 
-def _symbols(tree: ast.Module) -> dict[str, str]:
+def _symbols(nodes: Nodes) -> dict[str, str]:
     """The imported name behind each name of a file."""
     found = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for one in node.names:
                 found[one.asname or one.name.partition(".")[0]] = (
@@ -160,15 +163,15 @@ def _unported_route(node: ast.AST) -> str | None:
 class _File:
     """One file's new text: its functions, and what its names are given."""
 
-    def __init__(self, tree: ast.Module) -> None:
+    def __init__(self, nodes: Nodes) -> None:
         self._sanic: dict[str, str] = {}
         self._given: dict[str, list[ast.expr]] = {}
         self._modules: set[str] = set()
         self._parameters: set[str] = set()
-        for node in ast.walk(tree):
+        for node in nodes:
             self._learn(node)
         self.is_sanics = bool(self._sanic) or any(
-            isinstance(one, ast.Attribute) and one.attr == "stream" for one in ast.walk(tree)
+            isinstance(one, ast.Attribute) and one.attr == "stream" for one in nodes
         )
 
     def _learn(self, node: ast.AST) -> None:
