@@ -28,7 +28,7 @@ FAILED: Final = 1011
 """The code with which a server closes after an exception (RFC 6455 §7.4.1)."""
 LOST: Final = 1006
 """The code of a connection that ends without a Close (RFC 6455 §7.1.5)."""
-_NORMAL: Final = 1000
+NORMAL: Final = 1000
 QUIET: Final = 10.0
 """Seconds of the apps' own clock in which a silent app says no more. The clock jumps."""
 GLANCE: Final = 0.1
@@ -59,7 +59,7 @@ class Conversation(Request):
 
     messages: tuple[Message, ...] = ()
     ping: bytes | None = None
-    code: int = _NORMAL
+    code: int = NORMAL
     subprotocols: tuple[str, ...] = ()
 
     def __repr__(self) -> str:

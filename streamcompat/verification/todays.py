@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from streamcompat.verification.answers import Answer
+from streamcompat.verification.conversations import FAILED, NORMAL
 
 _PAGE: Final = re.compile(rb'\xe2\x9a\xa0|\s*<!DOCTYPE html>.*Sanic|\{"description":', re.DOTALL)
 """How Sanic's own error pages begin today: as text, as HTML, as JSON."""
@@ -23,15 +24,13 @@ def is_own_page(before: Answer, after: Answer) -> bool:
 
 
 def hides_cut(before: Answer, after: Answer) -> bool:
-    """Whether a body that was cut after an exception ends, with the same bytes, as if it were whole."""
-    return (
-        after.complete
-        and not before.complete
-        and not before.endless
-        and before.status == after.status
-        and before.headers == after.headers
-        and before.chunks == after.chunks
-    )
+    """Whether a body that was cut after an exception ends, with the same bytes, as if it were whole; or a
+    WebSocket is closed as if there was none."""
+    if (before.status, before.headers) != (after.status, after.headers) or before.endless:
+        return False
+    if before.closed == FAILED:
+        return after.closed == NORMAL and before.messages == after.messages
+    return after.complete and not before.complete and before.chunks == after.chunks
 
 
 def comparable(answer: Answer) -> Answer:

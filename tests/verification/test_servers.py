@@ -175,6 +175,11 @@ def test_a_cut_that_todays_sanic_hides() -> None:
     assert todays.hides_cut(cut, whole)
     assert not todays.hides_cut(whole, cut) and not todays.hides_cut(whole, whole)
     assert not todays.hides_cut(cut, answer(200, b"ab"))
+    failed, closed = (Answer(101, messages=("a",), closed=code) for code in (1011, 1000))
+    assert todays.hides_cut(failed, closed)
+    assert not todays.hides_cut(closed, failed)
+    assert not todays.hides_cut(failed, Answer(101, messages=("b",), closed=1000))
+    assert not todays.hides_cut(failed, Answer(101, messages=("a",), closed=4000))
 
 
 def test_what_is_left_of_an_answer() -> None:
