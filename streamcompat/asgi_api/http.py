@@ -207,7 +207,9 @@ class HTTPCycle:
         if not body and exchange.head.method == "HEAD":
             return False  # without a length of the application's own, the length is not known
         exchange.respond(self._status, self._fields, body if type(body) is bytes else chunk_of(body))
-        self._complete()
+        self._stage = COMPLETE
+        if self._waits:
+            exchange.wake()
         return True
 
     async def _send_first(self, message: Message) -> None:

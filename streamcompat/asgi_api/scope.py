@@ -32,6 +32,7 @@ def http_scope(exchange: Exchange, root_path: str, state: dict[str, Any]) -> Sco
         state: of the application's lifespan; the scope gets a copy.
     """
     head, scheme = exchange.head, exchange.scheme
+    raw_path = head.raw_path
     peer, own = exchange.peer, exchange.sockname
     extensions: dict[str, Any]
     if head.http_version == "1.1":
@@ -50,8 +51,8 @@ def http_scope(exchange: Exchange, root_path: str, state: dict[str, Any]) -> Sco
         "http_version": head.http_version,
         "method": head.method.upper(),
         "scheme": scheme,
-        "path": decoded(head.raw_path),
-        "raw_path": head.raw_path,
+        "path": raw_path.decode() if raw_path.isascii() and b"%" not in raw_path else decoded(raw_path),
+        "raw_path": raw_path,
         "query_string": head.query,
         "root_path": decoded(root_path.encode("latin-1")) if root_path else "",
         "headers": list(head.headers) if head.target[0] == _SLASH else _headers(head),

@@ -169,7 +169,7 @@ async def test_objects_have_every_field_under_one_name(app: Sanic, lines: Kept) 
 RECORDLESS = {
     "the format of old": accesslog.FORMAT,
     "percent": "%(asctime)s %(name)s %(levelname)s %(levelno)d %(request)s %(status)s %(header_x_a)s",
-    "braces": "{asctime} {name} {levelname} {levelno} {request} {message} {status} {end} {bytes_in} {header_x_a}",
+    "braces": "{asctime} {name} {levelname} {levelno} {request} {message} {status} {end} {header_x_a}",
 }
 
 

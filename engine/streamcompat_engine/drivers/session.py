@@ -290,7 +290,7 @@ class Session:
             self.advance()
 
     def consider_reading(self) -> None:
-        """Pause or resume reading, as the connection wants."""
+        """Pause or resume reading, as the connection wants, and set the timer for its next deadline."""
         wanted = self.connection.want_read
         if not wanted and self.connection.behind and not self._is_behind:
             self._is_behind = True
@@ -304,7 +304,10 @@ class Session:
             else:
                 self.connection.deadlines.reading_resumed(self.now())
                 self.transport.resume_reading()
-        self._arm()
+        # A timer that fires early is set again.
+        deadline, armed = self.connection.next_deadline(), self._armed
+        if deadline is not None and (armed is None or deadline < armed):
+            self.wake_at(deadline)
 
     # ---- events, exchanges and closing ----
 
@@ -330,10 +333,8 @@ class Session:
             self.flush()
         if connection.reader is _CLOSED or connection.ending is not _STAYS:
             self._end_if_due()
-        if self.life < ENDED:
+        if self.life is not LOST:
             self.consider_reading()
-        elif self.life is not LOST:
-            self._arm()
 
     def _begin_exchange(self, head: RequestHead) -> None:
         self.service.requests += 1
@@ -486,11 +487,6 @@ class Session:
         return shown(self.exchange) if self.exchange is not None else f"{self.transport.peer}"
 
     # ---- time ----
-
-    def _arm(self) -> None:
-        """Keep the timer at or before the next deadline; a timer that fires early is set again."""
-        if (deadline := self.connection.next_deadline()) is not None:
-            self.wake_at(deadline)
 
     def wake_at(self, when: float) -> None:
         """Call `on_timer` at `when` at the latest."""

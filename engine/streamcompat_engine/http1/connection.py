@@ -137,9 +137,10 @@ class Connection:
         if reader is BODY or reader is DRAIN:
             self._receive_body(data, now)
         elif reader is HEAD:
-            if self._gate.empty and not self._first:
+            is_new = self._gate.untouched
+            if (is_new or self._gate.empty) and not self._first:
                 self.deadlines.since = self.deadlines.began = now
-            self._receive_head(data, now)
+            self._receive_head(data, now, is_new)
         elif reader is AHEAD:
             if self._ahead and isinstance(self._ahead, bytes):
                 self._ahead = bytearray(self._ahead)
@@ -190,10 +191,9 @@ class Connection:
             self.websocket.connection_lost()
         self.writer.queue.clear()
 
-    def _receive_head(self, data: bytes, now: float) -> None:
-        wire = rest = b""
-        gate = self._gate
-        head = known_head(data) if self._looks_up and gate.untouched else None
+    def _receive_head(self, data: bytes, now: float, is_new: bool = True) -> None:
+        wire, rest, gate = b"", b"", self._gate
+        head = known_head(data) if self._looks_up and is_new else None  # nothing of it has come before
         if head is None:
             try:
                 gathered = gate.feed(data)
@@ -211,7 +211,7 @@ class Connection:
         self.writer.expect = Expect.DUE if head.expect_continue else Expect.NONE
         self.deadlines.since = self.deadlines.headed = now
         self._events.append(RequestReceived(head))
-        if head.has_body:
+        if head.chunked or head.content_length:
             self._body = body_lane(head, self._limits)
             self.inbound = Inbound(self._limits.inbound_high, self._limits.inbound_low)
             self._move(Step.BODY_FOLLOWS)
@@ -288,7 +288,9 @@ class Connection:
 
         Raises: InvalidHeader; ResponseStateError; BodyLengthError: the declared Content-Length is another.
         """
-        self.writer.respond(self.head, status, fields, reason, body, self._can_drain())
+        self.writer.respond(
+            self.head, status, fields, reason, body, self.reader is AHEAD or self._can_drain()
+        )
         if self.lost is not None:
             self.writer.queue.clear()
 
@@ -338,10 +340,8 @@ class Connection:
     # ---- ends ----
 
     def _can_drain(self, later: bool = False) -> bool:
-        if self.reader is AHEAD:
-            return True
         if self.reader is not BODY or self.writer.expect is Expect.DUE:
-            return False
+            return self.reader is AHEAD
         assert self._body is not None
         remaining = self._body.remaining
         return later or remaining is None or remaining <= self._limits.drain_size
@@ -353,7 +353,7 @@ class Connection:
             return
         if self.writer.response.state is not FINISHED:
             self.cut(now)
-        elif not self.persistence.lasts(self._can_drain()):
+        elif not self.persistence.lasts(self.reader is AHEAD or self._can_drain()):
             self._close(now)
         elif self.reader is AHEAD:
             self._next(now)
