@@ -315,6 +315,7 @@ class Runner:
         effects: cleared before each request, and read after it.
         answers: how many requests were sent.
         successes: how many of them were answered with 2xx.
+        real_time: the clock of the loop was seen not to jump.
     """
 
     client: Client
@@ -322,6 +323,7 @@ class Runner:
     effects: Effects = None
     answers: int = 0
     successes: int = 0
+    real_time: bool = False
     _known: set[int] = field(default_factory=set)
     _endless: set[tuple[str, str]] = field(default_factory=set)
 
