@@ -62,7 +62,8 @@ def _lines() -> Iterator[str]:
         (
             "Limits of the engine",
             Limits,
-            "By `--limit NAME=SIZE`, `run(limits={...})` or `ENGINE_LIMIT_NAME` of an app.",
+            "By `--limit NAME=SIZE`, `run(limits={...})` or `ENGINE_LIMIT_NAME` of an app. No value means "
+            '"no limit"; the first three may not be 0, since no request would pass.',
         ),
         (
             "Times of the engine",
