@@ -57,6 +57,12 @@ def test_wherever_a_json_value_is_cut(value: object, data: st.DataObject) -> Non
         ([b"1 [", b"2"], [["line"], ["line"]]),
         ([b"{}\n{", b"}\n"], [["line", "JSON value"], []]),
         ([b"x" * JUDGED, b"y\n"], [["line"], ["?"]]),
+        ([b"x" * JUDGED + b"\xe2\x82", b"\xac", b"\n"], [["character", "line", "?"], ["line", "?"], ["?"]]),
+        (
+            [b"x" * JUDGED, b"\xf0", b"\x9f", b"\x98", b"\x80\r", b"\n"],
+            [["line"], *[["character", "line", "?"]] * 3, ["line", "?"], ["?"]],
+        ),
+        ([b"\xff" * 2 * JUDGED, b"x"], [[], []]),
     ],
 )
 def test_what_is_found(chunks: list[bytes], expected: list[list[str]]) -> None:
