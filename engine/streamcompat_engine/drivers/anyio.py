@@ -425,7 +425,7 @@ class _Acceptor:
     async def accept(self, sock: socket.socket) -> None:
         """Accept connections. Only the wait can be cancelled, not the accept, so no connection is lost."""
         while True:
-            # On asyncio, a wait that is over in each turn of the loop would never be cancelled.
+            # On uvloop, a wait that is over in each turn of the loop would never be cancelled.
             await anyio.lowlevel.checkpoint_if_cancelled()
             await anyio.wait_readable(sock)
             try:

@@ -57,26 +57,22 @@ class ServingLoop:
             self._call_soon = trio.lowlevel.current_trio_token().run_sync_soon
 
     def protected(self, function: Callable[[], Awaitable[None]]) -> Awaitable[None]:
-        """Call a function of the server in the main task."""
+        """Call a function of the server in trio's main task."""
+        import trio
 
         async def call() -> None:
             await function()
-
-        if self.asyncio is not None:
-            return call()
-        import trio
 
         return trio.lowlevel.enable_ki_protection(call)()
 
     def run(self, hook: Hook) -> Awaitable[None]:
         """Call a hook, which may block the loop."""
-
-        async def call() -> None:
-            await hook(self.asyncio)
-
         if self.asyncio is not None:
             return hook(self.asyncio)
         import trio
+
+        async def call() -> None:
+            await hook(None)
 
         return trio.lowlevel.disable_ki_protection(call)()
 
