@@ -13,6 +13,7 @@ import pytest
 
 from streamcompat.porting import names
 from streamcompat.porting.project import port
+from tests.support.clients import PATIENCE
 from tests.support.commands import ROOT, serve_command
 from tests.support.pages import blocks, commands
 
@@ -43,7 +44,7 @@ def test_each_command_prints_what_the_page_shows(tmp_path: Path) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=100,
+            timeout=10 * PATIENCE,
             check=True,
         )
         assert compared(done.stdout) == compared(shown), command
