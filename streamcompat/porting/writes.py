@@ -12,6 +12,7 @@ from functools import cached_property
 
 import libcst as cst
 
+from streamcompat.porting.families import Families
 from streamcompat.porting.names import is_extension
 from streamcompat.porting.roles import RESPONSE
 from streamcompat.porting.scan import Scan
@@ -25,7 +26,6 @@ _WAITING = {
     "asyncio.shield",
     "asyncio.wait_for",
 }
-_CONDITIONS = (cst.If, cst.IfExp, cst.BooleanOperation, cst.Comparison, cst.UnaryOperation, cst.Assert)
 _HEAD = {"headers", "status", "cookies", "content_type"}
 _FEED = "keep it, or let it write into an `io` buffer whose content you send with `await channel.send(...)`"
 _KEPT = (
@@ -56,6 +56,7 @@ class Writes:
         self.tree: Tree = scan.tree
         self._async: dict[cst.FunctionDef, str | None] = {}
         self._awaited: set[cst.Call] = set()
+        self._families = Families(scan)
         self._attributes: dict[str, list[cst.Attribute]] = {}
         for node in self.tree.all(cst.Attribute):
             self._attributes.setdefault(node.attr.value, []).append(node)
@@ -196,7 +197,8 @@ class Writes:
             if isinstance(around, cst.Call) and tree.qualified(around.func) in _WAITING:
                 return True
         elif not is_tested and (
-            isinstance(above, cst.Expr | cst.Return)
+            isinstance(above, cst.Expr)
+            or (isinstance(above, cst.Return) and not self._is_looked_at(tree.function(call)))
             or (isinstance(above, cst.Assign | cst.NamedExpr) and not self._is_used(above))
         ):
             self.scan.insert(tree.start(call), "await ", owner)
@@ -207,12 +209,26 @@ class Writes:
         return False
 
     def _is_used(self, node: cst.Assign | cst.NamedExpr) -> bool:
-        """Whether the assigned value is awaited or passed on, and not only tested in conditions."""
+        """Whether the assigned value is looked at: an awaitable is true, and what comes of it is None."""
         for target in [one.target for one in node.targets] if isinstance(node, cst.Assign) else [node.target]:
-            for one in self.tree.names_of(target):
-                if one is not target and not isinstance(self.tree.parent(one), _CONDITIONS):
+            if not isinstance(target, cst.Name) or any(
+                one is not target for one in self.tree.names_of(target)
+            ):
+                return True
+        return isinstance(node, cst.NamedExpr) and not isinstance(self.tree.parent(node), cst.Expr)
+
+    def _is_looked_at(self, function: cst.CSTNode | None, seen: frozenset[cst.CSTNode] = frozenset()) -> bool:
+        """Whether a caller looks at what a function gives back, and does not only await it."""
+        if not isinstance(function, cst.FunctionDef) or function in self.scan.roles.streaming:
+            return False
+        for node in self._references(function):
+            call = self.tree.parent(node)
+            above = self.tree.parent(call) if isinstance(call, cst.Call) and call.func is node else None
+            if isinstance(above, cst.Return):
+                around = self.tree.function(above)
+                if around not in seen and self._is_looked_at(around, seen | {function}):
                     return True
-            if not isinstance(target, cst.Name):
+            elif not isinstance(above, cst.Expr | cst.Await):
                 return True
         return False
 
@@ -334,6 +350,10 @@ class Writes:
             return "it is decorated"
         if function in scan.roles.streaming:
             return None  # the caller awaits its result if that is awaitable
+        owner = tree.class_of(function)
+        foreign = self._families.foreign_base(owner) if owner is not None else None
+        if foreign is not None:
+            return f"`{foreign}` may call it"
         references = self._references(function)
         calls: list[cst.Call] = []
         for node in references:
@@ -369,7 +389,9 @@ class Writes:
             found = self.tree.functions_of(function.name)
         else:
             found = [
-                one for each in self._family(owner) for one in self.tree.methods(each, function.name.value)
+                one
+                for each in self._families.of(owner)
+                for one in self.tree.methods(each, function.name.value)
             ]
         return [one for one in found if isinstance(one, cst.FunctionDef) and one is not function]
 
@@ -378,7 +400,7 @@ class Writes:
         owner, name = self.tree.class_of(function), function.name.value
         if owner is None:
             return None
-        family = self._family(owner)
+        family = self._families.of(owner)
         for target, _ in self.scan.roles.assigned:
             if isinstance(target, cst.Attribute) and target.attr.value == name:
                 return target
@@ -386,26 +408,6 @@ class Writes:
             if isinstance(target, cst.Name) and target.value == name and around and around[-1] in family:
                 return target
         return None
-
-    def _family(self, owner: cst.ClassDef) -> set[cst.ClassDef]:
-        """The classes of this file that share a base class or a subclass with a class, and itself."""
-        family, stack = {owner}, [owner]
-        while stack:
-            for one in self._beside[stack.pop()] - family:
-                family.add(one)
-                stack.append(one)
-        return family
-
-    @cached_property
-    def _beside(self) -> dict[cst.ClassDef, set[cst.ClassDef]]:
-        """The bases and the subclasses of each class of this file."""
-        found: dict[cst.ClassDef, set[cst.ClassDef]] = defaultdict(set)
-        for one in self.tree.all(cst.ClassDef):
-            for above in (above for base in one.bases for above in self.tree.functions_of(base.value)):
-                if isinstance(above, cst.ClassDef):
-                    found[one].add(above)
-                    found[above].add(one)
-        return found
 
     def _references(self, function: cst.FunctionDef) -> list[cst.CSTNode]:
         tree, name = self.tree, function.name.value

@@ -147,6 +147,11 @@ CASES: dict[str, dict[str, str]] = {
         + HEAD
         + READ.replace("request.stream.get", "attrgetter('stream')(request).get")
     },
+    "the stream by a path of names": {
+        "app.py": "import operator\n"
+        + HEAD
+        + READ.replace("request.stream.get()", "operator.attrgetter('stream.get')(request)()")
+    },
     "an attribute whose name is made": {
         "app.py": HEAD + READ.replace("request.stream.get", "getattr(request, 'str' + 'eam').get")
     },

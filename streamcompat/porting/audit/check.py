@@ -91,7 +91,7 @@ def _dynamic(source: Source) -> Iterator[Doubt]:
 
 def _by_name(source: Source, node: ast.Call) -> Iterator[Doubt]:
     for one in [*node.args, *(one.value for one in node.keywords)]:
-        if isinstance(one, ast.Constant) and one.value in _WORDS:
+        if isinstance(one, ast.Constant) and not _WORDS.isdisjoint(str(one.value).split(".")):
             yield Doubt(source, node, f"`{ast.unparse(node)}` names {one.value!r} in a text")
             return
     given = node.args[0] if node.args else None

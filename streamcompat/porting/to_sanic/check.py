@@ -271,7 +271,7 @@ class _File:
         name = ast.unparse(node.func).rpartition(".")[2]
         if name in _BY_NAME:
             for one in node.args:
-                if isinstance(one, ast.Constant) and one.value in _HIDDEN:
+                if isinstance(one, ast.Constant) and not _HIDDEN.isdisjoint(str(one.value).split(".")):
                     return f"`{ast.unparse(node)}` hides which word of Sanic's is meant"
         if (
             name == "get"

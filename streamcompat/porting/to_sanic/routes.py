@@ -85,13 +85,12 @@ def _bound_method(scan: Scan, call: cst.Call) -> bool:
 def _partial(scan: Scan) -> str:
     """The local name of `functools.partial`; it is imported if need be."""
     tree = scan.tree
-    for node in tree.module.body:
-        for one in node.body if isinstance(node, cst.SimpleStatementLine) else ():
-            named = one.names if isinstance(one, cst.ImportFrom | cst.Import) else ()
-            for alias in named if not isinstance(named, cst.ImportStar) else ():
-                bound = alias.evaluated_alias or alias.evaluated_name
-                if alias.evaluated_name == "partial" and tree.imported(one) == "functools":
-                    return bound
+    for one in tree.all(cst.ImportFrom):
+        if tree.chain(one) or isinstance(one.names, cst.ImportStar) or tree.imported(one) != "functools":
+            continue
+        for alias in one.names:
+            if alias.evaluated_name == "partial":
+                return alias.evaluated_alias or "partial"
     local = scan.free("partial")
     scan.facts.helpers.add((f"functools.partial as {local}", FILE))
     return local

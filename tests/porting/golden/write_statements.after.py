@@ -10,10 +10,10 @@ async def x(request):
         await channel.send(b"a"); await channel.send(b"b")
         if request.args: await channel.send(str(1).encode())
         x = await channel.send(b"c")
-        await channel.send(b"d") if x else None
-        x and await channel.send(b"f")
-        await (channel.send(b"g") if x else channel.send(b"h"))
-        await asyncio.wait_for(channel.send(b"i") if x else channel.send(b"j"), 5)
+        await channel.send(b"d") if request.args else None
+        request.args and await channel.send(b"f")
+        await (channel.send(b"g") if request.args else channel.send(b"h"))
+        await asyncio.wait_for(channel.send(b"i") if request.args else channel.send(b"j"), 5)
         task = asyncio.ensure_future(channel.send(b"k"))
         await task
         return await channel.send(b"e")

@@ -9,10 +9,10 @@ async def x(request):
         await response.write("a"); response.write("b")
         if request.args: response.write(1)
         x = response.write("c")
-        response.write("d") if x else None
-        x and response.write("f")
-        await (response.write("g") if x else response.write("h"))
-        await asyncio.wait_for(response.write("i") if x else response.write("j"), 5)
+        response.write("d") if request.args else None
+        request.args and response.write("f")
+        await (response.write("g") if request.args else response.write("h"))
+        await asyncio.wait_for(response.write("i") if request.args else response.write("j"), 5)
         task = asyncio.ensure_future(response.write("k"))
         await task
         return response.write("e")

@@ -171,6 +171,23 @@ PROJECTS = {
     "a write whose result is tested": {
         "app.py": APP + WRITES.format(body="response.write('a') and response.write('b')")
     },
+    "a method that a class of a library calls": {
+        "app.py": f"import logging\n{APP}class Log(logging.Handler):\n    def __init__(self, out):\n"
+        "        super().__init__()\n        self.out = out\n    def emit(self, record):\n"
+        "        self.out.write(record.getMessage())\n"
+        + WRITES.format(body="logging.getLogger('a').addHandler(Log(response))")
+    },
+    "a helper that gives the result of a write": {
+        "app.py": f"{APP}def emit(out, x):\n    return out.write(x)\n"
+        + WRITES.format(body="emit(response, 'a') and emit(response, 'b')")
+    },
+    "a result of a write that is tested later": {
+        "app.py": APP + WRITES.format(body="done = response.write('a')\n        if done: response.write('b')")
+    },
+    "the stream by a path of names": {
+        "app.py": f"import operator\n{APP}@app.post('/r', stream=True)\nasync def r(request):\n"
+        "    return text(str(await operator.attrgetter('stream.get')(request)()))\n"
+    },
     "a write that decides between two": {
         "app.py": APP + WRITES.format(body="response.write('b') if response.write('a') else None")
     },
