@@ -25,6 +25,13 @@ SHOW_CHUNKS = {
 Today's Sanic also sends `Content-Type: None` where `respond()` is given none, as in `/lines`."""
 
 
+FILES = {
+    "static_site.py": {
+        "GET /index.html", "GET /robots.txt", "HEAD /robots.txt", "GET /old/<page>",
+        "GET /static<file_uri:/?.+>", "HEAD /static<file_uri:/?.+>",
+    }
+}  # fmt: skip
+"""Routes that differ as `docs/porting.md` says: fields of files, `+` in `redirect`, the path of a folder."""
 WAIT = {"chat.py": {"GET /rooms/<room>/follow"}}
 """Routes of the apps of old that wait for another client, and are not checked to the end."""
 
@@ -62,4 +69,4 @@ def test_an_app_of_old(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[
     after, _ = ported(APPS_FOLDER, name, tmp_path)
     (tmp_path / "static_site_files").symlink_to(APPS_FOLDER / "static_site_files")
     waiting = WAIT.get(name, set())
-    assert differing(APPS_FOLDER / name, after, tmp_path, capsys, waiting) == set()
+    assert differing(APPS_FOLDER / name, after, tmp_path, capsys, waiting) == FILES.get(name, set())
