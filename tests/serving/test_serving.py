@@ -493,6 +493,7 @@ def test_a_program_that_leaves_while_its_server_stops_is_not_warned(app, turns):
         for _ in range(turns):
             await asyncio.sleep(0)
 
+    gc.collect()  # what other tests have left
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         asyncio.run(leave())
