@@ -96,12 +96,16 @@ def _text(schema: Mapping[str, Any]) -> str:
 
 @functools.cache
 def _matching(pattern: str, least: int, most: int | None) -> str | None:
-    """The plainest text with a pattern; `None` for one that is not of Python's, or that no such text has."""
+    """The plainest text with a pattern, repeated if it is too short; `None` for a pattern that is not of
+    Python's, or that no such text has."""
     from hypothesis import errors, find, settings
 
+    plain = settings(database=None, derandomize=True, deadline=None)
     try:
-        plain = settings(database=None, derandomize=True, deadline=None)
-        return find(_texts(pattern, least, most), lambda text: True, settings=plain)
+        text = find(_texts(pattern, 0, most), lambda text: True, settings=plain)
+        if len(text) < least:
+            text = (text * least)[:least]
+        return text if re.search(pattern, text) else None
     except (re.error, errors.HypothesisException):
         return None
 
@@ -260,9 +264,10 @@ def _strings(schema: Mapping[str, Any]) -> SearchStrategy[str]:
     from hypothesis import strategies as st
 
     least, most = schema.get("minLength", 0), schema.get("maxLength")
-    if "pattern" in schema:
-        plainest = _matching(schema["pattern"], least, most)
-        return st.just(_text(schema)) if plainest is None else _texts(schema["pattern"], least, most)
+    if pattern := schema.get("pattern"):
+        plainest = st.just(_text(schema))  # beside others, as few of those may be long enough
+        matches = _matching(pattern, least, most) is not None
+        return plainest | _texts(pattern, least, most) if matches else plainest
     formats: dict[str, SearchStrategy[str]] = {
         "date": st.dates().map(str),
         "date-time": st.datetimes(timezones=st.just(datetime.UTC)).map(datetime.datetime.isoformat),

@@ -38,7 +38,9 @@ NODE = {
         ({"type": "integer", "minimum": 7, "multipleOf": 5}, 10),
         ({"type": "number", "exclusiveMinimum": False, "maximum": 3}, 1),
         ({"type": "string", "pattern": "^[A-Z]{2}$"}, "AA"),
-        ({"type": "string", "pattern": "^b+$", "minLength": 2}, "bb"),
+        ({"type": "string", "pattern": "^b+$", "minLength": 64, "maxLength": 64}, "b" * 64),
+        ({"type": "string", "pattern": "^b$", "minLength": 2}, "aé"),
+        ({"type": "string", "pattern": None}, "aé"),
         ({"type": "string", "pattern": r"^\p{Lu}"}, "aé"),  # not of Python's
         ({"type": "string", "pattern": "^aaa$", "maxLength": 2}, "aé"),
         ({"type": "boolean"}, True),
@@ -121,6 +123,7 @@ SCHEMA = {
         "note": {"anyOf": [{"type": "string", "maxLength": 3}, {"type": "null"}]},
         "day": {"type": "string", "format": "date"},
         "code": {"type": "string", "pattern": "^[A-Z]{2}-[0-9]+$", "maxLength": 8},
+        "sum": {"type": "string", "pattern": "^[a-f0-9]+$", "minLength": 32, "maxLength": 32},
         "part": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
         "step": {"type": "integer", "minimum": 7, "multipleOf": 5},
         "kind": {"enum": ["a", "b"]},
@@ -143,6 +146,7 @@ def test_more_values_of_a_schema(body: bytes) -> None:
     assert value.get("note") is None or len(value["note"]) <= 3
     assert datetime.date.fromisoformat(value.get("day", "2024-01-31"))
     assert re.search("^[A-Z]{2}-[0-9]+$", value.get("code", "AB-1")) and len(value.get("code", "")) <= 8
+    assert re.fullmatch("[a-f0-9]{32}", value.get("sum", "0" * 32))
     assert 0 < value.get("part", 0.5) < 1
     assert value.get("step", 0) % 5 == 0 and value.get("step", 10) >= 7
     assert value.get("kind", "a") in ("a", "b")
