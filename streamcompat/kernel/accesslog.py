@@ -53,7 +53,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "duration": "seconds from the head of the request to the end of the application",
     "blocked": "seconds for which the application had to wait, since the client did not read",
     "paused": "seconds for which the client had to wait, since the application did not read",
-    "end": "whole, cut (by the server) or left (by the client)",
+    "end": "whole, cut (by the server), or left (by the client, or given up once it had closed its side)",
     "message": "cut, left or nothing",
 }
 """What a format may name, beside `asctime`, the other attributes of a LogRecord, and `header_user_agent` and
