@@ -84,6 +84,13 @@ class Served:
         """Tasks of its event loop, that of the one who asks included."""
         return int(self.get("/tasks"))
 
+    def sockets_open(self, least: int) -> None:
+        """Wait until so many descriptors are open. Raises: AssertionError: they are not, in `PATIENCE`."""
+        end = time.monotonic() + PATIENCE
+        while self.descriptors() < least:
+            assert time.monotonic() < end, f"fewer than {least} descriptors are open"
+            time.sleep(0.02)
+
     def sockets_close(self, most: int, seconds: float) -> float:
         """Wait until no more descriptors than this are open.
 
