@@ -1,6 +1,7 @@
-"""Which classes of a file belong together, and which of their bases are of neither the project nor Sanic.
+"""Which classes of a file belong together, and which of their bases are of neither this file nor Sanic.
 
-The rule: a base that cannot be seen may call any method of its subclasses, and awaits nothing.
+The rule: a base that cannot be seen may call any method of its subclasses, and awaits nothing. A class of
+another file may have such a base itself.
 """
 
 from __future__ import annotations
@@ -55,7 +56,6 @@ class Families:
                 tree.functions_of(value)
                 or tree.builtin(value)
                 or self._scan.roles.home(value) is not None
-                or symbol in self._scan.seeds.known
                 or symbol.partition(".")[0] in _WITHOUT_CALLS
             ):
                 continue

@@ -177,6 +177,12 @@ PROJECTS = {
         "        self.out.write(record.getMessage())\n"
         + WRITES.format(body="logging.getLogger('a').addHandler(Log(response))")
     },
+    "a method that a class of a library calls by way of another file": {
+        "base.py": "import logging\nclass Base(logging.Handler):\n    out = None\n",
+        "app.py": f"import logging\nfrom base import Base\n{APP}class Log(Base):\n"
+        "    def emit(self, record):\n        self.out.write(record.getMessage())\n"
+        + WRITES.format(body="log = Log(); log.out = response; logging.getLogger('a').addHandler(log)"),
+    },
     "a helper that gives the result of a write": {
         "app.py": f"{APP}def emit(out, x):\n    return out.write(x)\n"
         + WRITES.format(body="emit(response, 'a') and emit(response, 'b')")
