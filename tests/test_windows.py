@@ -21,6 +21,8 @@ import anyio._backends._asyncio, asyncio, concurrent.futures.process, h11, httpx
 import logging.handlers, multiprocessing.context, pytest, rich.console, rich.progress, ssl, subprocess, trio
 import ujson, wsproto
 
+asyncio.new_event_loop().close()  # since Python 3.14 its policy chooses with the first loop
+
 # The names that typeshed has for other systems only.
 OF_WINDOWS = {"SIGABRT", "SIGFPE", "SIGILL", "SIGINT", "SIGSEGV", "SIGTERM", "SIG_DFL", "SIG_IGN"}
 for name in [name for name in dir(signal) if name.startswith("SIG") and name not in OF_WINDOWS]:
