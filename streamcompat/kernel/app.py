@@ -29,7 +29,7 @@ from streamcompat.kernel.routes.urls import below
 from streamcompat.kernel.statuses import STATUS_CODES
 from streamcompat.kernel.tasks import Tasks
 from streamcompat.kernel.websocket.connection import WebSocketConnection
-from streamcompat.kernel.websocket.routes import WebSocketResponse
+from streamcompat.kernel.websocket.routes import WebSocketResponse, end_upgraded
 from streamcompat_engine import (
     BodyTooLarge,
     ClientDisconnected,
@@ -296,6 +296,8 @@ class App(Registry, Tasks):
 
     def _begun_or_refused(self, request: BaseRequest, response: object) -> BaseHTTPResponse:
         """For a handler that returned no response: the one that it has begun by itself."""
+        if hasattr(request, "_upgraded"):
+            return self.dialect.response()  # which is dropped
         begun: BaseHTTPResponse | None = getattr(request, "_begun", None)
         if begun is None or response is not None:
             raise self._not_a_response(request, response)
@@ -406,6 +408,9 @@ class App(Registry, Tasks):
     async def _sending_failed(self, request: BaseRequest, exchange: Exchange, error: Exception) -> None:
         if isinstance(error, ClientDisconnected):
             exchange.abort()
+        elif hasattr(request, "_upgraded"):
+            if await end_upgraded(request._upgraded, error):
+                await self._answer(request, exchange, error)
         elif exchange.committed:
             self._cut(request, exchange, error)
         else:

@@ -26,6 +26,7 @@ from streamcompat.sanic_api.headers import (
 from streamcompat.sanic_api.models.server_types import ConnInfo
 from streamcompat.sanic_api.overridden import warn_of_overridden
 from streamcompat.sanic_api.response import BaseHTTPResponse, HTTPResponse
+from streamcompat.sanic_api.websocket import RequestTransport
 
 if TYPE_CHECKING:
     from streamcompat.kernel.app import App
@@ -143,6 +144,15 @@ class Request(kernel.BaseRequest):
     @request_middleware_started.setter
     def request_middleware_started(self, value: bool) -> None:
         self._middleware_started = value
+
+    # The connection
+
+    @property
+    def transport(self) -> Any:
+        """The connection's transport; its type depends on the driver. `get_protocol().websocket_handshake`
+        makes the request a WebSocket."""
+        transport = super().transport
+        return transport if isinstance(self._origin, kernel.Unserved) else RequestTransport(transport)
 
     # The head
 

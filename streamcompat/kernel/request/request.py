@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from streamcompat.kernel.request.streams import RequestStream
     from streamcompat.kernel.response.response import BaseHTTPResponse
     from streamcompat.kernel.routes.endpoints import Endpoint
+    from streamcompat.kernel.websocket.connection import WebSocketConnection
 
 __all__ = ["BaseRequest", "File"]
 
@@ -117,6 +118,7 @@ class BaseRequest(dict[str, Any]):
         "_headers",
         "_json",
         "_match_info",
+        "_upgraded",
         "app",
         "body",
         "method",
@@ -135,6 +137,7 @@ class BaseRequest(dict[str, Any]):
     stream: RequestStream | None
     _endpoint: Endpoint | None  # of the route, once it is chosen
     _match_info: dict[str, object]  # once a route is chosen
+    _upgraded: WebSocketConnection  # only where the handler has done a handshake by itself
     _begun: BaseHTTPResponse  # only where the handler has begun its response by itself
     _exchange: Exchange  # of a request that was served
     _origin: Origin

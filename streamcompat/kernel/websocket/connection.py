@@ -261,6 +261,11 @@ class WebSocketConnection:
         if self._running:
             self._exchange.cancel()
 
+    def leave(self) -> None:
+        """Closes the connection with 1001, and does not wait for the client's Close."""
+        self._core.close(GOING_AWAY, "")
+        self._exchange.proceed()
+
 
 class PongWaiter:
     """The pong for a ping; it can be awaited any number of times."""

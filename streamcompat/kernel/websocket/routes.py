@@ -20,6 +20,7 @@ from streamcompat.kernel.websocket.connection import GOING_AWAY, NORMAL, Connect
 from streamcompat_engine import (
     Exchange,
     ProtocolError,
+    ResponseStateError,
     WebSocketSettings,
     accept,
     read_handshake,
@@ -115,6 +116,32 @@ class WebSocketResponse:
                 raise
         connection._running = False
         await connection.close(GOING_AWAY if connection._stopping else code)
+
+
+async def upgrade(request: BaseRequest, subprotocols: Collection[str] = ()) -> WebSocketConnection:
+    """Does the handshake within a handler of any route. `end_upgraded` ends the connection with the handler.
+
+    Raises: an exception of the flavour, before anything is sent: 400 or 426 for a request that is not a
+        handshake.
+    """
+    exchange = request._exchange
+    connection = WebSocketResponse(lambda _: None, subprotocols)._connect(request.app, exchange)
+    # The handler is not the connection's own: it is told by its next use of it, and not cancelled.
+    exchange.when_stopping(connection.leave)
+    request._upgraded = connection
+    return connection
+
+
+async def end_upgraded(connection: WebSocketConnection, error: Exception) -> bool:
+    """Closes the connection of `upgrade`: what its handler returned is dropped, as the originals do.
+
+    Args:
+        error: why no response was sent.
+    Returns: whether the handler failed.
+    """
+    failed = not (isinstance(error, (ConnectionClosed, ResponseStateError)) or _only_closed(error))
+    await connection.close(_INTERNAL_ERROR if failed else NORMAL)
+    return failed
 
 
 def _only_closed(error: Exception) -> bool:

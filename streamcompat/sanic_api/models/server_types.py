@@ -46,7 +46,7 @@ class ConnInfo:
     ctx: SimpleNamespace
 
     def __init__(self, request: BaseRequest) -> None:
-        transport = request.transport
+        transport = request._origin.transport
         extra = getattr(transport, "get_extra_info", lambda name: None)
         self.sockname = extra("sockname")
         self.peername = request._origin.peer
@@ -68,7 +68,7 @@ class ConnInfo:
         """That of a request, with the namespace of its connection."""
         self = cls(request)
         try:
-            self.ctx = _contexts.setdefault(request.transport, SimpleNamespace())
+            self.ctx = _contexts.setdefault(request._origin.transport, SimpleNamespace())
         except TypeError:  # no transport, or one that cannot be remembered
             self.ctx = SimpleNamespace()
         return self
