@@ -177,7 +177,8 @@ class FileFacts:
         exports: its own apps and blueprints by name, with reference and kind.
         defines: the qualified names of its functions and classes.
         names: every name that occurs, so that a new one can be chosen.
-        own_statuses: statuses for which `add_status_code` registers a class; None for one that is not told.
+        own_statuses: statuses for which `add_status_code` registers a class, None for one that is not told,
+            each with the name of the class, None where it cannot be raised by a name.
         aborts: the status of each `abort` that becomes a `raise`, None if it is not told, with its line.
         helpers: names of `streamcompat.ported` and others that the edits use, with the owner of the edit.
         insert_at: the offset for a new import.
@@ -207,7 +208,7 @@ class FileFacts:
     handed: set[Handed] = field(default_factory=set)
     names: frozenset[str] = frozenset()
     helpers: set[tuple[str, str]] = field(default_factory=set)
-    own_statuses: set[object] = field(default_factory=set)
+    own_statuses: dict[object, str | None] = field(default_factory=dict)
     aborts: set[tuple[object, int]] = field(default_factory=set)
     insert_at: int = 0
     newline: str = "\n"

@@ -120,7 +120,7 @@ def _cookies(files: Files, group: list[str]) -> Found:
 def _statuses(files: Files, group: list[str]) -> Found:
     """Calls of `abort` that raised a class which another file registers for the status."""
     for path in group:
-        own: set[object] = set().union(*(files[one].own_statuses for one in group if one != path))
+        own = {status for one in group if one != path for status in files[one].own_statuses}
         for status, line in sorted(files[path].aborts, key=str):
             if own and (status is None or {status, None} & own):
                 reason = "`abort` raised a class that another file registers with `add_status_code`"

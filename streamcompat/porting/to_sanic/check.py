@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from streamcompat.porting.audit.awaits import may_gain, newly_async, unawaited
@@ -21,6 +22,10 @@ _QUEUE = {"get", "get_nowait", "qsize", "task_done", "put", "put_nowait", "empty
 _WORDS = {"streaming_fn", "raw_args", "body_bytes", "from_pyfile", "from_object", "from_envvar"}
 _HIDDEN = {"stream", "write", "streaming_fn", "get", "respond", "send"}
 _BY_NAME = {"getattr", "setattr", "hasattr", "attrgetter", "methodcaller", "__getattribute__"}
+_PART = re.compile(r"\s*[\w.'\"]*\s*")
+_BETWEEN = re.compile(r"[\[\],|]")
+_DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+_TYPE_COMMENT = re.compile(r"#\s*type:\s*(?!ignore)(.+)")
 Nodes = Sequence[ast.AST]
 """All nodes of a file, which is walked once."""
 Resolve = Callable[[str, str], tuple[str, str] | None]
@@ -54,6 +59,15 @@ def rest_of(before: Mapping[str, str], after: Mapping[str, str], resolve: Resolv
             )
             if reason is not None:
                 found.append(Rest(path, getattr(node, "lineno", 1), reason))
+        for line, name in _names_in_texts(after[path], new):
+            if _is_gone(path, name, symbols, gone, resolve):
+                found.append(Rest(path, line, f"`{name}` in a text is no longer there"))
+        if "__all__" in after[path]:
+            found += [
+                Rest(path, line, f"`{name}` of `__all__` is no longer there")
+                for line, name in _public(new)
+                if name in gone[path]
+            ]
     gained = {path: old for path, old in olds.items() if may_gain(before[path], after[path])}
     if any(newly_async(old, trees[path]) for path, old in gained.items()):
         for doubt in unawaited(Sources(after, resolve), gained):
@@ -121,6 +135,41 @@ def _taken(
         if one.name in lost[origin[0]]:
             return f"`{module}` no longer has `{one.name}`"
     return None
+
+
+def _names_in_texts(text: str, nodes: Nodes) -> Iterator[tuple[int, str]]:
+    """Dotted names in texts that can be types or paths of names, with their lines, and in type comments."""
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if all(_PART.fullmatch(one) for one in _BETWEEN.split(node.value)):
+                yield from ((node.lineno, one) for one in _DOTTED.findall(node.value))
+    if "type:" in text:
+        for number, line in enumerate(text.splitlines(), 1):
+            comment = _TYPE_COMMENT.search(line)
+            yield from ((number, one) for one in _DOTTED.findall(comment[1] if comment is not None else ""))
+
+
+def _is_gone(
+    path: str, name: str, symbols: Mapping[str, str], lost: Mapping[str, set[str]], resolve: Resolve
+) -> bool:
+    """Whether a name in a text is that of a class that is gone, or a path to any name that is gone."""
+    root, _, below = name.partition(".")
+    if below:
+        found = resolve(path, name)
+        if found is not None and found[1].partition(".")[0] in lost.get(found[0], ()):
+            return True
+    is_class = name.rpartition(".")[2][:1].isupper()
+    whole = f"{symbols.get(root, '')}.{below}".removeprefix("sanic.")
+    return is_class and (root in lost[path] or bool(below) and whole in GONE)
+
+
+def _public(nodes: Nodes) -> Iterator[tuple[int, str]]:
+    """The texts in statements about `__all__`, with their lines."""
+    for node in nodes:
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Expr):
+            below = list(ast.walk(node))
+            if any(isinstance(one, ast.Name) and one.id == "__all__" for one in below):
+                yield from ((one.lineno, str(one.value)) for one in below if isinstance(one, ast.Constant))
 
 
 def _symbols(nodes: Nodes) -> dict[str, str]:

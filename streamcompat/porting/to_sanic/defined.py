@@ -5,7 +5,7 @@ The rule: each does for one file what old Sanic did everywhere, and needs nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from streamcompat.porting.model import FILE
@@ -15,6 +15,8 @@ SENDABLE: Final = "sendable"
 AS_TEXT: Final = "as_text"
 ABORT: Final = "abort"
 WITH_STATUS: Final = "with_status"
+
+_LOOK: Final = "for one in classes:"
 
 DEFINED: Final[dict[str, tuple[str, ...]]] = {
     SENDABLE: (
@@ -39,7 +41,7 @@ DEFINED: Final[dict[str, tuple[str, ...]]] = {
         "classes = [known.InvalidUsage, known.Unauthorized, known.Forbidden, known.NotFound]",
         "classes += [known.RequestTimeout, known.PayloadTooLarge]",
         "classes += [known.ServerError, known.ServiceUnavailable]",
-        "for one in classes:",
+        _LOOK,
         "    if one.status_code == status_code:",
         "        raise one(message)",
         "raise known.SanicException(message, status_code=status_code)",
@@ -61,9 +63,11 @@ def defined(scan: Scan, name: str) -> str:
     return local
 
 
-def definition(name: str, local: str) -> Iterator[str]:
-    """The lines of a function under a name of the file's."""
+def definition(name: str, local: str, own: Collection[str]) -> Iterator[str]:
+    """The lines of a function under a name of the file's; `abort` knows the file's own exceptions first."""
     head, *lines = DEFINED[name]
+    if name == ABORT and own:
+        lines.insert(lines.index(_LOOK), f"classes = [{', '.join(own)}, *classes]")
     yield f"def {local}{head}"
     for line in lines:
         yield f"    {line}" if line else ""

@@ -27,10 +27,11 @@ def import_edits(facts: FileFacts) -> list[Edit]:
     source = decode(facts.source)[0].encode()
     added: dict[str, list[str]] = defaultdict(list)
     defines: list[str] = []
+    own = [one for one in facts.own_statuses.values() if one is not None]
     for helper, _ in sorted(facts.helpers):
         symbol, _, local = helper.partition(" as ")
         if symbol in DEFINED:
-            defines += ["", "", *definition(symbol, local)]
+            defines += ["", "", *definition(symbol, local, own)]
             continue
         module, _, name = symbol.rpartition(".")
         local = local or name

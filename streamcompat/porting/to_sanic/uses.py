@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import libcst as cst
+from libcst.metadata import ClassScope
 
 from streamcompat.porting import names as sanic
 from streamcompat.porting.model import FILE
@@ -17,6 +18,10 @@ from streamcompat.porting.uses import is_in_import, record_import
 
 _OWN = {name: status for status, name in STATUSES.items()} | {"URLBuildError": 500}
 """The status of each exception that took `status_code` and takes none today."""
+
+_PLAIN = {f"exceptions.{name}" for name in STATUSES.values()} - {"exceptions.ContentRangeError"}
+"""Exceptions that are made of a message alone, then and today; and `SanicException`."""
+_PLAIN |= {"exceptions.SanicException"}
 
 _FILE = {
     "response.file": ("location", "mime_type", "headers", "filename", "_range"),
@@ -83,7 +88,7 @@ def _use(scan: Scan, node: cst.BaseExpression, symbol: str) -> None:
             scan.say(node, "left", f"`{tree.code(node)}` is used as a value", remedy)
     elif below == "exceptions.abort":
         is_raised = call is not None and _abort(scan, call)
-        if not is_raised and isinstance(node, cst.Name) and not _own_statuses(scan):
+        if not is_raised and isinstance(node, cst.Name) and None not in scan.facts.own_statuses.values():
             scan.facts.aborts.add((None, tree.line(node)))
             scan.facts.helpers.add((f"{ABORT} as {node.value}", FILE))
         elif not is_raised:
@@ -131,7 +136,7 @@ def _abort(scan: Scan, call: cst.Call) -> bool:
         status = literal(given["status_code"].value)
     except ValueError:
         return False
-    if not isinstance(status, int) or {status, None} & _own_statuses(scan):
+    if not isinstance(status, int) or {status, None} & scan.facts.own_statuses.keys():
         return False
     scan.facts.aborts.add((status, tree.line(call)))
     message = moved(scan, given["message"].value) if "message" in given else ""
@@ -145,17 +150,48 @@ def _abort(scan: Scan, call: cst.Call) -> bool:
     return True
 
 
-def _own_statuses(scan: Scan) -> set[object]:
-    """Statuses for which the file registers classes of its own, which `abort` raised; None for one that
-    cannot be told."""
+def _own_statuses(scan: Scan) -> None:
+    """Find the statuses for which the file registers classes of its own, which `abort` raised."""
     found = scan.facts.own_statuses
     for call in scan.tree.all(cst.Call):
         if scan.roles.home(call.func) == "exceptions.add_status_code" and call.args:
             try:
-                found.add(literal(call.args[0].value))
+                status = literal(call.args[0].value)
             except ValueError:
-                found.add(None)
-    return found
+                status = None
+            is_clear = status is not None and status not in found
+            found[status] = _registered(scan, call) if is_clear else None
+
+
+def _registered(scan: Scan, call: cst.Call) -> str | None:
+    """The name of the class that the decorator registers, if every function of the file may raise it so."""
+    tree = scan.tree
+    owner = tree.parent(tree.parent(call) or call)
+    if not isinstance(owner, cst.ClassDef) or len(owner.decorators) != 1 or not _is_plain(scan, owner):
+        return None
+    is_global = isinstance(tree.parent(owner), cst.Module) and len(tree.assignments(owner.name)) == 1
+    return owner.name.value if is_global else None
+
+
+def _is_plain(scan: Scan, node: cst.ClassDef, depth: int = 0) -> bool:
+    """Whether an exception of the file is made of a message alone, as those of Sanic's that it is of."""
+    if depth > 8 or not node.bases or node.keywords or _binds(scan, node, {"__init__", "__new__"}):
+        return False
+    for base in (one.value for one in node.bases):
+        classes = scan.tree.functions_of(base)
+        is_own = [isinstance(one, cst.ClassDef) and _is_plain(scan, one, depth + 1) for one in classes]
+        if scan.roles.home(base) not in _PLAIN and is_own != [True]:
+            return False
+    return True
+
+
+def _binds(scan: Scan, node: cst.ClassDef, names: set[str]) -> bool:
+    """Whether the body of a class, without those of its methods, has one of the names."""
+    for one in scan.tree.below(node.body):
+        scope = scan.tree.scope(one) if isinstance(one, cst.Name) and one.value in names else None
+        if isinstance(scope, ClassScope) and scope.node is node:
+            return True
+    return False
 
 
 def _status_code(scan: Scan, call: cst.Call) -> bool:
@@ -167,6 +203,7 @@ def _status_code(scan: Scan, call: cst.Call) -> bool:
         not isinstance(owner, cst.ClassDef)
         or not isinstance(owner.body, cst.IndentedBlock)
         or len(call.args) != 1
+        or _binds(scan, owner, {"status_code"})
     ):
         return False
     assert decorator is not None

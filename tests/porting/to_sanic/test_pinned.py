@@ -164,6 +164,81 @@ PROJECTS = {
             ("not told", "STATUS", "abort(404)"),
         )
     },
+    **{
+        f"`abort` of a status whose class cannot be raised by its name: {name}": {
+            "app.py": f"import sanic.exceptions\n{APP}from sanic.exceptions import NotFound, SanicException\n"
+            f"from sanic.exceptions import abort, add_status_code\n{text}"
+            "@app.get('/<status:int>')\nasync def fail(request, status):\n    abort(status, 'why')\n",
+        }
+        for name, text in (
+            (
+                "of a function",
+                "def make():\n    @add_status_code(418)\n    class Own(SanicException):\n"
+                "        pass\n    return Own\nOwn = make()\n",
+            ),
+            (
+                "takes other arguments",
+                "@add_status_code(418)\nclass Own(SanicException):\n"
+                "    def __init__(self, message, **more):\n        super().__init__(message.upper())\n",
+            ),
+            (
+                "so does a base",
+                "class Base(SanicException):\n    def __init__(self, message, **more):\n"
+                "        super().__init__(message)\n@add_status_code(418)\nclass Own(Base):\n    pass\n",
+            ),
+            ("bound again", "@add_status_code(418)\nclass Own(SanicException):\n    pass\nOwn = NotFound\n"),
+            (
+                "two of one status",
+                "@add_status_code(418)\nclass Own(SanicException):\n    pass\n"
+                "@add_status_code(418)\nclass Other(NotFound):\n    pass\n",
+            ),
+            (
+                "another decorator",
+                "def last(one):\n    return NotFound\n@last\n@add_status_code(418)\n"
+                "class Own(SanicException):\n    pass\n",
+            ),
+            ("called", "class Own(SanicException):\n    pass\nadd_status_code(418)(Own)\n"),
+            ("a range", "@add_status_code(418)\nclass Own(sanic.exceptions.ContentRangeError):\n    pass\n"),
+            ("no exception of Sanic's", "@add_status_code(418)\nclass Own(Exception):\n    pass\n"),
+            (
+                "a status of its own",
+                "@add_status_code(418)\nclass Own(SanicException):\n    status_code = 419\n",
+            ),
+            (
+                "in an `if`",
+                "if app:\n    @add_status_code(418)\n    class Own(SanicException):\n        pass\n",
+            ),
+        )
+    },
+    **{
+        f"a class that is gone, in a text: {name}": {
+            "app.py": f"import typing\nfrom sanic import response\n"
+            f"from sanic.response import StreamingHTTPResponse\n{APP}"
+            + WRITES.format(body="response.write(1)")
+            + text
+        }
+        for name, text in (
+            ("an annotation", "def f(x) -> 'StreamingHTTPResponse':\n    return x\n"),
+            ("a part of one", "def f(x: typing.Optional['StreamingHTTPResponse']):\n    return x\n"),
+            (
+                "in a part of one",
+                "def f(x: 'typing.Dict[str, StreamingHTTPResponse | None]'):\n    return x\n",
+            ),
+            ("a field", 'class Context:\n    out: "StreamingHTTPResponse"\n'),
+            ("by its module", "def f(x) -> 'response.StreamingHTTPResponse':\n    return x\n"),
+            ("a name for a type", "Answer = typing.Union['StreamingHTTPResponse', str]\n"),
+            ("a bound", "T = typing.TypeVar('T', bound='StreamingHTTPResponse')\n"),
+            ("a type comment", "def f(x):\n    # type: (StreamingHTTPResponse) -> None\n    return x\n"),
+            ("`__all__`", "__all__ = ['app', 'stream']\n"),
+            ("added to `__all__`", "__all__ = ['app']\n__all__ += ['stream']\n"),
+            ("given to `__all__`", "__all__ = ['app']\n__all__.extend(['stream'])\n"),
+        )
+    },
+    "a name that is gone, by its path in a test": {
+        "main.py": APP + WRITES.format(body="response.write(1)"),
+        "test_main.py": "from unittest import mock\nimport main\n@mock.patch('main.stream')\n"
+        "def test(fake):\n    assert main.app\n",
+    },
     "code in a text": {"app.py": APP + WRITES.format(body="eval(\"response.write('x')\")")},
     "a response by its name in a text": {
         "app.py": APP + WRITES.format(body="locals()['response'].write('x')")
