@@ -17,7 +17,7 @@ from typing import Final, Literal, NamedTuple, TypedDict
 from streamcompat.aliases.finder import FACADES, missing
 from streamcompat.aliases.removed import gone
 from streamcompat.aliases.removed.table import ARGUMENTS, BACKPORTS, METHODS, NAMES, OWN_MODULES, Removed
-from streamcompat.checking.scan import FileScan, Use
+from streamcompat.checking.scan import FileScan, Use, scan
 
 __all__ = ["Finding", "Judged", "Kind", "judge"]
 
@@ -96,6 +96,9 @@ _EXTENSIONS: Final = {
 }
 """Extensions that do not do here what they did beside the originals: docs/compatibility.md."""
 
+_MOST_FILES: Final = 300
+"""Of a package that is read: extensions are smaller."""
+
 _Said = tuple[Kind, str, int, str]
 
 
@@ -169,6 +172,57 @@ def _installed(file: FileScan, own: set[str], version: tuple[int, int]) -> Itera
                 yield "option", module, line, _option(module, OWN_MODULES[module].since)
         elif root not in sys.stdlib_module_names and not _is_found(root) and module not in NAMES:
             yield "install", root, line, "is not installed here; its package may have another name"
+        elif (name := _needs_old(root, version)) is not None:
+            yield "option", root, line, f"uses {name}: --old-python gives it back"
+
+
+@cache
+def _needs_old(root: str, version: tuple[int, int]) -> str | None:
+    """What an installed package for one of the flavours uses of what Python removed, and where.
+
+    Such a package may stand on another, as python-socketio does on python-engineio. Packages that have
+    nothing to do with a flavour are not judged: a later release of theirs goes with today's Python.
+    """
+    files = _package(root, anyone=True)
+    below = {module.partition(".")[0] for one in files for module, _ in one.imports}
+    family = {one: _package(one) for one in sorted(below - {root, *FACADES} - sys.stdlib_module_names)}
+    family = {one: read for one, read in family.items() if _is_for_flavour(read)}
+    if not family and not _is_for_flavour(files):
+        return None
+    for one in [*files, *(one for read in family.values() for one in read)]:
+        for _, name, line, said in _old(one, version):
+            return f"{name} ({one.path}:{line}), which {said.partition(':')[0]}"
+    return None
+
+
+@cache
+def _package(root: str, anyone: bool = False) -> list[FileScan]:
+    """The files of an installed module or package, none of which is executed.
+
+    Args:
+        anyone: also those of a package that names no flavour in any of them.
+    """
+    try:
+        spec = importlib.util.find_spec(root)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None:
+        return []
+    folders = [Path(one) for one in spec.submodule_search_locations or ()]
+    paths = [(path, folder.parent) for folder in folders for path in sorted(folder.rglob("*.py"))]
+    if not folders and spec.origin is not None and spec.origin.endswith(".py"):
+        paths = [(Path(spec.origin), Path(spec.origin).parent)]
+    read = paths if len(paths) <= _MOST_FILES else []
+    texts = {path.relative_to(above).as_posix(): path.read_bytes() for path, above in read}
+    if not anyone and not any(flavour.encode() in text for text in texts.values() for flavour in FACADES):
+        return []
+    return [scan(name, text) for name, text in texts.items()]
+
+
+def _is_for_flavour(files: Sequence[FileScan]) -> bool:
+    return any(use.name.partition(".")[0] in FACADES for one in files for use in one.uses) or any(
+        module.partition(".")[0] in FACADES for one in files for module, _ in one.imports
+    )
 
 
 def _is_found(root: str, module: str = "") -> bool:

@@ -354,3 +354,39 @@ def test_the_package_of_a_module_that_python_removed_is_installed_first(
         "pip install zombie-imp setuptools",
         "streamcompat run app.py --alias --old-python",
     ]
+
+
+def test_an_extension_that_is_installed_is_read_for_what_python_removed(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of packages that know nothing of the flavours nothing is said, nor of what an extension has guarded."""
+    installed = {
+        "ext_old/__init__.py": "import sanic\nraise SystemExit('executed')",
+        "ext_old/deep/core.py": "import collections\n\ncollections.Iterable",
+        "ext_flat.py": "try:\n    from sanic.app import Sanic\nexcept ImportError:\n    pass\n"
+        "def add(app: Sanic):\n    app.get\nimport collections\ncollections.Mapping",
+        "ext_above.py": "import ext_old.deep",
+        "ext_guarded.py": "import sanic, collections\ntry:\n    collections.Iterable\n"
+        "except AttributeError:\n    pass",
+        "ext_other.py": "import collections\ncollections.Iterable",
+        "ext_broken.py": "import sanic\nasync = 1",
+    }
+    for name, source in installed.items():
+        path = tree / "site" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+    (tree / "project").mkdir()
+    names = ["ext_old", "ext_flat", "ext_above", "ext_guarded", "ext_other", "ext_broken"]
+    imports = [f"import {name}\n" for name in names]
+    (tree / "project" / "app.py").write_text("".join(imports) + APP)
+    monkeypatch.syspath_prepend(tree / "site")
+    monkeypatch.chdir(tree / "project")
+    main(["check", "."])
+    lines = capsys.readouterr().out.splitlines()
+    since = "which is gone since Python 3.10: --old-python gives it back"
+    assert [line.removeprefix("app.py:") for line in lines if "ext_" in line] == [
+        f"1: needs an option: ext_old uses collections.Iterable (ext_old/deep/core.py:3), {since}",
+        f"2: needs an option: ext_flat uses collections.Mapping (ext_flat.py:8), {since}",
+        f"3: needs an option: ext_above uses collections.Iterable (ext_old/deep/core.py:3), {since}",
+    ]
+    assert lines[-1].endswith("--alias --old-python")
