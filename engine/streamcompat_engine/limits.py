@@ -79,9 +79,6 @@ class Limits:
         for one in fields(self):
             if getattr(self, one.name) < 0:
                 raise ValueError(f"{one.name} is negative")
-        for name in ("request_line", "head_fields", "field_count"):
-            if not getattr(self, name):  # for no limit, as other servers take it, it would be too dangerous
-                raise ValueError(f"{name} is 0, which no request has room in")
         if self.inbound_low > self.inbound_high or self.outbound_low > self.outbound_high:
             raise ValueError("a low-water mark is above its high-water mark")
 

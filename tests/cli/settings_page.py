@@ -62,8 +62,7 @@ def _lines() -> Iterator[str]:
         (
             "Limits of the engine",
             Limits,
-            "By `--limit NAME=SIZE`, `run(limits={...})` or `ENGINE_LIMIT_NAME` of an app. No value means "
-            '"no limit"; the first three may not be 0, since no request would pass.',
+            "By `--limit NAME=SIZE`, `run(limits={...})` or `ENGINE_LIMIT_NAME` of an app.",
         ),
         (
             "Times of the engine",
