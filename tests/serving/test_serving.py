@@ -488,8 +488,7 @@ def test_a_program_that_leaves_while_its_server_stops_is_not_warned(app, turns):
     """Whatever step of the stop it cuts off: a task that has not begun by then is no coroutine yet."""
 
     async def leave():
-        server = await app.create_server(host="127.0.0.1", port=0, access_log=False)
-        server.close()
+        (await app.create_server(host="127.0.0.1", port=0, access_log=False)).close()
         for _ in range(turns):
             await asyncio.sleep(0)
 
