@@ -54,8 +54,7 @@ def test_status_and_message(error, status):
 def test_every_exception_is_the_facades_and_the_kernels(facade, base):
     found = 0
     for name, cls in vars(facade).items():
-        is_exception = inspect.isclass(cls) and issubclass(cls, Exception)
-        if is_exception and cls.__module__ == facade.__name__:
+        if inspect.isclass(cls) and issubclass(cls, Exception) and cls.__module__ == facade.__name__:
             assert issubclass(cls, getattr(facade, base))
             assert issubclass(cls, getattr(kernel, name, kernel.HTTPException))
             found += 1

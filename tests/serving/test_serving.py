@@ -493,8 +493,7 @@ def test_a_program_that_leaves_while_its_server_stops_is_not_warned(app, turns):
             await asyncio.sleep(0)
 
     gc.collect()  # what other tests have left
-    with warnings.catch_warnings(record=True) as warned:
-        warnings.simplefilter("always")
+    with warnings.catch_warnings(record=True, action="always") as warned:
         asyncio.run(leave())
         gc.collect()
     assert [str(one.message) for one in warned if one.category is RuntimeWarning] == []
