@@ -120,7 +120,7 @@ class App(Registry, Tasks):
     @property
     def request_class(self) -> type[BaseRequest] | None:
         """The class of requests, where it is not the flavour's."""
-        return self._request_class
+        return self._request_class or self.usual_request_class()
 
     @request_class.setter
     def request_class(self, request_class: type[BaseRequest] | None) -> None:
@@ -128,6 +128,10 @@ class App(Registry, Tasks):
         self._new_request: Callable[[Exchange, App, str], BaseRequest] = self.request_factory(
             request_class or self.default_request_class
         )
+
+    def usual_request_class(self) -> type[BaseRequest] | None:
+        """What `request_class` is where the app was given none; a facade may override it."""
+        return None
 
     def request_factory(
         self, request_class: type[BaseRequest]

@@ -119,6 +119,9 @@ class Sanic(Hooked, AppliesFutures, Registered, Application):
     def is_request_stream(self, value: bool) -> None:
         self._is_request_stream = value
 
+    def usual_request_class(self) -> type[BaseRequest] | None:
+        return Request if self._release() >= (21, 12) else None
+
     def make_router(self) -> Router:
         return Router()
 

@@ -19,6 +19,7 @@ from streamcompat.sanic_api.models.futures import (
     FutureSignal,
     FutureStatic,
 )
+from streamcompat.sanic_api.request import Request
 from streamcompat.sanic_api.response import HTTPResponse, text
 from tests.support.exchanges import ask
 from tests.support.servers import serve_app
@@ -280,3 +281,11 @@ async def test_a_start_by_hand_is_not_repeated_by_the_server():
     await app._startup()
     await app._server_event("init", "before")
     assert order == ["startup"]
+
+
+@pytest.mark.parametrize(("release", "usual"), [("0.8", None), ("21.9", None), ("21.12", Request)])
+def test_the_class_of_requests_that_an_app_was_not_given(release, usual):
+    compat(release)
+    assert Sanic("usual").request_class is usual
+    given = type("Given", (Request,), {})
+    assert Sanic("given", request_class=given).request_class is given
