@@ -10,7 +10,7 @@ import re
 import warnings
 from collections.abc import Iterator
 
-from streamcompat.porting.model import FileFacts, Seeds
+from streamcompat.porting.model import FILE, FileFacts, Finding, Seeds
 from streamcompat.porting.source import decode
 
 _OF_INTEREST = re.compile(rb"sanic|\.stream\s*\.\s*(get|read)\b")
@@ -29,6 +29,12 @@ def is_of_interest(data: bytes, seeds: Seeds) -> bool:
     return bool(seeds.sanic or seeds.handed or seeds.objects or _OF_INTEREST.search(data))
 
 
+def of_callers(text: str, line: int) -> Finding:
+    """What keeps the projects whose code may call the one that reads a frame's variables."""
+    reason = f"`{text}` reaches the variables of whoever calls, by a text"
+    return Finding(line, "unknown", reason, "pass what it needs", FILE, everywhere=True)
+
+
 def outline(path: str, data: bytes) -> FileFacts:
     """The functions, classes and imports of a valid Python file."""
     facts = FileFacts(path, data, dynamic=imports_dynamically(data))
@@ -41,6 +47,8 @@ def outline(path: str, data: bytes) -> FileFacts:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             attributes.append(node)
+            if node.attr == "f_locals":
+                facts.findings.append(of_callers(ast.unparse(node), node.lineno))
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             used.append(node)
         elif isinstance(node, ast.Import):

@@ -14,6 +14,7 @@ import libcst as cst
 
 from streamcompat.porting.model import FILE
 from streamcompat.porting.names import is_extension
+from streamcompat.porting.outline import of_callers
 from streamcompat.porting.roles import OBJECT_ROLES, OBJECTS, REQUEST, RESPONSE, ROUTES, STREAM
 from streamcompat.porting.scan import Scan
 from streamcompat.porting.tree import literal
@@ -69,6 +70,9 @@ def scan_texts_of_code(scan: Scan) -> None:
         if names and (name not in _RUN or _is_code_with(call, names)):
             reason = f"`{name}` may reach a request or a response by a text, where no edit is made"
             scan.say(call, "unknown", reason, "write it out, without a text of code", FILE, everywhere=True)
+    for node in tree.all(cst.Attribute):
+        if node.attr.value == "f_locals":
+            scan.facts.findings.append(of_callers(tree.code(node), tree.line(node)))
 
 
 def _is_code_with(call: cst.Call, names: set[str]) -> bool:

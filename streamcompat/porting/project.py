@@ -89,7 +89,18 @@ def port(
         for one in run([(path, sources[path], wanted[path]) for path in changed]):
             facts[one.path] = one
             seeds[one.path] = wanted[one.path]
+    _forget_others(facts, seeds)
     return _apply_to_sanic(facts, seeds) if to == "sanic" else _apply(facts, seeds)
+
+
+def _forget_others(files: Mapping[str, FileFacts], seeds: Mapping[str, Seeds]) -> None:
+    """Say nothing of files without Sanic that no file with it is connected with."""
+    with_sanic = {path for path, one in files.items() if is_of_interest(one.source, seeds[path])}
+    told = [path for path, one in files.items() if one.findings and path not in with_sanic]
+    linker = Linker(files) if told else None
+    for path in told:
+        if linker is not None and with_sanic.isdisjoint(linker.connected(path)):
+            files[path].findings.clear()
 
 
 def _seeds(files: Mapping[str, FileFacts], first: Seeds) -> dict[str, Seeds]:

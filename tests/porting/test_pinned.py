@@ -183,6 +183,10 @@ CASES: dict[str, dict[str, str]] = {
             "vars().get('response').write('x')",
         )
     },
+    "variables of whoever calls": {
+        "helper.py": "import sys\ndef out(x):\n    sys._getframe(1).f_locals['response'].write(x)\n",
+        "app.py": "from helper import out\n" + HEAD + WRITE.format("out('x')"),
+    },
     "code in a text of the handler's": {
         "app.py": HEAD + READ.replace("repr(", "repr(eval(request.args['a']), ")
     },
@@ -194,6 +198,14 @@ CASES: dict[str, dict[str, str]] = {
 
 def ported(files: dict[str, str]) -> Result:
     return port({path: text.encode() for path, text in files.items()})
+
+
+@pytest.mark.parametrize("to", ["mach9", "sanic"])
+def test_a_file_without_sanic_that_none_is_connected_with_keeps_nothing(to: str) -> None:
+    app = (HEAD + WRITE.format("await response.write(b'x')")).encode()
+    result = port({"debug.py": b"def show(frame):\n    return frame.f_locals\n", "app.py": app}, to=to)
+    assert [one.path for one in result.files if one.before != one.after] == ["app.py"]
+    assert result.files[0].findings == ()
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 from libcst.metadata import ClassScope
 
@@ -13,12 +15,13 @@ from streamcompat.porting.scan import Scan
 from streamcompat.porting.to_sanic.defined import ABORT, AS_TEXT, WITH_STATUS, defined
 from streamcompat.porting.to_sanic.edits import add_argument, by_name, moved, next_line
 from streamcompat.porting.to_sanic.names import GONE, STATUSES
-from streamcompat.porting.tree import bound_offset, literal, parameters
+from streamcompat.porting.tree import Variable, bound_offset, literal, parameters
 from streamcompat.porting.uses import is_in_import, record_import
 
 _OWN = {name: status for status, name in STATUSES.items()} | {"URLBuildError": 500}
 """The status of each exception that took `status_code` and takes none today."""
 
+_PRIVATE = re.compile(r"(^|\.)_(?!_)")
 _PLAIN = {f"exceptions.{name}" for name in STATUSES.values()} - {"exceptions.ContentRangeError"}
 """Exceptions that are made of a message alone, then and today; and `SanicException`."""
 _PLAIN |= {"exceptions.SanicException"}
@@ -97,6 +100,8 @@ def _use(scan: Scan, node: cst.BaseExpression, symbol: str) -> None:
     elif below == "exceptions.add_status_code":
         if call is None or not _status_code(scan, call):
             scan.say(node, "left", "`add_status_code` is gone", "set `status_code` in the body of the class")
+    elif _PRIVATE.search(_below(symbol)):
+        scan.say(node, "left", f"`{symbol}` is Sanic's own", "do without it: today's Sanic may not have it")
     elif below in GONE or _below(symbol) in GONE:
         becomes = GONE.get(_below(symbol)) or GONE[below]
         scan.say(node, "left", f"today's Sanic has no `{symbol}`", becomes.text)
@@ -153,6 +158,11 @@ def _abort(scan: Scan, call: cst.Call) -> bool:
 def _own_statuses(scan: Scan) -> None:
     """Find the statuses for which the file registers classes of its own, which `abort` raised."""
     found = scan.facts.own_statuses
+    changed = {
+        scan.tree.variable(one.target.value)
+        for one in scan.tree.all(cst.AssignTarget)
+        if isinstance(one.target, cst.Attribute)
+    }
     for call in scan.tree.all(cst.Call):
         if scan.roles.home(call.func) == "exceptions.add_status_code" and call.args:
             try:
@@ -160,17 +170,17 @@ def _own_statuses(scan: Scan) -> None:
             except ValueError:
                 status = None
             is_clear = status is not None and status not in found
-            found[status] = _registered(scan, call) if is_clear else None
+            found[status] = _registered(scan, call, changed) if is_clear else None
 
 
-def _registered(scan: Scan, call: cst.Call) -> str | None:
+def _registered(scan: Scan, call: cst.Call, changed: set[Variable | None]) -> str | None:
     """The name of the class that the decorator registers, if every function of the file may raise it so."""
     tree = scan.tree
     owner = tree.parent(tree.parent(call) or call)
     if not isinstance(owner, cst.ClassDef) or len(owner.decorators) != 1 or not _is_plain(scan, owner):
         return None
     is_global = isinstance(tree.parent(owner), cst.Module) and len(tree.assignments(owner.name)) == 1
-    return owner.name.value if is_global else None
+    return owner.name.value if is_global and tree.variable(owner.name) not in changed else None
 
 
 def _is_plain(scan: Scan, node: cst.ClassDef, depth: int = 0) -> bool:

@@ -205,6 +205,10 @@ PROJECTS = {
                 "@add_status_code(418)\nclass Own(SanicException):\n    status_code = 419\n",
             ),
             (
+                "changed later",
+                "@add_status_code(418)\nclass Own(SanicException):\n    pass\nOwn.status_code = 419\n",
+            ),
+            (
                 "in an `if`",
                 "if app:\n    @add_status_code(418)\n    class Own(SanicException):\n        pass\n",
             ),
@@ -238,6 +242,14 @@ PROJECTS = {
         "main.py": APP + WRITES.format(body="response.write(1)"),
         "test_main.py": "from unittest import mock\nimport main\n@mock.patch('main.stream')\n"
         "def test(fake):\n    assert main.app\n",
+    },
+    "a name that is Sanic's own": {
+        "app.py": f"from sanic import exceptions\n{APP}class Own(exceptions.SanicException):\n    pass\n"
+        "exceptions._sanic_exceptions[418] = Own\n"
+    },
+    "variables of whoever calls": {
+        "helper.py": "import sys\ndef out(x):\n    sys._getframe(1).f_locals['response'].write(x)\n",
+        "app.py": f"from helper import out\n{APP}" + WRITES.format(body="out('x')"),
     },
     "code in a text": {"app.py": APP + WRITES.format(body="eval(\"response.write('x')\")")},
     "a response by its name in a text": {
