@@ -183,6 +183,16 @@ CASES: dict[str, dict[str, str]] = {
             "vars().get('response').write('x')",
         )
     },
+    "the stream by names that a run shows": {
+        "app.py": f"import operator\n{HEAD}FIELDS = ['stream.get']\n"
+        "@app.post('/p', stream=True)\nasync def p(request):\n"
+        "    return text(repr(await operator.attrgetter(*FIELDS)(request)()))\n"
+    },
+    "the stream by `getattr` as a value": {
+        "app.py": f"from functools import reduce\n{HEAD}"
+        "@app.post('/p', stream=True)\nasync def p(request):\n"
+        "    return text(repr(await reduce(getattr, 'stream.get'.split('.'), request)()))\n"
+    },
     "variables of whoever calls": {
         "helper.py": "import sys\ndef out(x):\n    sys._getframe(1).f_locals['response'].write(x)\n",
         "app.py": "from helper import out\n" + HEAD + WRITE.format("out('x')"),

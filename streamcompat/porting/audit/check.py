@@ -23,6 +23,7 @@ _BY_NAME = {
     "__getattribute__",
     "__getattr__",
 }
+_OBJECTS = {"request", "req", "response", "resp", "res"}
 _WORDS = {"stream", "streaming_fn", "write", "get_nowait"}
 _MODULES = {"", "response"}
 
@@ -79,6 +80,8 @@ def _dynamic(source: Source) -> Iterator[Doubt]:
     for node in source.nodes:
         if isinstance(node, ast.Attribute) and node.attr == "streaming_fn":
             yield Doubt(source, node, "`streaming_fn` is taken from a response")
+        elif isinstance(node, ast.Call) and hides_name(node):
+            yield Doubt(source, node, f"`{ast.unparse(node)}` hides which attribute it uses")
         elif isinstance(node, ast.Call) and last_name(node.func) in _BY_NAME:
             yield from _by_name(source, node)
         elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
@@ -89,6 +92,16 @@ def _dynamic(source: Source) -> Iterator[Doubt]:
                     yield Doubt(source, node, f"`{node.name}` is a response with methods of its own")
 
 
+def hides_name(node: ast.Call) -> bool:
+    """Whether a call is given a request or a response with `getattr`, or with names that are no literals."""
+    if not any(isinstance(one, ast.Name) and one.id in _OBJECTS for one in node.args):
+        return False
+    made = node.func if isinstance(node.func, ast.Call) else None
+    if made is not None and last_name(made.func) in ("attrgetter", "methodcaller"):
+        return not all(isinstance(one, ast.Constant) for one in made.args)
+    return any(isinstance(one, ast.Name) and one.id == "getattr" for one in node.args)
+
+
 def _by_name(source: Source, node: ast.Call) -> Iterator[Doubt]:
     for one in [*node.args, *(one.value for one in node.keywords)]:
         if isinstance(one, ast.Constant) and not _WORDS.isdisjoint(str(one.value).split(".")):
@@ -97,7 +110,7 @@ def _by_name(source: Source, node: ast.Call) -> Iterator[Doubt]:
     given = node.args[0] if node.args else None
     if given is None or len(node.args) < 2 or isinstance(node.args[1], ast.Constant):
         return
-    if isinstance(given, ast.Name) and given.id in ("request", "req", "response", "resp", "res"):
+    if isinstance(given, ast.Name) and given.id in _OBJECTS:
         yield Doubt(source, node, f"`{ast.unparse(node)}` hides which attribute it uses")
     elif any(flavour(symbol) is not None for symbol in source.symbols(given)):
         yield Doubt(source, node, f"`{ast.unparse(node)}` hides which name it uses")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from streamcompat.porting.audit.awaits import may_gain, newly_async, unawaited
+from streamcompat.porting.audit.check import hides_name
 from streamcompat.porting.audit.sources import Sources
 from streamcompat.porting.roles import ROUTES
 from streamcompat.porting.to_sanic.names import APP, GONE, STATUSES
@@ -318,6 +319,8 @@ class _File:
 
     def _call(self, node: ast.Call) -> str | None:
         name = ast.unparse(node.func).rpartition(".")[2]
+        if hides_name(node):
+            return f"`{ast.unparse(node)}` hides which word of Sanic's is meant"
         if name in _BY_NAME:
             for one in node.args:
                 if isinstance(one, ast.Constant) and not _HIDDEN.isdisjoint(str(one.value).split(".")):

@@ -247,6 +247,16 @@ PROJECTS = {
         "app.py": f"from sanic import exceptions\n{APP}class Own(exceptions.SanicException):\n    pass\n"
         "exceptions._sanic_exceptions[418] = Own\n"
     },
+    "the stream by names that a run shows": {
+        "app.py": f"import operator\n{APP}FIELDS = ['stream.get']\n"
+        "@app.post('/p', stream=True)\nasync def p(request):\n"
+        "    return text(repr(await operator.attrgetter(*FIELDS)(request)()))\n"
+    },
+    "the stream by `getattr` as a value": {
+        "app.py": f"from functools import reduce\n{APP}"
+        "@app.post('/p', stream=True)\nasync def p(request):\n"
+        "    return text(repr(await reduce(getattr, 'stream.get'.split('.'), request)()))\n"
+    },
     "variables of whoever calls": {
         "helper.py": "import sys\ndef out(x):\n    sys._getframe(1).f_locals['response'].write(x)\n",
         "app.py": f"from helper import out\n{APP}" + WRITES.format(body="out('x')"),
