@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -122,6 +123,14 @@ def _taken(
         found = resolve(path, f"{symbols[root]}.{below}") if root in symbols else None
         if found is not None and found[1].partition(".")[0] in lost.get(found[0], ()):
             return f"`{ast.unparse(node)}` is no longer there"
+        return None
+    if isinstance(node, ast.Call):  # `getattr(main, "stream")`, `monkeypatch.setattr(main, "stream", ...)`
+        owners = [symbols[one.id] for one in node.args if isinstance(one, ast.Name) and one.id in symbols]
+        texts = [str(one.value) for one in node.args if isinstance(one, ast.Constant)] if owners else []
+        for owner, text in itertools.product(owners, texts):
+            found = resolve(path, f"{owner}.{text}")
+            if found is not None and found[1] in lost.get(found[0], ()):
+                return f"`{text}` of `{owner}` is no longer there"
         return None
     if not isinstance(node, ast.ImportFrom):
         return None

@@ -238,6 +238,17 @@ PROJECTS = {
             ("given to `__all__`", "__all__ = ['app']\n__all__.extend(['stream'])\n"),
         )
     },
+    **{
+        f"a name that is gone, of a module: {call}": {
+            "main.py": APP + WRITES.format(body="response.write(1)"),
+            "test_main.py": f"from unittest import mock\nimport main\ndef test(monkeypatch):\n    {call}\n",
+        }
+        for call in (
+            "mock.patch.object(main, 'stream')",
+            "monkeypatch.setattr(main, 'stream', None)",
+            "getattr(main, 'stream')",
+        )
+    },
     "a name that is gone, by its path in a test": {
         "main.py": APP + WRITES.format(body="response.write(1)"),
         "test_main.py": "from unittest import mock\nimport main\n@mock.patch('main.stream')\n"
