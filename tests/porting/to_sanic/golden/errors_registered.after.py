@@ -59,7 +59,7 @@ def check(holds, status, *why):
 
 @app.get("/given/<status:int>")
 async def given(request, status):
-    check(status > 500, status, "why")
+    check(not 400 <= status < 500, status, "why")
     return text("fine")
 
 
@@ -80,7 +80,7 @@ async def literal(request, name):
 @app.get("/caught/<status:int>")
 async def caught(request, status):
     try:
-        abort(status, "in vain")
+        abort(status if 400 <= status < 500 else 404, "in vain")
     except Gone as error:
         return text("caught: {}".format(error))
     except NotFound:
