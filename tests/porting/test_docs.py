@@ -11,10 +11,9 @@ import pytest
 
 from streamcompat.porting import names
 from streamcompat.porting.project import port
-from tests.porting.test_beside import without_counts
 from tests.support.clients import PATIENCE
 from tests.support.commands import ROOT, serve_command
-from tests.support.pages import blocks, commands
+from tests.support.pages import blocks, commands, without_counts
 
 PAGE = (ROOT / "docs" / "porting.md").read_text()
 COMMANDS = [line for block in blocks(PAGE, "console") for line in commands(block)]

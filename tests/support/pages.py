@@ -123,3 +123,8 @@ class Terminal:
             check=False,
         )
         return done.stdout
+
+
+def without_counts(text: str) -> str:
+    """Hypothesis draws from the constants of the package's own modules, so any change moves these counts."""
+    return re.sub(r"\d+ (?=of them|answers compared)|(?<=; in )\d+ ", "N ", text)
