@@ -224,7 +224,7 @@ def missing(name: str, kind: type[ImportError]) -> ImportError:
     message = f"streamcompat's {parent} has no {last!r}"
     known = _absent().get(name)
     if known is not None:
-        message += f", which came in {root.capitalize()} {known['since']}"
+        message += f", which {_when(root, known['since'])}"
     if instead := INSTEAD.get(f"{below}.{last}" if below else last):
         message += f": use {instead}"
     elif known is not None:
@@ -237,11 +237,29 @@ def missing(name: str, kind: type[ImportError]) -> ImportError:
 
 
 @functools.cache
+def _surface() -> dict[str, dict[str, str]]:
+    """The names of the originals: the first release that was looked at and has it, whether it is here, and
+    why not; made with docs/compatibility.md."""
+    path = Path(__file__).parents[1] / "checking" / "surface.json"
+    table: dict[str, dict[str, str]] = json.loads(path.read_text("utf-8"))
+    return table
+
+
 def _absent() -> dict[str, dict[str, str]]:
-    """The names of the originals that are not here: the first release, and why; made with
-    docs/compatibility.md."""
-    table = json.loads((Path(__file__).parents[1] / "checking" / "surface.json").read_text("utf-8"))
-    return {name: entry for name, entry in table.items() if not entry["there"]}
+    return {name: entry for name, entry in _surface().items() if not entry["there"]}
+
+
+def _when(root: str, since: str) -> str:
+    """When a name came, as far as that was looked at: of the releases since 0.8.3, at one a year."""
+    looked_at = {entry["since"] for name, entry in _surface().items() if name.startswith(f"{root}.")}
+    before = [one for one in looked_at if _version(one) < _version(since)]
+    if not before:
+        return f"{root.capitalize()} {since} has"
+    return f"came between {root.capitalize()} {max(before, key=_version)} and {since}"
+
+
+def _version(release: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in release.split("."))
 
 
 def _offered(module: ModuleType) -> list[str]:

@@ -178,6 +178,10 @@ def test_installing_twice_is_installing_once() -> None:
     [
         ("import sanic.nowhere", "streamcompat's sanic has no 'nowhere': it has "),
         ("import sanic.respons", "streamcompat's sanic has no 'respons': did you mean response"),
+        (
+            "import sanic.mixins",
+            "streamcompat's sanic has no 'mixins', which came between Sanic 20.12.7 and 21.12.2: ",
+        ),
         ("import mach9.worker", "streamcompat's mach9 has no 'worker': use the command `streamcompat run`"),
         ("from sanic.nowhere import anything", "streamcompat's sanic has no 'nowhere': it has "),
         ("from sanic import Sanik", "streamcompat's sanic has no 'Sanik': did you mean Sanic"),

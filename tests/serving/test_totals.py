@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from streamcompat.serving.options import RunOptions
 from streamcompat.serving.totals import PID, Totals, totals_for
 
@@ -41,6 +43,7 @@ def test_the_next_process_goes_on_from_there() -> None:
     assert totals.sums()[0][1:] == [0, 0, 11]
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # by pytest-xdist
 def test_a_forked_process_writes_into_the_same_memory() -> None:
     totals = Totals(4, GAUGES)
     pid = os.fork()
