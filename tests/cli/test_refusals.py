@@ -387,7 +387,7 @@ def test_ctrl_c_while_the_app_is_imported_is_one_line(
     folder: Path, option: tuple[str, ...], last: str
 ) -> None:
     # In short sleeps: Python does not notice a signal that comes just before a sleep until it ends.
-    slow = "import time; print('begun', flush=True)\nwhile True: time.sleep(0.01)\n"
+    slow = "import time\nprint('begun', flush=True); [time.sleep(0.01) for _ in iter(int, 1)]\n"
     (folder / "slow.py").write_text(slow)
     with subprocess.Popen(
         [sys.executable, "-m", "streamcompat", "run", "slow.py", *option],
