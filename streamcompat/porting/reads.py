@@ -110,7 +110,8 @@ def _use(scan: Scan, node: cst.CSTNode, owner: str, canonical: dict[cst.Await, c
         return
     if isinstance(above, cst.Assign | cst.AnnAssign | cst.NamedExpr):
         target = above.targets[0].target if isinstance(above, cst.Assign) else above.target
-        if isinstance(target, cst.Name) or scan.tree.variable(target) is not None:
+        found = isinstance(target, cst.Name) or scan.tree.variable(target) is not None
+        if found and not scan.tree.goes_on(above):
             return
     if isinstance(
         above,

@@ -173,6 +173,10 @@ class Tree:
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         return self._parents.get(node)
 
+    def goes_on(self, node: cst.CSTNode) -> bool:
+        """Whether a node is a walrus whose value is more than tested where it stands."""
+        return isinstance(node, cst.NamedExpr) and not isinstance(self.parent(node), _TESTS)
+
     def above(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         """The ancestors of a node, from the inside out."""
         above = self.parent(node)
@@ -390,6 +394,7 @@ class Tree:
         return ".".join([*(one.name.value for one in self.chain(node)), node.name.value])
 
 
+_TESTS = (cst.Comparison, cst.If, cst.While, cst.Expr, cst.Assert)
 _WITHOUT_CODE = ("whitespace", "leading_lines", "lines_after", "header", "footer", "indent", "trailing")
 
 

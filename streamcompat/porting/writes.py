@@ -116,7 +116,7 @@ class Writes:
             return
         if isinstance(above, cst.Assign | cst.AnnAssign | cst.NamedExpr):
             target = above.targets[0].target if isinstance(above, cst.Assign) else above.target
-            if tree.variable(target) is not None:
+            if tree.variable(target) is not None and not tree.goes_on(above):
                 return
         if isinstance(above, cst.Comparison | cst.If | cst.Expr | cst.Assert):
             return

@@ -242,3 +242,27 @@ def test_what_is_not_connected_is_ported_all_the_same() -> None:
 def test_code_in_a_text_that_reaches_no_response_keeps_nothing(code: str) -> None:
     (file,) = ported({"app.py": HEAD + WRITE.format(f"response.write({code})")}).files
     assert b"channel.send" in file.after
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        *map(
+            WRITE.format,
+            [
+                "(out := response).write('x')",
+                "(a := (b := response)).write('x')",
+                "[out := response][0].write('x')",
+                "d = {'r': (out := response)}\n        d['r'].write('x')",
+            ],
+        ),
+        READ.replace("request.stream.get", "(s := request.stream).get"),
+        READ.replace("request.stream.get", "[s := request.stream][0].get"),
+        READ.replace("request.stream.get", "{'s': (s := request.stream)}['s'].get"),
+    ],
+)
+@pytest.mark.parametrize("to", ["mach9", "sanic"])
+def test_what_a_walrus_names_and_hands_on_keeps_the_handler(handler: str, to: str) -> None:
+    (file,) = port({"app.py": (HEAD + handler).encode()}, to=to).files
+    assert file.after.decode().endswith(handler)
+    assert file.findings

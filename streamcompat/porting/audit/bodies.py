@@ -142,6 +142,8 @@ class Bodies:
                     self._word(source, node, UNKNOWN)
                 else:
                     self._variable(source, scope, target.id)
+            if isinstance(above, ast.NamedExpr):
+                self._body(source, above)
         elif not isinstance(above, _TESTS) and not _iterates(above, node):
             self._word(source, node, UNKNOWN)
 

@@ -173,6 +173,8 @@ class Channels:
             self._argument(source, call, node, above.arg)
         elif isinstance(above, ast.Assign | ast.AnnAssign | ast.NamedExpr):
             self._assigned(source, above)
+            if isinstance(above, ast.NamedExpr):
+                self._use(source, above)
         elif not isinstance(above, _TESTS):
             self._doubt(source, node, f"the channel `{ast.unparse(node)}` goes where it cannot be followed")
 

@@ -61,7 +61,7 @@ def _use(scan: Scan, node: cst.CSTNode) -> None:
             return
     if isinstance(above, cst.Assign | cst.AnnAssign | cst.NamedExpr):
         target = above.targets[0].target if isinstance(above, cst.Assign) else above.target
-        if tree.variable(target) is not None:
+        if tree.variable(target) is not None and not tree.goes_on(above):
             return
     if isinstance(above, cst.If | cst.While | cst.Comparison | cst.BooleanOperation | cst.UnaryOperation):
         reason = "every request has a `stream` in today's Sanic, so that a test for it is always true"
